@@ -1,0 +1,184 @@
+"""Outputs appear whole or not at all: written as ``<path>.part``, renamed at the end.
+
+The files that are being written are known here, so that a process that has to
+end at once (``hyperkd.jobs.process``) can remove them all in one call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+from hyperkd.errors import HyperKDError
+
+SUFFIX = ".part"
+
+_lock = threading.Lock()
+_unfinished: set[PartialFile] = set()
+_read: Counter[str] = Counter()
+
+
+class PartialFile:
+    """An output file under its temporary name, until ``commit`` or ``abort``.
+
+    A context manager: it commits on success and aborts on any exception. The
+    caller writes the file called ``temporary`` by whatever means it has.
+
+    Args:
+        path: the file that ``commit`` makes, replacing an older one.
+        companions: suffixes of files that the writing library may put beside
+            it, for instance ``(".aux.xml",)``. They are renamed and removed
+            with it; one that the older file had and the new one lacks goes.
+
+    Raises:
+        HyperKDError: ``unwritable_output`` or ``out_of_disk`` where the folder
+            does not take a new file; ``bad_job`` where the file is being read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], companions: Sequence[str] = ()) -> None:
+        self.path = os.fspath(path)
+        self.temporary = self.path + SUFFIX
+        self._companions = tuple(companions)
+        _require_unread(self.path)
+        require_writable(self.path)
+        self._remove()  # what a killed process left
+        with _lock:
+            _unfinished.add(self)
+
+    def commit(self) -> None:
+        """Give the file its final name; the older file is replaced in one step.
+
+        Raises:
+            HyperKDError: ``unwritable_output`` where the older file cannot be
+                replaced, for instance because another program holds it open.
+        """
+        try:
+            os.replace(self.temporary, self.path)
+            for suffix in self._companions:
+                if os.path.exists(self.temporary + suffix):
+                    os.replace(self.temporary + suffix, self.path + suffix)
+                else:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.path + suffix)
+        except OSError as error:
+            self.abort()
+            raise HyperKDError(
+                "unwritable_output",
+                f"Cannot replace {self.path}: {error.strerror}.",
+                "Close the programs that use this file, or choose another output.",
+                path=self.path,
+            ) from error
+        with _lock:
+            _unfinished.discard(self)
+
+    def abort(self) -> None:
+        """Remove the temporary file; the older file stays as it was."""
+        self._remove()
+        with _lock:
+            _unfinished.discard(self)
+
+    def _remove(self) -> None:
+        for suffix in ("", *self._companions):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.temporary + suffix)
+
+    def __enter__(self) -> PartialFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.abort()
+
+
+def abort_all() -> None:
+    """Remove every unfinished file, for a process that ends at once."""
+    with _lock:
+        unfinished = tuple(_unfinished)
+    for part in unfinished:
+        # Windows refuses to remove a file that is still open; the others must go all the same.
+        with contextlib.suppress(OSError):
+            part.abort()
+
+
+def protect(paths: Iterable[str]) -> None:
+    """Name files that are being read: until ``release``, no output may replace them.
+
+    A raster can consist of more files than the one the user names, for instance
+    the sources of a VRT; only its reader knows them.
+    """
+    with _lock:
+        _read.update(os.path.realpath(path) for path in paths)
+
+
+def release(paths: Iterable[str]) -> None:
+    """Take back one ``protect`` of the same paths."""
+    with _lock:
+        _read.subtract(os.path.realpath(path) for path in paths)
+
+
+def same_file(first: str, second: str) -> bool:
+    """Return whether two paths name one file, through links and relative paths too."""
+    if os.path.exists(first) and os.path.exists(second):
+        return os.path.samefile(first, second)
+    return os.path.normcase(os.path.realpath(first)) == os.path.normcase(os.path.realpath(second))
+
+
+def _require_unread(path: str) -> None:
+    with _lock:
+        read = [other for other, count in _read.items() if count > 0]
+    if any(same_file(path, other) for other in read):
+        raise HyperKDError(
+            "bad_job",
+            f"{path} is read by this job: it is the input or one of its parts.",
+            "Choose another output; a job never overwrites its own files.",
+            path=path,
+        )
+
+
+def require_writable(path: str) -> None:
+    """Refuse an output path that cannot be written, by trying to make its temporary file.
+
+    Raises:
+        HyperKDError: ``unwritable_output`` where the path is a folder or its
+            folder is missing or refuses a new file; ``out_of_disk`` where the
+            disk is full.
+    """
+    folder = os.path.dirname(path) or os.curdir
+    if os.path.isdir(path):
+        raise _unwritable(path, "it is a folder", "Give the name of a file.")
+    if not os.path.isdir(folder):
+        raise _unwritable(path, f"there is no folder {folder}", "Make the folder first.")
+    temporary = path + SUFFIX
+    existed = os.path.exists(temporary)
+    try:
+        with open(temporary, "ab"):
+            pass
+        if not existed:
+            os.unlink(temporary)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise HyperKDError(
+                "out_of_disk",
+                f"There is no space left for {path}.",
+                "Free some disk space or choose another output folder.",
+                path=path,
+            ) from error
+        raise _unwritable(
+            path, f"{error.strerror}", "Choose a folder that you may write to."
+        ) from error
+
+
+def _unwritable(path: str, reason: str, hint: str) -> HyperKDError:
+    return HyperKDError("unwritable_output", f"Cannot write {path}: {reason}.", hint, path=path)

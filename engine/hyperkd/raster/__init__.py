@@ -1,0 +1,1 @@
+"""Rasters: reading and writing windows, band tables, grids, products."""

@@ -1,0 +1,29 @@
+"""Grid algebra: how a raster is cut into windows. Geometry is copied, never resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hyperkd.types import GridSpec, Window
+
+
+def iterate_tiles(grid: GridSpec, tile_px: int, overlap_px: int = 0) -> Iterator[Window]:
+    """Yield windows of ``tile_px`` squared that cover ``grid`` row by row.
+
+    Neighbours share ``overlap_px`` pixels. The last row and column are moved
+    back inside the raster, so that every window is full size unless the raster
+    itself is smaller than a tile.
+    """
+    if not 0 <= overlap_px < tile_px:
+        raise ValueError(f"overlap {overlap_px} must be in 0..{tile_px - 1}")
+    for row in tile_starts(grid.height, tile_px, overlap_px):
+        for col in tile_starts(grid.width, tile_px, overlap_px):
+            yield Window(col, row, min(tile_px, grid.width), min(tile_px, grid.height))
+
+
+def tile_starts(length: int, tile_px: int, overlap_px: int) -> tuple[int, ...]:
+    """Return the first pixel of each tile along one axis of ``length`` pixels."""
+    if length <= tile_px:
+        return (0,)
+    last = length - tile_px
+    return (*range(0, last, tile_px - overlap_px), last)

@@ -1,0 +1,99 @@
+"""Outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from hyperkd.errors import HyperKDError
+from hyperkd.partial import PartialFile, abort_all, require_writable
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def put(path: str, text: str) -> None:
+    Path(path).write_text(text)
+
+
+def test_the_file_has_its_name_only_after_commit(tmp_path: Path) -> None:
+    put(str(tmp_path / "a.tif"), "old")
+    with PartialFile(tmp_path / "a.tif") as part:
+        put(part.temporary, "new")
+        assert files(tmp_path) == {"a.tif": "old", "a.tif.part": "new"}
+    assert files(tmp_path) == {"a.tif": "new"}
+
+
+@pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt, SystemExit])
+def test_any_exception_leaves_the_old_file(
+    tmp_path: Path, interruption: type[BaseException]
+) -> None:
+    put(str(tmp_path / "a.tif"), "old")
+    with pytest.raises(interruption):
+        with PartialFile(tmp_path / "a.tif", (".aux.xml",)) as part:
+            put(part.temporary, "new")
+            put(part.temporary + ".aux.xml", "new")
+            raise interruption
+    assert files(tmp_path) == {"a.tif": "old"}
+
+
+def test_companions_go_with_the_file_and_old_ones_go_away(tmp_path: Path) -> None:
+    for name in ("a.tif", "a.tif.aux.xml", "a.tif.ovr"):
+        put(str(tmp_path / name), "old")
+    with PartialFile(tmp_path / "a.tif", (".aux.xml", ".ovr")) as part:
+        put(part.temporary, "new")
+        put(part.temporary + ".aux.xml", "new")
+    assert files(tmp_path) == {"a.tif": "new", "a.tif.aux.xml": "new"}
+
+
+def test_what_a_killed_process_left_is_not_taken_over(tmp_path: Path) -> None:
+    put(str(tmp_path / "a.tif.part"), "stale")
+    put(str(tmp_path / "a.tif.part.aux.xml"), "stale")
+    PartialFile(tmp_path / "a.tif", (".aux.xml",)).abort()
+    assert files(tmp_path) == {}
+
+
+def test_abort_all_removes_the_unfinished_alone(tmp_path: Path) -> None:
+    with PartialFile(tmp_path / "done.tif") as part:
+        put(part.temporary, "done")
+    for name in ("a.tif", "b.tif"):
+        put(PartialFile(tmp_path / name).temporary, "half")
+    abort_all()
+    assert files(tmp_path) == {"done.tif": "done"}
+    put(str(tmp_path / "a.tif.part"), "of another process")
+    abort_all()
+    assert files(tmp_path) == {"done.tif": "done", "a.tif.part": "of another process"}
+
+
+def test_a_target_that_cannot_be_replaced(tmp_path: Path) -> None:
+    part = PartialFile(tmp_path / "a.tif")
+    put(part.temporary, "new")
+    (tmp_path / "a.tif").mkdir()
+    with pytest.raises(HyperKDError, match=r"Cannot replace .*a\.tif: ") as caught:
+        part.commit()
+    assert caught.value.code == "unwritable_output"
+    assert os.listdir(tmp_path) == ["a.tif"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [
+        (errno.ENOSPC, "out_of_disk", "There is no space left for a.tif."),
+        (errno.EROFS, "unwritable_output", "Cannot write a.tif: Read-only file system."),
+    ],
+)
+def test_a_folder_that_takes_no_file(
+    monkeypatch: pytest.MonkeyPatch, number: int, code: str, message: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(HyperKDError, match=re.escape(message)) as caught:
+        require_writable("a.tif")
+    assert caught.value.code == code
