@@ -1,0 +1,1 @@
+"""Simulated EnMAP-like scenes with known truth."""
