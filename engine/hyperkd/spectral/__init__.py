@@ -1,0 +1,1 @@
+"""Pure arrays: wavelengths, responses, resampling and normalisation."""
