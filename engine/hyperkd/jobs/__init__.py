@@ -1,0 +1,1 @@
+"""Jobs, their schema and events: the contract with the outside."""

@@ -1,0 +1,103 @@
+"""``hyperkd info``: what a raster or a model is, for a person and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hyperkd.assess.description import describe_raster, description_lines
+from hyperkd.errors import HyperKDError
+from hyperkd.jobs.events import plain
+from hyperkd.models.bundle import open_bundle, read_checkpoint_card
+from hyperkd.models.card import ModelCard
+from hyperkd.models.registry import resolve, shipped_students
+from hyperkd.raster.source import open_raster
+from hyperkd.spectral.preprocessing import input_map
+from hyperkd.types import BandTable, Reporter
+
+# PyTorch's own files are no models of ours; the reader of models says so better than GDAL.
+_MODEL_SUFFIXES = (".onnx", ".pt", ".pth", ".ckpt")
+_CHECKPOINT_SUFFIX = ".safetensors"
+
+
+def info(*, path: str, report: Reporter) -> dict[str, Any]:
+    """Return what the file at ``path`` is; the key ``text`` says the same to a person.
+
+    Raises:
+        HyperKDError: as ``open_raster``, ``open_bundle`` and ``read_checkpoint_card``.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == _CHECKPOINT_SUFFIX:
+        card = read_checkpoint_card(path)
+        summary = {"kind": "checkpoint", "path": path, "card": json.loads(card.to_json())}
+        lines = _card_lines(card)
+    elif suffix in _MODEL_SUFFIXES:
+        bundle = open_bundle(path)
+        summary = {
+            "kind": "model",
+            "path": path,
+            "sha256": bundle.sha256,
+            "outputs": list(bundle.outputs),
+            "card": json.loads(bundle.card.to_json()),
+        }
+        lines = [f"Outputs: {', '.join(bundle.outputs)}", *_card_lines(bundle.card)]
+        lines.append(f"SHA-256: {bundle.sha256}")
+    else:
+        with open_raster(path) as source:
+            facts = describe_raster(source, report)
+            summary = plain({**facts, "students": _students(source.bands)})
+        lines = description_lines(summary)
+        lines += [f"Student {name}: {verdict}" for name, verdict in summary["students"].items()]
+        lines += [f"Problem: {problem}" for problem in summary["problems"]]
+    head = f"{summary['kind'].capitalize()} {path}"
+    return {**summary, "text": "\n  ".join([head, *lines])}
+
+
+def _students(bands: BandTable) -> dict[str, str]:
+    """Return for each shipped student ``suits``, or why it does not."""
+    verdicts = {}
+    for name in shipped_students():
+        try:
+            card = open_bundle(resolve(name)).card
+            input_map(bands, card.bands, np.array(card.mean), np.array(card.std))
+            verdicts[name] = "suits"
+        except HyperKDError as error:
+            verdicts[name] = error.message
+    return verdicts
+
+
+def _card_lines(card: ModelCard) -> list[str]:
+    centre = card.bands.centre_nm
+    lines = [
+        f"Name: {card.name}",
+        f"Task: {card.task}",
+        f"Bands: {len(centre)}, {centre.min():.2f} to {centre.max():.2f} nm",
+        f"Units: {card.units}; nodata: {card.nodata}",
+        f"Sizes: patch {card.patch_px} px, tile {card.tile_px} px, "
+        f"receptive field {card.receptive_field_px} px, pixel {card.ground_sampling_m:g} m",
+        f"Embedding: {card.embedding_dim} channels",
+        f"Licence: {card.licence}; created {card.created}",
+    ]
+    for title in ("teacher", "architecture", "training", "metrics"):
+        values = getattr(card, title)
+        if values:
+            lines.append(f"{title.capitalize()}: {_flat(values)}")
+    lines += [f"Class: {_flat(item)}" for item in card.classes]
+    lines += [f"Target: {_flat(item)}" for item in card.targets]
+    return lines
+
+
+def _flat(value: Any) -> str:
+    """Return nested values on one line: ``epochs 3, data (scenes 4, tiles 9)``."""
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{name} ({_flat(item)})" if isinstance(item, Mapping) else f"{name} {_flat(item)}"
+            for name, item in value.items()
+        )
+    if isinstance(value, (list, tuple)):
+        return " ".join(_flat(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

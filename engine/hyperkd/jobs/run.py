@@ -1,0 +1,126 @@
+"""From a job to its exit status: finds its function, calls it, and words every ending."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import importlib
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any, Callable, Final
+
+from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
+from hyperkd.jobs.events import EventReporter
+from hyperkd.jobs.spec import Job
+from hyperkd.jobs.validate import check_outputs
+
+# Called with the fields of the job and ``report``; imported when the job runs,
+# so that an inference job never loads torch and ``--help`` loads nothing.
+TARGETS: dict[str, str] = {
+    "info": "hyperkd.jobs.info:info",
+    "inspect": "hyperkd.assess.inspection:inspect",
+    "import": "hyperkd.raster.products.importer:import_product",
+    "align": "hyperkd.inference.align:align",
+    "embed": "hyperkd.inference.embed:embed",
+    "reconstruct": "hyperkd.inference.reconstruct:reconstruct",
+    "export": "hyperkd.training.export:export",
+    "synth": "hyperkd.synth.scene:synth",
+}
+
+# Packages that may be missing, under the name that import and pip share, and
+# their extra in pyproject.toml; the engine itself needs those without one.
+_EXTRAS: Final[Mapping[str, str]] = {
+    "numpy": "",
+    "safetensors": "",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "torch": "train",
+    "onnxscript": "train",
+    "prosail": "synth",
+}
+
+
+def perform(load: Callable[[], Job], reporter: EventReporter) -> tuple[int, dict[str, Any]]:
+    """Load a job, run it and tell ``reporter`` how it ended.
+
+    Args:
+        load: returns the job, or raises ``bad_job``.
+        reporter: gets ``hello`` first, and ``done`` or ``error`` last.
+
+    Returns:
+        The exit status of the process, and the summary (empty unless the status is 0).
+    """
+    job: Job | None = None
+    failure: HyperKDError | None = None
+    try:
+        try:
+            job = load()
+        finally:
+            reporter.hello(getattr(job, "device", None))
+        check_outputs(job)
+        summary = _call(job, reporter)
+        reporter.done(summary)
+        return EXIT_OK, summary
+    except HyperKDError as error:
+        failure = error
+    except KeyboardInterrupt:
+        failure = HyperKDError("cancelled", "The job was interrupted.", "Start it again.")
+    except Exception as error:  # noqa: BLE001 - here, and only here, a bug becomes an exit status
+        failure = _worded(error)
+        if failure is None:
+            traceback.print_exc(file=sys.stderr)
+            reporter.error(
+                "bug",
+                f"{type(error).__name__}: {error}",
+                "This is a mistake in HyperKD: please report it with the traceback above.",
+                {},
+            )
+            return EXIT_BUG, {}
+    reporter.error(failure.code, failure.message, failure.hint, failure.context)
+    return failure.exit_status, {}
+
+
+def _call(job: Job, reporter: EventReporter) -> dict[str, Any]:
+    module, _, function = TARGETS[job.kind].partition(":")
+    target = getattr(importlib.import_module(module), function)
+    fields = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
+    summary: dict[str, Any] = target(**fields, report=reporter)
+    return summary
+
+
+def _worded(error: Exception) -> HyperKDError | None:
+    """Return what a user can do about an error of the machine, or None where it is a bug."""
+    if isinstance(error, MemoryError):
+        return HyperKDError(
+            "out_of_memory",
+            f"There is not enough memory: {error}".rstrip(": ") + ".",
+            "Compute fewer tiles at once (batch), or close other programs.",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HyperKDError(
+            "out_of_disk",
+            f"There is no space left on the disk ({error}).",
+            "Free some disk space or choose another output folder.",
+        )
+    if isinstance(error, ImportError):
+        module = (error.name or "").partition(".")[0]
+        if module == "osgeo":
+            return HyperKDError(
+                "missing_dependency",
+                f"GDAL's Python bindings cannot be imported: {error}.",
+                "Install GDAL for the interpreter of the engine, "
+                "or make one with the system's packages; QGIS brings them along.",
+                module=module,
+            )
+        if module in _EXTRAS:
+            extra = _EXTRAS[module]
+            return HyperKDError(
+                "missing_dependency",
+                f"The Python package {module} cannot be imported: {error}.",
+                (f"It belongs to the extra {extra} of hyperkd. " if extra else "")
+                + f"Install it with: {sys.executable} -m pip install {module}",
+                module=module,
+                extra=extra,
+            )
+    return None

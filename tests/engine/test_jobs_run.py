@@ -1,0 +1,157 @@
+"""Dispatch: every kind of job has a function that takes exactly its fields."""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+import threading
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hyperkd
+from hyperkd.errors import HyperKDError
+from hyperkd.jobs import run
+from hyperkd.jobs.events import EventReporter
+from hyperkd.jobs.spec import JOBS, Job, SynthJob, job_fields
+
+ENGINE = Path(hyperkd.__file__).resolve().parents[1]
+
+
+class Recorder(EventReporter):
+    """Keeps the events."""
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO(), threading.Event())
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def _show(self, event: str, values: Any) -> None:
+        self.events.append((event, dict(values)))
+
+
+def test_every_job_has_a_target() -> None:
+    assert run.TARGETS.keys() == JOBS.keys()
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_the_target_takes_the_fields_of_the_job(kind: str) -> None:
+    module, _, function = run.TARGETS[kind].partition(":")
+    # Read, not imported: training needs torch, which need not be there.
+    tree = ast.parse((ENGINE / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
+    (target,) = (
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
+    )
+    taken = {argument.arg for argument in target.args.args + target.args.kwonlyargs}
+    fields = {field.name for field in job_fields(JOBS[kind])}
+    assert target.args.posonlyargs == []
+    if target.args.kwarg is None:
+        assert taken == fields | {"report"}
+    assert taken <= fields | {"report"}
+
+
+@pytest.fixture
+def synth(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A module whose function ``work`` does the synth job; tests put it there."""
+    module = types.ModuleType("fake_synth")
+    monkeypatch.setitem(sys.modules, "fake_synth", module)
+    monkeypatch.setitem(run.TARGETS, "synth", "fake_synth:work")
+    return module
+
+
+def test_the_function_gets_the_fields_and_the_reporter(
+    synth: types.ModuleType, tmp_path: Path
+) -> None:
+    taken: dict[str, Any] = {}
+
+    def work(**fields: Any) -> dict[str, int]:
+        taken.update(fields)
+        return {"pixels": 4}
+
+    synth.work = work
+    reporter = Recorder()
+    output = str(tmp_path / "s.tif")
+    assert run.perform(lambda: SynthJob(output, seed=3), reporter) == (0, {"pixels": 4})
+    assert taken == {
+        "output": output,
+        "width": 256,
+        "height": 256,
+        "seed": 3,
+        "border": 0.1,
+        "truth": True,
+        "report": reporter,
+    }
+    assert [name for name, _ in reporter.events] == ["hello", "done"]
+
+
+def fail(error: BaseException, synth: types.ModuleType, tmp_path: Path) -> tuple[int, Recorder]:
+    def work(**_: Any) -> dict[str, int]:
+        raise error
+
+    synth.work = work
+    reporter = Recorder()
+    status, summary = run.perform(lambda: SynthJob(str(tmp_path / "s.tif")), reporter)
+    assert summary == {}
+    assert [name for name, _ in reporter.events] == ["hello", "error"]
+    return status, reporter
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "message"),
+    [
+        (MemoryError(), 4, "out_of_memory", "There is not enough memory."),
+        (KeyboardInterrupt(), 5, "cancelled", "The job was interrupted."),
+        (ImportError("no DLL", name="torch._C"), 4, "missing_dependency", "torch cannot be"),
+        (ImportError("gone", name="osgeo.gdal"), 4, "missing_dependency", "GDAL's Python"),
+        (ImportError("gone", name="hyperkd.typo"), 1, "bug", "ImportError: gone"),
+        (ImportError("gone"), 1, "bug", "ImportError: gone"),
+        (PermissionError(13, "No"), 1, "bug", "PermissionError: [Errno 13] No"),
+        (KeyError("x"), 1, "bug", "KeyError: 'x'"),
+    ],
+)
+def test_errors_of_the_machine(
+    error: BaseException,
+    status: int,
+    code: str,
+    message: str,
+    synth: types.ModuleType,
+    tmp_path: Path,
+) -> None:
+    got, reporter = fail(error, synth, tmp_path)
+    assert got == status
+    assert reporter.events[1][1]["code"] == code
+    assert message in reporter.events[1][1]["message"]
+
+
+def test_a_missing_package_comes_with_its_extra_and_command(
+    synth: types.ModuleType, tmp_path: Path
+) -> None:
+    _, reporter = fail(ModuleNotFoundError("gone", name="torch"), synth, tmp_path)
+    error = reporter.events[1][1]
+    assert error["hint"] == (
+        "It belongs to the extra train of hyperkd. "
+        f"Install it with: {sys.executable} -m pip install torch"
+    )
+    assert error["context"] == {"module": "torch", "extra": "train"}
+
+
+def test_the_extras_are_those_of_the_distribution() -> None:
+    project = (ENGINE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    for module, extra in run._EXTRAS.items():
+        section = project.partition(f"\n{extra} = [" if extra else "\ndependencies = [")[2]
+        assert f'"{module}' in section.partition("\n]")[0]
+
+
+def test_a_job_that_cannot_be_loaded_still_says_hello() -> None:
+    def load() -> Job:
+        raise HyperKDError("bad_job", "No.", "Yes.", key="a")
+
+    reporter = Recorder()
+    assert run.perform(load, reporter) == (2, {})
+    assert [name for name, _ in reporter.events] == ["hello", "error"]
+    assert reporter.events[0][1]["device"] is None
+    assert reporter.events[1][1] == {
+        "code": "bad_job", "message": "No.", "hint": "Yes.", "context": {"key": "a"},
+    }  # fmt: skip

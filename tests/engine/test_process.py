@@ -1,0 +1,296 @@
+"""The engine as a process: clean standard output, exit status, and every way to end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHILD = Path(__file__).with_name("process_child.py")
+ENGINE = Path(__file__).resolve().parents[2] / "engine"
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and descriptors are POSIX's")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """An embed job whose output exists already, with the content ``old``."""
+    (tmp_path / "out.tif").write_text("old")
+    return write_job(tmp_path)
+
+
+def write_job(folder: Path, **fields: Any) -> Path:
+    document = {"protocol": 1, "job": "embed", "input": "in.tif", "output": "out.tif", **fields}
+    path = folder / "job.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def files(job: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in job.parent.iterdir() if path != job}
+
+
+def command(behaviour: str, job: Path, *flags: str) -> list[str]:
+    return [
+        sys.executable,
+        "-I",
+        str(CHILD),
+        behaviour,
+        "run",
+        str(job),
+        "--events",
+        "json",
+        *flags,
+    ]
+
+
+def finish(behaviour: str, job: Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command(behaviour, job), capture_output=True, timeout=30, **options)
+
+
+def start(behaviour: str, job: Path, *flags: str) -> subprocess.Popen[bytes]:
+    """Start a job and return when it waits, with half of its output written."""
+    process = subprocess.Popen(
+        command(behaviour, job, *flags),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == "stage":
+            assert (job.parent / "out.tif.part").read_text() == "half"
+            return process
+    raise AssertionError(f"the job ended with {process.wait()}")
+
+
+def events(output: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def end(process: subprocess.Popen[bytes], timeout_s: float) -> list[dict[str, Any]]:
+    """Return the remaining events of a process that has to end within a time."""
+    try:
+        process.wait(timeout_s)
+        assert process.stdout is not None
+        return events(process.stdout.read())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_success_is_exit_0_and_done(job: Path) -> None:
+    result = finish("succeed", job)
+    assert result.returncode == 0
+    told = events(result.stdout)
+    assert [event["event"] for event in told] == ["hello", "stage", "progress", "artifact", "done"]
+    assert told[0]["device"] == "auto"
+    assert told[3]["path"] == str(job.parent / "out.tif")
+    assert told[4]["summary"] == {"pixels": 4}
+    assert files(job) == {"out.tif": "new"}
+    assert result.stderr == b""
+
+
+@posix
+def test_nothing_but_the_protocol_reaches_standard_output(job: Path) -> None:
+    result = finish("noisy", job)
+    assert result.returncode == 0
+    assert [event["event"] for event in events(result.stdout)] == [
+        "hello", "stage", "progress", "artifact", "done",
+    ]  # fmt: skip
+    for words in (b"print", b"puts", b"no line end", b"child"):
+        assert words in result.stderr
+    assert result.stderr.count(b"buffered by libc until exit") == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "model", "status", "code", "message", "hint"),
+    [
+        ("bug", "m", 1, "bug", "ZeroDivisionError: division by zero", "please report it"),
+        ("refuse", "bad_job", 2, "bad_job", "It is wrong.", "Make it right."),
+        ("refuse", "unwritable_output", 2, "unwritable_output", "It is wrong.", ""),
+        ("refuse", "no_wavelengths", 3, "no_wavelengths", "It is wrong.", "Make it right."),
+        ("refuse", "bad_model", 3, "bad_model", "It is wrong.", "Make it right."),
+        ("refuse", "cancelled", 5, "cancelled", "It is wrong.", "Make it right."),
+        ("no_memory", "m", 4, "out_of_memory", "Unable to allocate 8 GiB", "batch"),
+        ("no_disk", "m", 4, "out_of_disk", "No space left on device", "Free some disk space"),
+        ("no_dependency", "m", 4, "missing_dependency", "onnxruntime", "pip install onnxruntime"),
+    ],
+)
+def test_every_failure_has_its_status_and_code(
+    tmp_path: Path, behaviour: str, model: str, status: int, code: str, message: str, hint: str
+) -> None:
+    result = finish(behaviour, write_job(tmp_path, model=model))
+    hello, error = events(result.stdout)
+    assert result.returncode == status
+    assert (hello["event"], error["event"], error["code"]) == ("hello", "error", code)
+    assert message in error["message"]
+    assert hint in error["hint"]
+    assert (b"Traceback" in result.stderr) == (status == 1)
+    assert error["context"] == ({"value": 3} if behaviour == "refuse" else error["context"])
+    assert list(tmp_path.iterdir()) == [tmp_path / "job.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xef\xbb\xbf{}", "The job's 'protocol' is null"),
+        (b"\xff", "is not UTF-8 text"),
+        (b"{", "is not JSON"),
+        (b'{"protocol": 1, "job": "embed", "inptu": 1}', "has no field 'inptu'"),
+    ],
+)
+def test_a_bad_job_ends_before_any_work(tmp_path: Path, content: bytes, message: str) -> None:
+    job = tmp_path / "job.json"
+    job.write_bytes(content)
+    result = finish("succeed", job)
+    hello, error = events(result.stdout)
+    assert result.returncode == 2
+    assert (hello["event"], hello["device"]) == ("hello", None)
+    assert error["code"] == "bad_job"
+    assert message in error["message"]
+    assert list(tmp_path.iterdir()) == [job]
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_cancels(job: Path, number: signal.Signals) -> None:
+    process = start("patient", job)
+    process.send_signal(number)
+    told = end(process, 3)
+    assert process.returncode == 5
+    assert (told[-1]["event"], told[-1]["code"]) == ("error", "cancelled")
+    assert files(job) == {"out.tif": "old"}
+
+
+@posix
+def test_a_second_signal_interrupts_a_job_that_does_not_ask(job: Path) -> None:
+    process = start("stubborn", job)
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.send_signal(signal.SIGTERM)
+    told = end(process, 3)
+    assert process.returncode == 5
+    assert (told[-1]["event"], told[-1]["code"]) == ("error", "cancelled")
+    assert files(job) == {"out.tif": "old"}
+
+
+@posix
+def test_an_ignored_signal_stays_ignored(job: Path) -> None:
+    process = subprocess.Popen(
+        ["nohup", *command("patient", job)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    next(line for line in process.stdout if b"still here" in line)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.terminate()
+    end(process, 3)
+
+
+@posix
+def test_sigkill_leaves_the_old_file_and_the_next_run_cleans_up(job: Path) -> None:
+    process = start("patient", job)
+    process.kill()
+    assert "done" not in [event["event"] for event in end(process, 3)]
+    assert process.returncode == -signal.SIGKILL
+    assert files(job)["out.tif"] == "old"
+    assert finish("succeed", job).returncode == 0
+    assert files(job).keys() - {"out.tif.part.aux.xml"} == {"out.tif"}
+
+
+@pytest.mark.parametrize("behaviour", ["patient", "stubborn"])
+def test_the_end_of_standard_input_ends_the_process(job: Path, behaviour: str) -> None:
+    process = start(behaviour, job, "--exit-with-stdin")
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    told = end(process, 3)
+    assert process.returncode == 5
+    assert "done" not in [event["event"] for event in told]
+    assert files(job) == {"out.tif": "old"}
+
+
+@posix
+def test_a_killed_parent_leaves_no_orphan(job: Path) -> None:
+    parent_code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)\n"
+        "time.sleep(60)\n"
+    )
+    child = command("stubborn", job, "--exit-with-stdin")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", parent_code, *child],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert parent.stdout is not None
+    next(line for line in parent.stdout if b'"stage"' in line)
+    parent.kill()
+    # The pipe ends when the last process that holds it has ended: the engine.
+    began = time.monotonic()
+    parent.communicate(timeout=10)
+    assert time.monotonic() - began < 3
+    assert files(job) == {"out.tif": "old"}
+
+
+def test_without_the_flag_standard_input_may_be_closed(job: Path) -> None:
+    process = start("patient", job)
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.terminate()
+    end(process, 3)
+
+
+@posix
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_descriptors_do_no_harm(job: Path, closed: tuple[int, ...]) -> None:
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    result = finish("noisy", job, preexec_fn=close)
+    assert result.returncode == 0
+    assert files(job) == {"out.tif": "new"}
+    assert (events(result.stdout)[-1:] == []) == (1 in closed)
+
+
+@posix
+def test_a_reader_that_goes_away_ends_the_job(job: Path) -> None:
+    process = start("patient", job)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    assert process.wait(3) == 5
+    process.communicate()
+    assert files(job) == {"out.tif": "old"}
+
+
+def test_it_starts_isolated_whatever_the_environment_says(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONHOME": "/nonexistent", "PYTHONPATH": "/nonexistent"}
+    (tmp_path / "json.py").write_text("raise ImportError('the wrong json')")
+    job = write_job(tmp_path, output="none/out.tif")
+    result = subprocess.run(
+        [sys.executable, "-I", str(ENGINE), "run", str(job), "--events", "json"],
+        capture_output=True,
+        timeout=30,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 2, result.stderr
+    assert events(result.stdout)[1]["code"] == "unwritable_output"
