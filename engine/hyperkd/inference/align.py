@@ -1,0 +1,105 @@
+"""The job ``align``: the six bands of HLS made from a hyperspectral raster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperkd import __version__
+from hyperkd.inference.pipeline import Stopwatch, no_valid_pixels
+from hyperkd.inference.writer import RowWriter
+from hyperkd.raster.sink import create_raster
+from hyperkd.raster.source import iterate_stripes, open_raster
+from hyperkd.spectral.alignment import HLS_BANDS, Alignment, align_to_hls
+from hyperkd.spectral.linear import Affine
+from hyperkd.types import BandTable, Reporter, Wavelengths
+
+# HLS stores reflectance like this, and Prithvi was trained on these numbers.
+SCALE = 1e-4
+NODATA = -9999
+
+
+def align(*, input: str, output: str, mode: str, report: Reporter) -> dict[str, Any]:
+    """Write the six HLS bands as int16 reflectance x 10000, -9999 where there is no data.
+
+    Each band is a weighted mean of the raster's bands in its range; nothing is
+    resampled in space. A pixel is valid where every band that is needed has a value.
+
+    Args:
+        input: the hyperspectral raster.
+        output: the GeoTIFF to write.
+        mode: how a band is made, one of ``alignment.MODES``.
+        report: where progress goes.
+
+    Returns:
+        Summary with, for each of the six bands, the bands of the file (from 1).
+
+    Raises:
+        HyperKDError: ``band_mismatch`` where a range has no band,
+            ``no_valid_pixels``, and what reading and writing raise.
+    """
+    with open_raster(input) as source:
+        alignment = align_to_hls(source.bands, mode)
+        for note in alignment.notes:
+            report.log("warning", note)
+        used = sorted({band for bands in alignment.bands for band in bands})
+        to_stored = _stored_map(source.bands.take(used), alignment, used)
+        sink = create_raster(
+            output,
+            source.grid,
+            len(HLS_BANDS),
+            np.int16,
+            nodata=NODATA,
+            bands=_table(alignment),
+            metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": mode},
+        )
+        report.stage("Aligning")
+        valid_pixels = 0
+        clock = Stopwatch()
+        with RowWriter(sink, source.grid, len(HLS_BANDS), np.int16, clock) as writer:
+            for window in iterate_stripes(source):
+                report.check_cancelled()
+                tile = source.read_tile(window, used)
+                stored = np.rint(to_stored.apply(tile.data))
+                # One step above nodata is the darkest value: it must not read as a hole.
+                stored = np.clip(stored, NODATA + 1, np.iinfo(np.int16).max)
+                writer.append(np.where(tile.valid, stored, NODATA).astype(np.int16))
+                valid_pixels += int(tile.valid.sum())
+                report.progress(window.row_end, source.grid.height, "rows")
+            source.check_unchanged()
+            if not valid_pixels:
+                raise no_valid_pixels(source)
+    report.artifact("output", output)
+    return {
+        "valid_pixels": valid_pixels,
+        "bands": {
+            band.name: [index + 1 for index in indices]
+            for band, indices in zip(HLS_BANDS, alignment.bands)
+        },
+        "notes": list(alignment.notes),
+    }
+
+
+def _stored_map(bands: BandTable, alignment: Alignment, used: Sequence[int]) -> Affine:
+    """Return the map from the stored values of ``bands`` to reflectance / ``SCALE``."""
+    matrix = alignment.matrix[:, used]
+    place = {band: position for position, band in enumerate(used)}
+    return Affine(
+        matrix * bands.scale / SCALE,
+        matrix @ bands.offset / SCALE,
+        np.array([place[band] for band in alignment.order.tolist() if band in place]),
+    )
+
+
+def _table(alignment: Alignment) -> BandTable:
+    count = len(HLS_BANDS)
+    return BandTable(
+        Wavelengths(alignment.centre_nm, np.array([band.width_nm for band in HLS_BANDS])),
+        good=np.ones(count, bool),
+        scale=np.full(count, SCALE),
+        offset=np.zeros(count),
+        nodata=np.full(count, float(NODATA)),
+        names=tuple(band.name for band in HLS_BANDS),
+    )

@@ -1,0 +1,135 @@
+"""What the tests of the inference share: a reporter that remembers, and small students."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from hyperkd.errors import HyperKDError
+from hyperkd.inference.backends.onnxruntime_backend import open_session
+from hyperkd.models.bundle import open_bundle
+from hyperkd.models.card import CARD_KEY, ModelCard, Probe, SelfTest
+from hyperkd.types import BandTable, Wavelengths
+
+TILE = 8
+CENTRES = (500.0, 510.0, 520.0, 530.0, 540.0)
+FWHM = 10.0
+
+
+class Recorder:
+    """A reporter that remembers, and cancels after a number of looks."""
+
+    def __init__(self, cancel_after=None):
+        self.progresses, self.stages, self.logs, self.artifacts = [], [], [], []
+        self._left = cancel_after
+
+    def stage(self, name):
+        self.stages.append(name)
+
+    def progress(self, done, total, unit):
+        self.progresses.append((done, total, unit))
+
+    def metric(self, step, values):
+        raise NotImplementedError
+
+    def log(self, level, message):
+        self.logs.append((level, message))
+
+    def artifact(self, role, path):
+        self.artifacts.append((role, path))
+
+    def check_cancelled(self):
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise HyperKDError("cancelled", "The job was cancelled.")
+
+
+def band_table(centres=CENTRES, *, scale=1e-4, offset=0.0, nodata=-32768.0, bad=()):
+    """A band table with one scale, offset and nodata value; ``bad`` are 0-based bands."""
+    count = len(centres)
+    good = np.ones(count, bool)
+    good[list(bad)] = False
+    return BandTable(
+        Wavelengths(np.asarray(centres), np.full(count, FWHM)),
+        good,
+        np.broadcast_to(scale, count),
+        np.broadcast_to(offset, count),
+        np.full(count, nodata),
+    )
+
+
+def make_student(path, *, mixing=None, gain=1.0, centres=CENTRES, tolerance=1e-5, tamper=0.0):
+    """Write a student with the structure of a real one: spectral stem, mask, two outputs.
+
+    Args:
+        path: the .onnx file.
+        mixing: ``(D, C, 3, 3)`` weights from the masked stem to the embedding;
+            default: the identity, so that the embedding is the reflectance.
+        gain: the reconstruction is the reflectance times this.
+        tamper: added to what the card's self-test expects.
+    """
+    count = len(centres)
+    identity = np.eye(count, dtype=np.float32)
+    if mixing is None:
+        mixing = np.zeros((count, count, 3, 3), np.float32)
+        mixing[:, :, 1, 1] = identity
+    weights = {
+        "stem.weight": identity[:, :, None, None],
+        "stem.bias": np.zeros(count, np.float32),
+        "mixing": mixing.astype(np.float32),
+        "gain": np.float32(gain),
+    }
+    nodes = [
+        helper.make_node("Conv", ["pixels", "stem.weight", "stem.bias"], ["stem"]),
+        helper.make_node("Mul", ["stem", "valid"], ["masked"]),
+        helper.make_node("Conv", ["masked", "mixing"], ["embedding"], pads=[1, 1, 1, 1]),
+        helper.make_node("Mul", ["masked", "gain"], ["reconstruction"]),
+    ]
+
+    def value(name, channels):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", channels, "H", "W"])
+
+    graph = helper.make_graph(
+        nodes,
+        "student",
+        [value("pixels", count), value("valid", 1)],
+        [value("embedding", len(mixing)), value("reconstruction", count)],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    card = ModelCard(
+        name="toy",
+        task="pretrain",
+        bands=Wavelengths(np.asarray(centres), np.full(count, FWHM)),
+        mean=(0.0,) * count,
+        std=(1.0,) * count,
+        patch_px=2,
+        tile_px=TILE,
+        receptive_field_px=3,
+        embedding_dim=len(mixing),
+        licence="CC0-1.0",
+        created="2025-01-01",
+    )
+    _save(model, card, path)
+    bundle = open_bundle(path)
+    test = SelfTest(seed=1, batch=2, tolerance=tolerance, outputs={})
+    probes = {}
+    for output in bundle.outputs:
+        values = open_session(bundle.network(output)).run(*test.inputs(count, TILE))
+        index = (0, 7, values.size // 2)
+        expected = tuple(float(values.flat[i]) + tamper for i in index)
+        probes[output] = Probe(index, expected, float(np.abs(values).max()))
+    _save(
+        model, dataclasses.replace(card, self_test=dataclasses.replace(test, outputs=probes)), path
+    )
+    return str(path)
+
+
+def _save(model, card, path):
+    del model.metadata_props[:]
+    model.metadata_props.add(key=CARD_KEY, value=card.to_json())
+    onnx.save_model(model, str(path))

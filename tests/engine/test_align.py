@@ -1,0 +1,113 @@
+"""The job ``align``: six bands from many, exact values and order-independent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from hyperkd.errors import HyperKDError
+from hyperkd.inference.align import align
+from hyperkd.jobs.spec import AlignJob, ImportJob, job_fields
+from hyperkd.raster.products.quality import MASKS
+from hyperkd.raster.sink import create_raster
+from hyperkd.spectral.alignment import MODES, align_to_hls
+from hyperkd.spectral.sensors import sensor_bands
+from hyperkd.types import BandTable, GridSpec
+from tests.reports import SilentReport
+
+TRANSFORM = (365055.0, 30.0, 1.5, 5807085.0, -1.5, -30.0)
+
+
+def write_scene(path: Path, bands: BandTable, values: np.ndarray) -> None:
+    grid = GridSpec(values.shape[2], values.shape[1], TRANSFORM)
+    with create_raster(str(path), grid, len(bands), np.int16, nodata=-32768, bands=bands) as sink:
+        sink.write(grid.window, values)
+
+
+def read(path: Path) -> np.ndarray:
+    dataset = gdal.Open(str(path))
+    shape = (dataset.RasterCount, dataset.RasterYSize, dataset.RasterXSize)
+    return np.frombuffer(dataset.ReadRaster(), np.int16).reshape(shape)
+
+
+def scene(seed: int = 3) -> tuple[BandTable, np.ndarray]:
+    bands = sensor_bands("enmap")
+    values = np.random.default_rng(seed).integers(-50, 8000, (224, 5, 7)).astype(np.int16)
+    values[~bands.good] = -32768
+    values[:, 2, 3] = -32768
+    return bands, values
+
+
+def run(path: Path, output: Path, mode: str = "range_mean") -> dict:
+    return align(input=str(path), output=str(output), mode=mode, report=SilentReport())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_values_are_the_weighted_means(tmp_path: Path, mode: str) -> None:
+    bands, values = scene()
+    write_scene(tmp_path / "in.tif", bands, values)
+    summary = run(tmp_path / "in.tif", tmp_path / "out.tif", mode)
+    weights = align_to_hls(bands, mode).matrix
+    clean = np.where(values == -32768, 0, values).astype(np.float64)
+    expected = np.einsum("hb,brc->hrc", weights, clean)
+    found = read(tmp_path / "out.tif")
+    assert (found[:, 2, 3] == -9999).all()
+    expected[:, 2, 3] = -9999
+    assert np.abs(found - expected).max() <= 0.5 + 1e-3  # rounded to whole numbers
+    assert summary["valid_pixels"] == 34
+
+
+def test_grid_and_band_metadata(tmp_path: Path) -> None:
+    bands, values = scene()
+    write_scene(tmp_path / "in.tif", bands, values)
+    run(tmp_path / "in.tif", tmp_path / "out.tif")
+    dataset = gdal.Open(str(tmp_path / "out.tif"))
+    assert dataset.GetGeoTransform() == TRANSFORM
+    names = [dataset.GetRasterBand(band).GetDescription() for band in range(1, 7)]
+    assert names == ["BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2"]
+    assert dataset.GetRasterBand(5).GetScale() == 1e-4
+    assert 1576 < float(dataset.GetRasterBand(5).GetMetadataItem("wavelength")) < 1643
+
+
+def test_shuffled_bands_give_the_same_bytes(tmp_path: Path) -> None:
+    bands, values = scene()
+    order = np.random.default_rng(1).permutation(224)
+    write_scene(tmp_path / "a.tif", bands, values)
+    write_scene(tmp_path / "b.tif", bands.take(order), values[order])
+    run(tmp_path / "a.tif", tmp_path / "out_a.tif")
+    run(tmp_path / "b.tif", tmp_path / "out_b.tif")
+    np.testing.assert_array_equal(read(tmp_path / "out_a.tif"), read(tmp_path / "out_b.tif"))
+
+
+def test_missing_range_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    bands, values = scene()
+    write_scene(tmp_path / "in.tif", bands.take(range(70)), values[:70])
+    with pytest.raises(HyperKDError, match=r"No good band lies in NIR_NARROW") as caught:
+        run(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert caught.value.code == "band_mismatch"
+    assert list(tmp_path.glob("out.tif*")) == []
+
+
+def test_the_file_behind_a_vrt_is_never_overwritten(tmp_path: Path) -> None:
+    bands, values = scene()
+    source = tmp_path / "a.tif"
+    write_scene(source, bands, values)
+    before = source.read_bytes()
+    gdal.Translate(str(tmp_path / "a.vrt"), str(source), format="VRT")
+    with pytest.raises(HyperKDError, match="a.tif is read by this job") as caught:
+        run(tmp_path / "a.vrt", source)
+    assert caught.value.code == "bad_job"
+    assert source.read_bytes() == before
+    run(tmp_path / "a.vrt", tmp_path / "b.tif")  # and another output is no problem
+
+
+def test_choices_of_the_jobs_are_those_of_the_layers() -> None:
+    """The jobs import nothing heavy, so the lists stand there a second time."""
+    choices = {
+        field.name: field.choices for job in (AlignJob, ImportJob) for field in job_fields(job)
+    }
+    assert choices["mode"] == MODES
+    assert choices["mask"] == tuple(MASKS)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from hyperkd.errors import HyperKDError
+from hyperkd.inference.backends.onnxruntime_backend import open_session
+
+
+def scaled_network(bands=2, weight=None):
+    """A network that multiplies pixels by 3 and the mask; or by a constant ``weight``."""
+    weight = np.float32(3.0) if weight is None else weight
+    nodes = [
+        helper.make_node("Mul", ["pixels", "weight"], ["scaled"]),
+        helper.make_node("Mul", ["scaled", "valid"], ["embedding"]),
+    ]
+
+    def value(name, channels):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", channels, "H", "W"])
+
+    graph = helper.make_graph(
+        nodes,
+        "scaled",
+        [value("pixels", bands), value("valid", 1)],
+        [value("embedding", bands)],
+        [numpy_helper.from_array(np.asarray(weight), "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def pixels(bands=2):
+    values = np.arange(2 * bands * 3 * 4, dtype=np.float32).reshape(2, bands, 3, 4)
+    valid = np.ones((2, 1, 3, 4), np.float32)
+    valid[1, 0, 2, 3] = 0
+    return values, valid
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_a_session_computes_and_names_what_computes(device):
+    session = open_session(scaled_network(), device, threads=1)
+    values, valid = pixels()
+    np.testing.assert_array_equal(session.run(values, valid), values * 3 * valid)
+    if device == "cpu":
+        assert session.provider == "CPUExecutionProvider"
+
+
+def offers(monkeypatch, providers):
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+
+
+def test_cuda_that_is_not_offered_is_refused_with_what_to_install(monkeypatch):
+    offers(monkeypatch, ["CPUExecutionProvider"])
+    message = "cuda was asked for, but this onnxruntime offers only CPUExecutionProvider"
+    with pytest.raises(HyperKDError, match=message) as caught:
+        open_session(scaled_network(), "cuda")
+    assert caught.value.code == "missing_dependency"
+    assert "hyperkd[gpu]" in caught.value.hint
+
+
+class FallingBack:
+    """onnxruntime's session where a library of CUDA is missing: the CPU, in silence."""
+
+    def __init__(self, network, options, providers):
+        self.asked = providers
+
+    def get_providers(self):
+        return ["CPUExecutionProvider"]
+
+
+def test_cuda_that_falls_back_in_silence_is_refused_when_asked_and_told_when_auto(monkeypatch):
+    import onnxruntime
+
+    offers(monkeypatch, ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", FallingBack)
+    with pytest.raises(HyperKDError, match="fell back to the CPU") as caught:
+        open_session(b"", "cuda")
+    assert caught.value.code == "missing_dependency"
+    session = open_session(b"", "auto")
+    assert session._session.asked == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert session.provider == "CPUExecutionProvider"
+    assert open_session(b"", "cpu")._session.asked == ["CPUExecutionProvider"]
+
+
+def test_without_onnxruntime_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(HyperKDError, match="onnxruntime cannot be imported") as caught:
+        open_session(scaled_network())
+    assert caught.value.code == "missing_dependency"
+    assert "hyperkd[onnx]" in caught.value.hint
+
+
+@pytest.mark.parametrize("network", [b"", b"no network at all", scaled_network()[:-40]])
+def test_a_damaged_network_is_a_bad_model(network):
+    with pytest.raises(HyperKDError, match="onnxruntime cannot load it") as caught:
+        open_session(network, "cpu")
+    assert caught.value.code == "bad_model"
+
+
+def test_pixels_of_the_wrong_shape_are_told_with_their_shape():
+    session = open_session(scaled_network(bands=2), "cpu")
+    message = r"does not take pixels of the shape \(2, 5, 3, 4\)"
+    with pytest.raises(HyperKDError, match=message) as caught:
+        session.run(*pixels(bands=5))
+    assert caught.value.code == "bad_model"
+
+
+def test_a_batch_that_does_not_fit_the_memory_says_what_to_change(monkeypatch):
+    import onnxruntime.capi.onnxruntime_pybind11_state as state
+
+    session = open_session(scaled_network(), "cpu")
+
+    class Full:
+        def run(self, outputs, inputs):
+            raise state.RuntimeException("BFCArena::AllocateRawInternal Failed to allocate memory")
+
+    monkeypatch.setattr(session, "_session", Full())
+    with pytest.raises(HyperKDError, match="batch of 2 tiles of 3 x 4 pixels") as caught:
+        session.run(*pixels())
+    assert caught.value.code == "out_of_memory"
+    assert "smaller batch" in caught.value.hint

@@ -1,0 +1,152 @@
+"""The shipped student on EnMAP's bands: what the jobs write equals the network itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hyperkd
+from hyperkd.inference.backends.onnxruntime_backend import open_session
+from hyperkd.inference.pipeline import Run, run_tiled
+from hyperkd.inference.student import ready_student
+from hyperkd.models.bundle import open_bundle
+from hyperkd.models.registry import resolve
+from hyperkd.raster.source import FakeRaster, open_raster
+from hyperkd.spectral.sensors import sensor_bands
+from tests.engine.inference_factories import Recorder
+
+
+def enmap_scene(size, seed=0):
+    """Smooth spectra as digital numbers in EnMAP's 224 bands, a hole, bad bands all nodata."""
+    generator = np.random.default_rng(seed)
+    table = sensor_bands("enmap")
+    centre = table.wavelengths.centre_nm[:, None, None]
+    phase, height = generator.random((2, 1, size, size))
+    data = 2500 + 1500 * height * np.sin(centre / 300 + 6 * phase)
+    data = data.astype(np.int16)
+    data[~table.good] = -32768
+    hole = np.zeros((size, size), bool)
+    hole[3:9, size - 11 : size - 4] = True
+    data[:, hole] = -32768
+    return data, hole, table
+
+
+def run_over(monkeypatch, source, output, batch=8, overlap=None):
+    monkeypatch.setattr("hyperkd.inference.student.open_raster", lambda path: source)
+    with ready_student(
+        "scene", "tiny", output, overlap=overlap, device="cpu", report=Recorder()
+    ) as student:
+        run = Run(student.session, batch, Recorder(), student.plan.count)
+        count = {"embedding": student.card.embedding_dim, "reconstruction": 218}[output]
+        rows = [
+            values.copy()
+            for values, _ in run_tiled(run, source, student.bands, student.plan, count)
+        ]
+    return np.concatenate(rows, axis=1), student
+
+
+@pytest.mark.parametrize("output", ["embedding", "reconstruction"])
+def test_a_folded_first_layer_computes_what_the_whole_network_computes(monkeypatch, output):
+    bundle = open_bundle(resolve("tiny"))
+    data, hole, table = enmap_scene(bundle.card.tile_px)
+    values, student = run_over(monkeypatch, FakeRaster(data, table), output)
+    reflectance = student.reflectance.apply(data[list(student.bands)].astype(np.float64))
+    reflectance[:, hole] = 0
+    (expected,) = open_session(bundle.network(output), "cpu").run(
+        reflectance[None].astype(np.float32), (~hole)[None, None].astype(np.float32)
+    )
+    difference = np.abs(values - expected)[:, ~hole].max()
+    assert difference < 1e-5 * np.abs(expected).max()
+    assert np.isnan(values[:, hole]).all()
+
+
+def test_the_order_of_the_bands_in_the_file_changes_nothing(monkeypatch):
+    data, hole, table = enmap_scene(70)
+    values, _ = run_over(monkeypatch, FakeRaster(data, table), "embedding")
+    order = np.random.default_rng(4).permutation(224)
+    shuffled = FakeRaster(data[order], table.take(order))
+    again, student = run_over(monkeypatch, shuffled, "embedding")
+    assert len(student.bands) == 218
+    scale = np.abs(values[:, ~hole]).max()
+    np.testing.assert_allclose(again[:, ~hole], values[:, ~hole], rtol=0, atol=1e-5 * scale)
+
+
+def slope_scene(size):
+    """Spectra that change slowly over the scene: any edge in the result is a tile's own."""
+    table = sensor_bands("enmap")
+    centre = table.wavelengths.centre_nm[:, None, None]
+    place = np.linspace(0, 1, size)
+    data = 2500 + 1500 * np.sin(centre / 300 + 2 * place[:, None] + place)
+    data[~table.good] = -32768
+    return FakeRaster(data.astype(np.int16), table)
+
+
+def roughest_step(values):
+    """The largest mean step from one row to the next, in units of the median."""
+    step = np.abs(np.diff(values, axis=1)).mean(axis=(0, 2))
+    return step.max() / np.median(step)
+
+
+def test_blending_leaves_no_seams(monkeypatch):
+    source = slope_scene(150)
+    hard, _ = run_over(monkeypatch, source, "embedding", overlap=0)
+    blended, _ = run_over(monkeypatch, source, "embedding")
+    assert roughest_step(hard) > 4
+    assert roughest_step(blended) < 2
+
+
+def test_the_batch_size_changes_nothing(monkeypatch):
+    source = slope_scene(150)
+    single, _ = run_over(monkeypatch, source, "embedding", batch=1)
+    batched, _ = run_over(monkeypatch, source, "embedding", batch=3)
+    np.testing.assert_allclose(batched, single, rtol=0, atol=1e-5 * np.abs(single).max())
+
+
+def test_every_valid_pixel_of_a_real_tile_smaller_than_the_students_is_filled(shared, tmp_path):
+    from hyperkd.inference.embed import embed
+
+    tile = sorted((shared / "data" / "potsdam" / "images").glob("*.tif"))[0]
+    summary = embed(
+        input=str(tile),
+        output=str(tmp_path / "e.tif"),
+        model="tiny",
+        components=8,
+        overlap=None,
+        batch=8,
+        device="cpu",
+        report=Recorder(),
+    )
+    with open_raster(str(tile)) as source:
+        valid = source.read_tile(source.grid.window).valid
+        grid = source.grid
+    gdal = pytest.importorskip("osgeo.gdal")
+    dataset = gdal.Open(str(tmp_path / "e.tif"))
+    assert (dataset.RasterXSize, dataset.RasterYSize) == (grid.width, grid.height)
+    assert dataset.GetGeoTransform() == grid.geotransform
+    values = np.frombuffer(dataset.ReadRaster(), np.float32).reshape(8, *valid.shape)
+    np.testing.assert_array_equal(np.isfinite(values).all(axis=0), valid)
+    assert valid.any()
+    assert summary["support"]["matched"] == 218
+    assert (np.diff(summary["explained_variance"]) <= 0).all()
+
+
+def test_inference_needs_neither_torch_nor_qgis():
+    engine = Path(hyperkd.__file__).parents[1]
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'qgis', 'PyQt5', 'PyQt6'): sys.modules[name] = None\n"
+        f"sys.path.insert(0, {str(engine)!r})\n"
+        "import hyperkd.inference.embed, hyperkd.inference.reconstruct\n"
+        "from hyperkd.models.bundle import open_bundle\n"
+        "from hyperkd.models.registry import resolve\n"
+        "from hyperkd.inference.backends.onnxruntime_backend import self_test\n"
+        "print(self_test(open_bundle(resolve('tiny')), 'embedding', 'cpu') < 1e-3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == ("True", 0), done.stderr
