@@ -1,0 +1,1 @@
+"""Accuracy assessment and reports."""

@@ -1,0 +1,210 @@
+"""The job ``inspect``: a report on one raster, made to be read by an analyst."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.assess.description import describe_raster, description_lines
+from hyperkd.assess.html import details, page, paragraph, section, table
+from hyperkd.assess.plot import Line, line_plot
+from hyperkd.models.bundle import open_bundle
+from hyperkd.models.registry import resolve
+from hyperkd.partial import PartialFile
+from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.spectral.bands import sort_bands
+from hyperkd.spectral.inspection import Inspection, inspect_bands
+from hyperkd.types import BandTable, Reporter, Window
+
+# Spectra come from 5 x 5 windows spread over the scene: enough for percentiles
+# that a second sample repeats to about 0.01, and quick on any block layout.
+_WINDOWS_PER_AXIS = 5
+_WINDOW_PX = 32
+_PERCENTILES = (5, 50, 95)
+
+
+def inspect(*, input: str, output: str, model: str, report: Reporter) -> dict[str, Any]:
+    """Write an HTML report about a raster: facts, spectra, and what a student gets from it.
+
+    A raster that does not suit the student is described all the same, with the reason.
+
+    Args:
+        input: the raster.
+        output: the HTML file to write.
+        model: the student to compare with, by name or path.
+        report: where progress goes.
+
+    Returns:
+        Summary with ``suits`` (bool), the number of good bands, and ``problems``.
+
+    Raises:
+        HyperKDError: what opening the raster and the model raise, and
+            ``unwritable_output``.
+    """
+    report.stage("Reading the raster")
+    with open_raster(input) as source:
+        card = open_bundle(resolve(model)).card
+        facts = describe_raster(source, report)
+        bands = inspect_bands(source.bands, card.bands)
+        report.stage("Sampling spectra")
+        spectra = _sample(source, report)
+        rows = [line.split(": ", 1) for line in description_lines(facts)]
+        content = page(
+            f"Inspection of {Path(input).name}",
+            f"{facts['bands']} bands, {facts['width']} x {facts['height']} pixels. "
+            + _verdict(bands, card.name),
+            [
+                section("The raster", table(("", ""), rows)),
+                section("Problems", *(paragraph(text, warning=True) for text in facts["problems"]))
+                if facts["problems"]
+                else "",
+                _spectra_section(source.bands, spectra),
+                _student_section(bands, card.name),
+                _teacher_section(bands),
+            ],
+        )
+    with PartialFile(output) as part:
+        Path(part.temporary).write_text(content, encoding="utf-8")
+    report.artifact("output", output)
+    return {
+        "suits": not bands.refusal,
+        "good_bands": int(source.bands.good.sum()),
+        "used_bands": len(bands.used),
+        "problems": list(facts["problems"]),
+    }
+
+
+def _verdict(bands: Inspection, student: str) -> str:
+    if bands.refusal:
+        return f"The student {student} cannot use it: {bands.refusal}"
+    return f"The student {student} can use it."
+
+
+def _windows(source: RasterSource) -> Iterator[Window]:
+    """Yield windows spread evenly over the raster."""
+    grid = source.grid
+    width, height = min(_WINDOW_PX, grid.width), min(_WINDOW_PX, grid.height)
+    rows = np.unique(np.linspace(0, grid.height - height, _WINDOWS_PER_AXIS).astype(int))
+    cols = np.unique(np.linspace(0, grid.width - width, _WINDOWS_PER_AXIS).astype(int))
+    for row in rows.tolist():
+        for col in cols.tolist():
+            yield Window(col, row, width, height)
+
+
+def _sample(source: RasterSource, report: Reporter) -> NDArray[np.float64]:
+    """Return reflectance of valid sampled pixels, ``(pixels, bands)``, NaN for bad bands."""
+    table = source.bands
+    samples = []
+    windows = list(_windows(source))
+    for index, window in enumerate(windows, 1):
+        report.check_cancelled()
+        tile = source.read_tile(window)
+        stored = tile.data[:, tile.valid].T.astype(np.float64)
+        samples.append(stored * table.scale + table.offset)
+        report.progress(index, len(windows), "windows")
+    reflectance: NDArray[np.float64] = np.concatenate(samples)
+    reflectance[:, ~table.good] = np.nan
+    return reflectance
+
+
+def _spectra_section(bands: BandTable, spectra: NDArray[np.float64]) -> str:
+    if not spectra.size:
+        return section("Spectra", paragraph("No sampled pixel is valid.", warning=True))
+    # One detector after the other, so that curves run through where they overlap.
+    runs = _runs(bands)
+    order = np.lexsort((bands.wavelengths.centre_nm, runs))
+    order = order[bands.good[order]]
+    low, middle, high = np.percentile(spectra[:, order], _PERCENTILES, axis=0)
+    mean = spectra[:, order].mean(axis=0)
+    centre = bands.wavelengths.centre_nm[order]
+    plot = line_plot(
+        [
+            Line("mean", centre, mean, "#0b7a75", runs[order]),
+            Line("median", centre, middle, "#3d6fb6", runs[order]),
+            Line("5th percentile", centre, low, "#b08d57", runs[order]),
+            Line("95th percentile", centre, high, "#c2185b", runs[order]),
+        ],
+        "wavelength (nm)",
+        "reflectance",
+    )
+    rows = [
+        (int(band) + 1, float(centre[i]), float(mean[i]), float(low[i]), float(high[i]))
+        for i, band in sorted(enumerate(order), key=lambda item: int(item[1]))
+    ]
+    head = ("band", "centre (nm)", "mean", "5th percentile", "95th percentile")
+    return section(
+        "Spectra",
+        plot,
+        paragraph(
+            f"From {len(spectra)} valid pixels in windows spread over the scene; "
+            f"{int((~bands.good).sum())} bad bands are left out."
+        ),
+        details("The numbers", table(head, rows)),
+    )
+
+
+def _runs(bands: BandTable) -> NDArray[np.int64]:
+    """Return for each band the detector run it belongs to, so that curves break between them."""
+    have = sort_bands(bands.wavelengths, bands.good)
+    run_of_node = np.zeros(len(have), np.int64)
+    for number, detector in enumerate(have.detectors):
+        run_of_node[detector] = number
+    runs = np.full(len(bands), -1, np.int64)
+    known = have.node >= 0
+    runs[known] = run_of_node[have.node[known]]
+    return runs
+
+
+def _student_section(bands: Inspection, student: str) -> str:
+    support = bands.support
+    counts = ", ".join(
+        f"{support.count(how)} {how}"
+        for how in ("matched", "interpolated", "averaged", "extrapolated")
+        if support.count(how)
+    )
+    largest = f" Largest distance to a band: {support.largest_gap_nm:.1f} nm."
+    intro = f"Of its {len(bands.rows)} bands: {counts}." + (
+        largest if support.count("extrapolated") else ""
+    )
+    head = ("model band", "centre (nm)", "file band", "centre (nm)", "difference (nm)", "how")
+    rows = [
+        (
+            row.model_band,
+            row.model_nm,
+            row.file_band,
+            row.file_nm,
+            f"{row.difference_nm:+.2f}",
+            row.how,
+        )
+        for row in bands.rows
+    ]
+    return section(
+        f"What the student {student} gets",
+        paragraph(bands.refusal, warning=True) if bands.refusal else "",
+        paragraph(intro),
+        *(paragraph(note, warning=True) for note in support.notes),
+        details(f"{len(bands.used)} bands of the file are used", table(head, rows)),
+    )
+
+
+def _teacher_section(bands: Inspection) -> str:
+    if bands.teacher_refusal:
+        content = [paragraph(bands.teacher_refusal, warning=True)]
+    else:
+        head = ("HLS band", "range (nm)", "made from file bands", "mean centre (nm)")
+        rows = [
+            (
+                band.name,
+                f"{band.first_nm:g} to {band.last_nm:g}",
+                ", ".join(str(number) for number in band.file_bands),
+                band.centre_nm,
+            )
+            for band in bands.teacher
+        ]
+        content = [table(head, rows)]
+        content += [paragraph(note, warning=True) for note in bands.teacher_notes]
+    return section("What the teacher Prithvi would see", *content)

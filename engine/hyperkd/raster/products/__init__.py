@@ -1,0 +1,108 @@
+"""Delivered products: EnMAP L2A, PRISMA L2D, EMIT L2A, DESIS L2A, and plain rasters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Optional
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.products.arrays import EmitL2A, PrismaL2D
+from hyperkd.raster.products.enmap import is_enmap, open_enmap
+from hyperkd.raster.products.quality import QualityMask
+from hyperkd.raster.source import RasterSource, open_raster
+
+
+@dataclass(frozen=True)
+class Product:
+    """An opened product: its pixels, its optional mask, and what to note in the file.
+
+    Attributes:
+        kind: for instance ``EnMAP L2A``.
+        source: the pixels with their band table.
+        quality: pixels the user wants to leave out, or None.
+        metadata: dataset metadata for the imported file.
+    """
+
+    kind: str
+    source: RasterSource
+    quality: Optional[QualityMask] = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __enter__(self) -> Product:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.source.close()
+
+
+def is_product(path: Path) -> bool:
+    """Return whether a path is a delivered product rather than a raster file of its own."""
+    return path.is_dir() or path.suffix.lower() in (".zip", ".he5", ".nc") or is_enmap(path)
+
+
+def open_product(path: Path, mask: Sequence[str] = ()) -> Product:
+    """Open a delivered product, told by its names and suffix.
+
+    Args:
+        path: folder, zip, METADATA.XML, .he5, .nc, or any raster GDAL reads.
+        mask: quality masks to apply (EnMAP only).
+
+    Raises:
+        HyperKDError: ``unreadable_raster`` where there is no such file,
+            ``bad_product`` where the product is incomplete or of another level,
+            ``bad_job`` where a mask is asked of a product without quality layers.
+    """
+    if not path.exists():
+        raise HyperKDError(
+            "unreadable_raster", f"There is no file or folder {path}.", "Check the path."
+        )
+    if is_enmap(path):
+        return _open_enmap(path, mask)
+    if mask:
+        raise HyperKDError(
+            "bad_job",
+            f"The masks {', '.join(mask)} need EnMAP quality layers, which {path.name} has not.",
+            "Leave the masks out.",
+        )
+    suffix = path.suffix.lower()
+    if suffix == ".he5":
+        return Product("PRISMA L2D", PrismaL2D(path))
+    if suffix == ".nc":
+        return Product("EMIT L2A", EmitL2A(path))
+    if path.is_dir():
+        return Product("DESIS L2A", open_raster(str(_desis_image(path))))
+    return Product("raster", open_raster(str(path)))
+
+
+def _open_enmap(path: Path, mask: Sequence[str]) -> Product:
+    product = open_enmap(path)
+    source = open_raster(product.image, bands=product.metadata.bands)
+    quality = QualityMask(product.layers, mask, source.grid) if mask else None
+    metadata = {"start_time": product.metadata.start_time, "sensor": "EnMAP"}
+    return Product("EnMAP L2A", source, quality, metadata)
+
+
+def _desis_image(folder: Path) -> Path:
+    """Return the image of a DESIS folder; its .hdr beside it names the wavelengths."""
+    images = sorted(
+        item
+        for item in folder.iterdir()
+        if item.name.upper().startswith("DESIS")
+        and item.name.upper().endswith("SPECTRAL_IMAGE.TIF")
+    )
+    if len(images) != 1:
+        raise HyperKDError(
+            "bad_product",
+            f"{folder} is no product HyperKD knows: no *-METADATA.XML of EnMAP and "
+            f"{len(images)} DESIS*-SPECTRAL_IMAGE.tif.",
+            "Give the product's own folder, zip or image.",
+        )
+    return images[0]

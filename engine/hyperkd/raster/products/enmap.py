@@ -1,0 +1,255 @@
+"""EnMAP L2A products: a folder, a zip or a METADATA.XML, with quality layers.
+
+Layout and names: EnMAP-Box and SNAP readers, and products themselves; see
+docs/rasters.md. The wavelengths, gains and offsets are in the XML only, the
+GeoTIFF carries none.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Optional
+from xml.etree import ElementTree
+
+import numpy as np
+
+from hyperkd.errors import HyperKDError
+from hyperkd.types import BandTable, Wavelengths
+
+NODATA = -32768  # the XML's backgroundValue is 0 in real L2A files and wrong
+_METADATA_NAME = re.compile(r"^(?P<stem>.*)-METADATA(\.XML)+$", re.IGNORECASE)
+_IMAGE_SUFFIXES = {".tif", ".tiff", ".geotiff", ".bsq", ".bil", ".bip", ".jp2", ".jpeg2000"}
+# bandStatistics marks a band without any data by these exact strings.
+_EMPTY_BAND_STATISTICS = ("-1000000", "0")
+_COVER = ("cloudCover", "cloudShadow", "hazeCover", "cirrusCover", "snowCover", "waterCover")
+
+
+@dataclass(frozen=True)
+class EnmapMetadata:
+    """What METADATA.XML says.
+
+    Attributes:
+        schema: version of the XML schema, for instance ``00.02.00``.
+        bands: the band table in the delivered order, in reflectance 0 to 1.
+        start_time: acquisition time as ISO text, or an empty string.
+        width, height: size of the ortho scene in pixels.
+        cover_percent: cloudCover and the like in percent of the scene.
+    """
+
+    schema: str
+    bands: BandTable
+    start_time: str
+    width: int
+    height: int
+    cover_percent: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class EnmapProduct:
+    """One L2A product and where its files are.
+
+    Attributes:
+        metadata: the parsed METADATA.XML.
+        image: GDAL path of the spectral image.
+        layers: GDAL path of each quality layer that is there and not empty,
+            by its name in upper case, for instance ``QL_QUALITY_CLOUD``.
+        empty: the images of 0 bytes, by the same names.
+    """
+
+    metadata: EnmapMetadata
+    image: str
+    layers: Mapping[str, str]
+    empty: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a folder or a zip: their sizes in bytes and GDAL's name for them."""
+
+    root: Path
+    sizes: Mapping[str, int]
+
+    def gdal_path(self, name: str) -> str:
+        if self.root.is_dir():
+            return str(self.root / name)
+        return f"/vsizip/{{{self.root}}}/{name}"
+
+    def read(self, name: str) -> bytes:
+        if self.root.is_dir():
+            return (self.root / name).read_bytes()
+        with zipfile.ZipFile(self.root) as archive:
+            return archive.read(name)
+
+
+def is_enmap(path: Path) -> bool:
+    """Return whether ``path`` is an EnMAP folder, zip or METADATA.XML (by its names only)."""
+    if path.is_file() and _METADATA_NAME.match(path.name):
+        return True
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return any(_METADATA_NAME.match(PurePosixPath(name).name) for name in _list(path).sizes)
+    return False
+
+
+def open_enmap(path: Path) -> EnmapProduct:
+    """Find the files of an EnMAP product and read its metadata.
+
+    Args:
+        path: the product's folder, its zip, or the METADATA.XML inside a folder.
+
+    Raises:
+        HyperKDError: ``bad_product`` where the metadata or the image is missing,
+            empty, of another level, or ambiguous.
+    """
+    folder = path.parent if path.is_file() and path.suffix.lower() != ".zip" else path
+    files = _list(folder)
+    if path.is_file() and folder != path:
+        candidates = [path.name]
+    else:
+        candidates = sorted(
+            name for name in files.sizes if _METADATA_NAME.match(PurePosixPath(name).name)
+        )
+    if len(candidates) != 1:
+        raise HyperKDError(
+            "bad_product",
+            f"{path} holds {len(candidates)} files named *-METADATA.XML"
+            f"{': ' + ', '.join(candidates) if candidates else ''}.",
+            "Give the folder, zip or METADATA.XML of exactly one EnMAP L2A product.",
+        )
+    metadata = parse_metadata(files.read(candidates[0]), candidates[0])
+    stem = PurePosixPath(candidates[0]).name
+    match = _METADATA_NAME.match(stem)
+    prefix = (match.group("stem") if match else stem).upper() + "-"
+    parts: dict[str, str] = {}
+    for name in sorted(files.sizes):
+        plain = PurePosixPath(name)
+        if plain.name.upper().startswith(prefix) and plain.suffix.lower() in _IMAGE_SUFFIXES:
+            part = plain.name[len(prefix) :].split(".")[0].upper()
+            parts[part[:-4] if part.endswith("_COG") else part] = name
+    empty = tuple(part for part, member in sorted(parts.items()) if files.sizes[member] == 0)
+    image = parts.pop("SPECTRAL_IMAGE", None)
+    if image is None:
+        raise HyperKDError(
+            "bad_product",
+            f"{path} has no {prefix}SPECTRAL_IMAGE file.",
+            "Unpack or download the whole product, METADATA.XML and image in one folder.",
+        )
+    if files.sizes[image] == 0:
+        raise HyperKDError(
+            "bad_product",
+            f"The SPECTRAL_IMAGE of {path.name} is empty (0 bytes); all its empty images: "
+            f"{', '.join(empty)}.",
+            "Download the product again.",
+            empty=list(empty),
+        )
+    layers = {part: files.gdal_path(n) for part, n in parts.items() if files.sizes[n] > 0}
+    return EnmapProduct(metadata, files.gdal_path(image), layers, empty)
+
+
+def _list(path: Path) -> _Files:
+    if path.is_dir():
+        return _Files(path, {p.name: p.stat().st_size for p in path.iterdir() if p.is_file()})
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _Files(path, {i.filename: i.file_size for i in archive.infolist()})
+    except (zipfile.BadZipFile, OSError) as error:
+        raise HyperKDError(
+            "bad_product", f"{path} cannot be read as a zip: {error}.", "Download it again."
+        ) from error
+
+
+def parse_metadata(content: bytes, name: str) -> EnmapMetadata:
+    """Parse the bytes of a METADATA.XML.
+
+    Raises:
+        HyperKDError: ``bad_product`` where it is no XML, of another product
+            level than L2A, or its band characterisation is incomplete.
+    """
+    try:
+        # A file of the user's own; expat refuses entity bombs since 2.4.1.
+        root = ElementTree.fromstring(content)  # noqa: S314
+    except ElementTree.ParseError as error:
+        raise HyperKDError(
+            "bad_product", f"{name} is not well-formed XML: {error}.", "Download it again."
+        ) from error
+    level = (root.findtext("base/level") or "").strip()
+    if level != "L2A":
+        raise HyperKDError(
+            "bad_product",
+            f"{name} describes an EnMAP product of level {level or 'unknown'}.",
+            "HyperKD reads surface reflectance: order the scene as L2A.",
+        )
+    return EnmapMetadata(
+        schema=(root.findtext("metadata/schema/versionSchema") or "").strip(),
+        bands=parse_bands(root, name),
+        start_time=(root.findtext("base/temporalCoverage/startTime") or "").strip(),
+        width=int(root.findtext("specific/widthOfOrthoScene") or 0),
+        height=int(root.findtext("specific/heightOfOrthoScene") or 0),
+        cover_percent={
+            key: float(value)
+            for key in _COVER
+            if (value := root.findtext(f"specific/qualityFlag/{key}")) is not None
+        },
+    )
+
+
+def parse_bands(root: ElementTree.Element, name: str) -> BandTable:
+    """Return the band table of a METADATA.XML tree, or of its band characterisation alone.
+
+    Reflectance = stored value x GainOfBand + OffsetOfBand. Bands whose
+    statistics say "no data" are marked bad.
+
+    Raises:
+        HyperKDError: ``bad_product`` where a number is missing or unreadable.
+    """
+    block = (
+        root if root.tag == "bandCharacterisation" else root.find("specific/bandCharacterisation")
+    )
+    elements = [] if block is None else block.findall("bandID")
+    if not elements:
+        raise HyperKDError(
+            "bad_product",
+            f"{name} has no specific/bandCharacterisation.",
+            "Give the METADATA.XML of an EnMAP L2A product.",
+        )
+    columns = {
+        tag: np.array([_number(element, tag, name) for element in elements])
+        for tag in ("wavelengthCenterOfBand", "FWHMOfBand", "GainOfBand", "OffsetOfBand")
+    }
+    empty = {
+        element.get("number")
+        for element in root.findall("product/bandStatistics/bandID")
+        if (element.findtext("mean"), element.findtext("stdDeviation")) == _EMPTY_BAND_STATISTICS
+    }
+    numbers = [element.get("number", "") for element in elements]
+    return BandTable(
+        wavelengths=Wavelengths(columns["wavelengthCenterOfBand"], columns["FWHMOfBand"]),
+        good=np.array([number not in empty for number in numbers]),
+        scale=columns["GainOfBand"],
+        offset=columns["OffsetOfBand"],
+        nodata=np.full(len(elements), float(NODATA)),
+        names=tuple(f"EnMAP band {number}" for number in numbers),
+        origins={
+            "wavelength": "METADATA.XML wavelengthCenterOfBand",
+            "units": "METADATA.XML (always nm)",
+            "fwhm": "METADATA.XML FWHMOfBand",
+            "good": "METADATA.XML bandStatistics",
+            "scale": "METADATA.XML GainOfBand, OffsetOfBand",
+            "nodata": "the EnMAP L2A convention",
+        },
+    )
+
+
+def _number(element: ElementTree.Element, tag: str, name: str) -> float:
+    text: Optional[str] = element.findtext(tag)
+    try:
+        return float(text) if text is not None else float("nan")
+    except ValueError:
+        raise HyperKDError(
+            "bad_product",
+            f"{name}: {tag} of band {element.get('number')} is {text!r}, not a number.",
+            "Download the METADATA.XML again.",
+        ) from None

@@ -1,0 +1,531 @@
+"""Delivered products, built here with the structure that their documentation gives."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import pytest
+from osgeo import gdal, osr
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.products import open_product
+from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadata
+from hyperkd.raster.products.importer import import_product
+from hyperkd.raster.products.quality import MASKS
+from hyperkd.raster.source import open_raster
+from hyperkd.types import Window
+from tests.reports import SilentReport
+
+h5py = pytest.importorskip("h5py")
+
+STEM = "ENMAP01-____L2A-DT0000001867_20220724T104526Z_008_V010302_20231116T140614Z"
+CENTRES = [418.24, 423.87, 902.26, 905.11, 1010.5, 1390.8]
+WIDTHS = [7.0, 6.7, 11.0, 10.1, 10.5, 11.8]
+
+
+def enmap_xml(level: str = "L2A", empty: Optional[int] = 6, gain: str = "0.0001") -> str:
+    """Return a small METADATA.XML of ``len(CENTRES)`` bands."""
+    bands = "".join(
+        f'<bandID number="{i}"><wavelengthCenterOfBand>{c}</wavelengthCenterOfBand>'
+        f"<FWHMOfBand>{w}</FWHMOfBand><GainOfBand>{gain}</GainOfBand>"
+        f"<OffsetOfBand>0.02</OffsetOfBand></bandID>"
+        for i, (c, w) in enumerate(zip(CENTRES, WIDTHS), 1)
+    )
+    statistics = "".join(
+        f'<bandID number="{i}"><mean>{"-1000000" if i == empty else "812.5"}</mean>'
+        f"<stdDeviation>{'0' if i == empty else '40'}</stdDeviation></bandID>"
+        for i in range(1, len(CENTRES) + 1)
+    )
+    return (
+        f"<level_X><metadata><schema><versionSchema>00.02.00</versionSchema></schema></metadata>"
+        f"<base><level>{level}</level><temporalCoverage><startTime>2022-07-24T10:45:26Z"
+        f"</startTime></temporalCoverage></base><specific><widthOfOrthoScene>4"
+        f"</widthOfOrthoScene><heightOfOrthoScene>3</heightOfOrthoScene><qualityFlag>"
+        f"<cloudCover>12</cloudCover></qualityFlag><bandCharacterisation>{bands}"
+        f"</bandCharacterisation></specific><product><bandStatistics>{statistics}"
+        f"</bandStatistics></product></level_X>"
+    )
+
+
+def write_tif(path: Path, values: np.ndarray, nodata: Optional[float] = None) -> None:
+    """Write ``(band, row, col)`` without any band metadata, as EnMAP delivers it."""
+    kinds = {"int16": gdal.GDT_Int16, "uint8": gdal.GDT_Byte}
+    count, rows, cols = values.shape
+    dataset = gdal.GetDriverByName("GTiff").Create(
+        str(path), cols, rows, count, kinds[values.dtype.name]
+    )
+    dataset.SetGeoTransform((365000.0, 30.0, 0.0, 5807000.0, 0.0, -30.0))
+    reference = osr.SpatialReference()
+    reference.ImportFromEPSG(32633)
+    dataset.SetProjection(reference.ExportToWkt())
+    if nodata is not None:
+        for band in range(1, count + 1):
+            dataset.GetRasterBand(band).SetNoDataValue(nodata)
+    dataset.WriteRaster(0, 0, cols, rows, values.tobytes(), cols, rows, kinds[values.dtype.name])
+    dataset = None
+
+
+def enmap_cube() -> np.ndarray:
+    """Return DN of 6 bands on 3 x 4 pixels; band 6 and the pixel (0, 0) are nodata."""
+    cube = (100 * np.arange(1, 7)[:, None, None] + np.arange(12).reshape(3, 4)).astype(np.int16)
+    cube[:, 0, 0] = -32768
+    cube[5] = -32768
+    return cube
+
+
+@pytest.fixture
+def enmap(tmp_path: Path) -> Path:
+    """Return the folder of a small but complete EnMAP product."""
+    folder = tmp_path / STEM
+    folder.mkdir()
+    (folder / f"{STEM}-METADATA.XML").write_text(enmap_xml())
+    write_tif(folder / f"{STEM}-SPECTRAL_IMAGE.TIF", enmap_cube(), -32768)
+    layers: dict[str, np.ndarray] = {
+        name: np.zeros((1, 3, 4), np.uint8)
+        for name in ("CLOUD", "CLOUDSHADOW", "HAZE", "CIRRUS", "SNOW")
+    }
+    layers["CLOUD"][0, 0, 1] = 1
+    layers["CLOUDSHADOW"][0, 0, 2] = 1
+    layers["HAZE"][0, 0, 3] = 1
+    layers["CIRRUS"][0, 1, :3] = (1, 2, 3)
+    layers["SNOW"][0, 1, 3] = 1
+    layers["CLASSES"] = np.full((1, 3, 4), 1, np.uint8)
+    layers["CLASSES"][0, 2, :2] = (2, 3)
+    for name, values in layers.items():
+        write_tif(folder / f"{STEM}-QL_QUALITY_{name}.TIF", values)
+    pixels = np.zeros((6, 3, 4), np.uint8)
+    pixels[:, 0, 0] = 255
+    pixels[3, 2, 3] = 1
+    write_tif(folder / f"{STEM}-QL_PIXELMASK.TIF", pixels)
+    return folder
+
+
+def read_all(path: Path) -> np.ndarray:
+    """Read a raster with GDAL alone."""
+    dataset = gdal.Open(str(path))
+    kinds = {gdal.GDT_Int16: np.int16, gdal.GDT_Float32: np.float32, gdal.GDT_Byte: np.uint8}
+    dtype = kinds[dataset.GetRasterBand(1).DataType]
+    shape = (dataset.RasterCount, dataset.RasterYSize, dataset.RasterXSize)
+    return np.frombuffer(dataset.ReadRaster(), dtype).reshape(shape)
+
+
+def test_enmap_import_keeps_values_and_writes_complete_band_metadata(
+    enmap: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "scene.tif"
+    summary = import_product(product=str(enmap), output=str(output), mask=(), report=SilentReport())
+    assert summary == {"bands": 6, "good_bands": 5, "valid_pixels": 11, "masked_pixels": 0}
+    np.testing.assert_array_equal(read_all(output), enmap_cube())
+    dataset = gdal.Open(str(output))
+    assert dataset.GetGeoTransform() == (365000.0, 30.0, 0.0, 5807000.0, 0.0, -30.0)
+    assert dataset.GetSpatialRef().GetAuthorityCode(None) == "32633"
+    assert dataset.GetMetadataItem("start_time") == "2022-07-24T10:45:26Z"
+    for index in range(6):
+        band = dataset.GetRasterBand(index + 1)
+        items = band.GetMetadata()
+        assert float(items["wavelength"]) == CENTRES[index]
+        assert items["wavelength_units"] == "Nanometers"
+        assert float(items["fwhm"]) == WIDTHS[index]
+        assert items["bbl"] == ("0" if index == 5 else "1")
+        assert (band.GetScale(), band.GetOffset()) == (0.0001, 0.02)
+        assert band.GetNoDataValue() == -32768
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels"),
+    [
+        ("cloud", [(0, 1)]),
+        ("cloud_shadow", [(0, 2)]),
+        ("haze", [(0, 3)]),
+        ("cirrus", [(1, 0), (1, 1), (1, 2)]),
+        ("snow", [(1, 3)]),
+        ("water", [(2, 0)]),
+        ("land", [(0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3), (2, 2), (2, 3)]),
+        ("defective", [(2, 3)]),
+    ],
+)
+def test_enmap_mask_leaves_out_exactly_its_pixels(
+    enmap: Path, tmp_path: Path, name: str, pixels: list[Any]
+) -> None:
+    output = tmp_path / "scene.tif"
+    summary = import_product(
+        product=str(enmap), output=str(output), mask=(name,), report=SilentReport()
+    )
+    expected = enmap_cube()
+    for row, col in pixels:
+        expected[:, row, col] = -32768
+    np.testing.assert_array_equal(read_all(output), expected)
+    assert summary["masked_pixels"] == len(pixels)
+
+
+def test_every_mask_has_a_case() -> None:
+    marks = [m for m in test_enmap_mask_leaves_out_exactly_its_pixels.pytestmark]
+    assert {case[0] for case in marks[0].args[1]} == set(MASKS)
+
+
+def test_enmap_zip_and_metadata_path_read_like_the_folder(enmap: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "product.zip"
+    with zipfile.ZipFile(archive, "w") as handle:
+        for item in enmap.iterdir():
+            handle.write(item, f"{enmap.name}/{item.name}")
+    for path in (archive, enmap / f"{STEM}-METADATA.XML"):
+        with open_product(path, ("cloud",)) as product:
+            assert product.kind == "EnMAP L2A"
+            tile = product.source.read_tile(product.source.grid.window)
+            np.testing.assert_array_equal(tile.data, enmap_cube())
+            assert product.quality is not None
+            assert product.quality.read(product.source.grid.window).sum() == 1
+
+
+@pytest.mark.parametrize("suffix", ["-METADATA.XML.XML", "-metadata.xml"])
+def test_enmap_metadata_names_seen_in_the_wild(enmap: Path, suffix: str) -> None:
+    (enmap / f"{STEM}-METADATA.XML").rename(enmap / f"{STEM}{suffix}")
+    assert len(open_enmap(enmap).metadata.bands) == 6
+
+
+def test_enmap_cog_image_name(enmap: Path) -> None:
+    (enmap / f"{STEM}-SPECTRAL_IMAGE.TIF").rename(enmap / f"{STEM}-SPECTRAL_IMAGE_COG.tiff")
+    assert open_enmap(enmap).image.endswith("-SPECTRAL_IMAGE_COG.tiff")
+
+
+def test_enmap_metadata_values() -> None:
+    metadata = parse_metadata(enmap_xml().encode(), "x")
+    np.testing.assert_array_equal(metadata.bands.wavelengths.centre_nm, CENTRES)
+    np.testing.assert_array_equal(metadata.bands.wavelengths.fwhm_nm, WIDTHS)
+    np.testing.assert_array_equal(metadata.bands.good, [True] * 5 + [False])
+    assert (metadata.width, metadata.height, metadata.schema) == (4, 3, "00.02.00")
+    assert metadata.cover_percent == {"cloudCover": 12.0}
+
+
+def _broken(enmap: Path, case: str) -> Path:
+    image = enmap / f"{STEM}-SPECTRAL_IMAGE.TIF"
+    metadata = enmap / f"{STEM}-METADATA.XML"
+    if case == "L1C":
+        metadata.write_text(enmap_xml(level="L1C"))
+    elif case == "two":
+        (enmap / "OTHER-METADATA.XML").write_text(enmap_xml())
+    elif case == "no image":
+        image.unlink()
+    elif case == "empty image":
+        image.write_bytes(b"")
+        (enmap / f"{STEM}-QL_QUALITY_SNOW.TIF").write_bytes(b"")
+    elif case == "not xml":
+        metadata.write_text("<level_X><base>")
+    elif case == "no bands":
+        metadata.write_text("<level_X><base><level>L2A</level></base></level_X>")
+    elif case == "bad number":
+        metadata.write_text(enmap_xml(gain="ten"))
+    return enmap
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("L1C", r"of level L1C\..*L2A"),
+        ("two", r"holds 2 files named \*-METADATA\.XML: .*OTHER-METADATA\.XML"),
+        ("no image", "has no .*SPECTRAL_IMAGE file"),
+        ("empty image", r"is empty \(0 bytes\); .*: QL_QUALITY_SNOW, SPECTRAL_IMAGE\."),
+        ("not xml", "is not well-formed XML"),
+        ("no bands", "has no specific/bandCharacterisation"),
+        ("bad number", "GainOfBand of band 1 is 'ten', not a number"),
+    ],
+)
+def test_broken_enmap_products_are_refused(
+    enmap: Path, tmp_path: Path, case: str, message: str
+) -> None:
+    output = tmp_path / "out.tif"
+    with pytest.raises(HyperKDError, match=message) as caught:
+        import_product(
+            product=str(_broken(enmap, case)), output=str(output), mask=(), report=SilentReport()
+        )
+    assert caught.value.code == "bad_product"
+    assert not output.exists()
+
+
+def test_mask_problems_are_named(enmap: Path) -> None:
+    with pytest.raises(HyperKDError, match="Unknown mask 'fog'") as caught:
+        open_product(enmap, ("fog",))
+    assert caught.value.code == "bad_job"
+    (enmap / f"{STEM}-QL_QUALITY_SNOW.TIF").write_bytes(b"")
+    with pytest.raises(HyperKDError, match="no readable QL_QUALITY_SNOW") as caught:
+        open_product(enmap, ("snow",))
+    assert caught.value.code == "bad_product"
+    write_tif(enmap / f"{STEM}-QL_QUALITY_HAZE.TIF", np.zeros((1, 5, 5), np.uint8))
+    with pytest.raises(HyperKDError, match="QL_QUALITY_HAZE has 5 x 5 pixels, the image 4 x 3"):
+        open_product(enmap, ("haze",))
+
+
+def test_all_pixels_masked_is_refused_and_leaves_no_file(enmap: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.tif"
+    write_tif(enmap / f"{STEM}-QL_QUALITY_CLOUD.TIF", np.ones((1, 3, 4), np.uint8))
+    with pytest.raises(HyperKDError, match="no valid pixel outside the masks cloud") as caught:
+        import_product(
+            product=str(enmap), output=str(output), mask=("cloud",), report=SilentReport()
+        )
+    assert caught.value.code == "no_valid_pixels"
+    assert list(tmp_path.glob("out.tif*")) == []
+
+
+def test_delivered_enmap_zip_names_its_empty_images(shared: Path) -> None:
+    archive = shared / "data" / "enmap_product" / "enmap_L2A.zip"
+    with pytest.raises(HyperKDError, match="all its empty images: ") as caught:
+        open_enmap(archive)
+    assert caught.value.context["empty"] == [
+        "QL_PIXELMASK",
+        "QL_QUALITY_CIRRUS",
+        "QL_QUALITY_CLOUD",
+        "QL_QUALITY_CLOUDSHADOW",
+        "QL_QUALITY_HAZE",
+        "QL_QUALITY_SNOW",
+        "QL_QUALITY_TESTFLAGS",
+        "QL_SWIR",
+        "QL_VNIR",
+        "SPECTRAL_IMAGE",
+    ]
+
+
+def test_delivered_enmap_metadata_yields_its_218_bands(shared: Path) -> None:
+    with zipfile.ZipFile(shared / "data" / "enmap_product" / "enmap_L2A.zip") as archive:
+        name = next(n for n in archive.namelist() if n.endswith("METADATA.XML"))
+        content = archive.read(name)
+    metadata = parse_metadata(content, name)
+    bands = metadata.bands
+    # Read independently of the parser: every value of the block, in its order.
+    block = content.decode().split("<bandCharacterisation>")[1].split("</bandCharacterisation>")[0]
+    for tag, values in (
+        ("wavelengthCenterOfBand", bands.wavelengths.centre_nm),
+        ("FWHMOfBand", bands.wavelengths.fwhm_nm),
+        ("GainOfBand", bands.scale),
+        ("OffsetOfBand", bands.offset),
+    ):
+        expected = [float(text) for text in re.findall(f"<{tag}>(.*?)</{tag}>", block)]
+        assert len(expected) == 218
+        np.testing.assert_array_equal(values, expected)
+    assert bands.good.all()
+    assert (metadata.width, metadata.height) == (1128, 1212)
+
+
+def test_band_block_of_a_2022_product(shared: Path) -> None:
+    from xml.etree import ElementTree
+
+    path = shared / "data" / "enmap_product" / "bands_2022.xml"
+    bands = parse_bands(ElementTree.parse(path).getroot(), path.name)
+    assert len(bands) == 224
+    assert bands.wavelengths.centre_nm[0] == 418.24
+    assert np.all(np.diff(bands.wavelengths.centre_nm) > 0)
+
+
+# --- PRISMA -------------------------------------------------------------------------------------
+
+
+def write_prisma(path: Path, **changes: Any) -> dict[str, np.ndarray]:
+    """Write a small PRISMA L2D file; returns its cubes (row, band, col)."""
+    random = np.random.default_rng(5)
+    cubes = {
+        "VNIR": random.integers(1, 65535, (4, 3, 5)).astype(np.uint16),
+        "SWIR": random.integers(1, 65535, (4, 4, 5)).astype(np.uint16),
+    }
+    for cube in cubes.values():
+        cube[0, :, 0] = 0  # no spectrum here
+    cubes["VNIR"][1, 0, 1] = 0  # one dark band is not "no spectrum"
+    attributes = {
+        "Processing_Level": np.bytes_("2D"),
+        "List_Cw_Vnir": np.array([972.0, 500.0, 0.0], np.float32),
+        "List_Fwhm_Vnir": np.array([12.0, 11.0, 0.0], np.float32),
+        "List_Cw_Swir": np.array([2400.0, 1600.0, 943.0, 0.0], np.float32),
+        "List_Fwhm_Swir": np.array([9.0, 10.0, 11.5, 0.0], np.float32),
+        "L2ScaleVnirMin": np.float32(-0.0625),
+        "L2ScaleVnirMax": np.float32(1.0),
+        "L2ScaleSwirMin": np.float32(0.0),
+        "L2ScaleSwirMax": np.float32(0.5),
+        "Epsg_Code": np.int64(32633),
+        "Product_ULcorner_easting": np.float64(300015.0),
+        "Product_ULcorner_northing": np.float64(5000015.0),
+    }
+    attributes.update({k: v for k, v in changes.items() if k != "swath"})
+    with h5py.File(path, "w") as handle:
+        for name, value in attributes.items():
+            if value is not None:
+                handle.attrs[name] = value
+        group = handle.create_group(
+            changes.get("swath", "HDFEOS/SWATHS/PRS_L2D_HCO") + "/Data Fields"
+        )
+        for name, cube in cubes.items():
+            group.create_dataset(f"{name}_Cube", data=cube, chunks=cube.shape, compression="gzip")
+    return cubes
+
+
+def test_prisma_values_order_and_grid(tmp_path: Path) -> None:
+    path = tmp_path / "PRS_L2D_STD_20200101.he5"
+    cubes = write_prisma(path)
+    with open_product(path) as product:
+        source = product.source
+        np.testing.assert_array_equal(
+            source.bands.wavelengths.centre_nm, [500.0, 943.0, 972.0, 1600.0, 2400.0]
+        )
+        np.testing.assert_array_equal(
+            source.bands.wavelengths.fwhm_nm, [11.0, 11.5, 12.0, 10.0, 9.0]
+        )
+        assert source.grid.geotransform == (300000.0, 30.0, 0.0, 5000030.0, 0.0, -30.0)
+        tile = source.read_tile(source.grid.window)
+        vnir = -0.0625 + cubes["VNIR"].astype(float) * 1.0625 / 65535
+        swir = cubes["SWIR"].astype(float) * 0.5 / 65535
+        expected = np.stack(
+            [vnir[:, 1], swir[:, 2], vnir[:, 0], swir[:, 1], swir[:, 0]]
+        )  # (band, row, col)
+        valid = np.ones((4, 5), bool)
+        valid[0, 0] = False
+        np.testing.assert_array_equal(tile.valid, valid)
+        np.testing.assert_array_equal(tile.data[:, valid], np.rint(expected[:, valid] * 1e4))
+        assert (tile.data[:, 0, 0] == -32768).all()
+        part = source.read(Window(1, 1, 3, 2), [4, 0])
+        np.testing.assert_array_equal(part, tile.data[[4, 0], 1:3, 1:4])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"swath": "HDFEOS/SWATHS/PRS_L1_HCO", "Processing_Level": np.bytes_("1")}, "level 1, not"),
+        ({"L2ScaleVnirMax": None}, "has no attribute L2ScaleVnirMax"),
+        ({"Epsg_Code": np.int64(999999)}, "reference system 999999 is unknown"),
+    ],
+)
+def test_wrong_prisma_files_are_refused(tmp_path: Path, changes: Any, message: str) -> None:
+    path = tmp_path / "x.he5"
+    write_prisma(path, **changes)
+    with pytest.raises(HyperKDError, match=message) as caught:
+        open_product(path)
+    assert caught.value.code == "bad_product"
+
+
+def test_prisma_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.he5"
+    write_prisma(path)
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(HyperKDError, match="cannot be read as HDF5 or netCDF") as caught:
+        open_product(path)
+    assert caught.value.code == "unreadable_raster"
+
+
+# --- EMIT ---------------------------------------------------------------------------------------
+
+EMIT_WKT = (
+    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]]'
+)
+
+
+def write_emit(path: Path, glt_x: np.ndarray, glt_y: np.ndarray) -> np.ndarray:
+    """Write a small EMIT L2A file; returns its swath (row, col, band)."""
+    swath = np.random.default_rng(7).normal(0.2, 0.1, (6, 5, 4)).astype(np.float32)
+    with h5py.File(path, "w") as handle:
+        handle.attrs["geotransform"] = np.array([10.0, 0.0005, 0.0, 50.0, 0.0, -0.0007])
+        handle.attrs["spatial_ref"] = EMIT_WKT
+        data = handle.create_dataset("reflectance", data=swath, chunks=(3, 5, 4))
+        data.attrs["_FillValue"] = np.array([-9999], np.float32)
+        handle["sensor_band_parameters/wavelengths"] = np.array([400, 900, 1380, 2200], np.float32)
+        handle["sensor_band_parameters/fwhm"] = np.array([8.5, 8.4, 8.7, 8.9], np.float32)
+        handle["sensor_band_parameters/good_wavelengths"] = np.array([1, 1, 0, 1], np.uint8)
+        handle["location/glt_x"] = glt_x.astype(np.int32)
+        handle["location/glt_y"] = glt_y.astype(np.int32)
+    return swath
+
+
+def test_emit_pixels_follow_the_geolocation_table(tmp_path: Path) -> None:
+    random = np.random.default_rng(11)
+    glt_x, glt_y = random.integers(1, 6, (7, 8)), random.integers(1, 7, (7, 8))
+    glt_x[0, :3] = glt_y[0, :3] = 0
+    path = tmp_path / "EMIT_L2A_RFL_001_20230316.nc"
+    swath = write_emit(path, glt_x, glt_y)
+    with open_product(path) as product:
+        source = product.source
+        np.testing.assert_array_equal(source.bands.good, [True, True, False, True])
+        assert source.grid.geotransform == (10.0, 0.0005, 0.0, 50.0, 0.0, -0.0007)
+        tile = source.read_tile(source.grid.window)
+        for row in range(7):
+            for col in range(8):
+                if glt_x[row, col] == 0:
+                    expected = np.full(4, -9999, np.float32)
+                else:
+                    expected = swath[glt_y[row, col] - 1, glt_x[row, col] - 1]
+                np.testing.assert_array_equal(tile.data[:, row, col], expected)
+        np.testing.assert_array_equal(tile.valid, glt_x > 0)
+        part = source.read(Window(2, 1, 5, 4), [3, 1])
+        np.testing.assert_array_equal(part, tile.data[[3, 1], 1:5, 2:7])
+
+
+def test_emit_import_writes_the_map_grid(tmp_path: Path) -> None:
+    path, output = tmp_path / "e.nc", tmp_path / "e.tif"
+    glt = np.arange(12).reshape(3, 4) % 5
+    write_emit(path, glt, glt)
+    summary = import_product(product=str(path), output=str(output), mask=(), report=SilentReport())
+    assert summary["valid_pixels"] == int((glt > 0).sum())
+    dataset = gdal.Open(str(output))
+    assert dataset.GetRasterBand(3).GetMetadataItem("bbl") == "0"
+    assert dataset.GetGeoTransform() == (10.0, 0.0005, 0.0, 50.0, 0.0, -0.0007)
+    assert dataset.GetRasterBand(1).GetNoDataValue() == -9999
+
+
+def test_emit_table_that_points_outside_the_swath_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "e.nc"
+    glt = np.full((2, 2), 6)
+    write_emit(path, glt, glt)
+    with pytest.raises(
+        HyperKDError, match="points at column 6, row 6 of a swath of 5 x 6"
+    ) as caught:
+        open_product(path)
+    assert caught.value.code == "bad_product"
+
+
+# --- DESIS and the rest -------------------------------------------------------------------------
+
+
+def test_desis_folder_takes_wavelengths_and_gain_from_its_header(tmp_path: Path) -> None:
+    folder = tmp_path / "DESIS-HSI-L2A-DT0123"
+    folder.mkdir()
+    values = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
+    image = folder / "DESIS-HSI-L2A-DT0123-SPECTRAL_IMAGE.tif"
+    write_tif(image, values, -32768)
+    image.with_suffix(".hdr").write_text(
+        "ENVI\nsamples = 5\nlines = 4\nbands = 3\ndata type = 2\ninterleave = bip\n"
+        "wavelength units = nanometers\nwavelength = {\n 401.9, 404.4,\n 999.5}\n"
+        "fwhm = {3.5, 3.4, 3.6}\ndata gain values = {0.0001, 0.0001, 0.0001}\n"
+        "data offset values = {0, 0, 0}\n"
+    )
+    with open_product(folder) as product:
+        bands = product.source.bands
+        np.testing.assert_array_equal(bands.wavelengths.centre_nm, [401.9, 404.4, 999.5])
+        np.testing.assert_array_equal(bands.wavelengths.fwhm_nm, [3.5, 3.4, 3.6])
+        np.testing.assert_array_equal(bands.scale, [1e-4] * 3)
+
+
+def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(HyperKDError, match="is no product HyperKD knows") as caught:
+        open_product(tmp_path)
+    assert caught.value.code == "bad_product"
+    with pytest.raises(HyperKDError, match="There is no file or folder") as caught:
+        open_product(tmp_path / "nothing")
+    assert caught.value.code == "unreadable_raster"
+
+
+def test_masks_are_refused_for_products_without_quality_layers(tmp_path: Path) -> None:
+    path = tmp_path / "x.he5"
+    write_prisma(path)
+    with pytest.raises(HyperKDError, match="The masks cloud need EnMAP quality layers") as caught:
+        open_product(path, ("cloud",))
+    assert caught.value.code == "bad_job"
+
+
+def test_every_job_reads_a_product_like_a_raster(enmap: Path, tmp_path: Path) -> None:
+    for path in (enmap, enmap / f"{STEM}-METADATA.XML"):
+        with open_raster(str(path)) as source:
+            np.testing.assert_array_equal(source.bands.wavelengths.centre_nm, CENTRES)
+            np.testing.assert_array_equal(source.read(source.grid.window), enmap_cube())
+    prisma = tmp_path / "x.he5"
+    write_prisma(prisma)
+    with open_raster(str(prisma)) as source:
+        assert len(source.bands) == 5
