@@ -213,6 +213,8 @@ def _broken(enmap: Path, case: str) -> Path:
     elif case == "empty image":
         image.write_bytes(b"")
         (enmap / f"{STEM}-QL_QUALITY_SNOW.TIF").write_bytes(b"")
+    elif case == "entities":
+        metadata.write_text('<!DOCTYPE a [<!ENTITY b "bb">]>' + enmap_xml())
     elif case == "not xml":
         metadata.write_text("<level_X><base>")
     elif case == "no bands":
@@ -229,6 +231,7 @@ def _broken(enmap: Path, case: str) -> Path:
         ("two", r"holds 2 files named \*-METADATA\.XML: .*OTHER-METADATA\.XML"),
         ("no image", "has no .*SPECTRAL_IMAGE file"),
         ("empty image", r"is empty \(0 bytes\); .*: QL_QUALITY_SNOW, SPECTRAL_IMAGE\."),
+        ("entities", "declares a document type or entities"),
         ("not xml", "is not well-formed XML"),
         ("no bands", "has no specific/bandCharacterisation"),
         ("bad number", "GainOfBand of band 1 is 'ten', not a number"),

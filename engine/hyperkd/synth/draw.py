@@ -81,44 +81,44 @@ class SceneDraw:
 
 def draw_scene(seed: int) -> SceneDraw:
     """Return the random parameters of the scene with this seed."""
-    random = np.random.default_rng([seed, 0x5CE])
-    season = float(random.uniform())
-    dryness = float(random.beta(2, 3))
+    generator = np.random.default_rng([seed, 0x5CE])
+    season = float(generator.uniform())
+    dryness = float(generator.beta(2, 3))
     return SceneDraw(
         season=season,
         geometry=Geometry(
             # Highest sun in late June, at 0.4 of the season, about 50 degrees north.
-            sun_zenith_deg=float(29 + 75 * (season - 0.4) ** 2 + random.uniform(-2, 4)),
-            view_zenith_deg=float(random.uniform(0, 20)),
-            relative_azimuth_deg=float(random.uniform(0, 180)),
+            sun_zenith_deg=float(29 + 75 * (season - 0.4) ** 2 + generator.uniform(-2, 4)),
+            view_zenith_deg=float(generator.uniform(0, 20)),
+            relative_azimuth_deg=float(generator.uniform(0, 180)),
         ),
-        sun_azimuth_deg=float(random.uniform(140, 190)),
-        relief_m=float(random.gamma(2.0, 12.0)),
+        sun_azimuth_deg=float(generator.uniform(140, 190)),
+        relief_m=float(generator.gamma(2.0, 12.0)),
         shares={
-            "water": float(random.uniform(0.015, 0.1)),
-            "settlement": float(random.uniform(0.05, 0.25)),
-            "forest": float(random.uniform(0.12, 0.45)),
+            "water": float(generator.uniform(0.015, 0.1)),
+            "settlement": float(generator.uniform(0.05, 0.25)),
+            "forest": float(generator.uniform(0.12, 0.45)),
         },
-        needleleaf=float(random.uniform(0.15, 0.8)),
-        crops=_draw_crops(random, season),
-        river=bool(random.uniform() < 0.6),
-        canopies=_draw_canopies(random, dryness),
-        traits=_draw_traits(random, season, dryness),
-        moisture=Spread(float(0.28 - 0.2 * dryness + random.uniform(-0.03, 0.03)), 0.05, 0.03),
-        soils=tuple(_draw_soil(random) for _ in range(4)),
+        needleleaf=float(generator.uniform(0.15, 0.8)),
+        crops=_draw_crops(generator, season),
+        river=bool(generator.uniform() < 0.6),
+        canopies=_draw_canopies(generator, dryness),
+        traits=_draw_traits(generator, season, dryness),
+        moisture=Spread(float(0.28 - 0.2 * dryness + generator.uniform(-0.03, 0.03)), 0.05, 0.03),
+        soils=tuple(_draw_soil(generator) for _ in range(4)),
         water=WaterBody(
-            dissolved=float(random.lognormal(-0.9, 0.6)),
-            slope=float(random.uniform(0.012, 0.018)),
-            glint=float(random.gamma(2.0, 0.0025)),
-            backscatter=float(random.uniform(0.006, 0.014)),
+            dissolved=float(generator.lognormal(-0.9, 0.6)),
+            slope=float(generator.uniform(0.012, 0.018)),
+            glint=float(generator.gamma(2.0, 0.0025)),
+            backscatter=float(generator.uniform(0.006, 0.014)),
         ),
-        pigment=float(random.lognormal(2.0, 0.8)),
-        sediment=float(random.lognormal(1.1, 0.8)),
-        built=_draw_built(random),
+        pigment=float(generator.lognormal(2.0, 0.8)),
+        sediment=float(generator.lognormal(1.1, 0.8)),
+        built=_draw_built(generator),
     )
 
 
-def _draw_crops(random: np.random.Generator, season: float) -> dict[int, float]:
+def _draw_crops(generator: np.random.Generator, season: float) -> dict[int, float]:
     """Ripe cereals replace green ones in summer and bare soils follow them."""
     ripe = 1 / (1 + np.exp(-(season - 0.45) / 0.07))
     ploughed = np.clip((season - 0.6) / 0.4, 0, 1)
@@ -130,12 +130,12 @@ def _draw_crops(random: np.random.Generator, season: float) -> dict[int, float]:
         cover.GRASS: 2.0,
         cover.SOIL: 0.7 + 1.5 * ploughed + 0.8 * (season < 0.25),
     }
-    weights = {index: float(value * random.gamma(4.0, 0.25)) for index, value in area.items()}
+    weights = {index: float(value * generator.gamma(4.0, 0.25)) for index, value in area.items()}
     total = sum(weights.values())
     return {index: value / total for index, value in weights.items()}
 
 
-def _draw_canopies(random: np.random.Generator, dryness: float) -> dict[int, Canopy]:
+def _draw_canopies(generator: np.random.Generator, dryness: float) -> dict[int, Canopy]:
     def canopy(
         structure: float,
         angle: float,
@@ -145,14 +145,14 @@ def _draw_canopies(random: np.random.Generator, dryness: float) -> dict[int, Can
         light: float = 1.0,
     ) -> Canopy:
         return Canopy(
-            structure=float(structure + random.normal(0, 0.12)),
-            carotenoid_ratio=float(random.uniform(0.16, 0.26)),
-            anthocyanin=float(random.gamma(1.5, 0.6)),
-            brown=float(np.clip(brown + random.normal(0, 0.04), 0, 1)),
-            dry_matter=float(dry_matter * random.lognormal(0, 0.15)),
-            leaf_angle_deg=float(angle + random.normal(0, 4)),
-            hotspot=float(hotspot * random.lognormal(0, 0.3)),
-            crown_light=float(np.clip(light + random.normal(0, 0.04), 0.4, 1)),
+            structure=float(structure + generator.normal(0, 0.12)),
+            carotenoid_ratio=float(generator.uniform(0.16, 0.26)),
+            anthocyanin=float(generator.gamma(1.5, 0.6)),
+            brown=float(np.clip(brown + generator.normal(0, 0.04), 0, 1)),
+            dry_matter=float(dry_matter * generator.lognormal(0, 0.15)),
+            leaf_angle_deg=float(angle + generator.normal(0, 4)),
+            hotspot=float(hotspot * generator.lognormal(0, 0.3)),
+            crown_light=float(np.clip(light + generator.normal(0, 0.04), 0.4, 1)),
         )
 
     return {
@@ -167,10 +167,10 @@ def _draw_canopies(random: np.random.Generator, dryness: float) -> dict[int, Can
 
 
 def _draw_traits(
-    random: np.random.Generator, season: float, dryness: float
+    generator: np.random.Generator, season: float, dryness: float
 ) -> dict[int, dict[str, Spread]]:
     def spreads(lai: float, chlorophyll: float, water: float, between: float) -> dict[str, Spread]:
-        factor = random.lognormal(0, 0.12, size=3)
+        factor = generator.lognormal(0, 0.12, size=3)
         means = lai * factor[0], chlorophyll * factor[1], water * factor[2]
         return {
             name: Spread(float(mean), float(mean * between * share), float(mean * between * 0.45))
@@ -192,19 +192,19 @@ def _draw_traits(
     }
 
 
-def _draw_soil(random: np.random.Generator) -> Soil:
+def _draw_soil(generator: np.random.Generator) -> Soil:
     return Soil(
-        brightness=float(random.uniform(0.55, 1.05)),
-        organic=float(random.gamma(2.0, 0.16)),
-        iron=float(random.gamma(2.0, 0.13)),
-        clay=float(random.gamma(2.0, 0.05)),
-        carbonate=float(random.gamma(1.2, 0.05)),
+        brightness=float(generator.uniform(0.55, 1.05)),
+        organic=float(generator.gamma(2.0, 0.16)),
+        iron=float(generator.gamma(2.0, 0.13)),
+        clay=float(generator.gamma(2.0, 0.05)),
+        carbonate=float(generator.gamma(1.2, 0.05)),
     )
 
 
-def _draw_built(random: np.random.Generator) -> dict[int, tuple[Built, ...]]:
+def _draw_built(generator: np.random.Generator) -> dict[int, tuple[Built, ...]]:
     def scaled(*anchors: float) -> tuple[float, float, float, float]:
-        level, tilt = random.lognormal(0, 0.18), random.normal(0, 0.08)
+        level, tilt = generator.lognormal(0, 0.18), generator.normal(0, 0.08)
         one, two, three, four = (
             float(np.clip(value * level * (1 + tilt * (step - 1.5)), 0.02, 0.85))
             for step, value in enumerate(anchors)
@@ -212,7 +212,7 @@ def _draw_built(random: np.random.Generator) -> dict[int, tuple[Built, ...]]:
         return one, two, three, four
 
     def depth(mean: float) -> float:
-        return float(random.gamma(3.0, mean / 3.0))
+        return float(generator.gamma(3.0, mean / 3.0))
 
     tiles, flat, asphalt, concrete = [], [], [], []
     for variant in range(4):

@@ -104,12 +104,12 @@ class Scene:
         ground = self.landscape(points(part.row, part.height), points(part.col, part.width))
         pixels = mix(ground, self.library)
         # A key of its own for each part keeps the noise free of the order of parts.
-        random = np.random.default_rng([self.seed, 0x401, part.row, part.col])
+        generator = np.random.default_rng([self.seed, 0x401, part.row, part.col])
         signal = self.sensor.measure(pixels.reflectance)
         hidden = None if self.hidden is None else self.hidden * self.hidden_share(part)
         rows, cols = part.slices(window)
         for target, values in (
-            (layers.scene, self.sensor.digitise(signal, random, hidden)),
+            (layers.scene, self.sensor.digitise(signal, generator, hidden)),
             (layers.classes, dominant(pixels.abundances)[None]),
             (layers.abundances, pixels.abundances),
             (layers.traits, pixels.traits),
@@ -167,10 +167,10 @@ def _cut(window: Window, size: int) -> Iterator[Window]:
 
 def _grid(width: int, height: int, seed: int) -> GridSpec:
     """Return a UTM grid of 30 m somewhere in central Europe."""
-    random = np.random.default_rng([seed, 0x961D])
-    zone = int(random.integers(31, 35))
-    left = 300000.0 + PIXEL_M * int(random.integers(0, 10000))
-    top = 5200000.0 + PIXEL_M * int(random.integers(0, 25000))
+    generator = np.random.default_rng([seed, 0x961D])
+    zone = int(generator.integers(31, 35))
+    left = 300000.0 + PIXEL_M * int(generator.integers(0, 10000))
+    top = 5200000.0 + PIXEL_M * int(generator.integers(0, 25000))
     return GridSpec(
         width, height, (left, PIXEL_M, 0.0, top, 0.0, -PIXEL_M), crs_wkt=_utm_north_wkt(zone)
     )

@@ -88,7 +88,7 @@ class Sensor:
     def digitise(
         self,
         signal: Float32Array,
-        random: np.random.Generator,
+        generator: np.random.Generator,
         hidden: Optional[Float32Array] = None,
     ) -> NDArray[np.int16]:
         """Return digital numbers of a noise-free ``(bands, H, W)`` signal.
@@ -96,7 +96,7 @@ class Sensor:
         Negative values are kept, as in the product; bad bands hold no data.
         ``hidden`` is added without changing the noise.
         """
-        noise = random.standard_normal(signal.shape, dtype=np.float32) * self.noise_at(signal)
+        noise = generator.standard_normal(signal.shape, dtype=np.float32) * self.noise_at(signal)
         reflectance = signal + noise if hidden is None else signal + noise + hidden
         stored = np.clip(np.rint(reflectance / np.float32(SCALE)), NODATA + 1, 32767)
         numbers: NDArray[np.int16] = stored.astype(np.int16)
@@ -112,7 +112,7 @@ def make_sensor(bands: BandTable, seed: int) -> Sensor:
         seed: the scene's seed.
     """
     is_vnir = np.array([name.startswith("VNIR") for name in bands.names])
-    random = np.random.default_rng([seed, 0x5E5])
+    generator = np.random.default_rng([seed, 0x5E5])
     centre = bands.wavelengths.centre_nm
     vnir, swir = np.array(_SNR_VNIR, dtype=float), np.array(_SNR_SWIR, dtype=float)
     snr = np.where(
@@ -120,7 +120,7 @@ def make_sensor(bands: BandTable, seed: int) -> Sensor:
         np.interp(centre, vnir[:, 0], vnir[:, 1]),
         np.interp(centre, swir[:, 0], swir[:, 1]),
     )
-    misjudged = random.normal(0.15, 0.08)
+    misjudged = generator.normal(0.15, 0.08)
     residual = np.zeros(len(bands))
     for middle, half_width, loss, depth in _ABSORPTIONS:
         shape = np.exp(-0.5 * ((centre - middle) / half_width) ** 2)
@@ -128,15 +128,15 @@ def make_sensor(bands: BandTable, seed: int) -> Sensor:
         residual += misjudged * depth * shape
     residual = np.expm1(residual)
     knots = np.linspace(400, 2500, 12)
-    residual += np.interp(centre, knots, random.normal(0, 0.008, knots.size))
-    residual += random.normal(0, 0.0015, len(bands))
-    seam = random.uniform(0.03, 0.1)
+    residual += np.interp(centre, knots, generator.normal(0, 0.008, knots.size))
+    residual += generator.normal(0, 0.0015, len(bands))
+    seam = generator.uniform(0.03, 0.1)
     residual -= np.where(is_vnir, seam * np.clip((centre - 850) / 110, 0, 1), 0)
-    stray = random.lognormal(-0.4, 0.5) * np.exp(
+    stray = generator.lognormal(-0.4, 0.5) * np.exp(
         -0.5 * ((centre - _STRAY_NM) / _STRAY_WIDTH_NM) ** 2
     )
     # Aerosols scatter short waves most. What was subtracted too much makes water negative.
-    haze = random.normal(-0.001, 0.003) * (centre / 550.0) ** -1.3 + random.normal(0, 0.001)
+    haze = generator.normal(-0.001, 0.003) * (centre / 550.0) ** -1.3 + generator.normal(0, 0.001)
     return Sensor(bands, 1 + residual, stray, haze, REFERENCE_REFLECTANCE / snr)
 
 

@@ -45,7 +45,7 @@ class Product:
 
 def is_product(path: Path) -> bool:
     """Return whether a path is a delivered product rather than a raster file of its own."""
-    return path.is_dir() or path.suffix.lower() in (".zip", ".he5", ".nc") or is_enmap(path)
+    return path.is_dir() or path.suffix.lower() in (".he5", ".nc") or is_enmap(path)
 
 
 def open_product(path: Path, mask: Sequence[str] = ()) -> Product:
