@@ -111,3 +111,25 @@ def test_choices_of_the_jobs_are_those_of_the_layers() -> None:
     }
     assert choices["mode"] == MODES
     assert choices["mask"] == tuple(MASKS)
+
+
+def test_the_users_word_wins_over_the_file(tmp_path: Path) -> None:
+    """A bare TIFF, as EnMAP delivers it, with a sensor's table, a scale and a nodata value."""
+    bands, values = scene()
+    grid = GridSpec(values.shape[2], values.shape[1], TRANSFORM)
+    with create_raster(str(tmp_path / "bare.tif"), grid, 224, np.int16) as sink:
+        sink.write(grid.window, values)
+    with pytest.raises(HyperKDError, match="without wavelengths") as caught:
+        run(tmp_path / "bare.tif", tmp_path / "out.tif")
+    assert caught.value.code == "no_wavelengths"
+    arguments = {"input": str(tmp_path / "bare.tif"), "mode": "range_mean"}
+    said = {"bands": "enmap", "scale": 2e-4, "nodata": -32768.0}
+    align(**arguments, output=str(tmp_path / "said.tif"), **said, report=SilentReport())
+    write_scene(tmp_path / "full.tif", bands, values)
+    run(tmp_path / "full.tif", tmp_path / "told.tif")
+    said_values, told_values = read(tmp_path / "said.tif"), read(tmp_path / "told.tif")
+    assert (said_values[:, 2, 3] == -9999).all()
+    valid = np.ones((5, 7), bool)
+    valid[2, 3] = False
+    twice = np.abs(said_values[:, valid] - 2.0 * told_values[:, valid])
+    assert twice.max() <= 1.5  # both are rounded to whole numbers

@@ -8,7 +8,7 @@ import pytest
 import hyperkd
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import embed as embed_module
-from hyperkd.inference import student as student_module
+from hyperkd.inference import reconstruct as reconstruct_module
 from hyperkd.inference.embed import embed
 from hyperkd.inference.reconstruct import reconstruct
 from hyperkd.raster.source import FakeRaster
@@ -35,7 +35,8 @@ def scene(monkeypatch):
         source = FakeRaster(
             data, table or band_table(), grid, path="/far/away/scene.tif", **options
         )
-        monkeypatch.setattr(student_module, "open_raster", lambda path: source)
+        for module in (embed_module, reconstruct_module):
+            monkeypatch.setattr(module, "open_raster", lambda path, **given: source)
         return source
 
     return put

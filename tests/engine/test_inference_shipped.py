@@ -35,25 +35,23 @@ def enmap_scene(size, seed=0):
     return data, hole, table
 
 
-def run_over(monkeypatch, source, output, batch=8, overlap=None):
-    monkeypatch.setattr("hyperkd.inference.student.open_raster", lambda path: source)
-    with ready_student(
-        "scene", "tiny", output, overlap=overlap, device="cpu", report=Recorder()
-    ) as student:
-        run = Run(student.session, batch, Recorder(), student.plan.count)
-        count = {"embedding": student.card.embedding_dim, "reconstruction": 218}[output]
-        rows = [
-            values.copy()
-            for values, _ in run_tiled(run, source, student.bands, student.plan, count)
-        ]
+def run_over(source, output, batch=8, overlap=None):
+    student = ready_student(
+        source, "tiny", output, overlap=overlap, device="cpu", report=Recorder()
+    )
+    run = Run(student.session, batch, Recorder(), student.plan.count)
+    count = {"embedding": student.card.embedding_dim, "reconstruction": 218}[output]
+    rows = [
+        values.copy() for values, _ in run_tiled(run, source, student.bands, student.plan, count)
+    ]
     return np.concatenate(rows, axis=1), student
 
 
 @pytest.mark.parametrize("output", ["embedding", "reconstruction"])
-def test_a_folded_first_layer_computes_what_the_whole_network_computes(monkeypatch, output):
+def test_a_folded_first_layer_computes_what_the_whole_network_computes(output):
     bundle = open_bundle(resolve("tiny"))
     data, hole, table = enmap_scene(bundle.card.tile_px)
-    values, student = run_over(monkeypatch, FakeRaster(data, table), output)
+    values, student = run_over(FakeRaster(data, table), output)
     reflectance = student.reflectance.apply(data[list(student.bands)].astype(np.float64))
     reflectance[:, hole] = 0
     (expected,) = open_session(bundle.network(output), "cpu").run(
@@ -64,12 +62,12 @@ def test_a_folded_first_layer_computes_what_the_whole_network_computes(monkeypat
     assert np.isnan(values[:, hole]).all()
 
 
-def test_the_order_of_the_bands_in_the_file_changes_nothing(monkeypatch):
+def test_the_order_of_the_bands_in_the_file_changes_nothing():
     data, hole, table = enmap_scene(70)
-    values, _ = run_over(monkeypatch, FakeRaster(data, table), "embedding")
+    values, _ = run_over(FakeRaster(data, table), "embedding")
     order = np.random.default_rng(4).permutation(224)
     shuffled = FakeRaster(data[order], table.take(order))
-    again, student = run_over(monkeypatch, shuffled, "embedding")
+    again, student = run_over(shuffled, "embedding")
     assert len(student.bands) == 218
     scale = np.abs(values[:, ~hole]).max()
     np.testing.assert_allclose(again[:, ~hole], values[:, ~hole], rtol=0, atol=1e-5 * scale)
@@ -91,18 +89,18 @@ def roughest_step(values):
     return step.max() / np.median(step)
 
 
-def test_blending_leaves_no_seams(monkeypatch):
+def test_blending_leaves_no_seams():
     source = slope_scene(150)
-    hard, _ = run_over(monkeypatch, source, "embedding", overlap=0)
-    blended, _ = run_over(monkeypatch, source, "embedding")
+    hard, _ = run_over(source, "embedding", overlap=0)
+    blended, _ = run_over(source, "embedding")
     assert roughest_step(hard) > 4
     assert roughest_step(blended) < 2
 
 
-def test_the_batch_size_changes_nothing(monkeypatch):
+def test_the_batch_size_changes_nothing():
     source = slope_scene(150)
-    single, _ = run_over(monkeypatch, source, "embedding", batch=1)
-    batched, _ = run_over(monkeypatch, source, "embedding", batch=3)
+    single, _ = run_over(source, "embedding", batch=1)
+    batched, _ = run_over(source, "embedding", batch=3)
     np.testing.assert_allclose(batched, single, rtol=0, atol=1e-5 * np.abs(single).max())
 
 

@@ -48,7 +48,7 @@ def table(centre_nm: list[float], **values: Any) -> BandTable:
 
 
 def describe(monkeypatch: pytest.MonkeyPatch, source: FakeRaster) -> dict[str, Any]:
-    monkeypatch.setattr(module, "open_raster", lambda path: source)
+    monkeypatch.setattr(module, "open_raster", lambda path, **given: source)
     monkeypatch.setattr(module, "shipped_students", lambda: ())
     return info(path=source.path, report=JsonReporter(io.StringIO(), threading.Event()))
 
@@ -174,7 +174,7 @@ def test_cancelling(monkeypatch: pytest.MonkeyPatch) -> None:
     source = FakeRaster(np.ones((1, 1, 1), np.int16), table([500]))
     cancelled = threading.Event()
     cancelled.set()
-    monkeypatch.setattr(module, "open_raster", lambda path: source)
+    monkeypatch.setattr(module, "open_raster", lambda path, **given: source)
     with pytest.raises(HyperKDError, match="The job was cancelled"):
         info(path="", report=JsonReporter(io.StringIO(), cancelled))
 

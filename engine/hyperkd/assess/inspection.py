@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from hyperkd.partial import PartialFile
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.bands import sort_bands
 from hyperkd.spectral.inspection import Inspection, inspect_bands
+from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter, Window
 
 # Spectra come from 5 x 5 windows spread over the scene: enough for percentiles
@@ -27,7 +28,16 @@ _WINDOW_PX = 32
 _PERCENTILES = (5, 50, 95)
 
 
-def inspect(*, input: str, output: str, model: str, report: Reporter) -> dict[str, Any]:
+def inspect(
+    *,
+    input: str,
+    output: str,
+    model: str,
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
     """Write an HTML report about a raster: facts, spectra, and what a student gets from it.
 
     A raster that does not suit the student is described all the same, with the reason.
@@ -36,6 +46,7 @@ def inspect(*, input: str, output: str, model: str, report: Reporter) -> dict[st
         input: the raster.
         output: the HTML file to write.
         model: the student to compare with, by name or path.
+        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
     Returns:
@@ -46,34 +57,34 @@ def inspect(*, input: str, output: str, model: str, report: Reporter) -> dict[st
             ``unwritable_output``.
     """
     report.stage("Reading the raster")
-    with open_raster(input) as source:
+    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
         card = open_bundle(resolve(model)).card
         facts = describe_raster(source, report)
-        bands = inspect_bands(source.bands, card.bands)
+        inspection = inspect_bands(source.bands, card.bands)
         report.stage("Sampling spectra")
         spectra = _sample(source, report)
         rows = [line.split(": ", 1) for line in description_lines(facts)]
         content = page(
             f"Inspection of {Path(input).name}",
             f"{facts['bands']} bands, {facts['width']} x {facts['height']} pixels. "
-            + _verdict(bands, card.name),
+            + _verdict(inspection, card.name),
             [
                 section("The raster", table(("", ""), rows)),
                 section("Problems", *(paragraph(text, warning=True) for text in facts["problems"]))
                 if facts["problems"]
                 else "",
                 _spectra_section(source.bands, spectra),
-                _student_section(bands, card.name),
-                _teacher_section(bands),
+                _student_section(inspection, card.name),
+                _teacher_section(inspection),
             ],
         )
     with PartialFile(output) as part:
         Path(part.temporary).write_text(content, encoding="utf-8")
     report.artifact("output", output)
     return {
-        "suits": not bands.refusal,
+        "suits": not inspection.refusal,
         "good_bands": int(source.bands.good.sum()),
-        "used_bands": len(bands.used),
+        "used_bands": len(inspection.used),
         "problems": list(facts["problems"]),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from hyperkd.raster.sink import create_raster
 from hyperkd.raster.source import iterate_stripes, open_raster
 from hyperkd.spectral.alignment import HLS_BANDS, Alignment, align_to_hls
 from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter, Wavelengths
 
 # HLS stores reflectance like this, and Prithvi was trained on these numbers.
@@ -21,7 +22,16 @@ SCALE = 1e-4
 NODATA = -9999
 
 
-def align(*, input: str, output: str, mode: str, report: Reporter) -> dict[str, Any]:
+def align(
+    *,
+    input: str,
+    output: str,
+    mode: str,
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
     """Write the six HLS bands as int16 reflectance x 10000, -9999 where there is no data.
 
     Each band is a weighted mean of the raster's bands in its range; nothing is
@@ -31,6 +41,7 @@ def align(*, input: str, output: str, mode: str, report: Reporter) -> dict[str, 
         input: the hyperspectral raster.
         output: the GeoTIFF to write.
         mode: how a band is made, one of ``alignment.MODES``.
+        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
     Returns:
@@ -40,7 +51,7 @@ def align(*, input: str, output: str, mode: str, report: Reporter) -> dict[str, 
         HyperKDError: ``band_mismatch`` where a range has no band,
             ``no_valid_pixels``, and what reading and writing raise.
     """
-    with open_raster(input) as source:
+    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
         alignment = align_to_hls(source.bands, mode)
         for note in alignment.notes:
             report.log("warning", note)

@@ -21,6 +21,8 @@ from hyperkd.inference.principal import Moments, PrincipalComponents, principal_
 from hyperkd.inference.student import ReadyStudent, ready_student
 from hyperkd.inference.writer import RowWriter
 from hyperkd.raster.sink import create_raster
+from hyperkd.raster.source import open_raster
+from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import Reporter
 
 # Components are found on so many tiles, spread over so many stripes. 64 tiles of
@@ -39,6 +41,9 @@ def embed(
     overlap: Optional[int],
     batch: int,
     device: str,
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
     report: Reporter,
 ) -> dict[str, Any]:
     """Write the embedding of every valid pixel as float32, NaN where the input has no data.
@@ -51,6 +56,7 @@ def embed(
         overlap: pixels that neighbouring tiles share; default a quarter of the tile.
         batch: tiles computed at once.
         device: ``auto``, ``cpu`` or ``cuda``.
+        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
     Returns:
@@ -61,9 +67,11 @@ def embed(
             ``components``; ``no_valid_pixels``; and what reading, matching the
             bands, computing and writing raise. No output is left then.
     """
-    with ready_student(
-        input, model, "embedding", overlap=overlap, device=device, report=report
-    ) as student:
+    report.stage("Opening")
+    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
+        student = ready_student(
+            source, model, "embedding", overlap=overlap, device=device, report=report
+        )
         dimension = student.card.embedding_dim
         if components > dimension:
             raise HyperKDError(

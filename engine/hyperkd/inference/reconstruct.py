@@ -15,6 +15,8 @@ from hyperkd.inference.spectral_error import NAMES, spectral_error
 from hyperkd.inference.student import ReadyStudent, ready_student
 from hyperkd.inference.writer import RowWriter
 from hyperkd.raster.sink import create_raster
+from hyperkd.raster.source import open_raster
+from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, BoolArray, Reporter
 
 SCALE = 1e-4
@@ -30,6 +32,9 @@ def reconstruct(
     overlap: Optional[int],
     batch: int,
     device: str,
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
     report: Reporter,
 ) -> dict[str, Any]:
     """Write the reconstruction of a scene, its per-pixel error, or both.
@@ -45,6 +50,7 @@ def reconstruct(
         overlap: pixels that neighbouring tiles share; default a quarter of the tile.
         batch: tiles computed at once.
         device: ``auto``, ``cpu`` or ``cuda``.
+        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
     Returns:
@@ -61,9 +67,11 @@ def reconstruct(
             "Neither 'output' nor 'error' is given, so there is nothing to write.",
             "Name a file for the reconstruction, for its error, or for both.",
         )
-    with ready_student(
-        input, model, "reconstruction", overlap=overlap, device=device, report=report
-    ) as student:
+    report.stage("Opening")
+    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
+        student = ready_student(
+            source, model, "reconstruction", overlap=overlap, device=device, report=report
+        )
         run = Run(student.session, batch, report, student.plan.count)
         student.log_memory(len(student.card.bands), np.int16, batch, report)
         report.stage("Reconstructing")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -17,7 +15,7 @@ from hyperkd.inference.pipeline import Run, TilePlan
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
-from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.linear import Affine
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.spectral.support import SupportReport
@@ -100,20 +98,19 @@ class ReadyStudent:
         }
 
 
-@contextmanager
 def ready_student(
-    input: str,
+    source: RasterSource,
     model: str,
     output: str,
     *,
     overlap: Optional[int],
     device: str,
     report: Reporter,
-) -> Iterator[ReadyStudent]:
-    """Open a raster and a student for one of its outputs; closes the raster at the end.
+) -> ReadyStudent:
+    """Make a student ready for one of its outputs on an open raster.
 
     Args:
-        input: path of the raster.
+        source: the raster.
         model: name or path of the student.
         output: ``embedding`` or ``reconstruction``.
         overlap: pixels that neighbouring tiles share, default a quarter of the tile.
@@ -121,35 +118,33 @@ def ready_student(
         report: where stages and log lines go.
 
     Raises:
-        HyperKDError: what opening the raster, the model and the session raise;
+        HyperKDError: what opening the model and the session raise;
             ``band_mismatch`` where the raster lacks the student's spectrum;
             ``bad_job`` where the overlap does not fit; ``bad_model`` where this
             machine does not compute what the card promises.
     """
-    report.stage("Opening")
-    with open_raster(input) as source:
-        bundle = open_bundle(resolve(model))
-        card = bundle.card
-        plan = TilePlan.over(source.grid, card.tile_px, overlap)
-        # The network takes reflectance, its own normalisation is inside: mean 0, std 1.
-        whole, support = input_map(
-            source.bands, card.bands, np.zeros(len(card.bands)), np.ones(len(card.bands))
-        )
-        report.log("info", support.summary())
-        for note in (*source.problems, *support.notes):
-            report.log("warning", note)
-        # A band with a column of zeros is not needed, so it is not read.
-        used = np.flatnonzero(whole.matrix.any(axis=0))
-        reflectance = Affine(whole.matrix[:, used], whole.offset)
+    bundle = open_bundle(resolve(model))
+    card = bundle.card
+    plan = TilePlan.over(source.grid, card.tile_px, overlap)
+    # The network takes reflectance, its own normalisation is inside: mean 0, std 1.
+    whole, support = input_map(
+        source.bands, card.bands, np.zeros(len(card.bands)), np.ones(len(card.bands))
+    )
+    report.log("info", support.summary())
+    for note in (*source.problems, *support.notes):
+        report.log("warning", note)
+    # A band with a column of zeros is not needed, so it is not read.
+    used = np.flatnonzero(whole.matrix.any(axis=0))
+    reflectance = Affine(whole.matrix[:, used], whole.offset)
 
-        report.stage("Checking the model")
-        _check(bundle, output, device, report)
-        session = open_session(bundle.network(output, reflectance), device)
-        report.log("info", f"{card.name} computes on {session.provider}.")
-        report.check_cancelled()
-        yield ReadyStudent(
-            source, bundle, session, output, tuple(used.tolist()), reflectance, support, plan
-        )
+    report.stage("Checking the model")
+    _check(bundle, output, device, report)
+    session = open_session(bundle.network(output, reflectance), device)
+    report.log("info", f"{card.name} computes on {session.provider}.")
+    report.check_cancelled()
+    return ReadyStudent(
+        source, bundle, session, output, tuple(used.tolist()), reflectance, support, plan
+    )
 
 
 def _check(bundle: Bundle, output: str, device: str, report: Reporter) -> None:

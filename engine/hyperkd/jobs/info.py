@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve, shipped_students
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.preprocessing import input_map
+from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter
 
 # PyTorch's own files are no models of ours; the reader of models says so better than GDAL.
@@ -24,7 +25,14 @@ _MODEL_SUFFIXES = (".onnx", ".pt", ".pth", ".ckpt")
 _CHECKPOINT_SUFFIX = ".safetensors"
 
 
-def info(*, path: str, report: Reporter) -> dict[str, Any]:
+def info(
+    *,
+    path: str,
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
     """Return what the file at ``path`` is; the key ``text`` says the same to a person.
 
     Raises:
@@ -47,7 +55,7 @@ def info(*, path: str, report: Reporter) -> dict[str, Any]:
         lines = [f"Outputs: {', '.join(bundle.outputs)}", *_card_lines(bundle.card)]
         lines.append(f"SHA-256: {bundle.sha256}")
     else:
-        with open_raster(path) as source:
+        with open_raster(path, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
             facts = describe_raster(source, report)
             summary = plain({**facts, "students": _students(source.bands)})
         lines = description_lines(summary)

@@ -20,7 +20,7 @@ from hyperkd.errors import HyperKDError
 
 PROTOCOL = 1
 
-INPUT_ROLES = ("input_file", "input_raster", "product", "model", "checkpoint")
+INPUT_ROLES = ("input_file", "input_raster", "product", "band_table", "model", "checkpoint")
 OUTPUT_ROLES = ("output_raster", "output_file", "output_directory")
 
 
@@ -147,6 +147,23 @@ def _input() -> Any:
     return option("The hyperspectral raster to read.", role="input_raster")
 
 
+def _bands() -> Any:
+    return option(
+        "What to believe about the bands instead of the file: a sensor (enmap, enmap-202), or a "
+        "CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).",
+        None,
+        role="band_table",
+    )
+
+
+def _scale() -> Any:
+    return option("Reflectance (0 to 1) per stored unit, instead of what the file says.", None)
+
+
+def _nodata() -> Any:
+    return option("Stored value without meaning, instead of what the file says.", None)
+
+
 def _overlap() -> Any:
     return option(
         "Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile.",
@@ -175,6 +192,9 @@ class InfoJob(Job):
         role="input_file",
         positional=True,
     )
+    bands: Optional[str] = _bands()
+    scale: Optional[float] = _scale()
+    nodata: Optional[float] = _nodata()
 
 
 @dataclass(frozen=True)
@@ -187,6 +207,9 @@ class InspectJob(Job):
     input: str = _input()
     output: str = option("The report to write (HTML).", role="output_file")
     model: str = _model()
+    bands: Optional[str] = _bands()
+    scale: Optional[float] = _scale()
+    nodata: Optional[float] = _nodata()
 
 
 @dataclass(frozen=True)
@@ -234,6 +257,9 @@ class AlignJob(Job):
         "range_mean",
         choices=("range_mean", "srf_gaussian", "nearest"),
     )
+    bands: Optional[str] = _bands()
+    scale: Optional[float] = _scale()
+    nodata: Optional[float] = _nodata()
 
 
 @dataclass(frozen=True)
@@ -255,6 +281,9 @@ class EmbedJob(Job):
     overlap: Optional[int] = _overlap()
     batch: int = _batch()
     device: str = _device()
+    bands: Optional[str] = _bands()
+    scale: Optional[float] = _scale()
+    nodata: Optional[float] = _nodata()
 
 
 @dataclass(frozen=True)
@@ -280,6 +309,9 @@ class ReconstructJob(Job):
     overlap: Optional[int] = _overlap()
     batch: int = _batch()
     device: str = _device()
+    bands: Optional[str] = _bands()
+    scale: Optional[float] = _scale()
+    nodata: Optional[float] = _nodata()
 
 
 @dataclass(frozen=True)

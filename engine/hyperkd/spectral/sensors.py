@@ -12,7 +12,7 @@ import csv
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Final, Optional, Union
 
 import numpy as np
 
@@ -51,6 +51,11 @@ def sensor_bands(name: str) -> BandTable:
         )
     _, ranges = _ENMAP_SUBSETS[name]
     return _enmap().take(np.concatenate([np.arange(first - 1, last) for first, last in ranges]))
+
+
+def given_bands(text: Optional[str]) -> Union[BandTable, str, None]:
+    """Return the table of the sensor that ``text`` names, else ``text``: a CSV file or None."""
+    return sensor_bands(text) if text is not None and text in SENSORS else text
 
 
 @cache
