@@ -1,0 +1,1 @@
+"""One file per Processing algorithm: parameters to job, job to engine, files to layers."""

@@ -1,0 +1,71 @@
+"""``hyperkd:embed``: a raster of embeddings."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+
+COMPONENTS = "COMPONENTS"
+OUTPUT = "OUTPUT"
+
+
+class EmbedAlgorithm(EngineAlgorithm):
+    """Describes each pixel with its surroundings by a few numbers."""
+
+    KIND = "embed"
+    STYLES = {OUTPUT: "embedding"}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Embed scene")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Describes each pixel with its surroundings by a few learned numbers.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr("hyperspectral,embedding,features,pca,principal components,deep learning,enmap")
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return tr(
+            "<p>Runs a HyperKD student over a hyperspectral scene and writes, for each pixel, "
+            "the numbers by which the student describes that pixel and its surroundings. "
+            "Alike surfaces get alike numbers: use the result for clustering, for finding "
+            "similar places, or as input of a classifier.</p>"
+            "<h3>Hyperspectral raster</h3>"
+            "<p>Any raster whose bands tell their wavelengths (nm or µm). EnMAP needs no "
+            "preparation; other sensors are resampled to the student's bands on the fly.</p>"
+            "<h3>Student</h3>"
+            "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
+            "<h3>Components</h3>"
+            "<p>The embedding is reduced to this many principal components of this scene, "
+            "ordered by how much they explain. 0 writes the embedding itself, which compares "
+            "between scenes.</p>"
+            "<h3>Embedding</h3>"
+            "<p>A GeoTIFF with the grid of the input and no data where the input has none, "
+            "shown as a colour image of its first three bands.</p>"
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        self.addParameter(parameters.input_raster())
+        self.addParameter(parameters.model())
+        components = parameters.integer(
+            COMPONENTS, tr("Components"), default=16, minimum=0, maximum=1024
+        )
+        components.setHelp(tr("Principal components to write; 0 writes the embedding itself."))
+        self.addParameter(components)
+        self.addParameter(parameters.overlap())
+        self.addParameter(parameters.batch())
+        self.addParameter(parameters.device())
+        self.addParameter(
+            parameters.raster_output(OUTPUT, tr("Embedding"), tr("The GeoTIFF to write."))
+        )
+        for output in parameters.run_outputs():
+            self.addOutput(output)

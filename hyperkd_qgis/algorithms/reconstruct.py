@@ -1,0 +1,87 @@
+"""``hyperkd:reconstruct``: what a student expects to see, and how wrong it is."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingContext
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+
+OUTPUT = "OUTPUT"
+ERROR = "ERROR"
+
+
+class ReconstructAlgorithm(EngineAlgorithm):
+    """Predicts each place from its surroundings; where that fails, the place is unusual."""
+
+    KIND = "reconstruct"
+    STYLES = {OUTPUT: "reconstruction", ERROR: "error"}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Reconstruct scene")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Predicts each place from its surroundings and maps where that fails.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr("hyperspectral,reconstruction,anomaly,error,spectral angle,deep learning,enmap")
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return tr(
+            "<p>Hides every part of a hyperspectral scene in turn, lets a HyperKD student "
+            "predict it from its surroundings, and compares. A large error marks what the "
+            "surroundings do not explain: unusual materials, edges, or faulty pixels.</p>"
+            "<h3>Hyperspectral raster</h3>"
+            "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
+            "reflectance is known.</p>"
+            "<h3>Student</h3>"
+            "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
+            "<h3>Reconstruction error</h3>"
+            "<p>Band 1 is the spectral angle in degrees, which ignores brightness; band 2 is "
+            "the root mean square error in reflectance. Bright means unlike its "
+            "surroundings.</p>"
+            "<h3>Reconstruction</h3>"
+            "<p>The predicted reflectance times 10000 in the student's bands, shown in true "
+            "colour. Ask for it where you want to look at spectra; it is as large as the "
+            "scene.</p>"
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        self.addParameter(parameters.input_raster())
+        self.addParameter(parameters.model())
+        self.addParameter(parameters.overlap())
+        self.addParameter(parameters.batch())
+        self.addParameter(parameters.device())
+        self.addParameter(
+            parameters.raster_output(
+                ERROR,
+                tr("Reconstruction error"),
+                tr("Spectral angle in degrees and RMSE in reflectance."),
+                optional=True,
+            )
+        )
+        self.addParameter(
+            parameters.raster_output(
+                OUTPUT,
+                tr("Reconstruction"),
+                tr("The predicted reflectance (int16 x 10000)."),
+                optional=True,
+                by_default=False,
+            )
+        )
+        for output in parameters.run_outputs():
+            self.addOutput(output)
+
+    def _problem(self, values: dict[str, Any], context: QgsProcessingContext) -> str:
+        if not any(values.get(name) for name in (OUTPUT, ERROR)):
+            return tr("Ask for the error, the reconstruction, or both: neither is set.")
+        return super()._problem(values, context)

@@ -1,0 +1,1 @@
+"""Finds out whether an interpreter can run the engine; only when the user asks."""

@@ -1,0 +1,217 @@
+"""Runs one job in the engine's process and watches it until it ends.
+
+The process runs on its own and this module polls it without an event loop, so it
+works in the thread of a Processing algorithm, in a task, and in ``qgis_process``.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.PyQt.QtCore import QProcess, QProcessEnvironment
+
+from ..messages import tr
+from .environment import engine_environment, shares_bundled_gdal
+from .jobfile import job_file
+from .protocol import Done, Ending, Event, Failed, Transcript, ending, speaks_our_protocol
+
+# How often progress and cancelling are looked at; a user feels more than 100 ms.
+POLL_MS = 50
+# A virus scanner may read the interpreter first.
+START_MS = 30_000
+# How long the engine may tidy up after it was asked to stop; it gives itself 2 s.
+GRACE_S = 2.5
+STDERR_TAIL_LINES = 200
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs a job: an interpreter and the folder with the engine's ``__main__.py``."""
+
+    python: Path
+    folder: Path
+
+    def arguments(self, job: Path) -> Sequence[str]:
+        """Return the arguments that run a job file.
+
+        ``-I`` keeps the user's Python variables and folders out, ``-X utf8`` makes
+        text the same everywhere, and the standard input that we hold open ends the
+        engine when QGIS ends in whatever way.
+        """
+        options = ("--events", "json", "--exit-with-stdin")
+        return ["-I", "-X", "utf8", str(self.folder), "run", str(job), *options]
+
+
+class Listener:
+    """Where a run tells what happens, and asks whether to go on. Does nothing by itself."""
+
+    def event(self, event: Event) -> None:
+        """Take one event of the engine."""
+
+    def stderr(self, line: str) -> None:
+        """Take one line of the engine's standard error."""
+
+    def is_cancelled(self) -> bool:
+        """Return whether the run shall stop; asked every ``POLL_MS`` milliseconds."""
+        return False
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: how it ended, and what a bug report needs."""
+
+    ending: Ending
+    log: str = ""
+
+
+def run_job(
+    engine: Engine,
+    kind: str,
+    fields: Mapping[str, Any],
+    listener: Listener,
+    outputs: Sequence[str] = (),
+) -> Run:
+    """Run a job to its end in the calling thread.
+
+    Args:
+        engine: what runs it.
+        kind: the job, for instance ``embed``.
+        fields: its fields by the names of the engine's schema.
+        listener: hears events and decides on cancelling.
+        outputs: files that the job writes; unless it ends well, what it left of
+            them half written is removed.
+    """
+    if not engine.python.is_file():
+        return Run(_no_interpreter(engine.python))
+    with job_file(kind, fields) as job:
+        run = _Watch(engine, listener).run(job)
+    if not isinstance(run.ending, Done):
+        _remove_partial(outputs)
+    return run
+
+
+class _Watch:
+    """The life of one process."""
+
+    def __init__(self, engine: Engine, listener: Listener) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._transcript = Transcript()
+        self._stderr: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
+        self._stderr_partial = b""
+        self._refusal: Optional[Failed] = None
+
+    def run(self, job: Path) -> Run:
+        engine = self._engine
+        process = QProcess()
+        process.setProcessEnvironment(process_environment(engine.python))
+        process.start(str(engine.python), list(engine.arguments(job)))
+        if not process.waitForStarted(START_MS):
+            return Run(_not_started(engine.python, process.errorString()))
+        try:
+            cancelled = self._poll(process)
+        finally:
+            # Only an exception from the listener leaves it running.
+            if process.state() != QProcess.ProcessState.NotRunning:
+                process.kill()
+                process.waitForFinished()
+        return Run(self._refusal or self._ending(process, cancelled), self._log())
+
+    def _poll(self, process: QProcess) -> bool:
+        """Watch until the process has ended; return whether it was asked to stop."""
+        kill_at: Optional[float] = None
+        cancelled = False
+        while process.state() != QProcess.ProcessState.NotRunning:
+            process.waitForFinished(POLL_MS)  # reads both pipes while it waits
+            self._drain(process)
+            if kill_at is None:
+                cancelled = self._listener.is_cancelled()
+                if cancelled or self._refusal is not None:
+                    kill_at = time.monotonic() + GRACE_S
+                    process.closeWriteChannel()
+                    process.terminate()
+            elif time.monotonic() > kill_at:
+                process.kill()
+        self._drain(process)
+        for event in self._transcript.close():
+            self._hear(event)
+        if self._stderr_partial:
+            self._hear_stderr(self._stderr_partial)
+        return cancelled
+
+    def _drain(self, process: QProcess) -> None:
+        for event in self._transcript.feed(bytes(process.readAllStandardOutput())):
+            self._hear(event)
+        chunk = self._stderr_partial + bytes(process.readAllStandardError())
+        *lines, self._stderr_partial = chunk.split(b"\n")
+        for line in lines:
+            self._hear_stderr(line)
+
+    def _hear(self, event: Event) -> None:
+        if event["event"] == "hello" and not speaks_our_protocol(event):
+            self._refusal = _other_engine(event)
+        self._listener.event(event)
+
+    def _hear_stderr(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip()
+        self._stderr.append(text)
+        self._listener.stderr(text)
+
+    def _ending(self, process: QProcess, cancelled: bool) -> Ending:
+        killed = process.exitStatus() == QProcess.ExitStatus.CrashExit
+        return ending(self._transcript, process.exitCode(), killed, cancelled)
+
+    def _log(self) -> str:
+        noise = [f"stdout: {line}" for line in self._transcript.noise]
+        return "\n".join([*noise, *self._stderr])
+
+
+def process_environment(python: Path) -> QProcessEnvironment:
+    """Return the cleaned environment in which this interpreter runs."""
+    environment = QProcessEnvironment()
+    kept = engine_environment(os.environ, shares_bundled_gdal(python))
+    for name, value in kept.items():
+        environment.insert(name, value)
+    return environment
+
+
+def _remove_partial(outputs: Sequence[str]) -> None:
+    """Remove what a killed engine left: it writes ``<output>.part`` until all is well."""
+    for output in outputs:
+        for leftover in glob.glob(glob.escape(output) + ".part*"):
+            os.remove(leftover)
+
+
+def _no_interpreter(python: Path) -> Failed:
+    return Failed(
+        "missing_dependency",
+        tr("The engine's Python interpreter {python} does not exist.").format(python=python),
+        tr("Choose another one under Plugins › HyperKD › Engine…"),
+    )
+
+
+def _not_started(python: Path, reason: str) -> Failed:
+    return Failed(
+        "missing_dependency",
+        tr("The engine's Python interpreter {python} could not be started: {reason}.").format(
+            python=python, reason=reason.rstrip(".")
+        ),
+        tr("Choose another one under Plugins › HyperKD › Engine…"),
+    )
+
+
+def _other_engine(hello: Event) -> Failed:
+    return Failed(
+        "missing_dependency",
+        tr("The engine {version} speaks protocol {theirs}, which this plugin cannot read.").format(
+            version=hello.get("version", "?"), theirs=hello.get("protocol", "?")
+        ),
+        tr("Install the plugin again, so that the plugin and its engine are of one version."),
+    )

@@ -1,0 +1,135 @@
+"""How outputs look: renderers whose stretch comes from the raster's own values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Callable
+
+from qgis.core import (
+    QgsColorRampShader,
+    QgsContrastEnhancement,
+    QgsGradientColorRamp,
+    QgsGradientStop,
+    QgsMultiBandColorRenderer,
+    QgsRasterLayer,
+    QgsRasterMinMaxOrigin,
+    QgsRasterShader,
+    QgsRectangle,
+    QgsSingleBandGrayRenderer,
+    QgsSingleBandPseudoColorRenderer,
+)
+from qgis.PyQt.QtGui import QColor
+
+# The darkest and brightest 2 % are cut off, as QGIS does by default.
+LOWER_SHARE, UPPER_SHARE = 0.02, 0.98
+# Pixels looked at to find the stretch; QGIS's own default.
+SAMPLE_SIZE = 250_000
+TRUE_COLOUR_NM = (660.0, 560.0, 480.0)
+# From dark to bright at an even pace and readable for the colour-blind.
+ERROR_RAMP = ("#0d0887", "#7e03a8", "#cc4778", "#f89540", "#f0f921")
+
+
+def style_embedding(layer: QgsRasterLayer) -> None:
+    """Show the first three components as red, green and blue; one alone in grey."""
+    if layer.bandCount() >= 3:
+        _show_bands(layer, (1, 2, 3))
+    else:
+        _show_grey(layer, 1)
+
+
+def style_reconstruction(layer: QgsRasterLayer) -> None:
+    """Show true colour where the bands tell their wavelengths, else bands spread evenly."""
+    _show_bands(layer, true_colour_bands(layer))
+
+
+def style_error(layer: QgsRasterLayer) -> None:
+    """Show the first band from dark (as expected) to bright (unlike its surroundings)."""
+    provider = layer.dataProvider()
+    lower, upper = _stretch(layer, 1)
+    first, *between, last = ERROR_RAMP
+    step = 1.0 / (len(between) + 1)
+    stops = [QgsGradientStop(step * (i + 1), QColor(name)) for i, name in enumerate(between)]
+    ramp = QgsGradientColorRamp(QColor(first), QColor(last), False, stops)
+    function = QgsColorRampShader(lower, upper, ramp, QgsColorRampShader.Type.Interpolated)
+    function.classifyColorRamp(len(ERROR_RAMP))
+    shader = QgsRasterShader(lower, upper)
+    shader.setRasterShaderFunction(function)
+    renderer = QgsSingleBandPseudoColorRenderer(provider, 1, shader)
+    renderer.setClassificationMin(lower)
+    renderer.setClassificationMax(upper)
+    renderer.setMinMaxOrigin(_origin())
+    layer.setRenderer(renderer)
+
+
+STYLES: Mapping[str, Callable[[QgsRasterLayer], None]] = {
+    "embedding": style_embedding,
+    "reconstruction": style_reconstruction,
+    "error": style_error,
+}
+
+
+def true_colour_bands(layer: QgsRasterLayer) -> tuple[int, int, int]:
+    """Return the bands (from 1) nearest to red, green and blue light.
+
+    The engine writes the wavelength into the name of each band ("660.5 nm").
+    """
+    centres_nm: list[tuple[float, int]] = []
+    for band in range(1, layer.bandCount() + 1):
+        found = re.search(r"(\d+(?:\.\d+)?)\s*nm\b", layer.bandName(band))
+        if found:
+            centres_nm.append((float(found.group(1)), band))
+    if not centres_nm:
+        count = layer.bandCount()
+        return count, (count + 1) // 2, 1
+    red, green, blue = (
+        min(centres_nm, key=lambda centre: abs(centre[0] - wanted_nm))[1]
+        for wanted_nm in TRUE_COLOUR_NM
+    )
+    return red, green, blue
+
+
+def _show_bands(layer: QgsRasterLayer, bands: tuple[int, int, int]) -> None:
+    renderer = QgsMultiBandColorRenderer(layer.dataProvider(), *bands)
+    red, green, blue = (_enhancement(layer, band) for band in bands)
+    renderer.setRedContrastEnhancement(red)
+    renderer.setGreenContrastEnhancement(green)
+    renderer.setBlueContrastEnhancement(blue)
+    renderer.setMinMaxOrigin(_origin())
+    layer.setRenderer(renderer)
+
+
+def _show_grey(layer: QgsRasterLayer, band: int) -> None:
+    renderer = QgsSingleBandGrayRenderer(layer.dataProvider(), band)
+    renderer.setContrastEnhancement(_enhancement(layer, band))
+    renderer.setMinMaxOrigin(_origin())
+    layer.setRenderer(renderer)
+
+
+def _enhancement(layer: QgsRasterLayer, band: int) -> QgsContrastEnhancement:
+    enhancement = QgsContrastEnhancement(layer.dataProvider().dataType(band))
+    enhancement.setContrastEnhancementAlgorithm(
+        QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum
+    )
+    lower, upper = _stretch(layer, band)
+    enhancement.setMinimumValue(lower)
+    enhancement.setMaximumValue(upper)
+    return enhancement
+
+
+def _stretch(layer: QgsRasterLayer, band: int) -> tuple[float, float]:
+    # GDAL keeps the histogram in an .aux.xml beside the raster, so that QGIS need not
+    # count again when it opens the layer in the thread of the window.
+    lower, upper = layer.dataProvider().cumulativeCut(
+        band, LOWER_SHARE, UPPER_SHARE, QgsRectangle(), SAMPLE_SIZE
+    )
+    return lower, upper
+
+
+def _origin() -> QgsRasterMinMaxOrigin:
+    """Tell the layer's properties dialog how the stretch was made."""
+    origin = QgsRasterMinMaxOrigin()
+    origin.setLimits(QgsRasterMinMaxOrigin.Limits.CumulativeCut)
+    origin.setCumulativeCutLower(LOWER_SHARE)
+    origin.setCumulativeCutUpper(UPPER_SHARE)
+    return origin

@@ -1,0 +1,1 @@
+"""Dialogs; imported only when somebody opens one."""

@@ -1,0 +1,200 @@
+"""A QGIS without a window, the plugin as it is installed, and engines that misbehave on demand."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from tools import plugin as assembly
+
+NODATA = -32768.0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs QGIS, with a reason, where this interpreter has none."""
+    if importlib.util.find_spec("qgis") is None:
+        here = Path(__file__).parent
+        for item in items:
+            if here in Path(str(item.fspath)).parents:
+                item.add_marker(pytest.mark.skip(reason="this interpreter has no QGIS"))
+
+
+@pytest.fixture(scope="session")
+def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of plugins that holds ours as it would be installed."""
+    folder = tmp_path_factory.mktemp("plugins")
+    assembly.link(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def qgis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return the running QgsApplication, with a profile of its own."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(tmp_path_factory.mktemp("profile"))
+    from qgis.core import QgsApplication
+
+    application = QgsApplication([], True)
+    application.initQgis()
+    sys.path.append(os.path.join(QgsApplication.pkgDataPath(), "python", "plugins"))
+    from processing.core.Processing import Processing
+
+    Processing.initialize()
+    yield application
+    application.exitQgis()
+
+
+@pytest.fixture(scope="session")
+def plugin(qgis: Any, plugin_folder: Path) -> Iterator[Any]:
+    """Return the plugin, loaded as ``qgis_process`` loads it."""
+    sys.path.insert(0, str(plugin_folder))
+    # A test of another folder may have imported the plugin from the checkout.
+    for name in [name for name in sys.modules if name.partition(".")[0] == assembly.NAME]:
+        del sys.modules[name]
+    import hyperkd_qgis
+
+    loaded = hyperkd_qgis.classFactory(None)
+    loaded.initProcessing()
+    yield loaded
+    loaded.unload()
+
+
+@pytest.fixture(autouse=True)
+def no_engine_from_outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own choice of an engine, and the checkout's, out of the tests."""
+    monkeypatch.delenv("HYPERKD_ENGINE_PYTHON", raising=False)
+    if "plugin" in request.fixturenames:
+        request.getfixturevalue("plugin")
+        monkeypatch.setattr("hyperkd_qgis.settings.checkout_python", lambda: Path("nowhere"))
+
+
+_FAKE = """\
+#!{python} -I
+import json, os, signal, sys, time
+signal.alarm(120)  # whatever happens to the test, its stand-ins do not live on
+arguments = sys.argv[1:]
+job_path = arguments[arguments.index("run") + 1]
+job = json.load(open(job_path, encoding="utf-8"))
+def say(event, **values):
+    os.write(1, json.dumps(dict(values, event=event)).encode() + b"\\n")
+def hello():
+    say("hello", protocol=1, version="0.0.0", pid=os.getpid(), device="cpu")
+{body}
+"""
+
+
+@pytest.fixture
+def fake_python(tmp_path: Path) -> Callable[[str], Path]:
+    """Return a maker of stand-ins for the engine's interpreter.
+
+    The stand-in ignores what it is asked to run and executes the given lines, which
+    may use ``job``, ``job_path``, ``arguments``, ``hello()`` and ``say(event, **values)``.
+    """
+
+    def make(body: str, name: str = "python") -> Path:
+        path = tmp_path / name
+        path.write_text(_FAKE.format(python=sys.executable, body=textwrap.dedent(body)))
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def use_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Return a chooser of the engine's interpreter for this test."""
+    return lambda python: monkeypatch.setenv("HYPERKD_ENGINE_PYTHON", str(python))
+
+
+@pytest.fixture
+def real_engine(use_engine: Callable[[Path], None]) -> Path:
+    """Choose an interpreter that runs the real engine: the one of the tests."""
+    for module in ("onnx", "onnxruntime"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"the engine needs {module} for this")
+    use_engine(Path(sys.executable))
+    return Path(sys.executable)
+
+
+@pytest.fixture
+def alive() -> Callable[[int], bool]:
+    """Return a function that tells whether a process runs; a zombie does not."""
+
+    def check(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    return check
+
+
+@pytest.fixture
+def write_raster() -> Callable[..., Path]:
+    """Return a writer of GeoTIFFs whose band b holds the given rows times b."""
+
+    def write(
+        path: Path, rows: Sequence[Sequence[float]], bands: int, names: Sequence[str] = ()
+    ) -> Path:
+        import numpy as np
+        from osgeo import gdal
+
+        values = np.array(rows, np.float32)
+        height, width = values.shape
+        driver = gdal.GetDriverByName("GTiff")
+        dataset = driver.Create(str(path), width, height, bands, gdal.GDT_Float32)
+        dataset.SetGeoTransform((300000.0, 30.0, 0.0, 5800000.0, 0.0, -30.0))
+        for number in range(1, bands + 1):
+            band = dataset.GetRasterBand(number)
+            band.SetNoDataValue(NODATA)
+            band.WriteArray(np.where(values == NODATA, values, values * number))
+            if names:
+                band.SetDescription(names[number - 1])
+        dataset.FlushCache()
+        return path
+
+    return write
+
+
+@pytest.fixture
+def scene(tmp_path: Path, write_raster: Callable[..., Path]) -> Path:
+    """Return a small raster of four bands, one of its pixels without data."""
+    return write_raster(tmp_path / "scene.tif", [[1.0, 2.0], [3.0, NODATA]], bands=4)
+
+
+@pytest.fixture
+def feedback(qgis: Any) -> Any:
+    """Return a feedback that keeps what it was told, in ``said`` and ``steps``."""
+    from qgis.core import QgsProcessingFeedback
+
+    class Recorder(QgsProcessingFeedback):
+        def __init__(self) -> None:
+            super().__init__(False)
+            self.said: list[tuple[str, str]] = []
+            self.steps: list[float] = []
+            self.progressChanged.connect(self.steps.append)
+
+        def pushInfo(self, text: str) -> None:
+            self.said.append(("info", text))
+
+        def pushWarning(self, text: str) -> None:
+            self.said.append(("warning", text))
+
+        def pushDebugInfo(self, text: str) -> None:
+            self.said.append(("debug", text))
+
+        def reportError(self, text: str, fatalError: bool = False) -> None:
+            self.said.append(("error", text))
+
+        def setProgressText(self, text: str) -> None:
+            self.said.append(("stage", text))
+
+    return Recorder()

@@ -1,0 +1,650 @@
+"""Algorithms as QGIS sees them: what they say, refuse, hand over and show; no real engine."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+IDS = ("hyperkd:embed", "hyperkd:reconstruct")
+
+
+@pytest.fixture
+def registry(plugin):
+    from qgis.core import QgsApplication
+
+    return QgsApplication.processingRegistry()
+
+
+@pytest.fixture
+def check(registry, use_engine):
+    """Return ``checkParameterValues`` of an algorithm, for parameters by name."""
+    from qgis.core import QgsProcessingContext
+
+    use_engine(Path(sys.executable))
+    context = QgsProcessingContext()
+
+    def run(identifier, **parameters):
+        algorithm = registry.algorithmById(identifier)
+        given = {"OUTPUT": "TEMPORARY_OUTPUT", **parameters}
+        return algorithm.checkParameterValues(given, context)
+
+    return run
+
+
+# What a run with every kind of event looks like; the outputs are copies of one raster.
+_WORKS = """
+import shutil
+hello()
+say("stage", name="Embedding")
+say("progress", done=1, total=4, unit="tiles")
+say("log", level="info", message="slowly")
+say("log", level="warning", message="3 bad bands")
+say("someday")
+say("progress", done=4, total=4, unit="tiles")
+json.dump(job, open({seen!r}, "w"))
+for role in ("output", "error"):
+    if role in job:
+        shutil.copy({raster!r}, job[role])
+say("done", summary={{"tiles": 12, "skipped_tiles": 3, "provider": "CPU", "other": 1}})
+"""
+
+BAND_NAMES = ("430.1 nm", "480.5 nm", "561.2 nm", "659.0 nm", "850 nm")
+
+
+@pytest.fixture
+def working_engine(fake_python, use_engine, write_raster, tmp_path):
+    """Choose a stand-in whose outputs are copies of a raster; return how to read its job."""
+    values = [[float(10 * row + col) for col in range(10)] for row in range(10)]
+    raster = write_raster(tmp_path / "made.tif", values, bands=5, names=BAND_NAMES)
+    seen = tmp_path / "seen.json"
+    use_engine(fake_python(_WORKS.format(seen=str(seen), raster=str(raster))))
+    return lambda: json.loads(seen.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(registry, feedback):
+    """Return ``processing.run`` with a feedback that records."""
+    import processing
+
+    return lambda identifier, **parameters: processing.run(
+        identifier, parameters, feedback=feedback
+    )
+
+
+# --- without an engine ---------------------------------------------------------------
+
+
+def test_the_provider_lists_its_algorithms_without_an_engine(registry):
+    provider = registry.providerById("hyperkd")
+    assert sorted(each.id() for each in provider.algorithms()) == sorted(IDS)
+    assert not provider.icon().isNull()
+    assert provider.versionInfo() == provider.algorithms()[0].provider().versionInfo() != ""
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_every_algorithm_explains_itself(registry, identifier):
+    from qgis.PyQt.QtGui import QTextDocument
+
+    algorithm = registry.algorithmById(identifier)
+    document = QTextDocument()
+    document.setHtml(algorithm.shortHelpString())
+    text = document.toPlainText()
+    for definition in algorithm.parameterDefinitions():
+        is_advanced = definition.flags() & definition.Flag.FlagAdvanced
+        heading = definition.description().partition(" (")[0]
+        assert is_advanced or heading in text.splitlines(), heading
+        assert definition.help() or is_advanced, definition.name()
+    assert algorithm.shortDescription().endswith(".")
+    assert algorithm.group() == "Run"
+    assert os.path.isfile(algorithm.svgIconPath())
+    assert len(algorithm.tags()) > 3
+    assert algorithm.helpUrl().endswith(f"docs/qgis.md#{algorithm.name()}")
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_without_an_engine_an_algorithm_says_what_to_do(registry, identifier):
+    can, reason = registry.algorithmById(identifier).canExecute()
+    assert not can
+    assert reason.startswith("HyperKD has no engine yet.")
+    assert "Plugins › HyperKD › Engine…" in reason
+    assert "HYPERKD_ENGINE_PYTHON" in reason
+
+
+def test_an_interpreter_that_is_gone_is_named(registry, use_engine, scene, run):
+    from qgis.core import QgsProcessingException
+
+    use_engine(Path("/nowhere/bin/python"))
+    can, reason = registry.algorithmById("hyperkd:embed").canExecute()
+    assert not can
+    assert "interpreter /nowhere/bin/python" in reason
+    assert "does not exist" in reason
+    with pytest.raises(QgsProcessingException, match="/nowhere/bin/python.* does not exist"):
+        run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
+
+
+def test_a_plugin_without_its_engine_says_so(registry, use_engine, monkeypatch, tmp_path):
+    use_engine(Path(sys.executable))
+    monkeypatch.setattr("hyperkd_qgis.algorithms.base.engine_folder", lambda: tmp_path)
+    can, reason = registry.algorithmById("hyperkd:embed").canExecute()
+    assert not can
+    assert reason == (
+        f"The plugin's engine is missing: there is no {tmp_path}. Install the plugin again."
+    )
+
+
+def test_the_setting_goes_before_the_environment_and_the_checkout(plugin, use_engine, monkeypatch):
+    from hyperkd_qgis import settings
+
+    assert settings.interpreter() is None
+    monkeypatch.setattr("hyperkd_qgis.settings.checkout_python", lambda: Path(sys.executable))
+    assert settings.interpreter() == settings.Interpreter(Path(sys.executable), "checkout")
+    use_engine(Path("/from/environment"))
+    assert settings.interpreter() == settings.Interpreter(Path("/from/environment"), "environment")
+    settings.choose_interpreter("/from/setting")
+    try:
+        assert settings.interpreter() == settings.Interpreter(Path("/from/setting"), "setting")
+    finally:
+        settings.choose_interpreter("")
+    assert settings.interpreter().origin == "environment"
+
+
+def test_the_plugin_loads_quickly_and_without_anything_heavy(plugin_folder, qgis):
+    """QGIS imports it at every start, for everybody, whatever is installed."""
+    code = (
+        "import sys, time; import qgis.core, qgis.PyQt.QtWidgets; started = time.perf_counter();"
+        f"sys.path.insert(0, {str(plugin_folder)!r}); import hyperkd_qgis;"
+        "plugin = hyperkd_qgis.classFactory(None); plugin.initProcessing();"
+        "print(time.perf_counter() - started);"
+        "print(sorted({'numpy', 'osgeo', 'torch', 'onnx', 'onnxruntime', 'hyperkd',"
+        " 'hyperkd_qgis.ui.engine_dialog'} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    seconds, heavy = answer.stdout.splitlines()
+    assert float(seconds) < 0.3
+    assert heavy == "[]"
+
+
+def test_unloading_takes_everything_back(plugin):
+    from qgis.core import QgsApplication
+
+    from hyperkd_qgis.plugin import HyperKDPlugin
+
+    class Interface:
+        """As much of QGIS's window as the plugin uses."""
+
+        def __init__(self):
+            self.menu = []
+
+        def mainWindow(self):
+            return None
+
+        def addPluginToMenu(self, name, action):
+            self.menu.append((name, action.text()))
+
+        def removePluginMenu(self, name, action):
+            self.menu.remove((name, action.text()))
+
+    registry = QgsApplication.processingRegistry()
+    before = [each.id() for each in registry.providers()]
+    plugin.unload()
+    try:
+        window = Interface()
+        other = HyperKDPlugin(window)
+        other.initGui()
+        assert window.menu == [("HyperKD", "Engine…")]
+        assert registry.providerById("hyperkd") is not None
+        other.unload()
+        assert window.menu == []
+        assert registry.providerById("hyperkd") is None
+        other.unload()  # QGIS may do it twice
+    finally:
+        plugin.initProcessing()
+    assert sorted(each.id() for each in registry.providers()) == sorted(before)
+
+
+# --- parameters that cannot work -------------------------------------------------------
+
+
+def test_a_raster_that_is_no_file_is_refused(check):
+    from qgis.core import QgsRasterLayer
+
+    web = QgsRasterLayer("type=xyz&url=https://tiles.invalid/{z}/{x}/{y}.png", "Streets", "wms")
+    assert check("hyperkd:embed", INPUT=web) == (
+        False,
+        "“Streets” comes from the provider “wms”; HyperKD reads raster files. "
+        "Save the layer as a GeoTIFF first (right-click › Export › Save As…).",
+    )
+
+
+def test_a_layer_whose_file_is_gone_is_refused(check, scene):
+    from qgis.core import QgsRasterLayer
+
+    layer = QgsRasterLayer(str(scene), "Scene of today")
+    scene.unlink()
+    good, reason = check("hyperkd:embed", INPUT=layer)
+    assert not good
+    assert reason.startswith(f"The file of “Scene of today” is gone: there is no {scene}.")
+
+
+def test_a_raster_in_memory_is_refused(check, scene):
+    from osgeo import gdal
+    from qgis.core import QgsRasterLayer
+
+    gdal.Translate("/vsimem/scene.tif", str(scene))
+    layer = QgsRasterLayer("/vsimem/scene.tif", "Scratch")
+    assert layer.isValid()
+    good, reason = check("hyperkd:embed", INPUT=layer)
+    assert not good
+    assert reason.startswith("“Scratch” lies in the memory of QGIS")
+    gdal.Unlink("/vsimem/scene.tif")
+
+
+def test_a_missing_raster_is_refused(check, tmp_path):
+    good, reason = check("hyperkd:embed", INPUT=str(tmp_path / "nothing.tif"))
+    assert not good
+    assert str(tmp_path / "nothing.tif") in reason
+
+
+def test_what_is_no_raster_is_refused(check, tmp_path):
+    path = tmp_path / "text.tif"
+    path.write_text("no raster")
+    good, reason = check("hyperkd:embed", INPUT=str(path))
+    assert not good
+    assert str(path) in reason
+
+
+@pytest.mark.parametrize("model", ["missing.onnx", "folder/student", "/nowhere/student.onnx"])
+def test_a_missing_student_is_refused(check, scene, model):
+    assert check("hyperkd:embed", INPUT=str(scene), MODEL=model) == (
+        False,
+        f"There is no student {model}. Choose an .onnx file or a name.",
+    )
+
+
+@pytest.mark.parametrize("model", ["tiny", "my-own", "", None])
+def test_a_student_may_be_a_name_or_left_out(check, scene, model):
+    assert check("hyperkd:embed", INPUT=str(scene), MODEL=model) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COMPONENTS", 1025),
+        ("COMPONENTS", "-1"),
+        ("COMPONENTS", "many"),
+        ("BATCH", 0),
+        ("OVERLAP", -1),
+        ("DEVICE", "tpu"),
+    ],
+)
+def test_values_out_of_bounds_are_refused(check, scene, name, value):
+    good, reason = check("hyperkd:embed", INPUT=str(scene), **{name: value})
+    assert not good
+    assert name in reason
+
+
+def test_reconstruct_wants_one_of_its_outputs(check, scene):
+    assert check("hyperkd:reconstruct", INPUT=str(scene), OUTPUT=None) == (
+        False,
+        "Ask for the error, the reconstruction, or both: neither is set.",
+    )
+    assert check("hyperkd:reconstruct", INPUT=str(scene), OUTPUT=None, ERROR="e.tif")[0]
+
+
+def test_only_geotiff_is_offered_and_taken(registry, check, scene):
+    provider = registry.providerById("hyperkd")
+    assert provider.defaultRasterFileExtension() == "tif"
+    assert provider.supportedOutputRasterLayerExtensions() == ["tif", "tiff"]
+    good, reason = check("hyperkd:embed", INPUT=str(scene), OUTPUT="/tmp/embedding.img")
+    assert not good
+    assert "img" in reason
+
+
+# --- what is handed over ---------------------------------------------------------------
+
+
+def test_numbers_may_be_strings_and_what_is_not_set_is_left_out(run, working_engine, scene):
+    run("hyperkd:embed", INPUT=str(scene), COMPONENTS="3", BATCH=2.0, OUTPUT="TEMPORARY_OUTPUT")
+    job = working_engine()
+    output = job.pop("output")
+    assert output.endswith(".tif")
+    assert job == {
+        "protocol": 1,
+        "job": "embed",
+        "input": str(scene),
+        "model": "tiny",
+        "components": 3,
+        "batch": 2,
+        "device": "auto",
+    }
+
+
+@pytest.mark.parametrize("unset", [None, "", "NULL variant"])
+def test_an_unset_overlap_is_the_engines_default(run, working_engine, scene, unset):
+    from qgis.core import NULL
+
+    value = NULL if unset == "NULL variant" else unset
+    run("hyperkd:embed", INPUT=str(scene), OVERLAP=value, OUTPUT="TEMPORARY_OUTPUT")
+    assert "overlap" not in working_engine()
+
+
+def test_an_overlap_of_zero_is_not_unset(run, working_engine, scene):
+    run("hyperkd:embed", INPUT=str(scene), OVERLAP=0, OUTPUT="TEMPORARY_OUTPUT")
+    assert working_engine()["overlap"] == 0
+
+
+def test_relative_paths_become_absolute(run, working_engine, scene, monkeypatch):
+    """The engine reads relative paths from the folder of the job file."""
+    monkeypatch.chdir(scene.parent)
+    (scene.parent / "own.onnx").touch()
+    run("hyperkd:embed", INPUT=scene.name, MODEL="own.onnx", OUTPUT="TEMPORARY_OUTPUT")
+    job = working_engine()
+    assert job["input"] == str(scene)
+    assert job["model"] == str(scene.parent / "own.onnx")
+
+
+def test_a_layer_of_the_project_is_found_by_its_name(run, working_engine, scene):
+    from qgis.core import QgsProject, QgsRasterLayer
+
+    layer = QgsRasterLayer(str(scene), "Scene of today")
+    QgsProject.instance().addMapLayer(layer)
+    try:
+        run("hyperkd:embed", INPUT="Scene of today", OUTPUT="TEMPORARY_OUTPUT")
+        assert working_engine()["input"] == str(scene)
+    finally:
+        QgsProject.instance().removeMapLayer(layer.id())
+
+
+@pytest.mark.parametrize("inside", ["scene.tif", "folder/scene.tif"])
+def test_a_raster_in_an_archive_keeps_its_whole_address(run, working_engine, scene, inside):
+    import zipfile
+
+    from qgis.core import QgsRasterLayer
+
+    archive = scene.parent / "delivery.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.write(scene, inside)
+    address = f"/vsizip/{archive}/{inside}"
+    layer = QgsRasterLayer(address, "in an archive")
+    run("hyperkd:embed", INPUT=layer, OUTPUT="TEMPORARY_OUTPUT")
+    assert working_engine()["input"] == address
+
+
+def test_only_the_outputs_that_were_asked_for_are_made(run, working_engine, scene, tmp_path):
+    results = run("hyperkd:reconstruct", INPUT=str(scene), ERROR=str(tmp_path / "e.tif"))
+    assert results == {
+        "ERROR": str(tmp_path / "e.tif"),
+        "TILES": 12,
+        "SKIPPED_TILES": 3,
+        "PROVIDER": "CPU",
+    }
+    assert "output" not in working_engine()
+
+
+def test_results_are_declared(registry):
+    for identifier in IDS:
+        names = {each.name() for each in registry.algorithmById(identifier).outputDefinitions()}
+        assert {"TILES", "SKIPPED_TILES", "PROVIDER"} < names
+
+
+def test_progress_and_messages_reach_the_user(run, working_engine, feedback, scene):
+    run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
+    assert [step for step in feedback.steps if step] == [25.0, 100.0]
+    expected = [
+        ("debug", "HyperKD engine 0.0.0"),
+        ("stage", "Embedding"),
+        ("info", "slowly"),
+        ("warning", "3 bad bands"),
+    ]
+    assert [said for said in feedback.said if said in expected] == expected
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_the_dialog_opens_and_gives_valid_values(registry, working_engine, scene, identifier):
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+    from qgis.core import QgsProcessingContext, QgsProject, QgsRasterLayer
+
+    layer = QgsRasterLayer(str(scene), "Scene of today")
+    QgsProject.instance().addMapLayer(layer)
+    dialog = AlgorithmDialog(registry.createAlgorithmById(identifier))
+    try:
+        values = dialog.createProcessingParameters()
+        given = {name: value for name, value in values.items() if isinstance(value, (str, int))}
+        expected = {"INPUT": layer.id(), "MODEL": "tiny", "BATCH": 8, "DEVICE": "auto"}
+        assert expected.items() <= given.items()
+        assert values["OVERLAP"] is None
+        asked = sorted(name for name in ("OUTPUT", "ERROR") if values.get(name) is not None)
+        assert asked == (["OUTPUT"] if identifier == "hyperkd:embed" else ["ERROR"])
+        algorithm = registry.createAlgorithmById(identifier)
+        context = QgsProcessingContext()
+        context.setProject(QgsProject.instance())
+        assert algorithm.checkParameterValues(values, context) == (True, "")
+    finally:
+        dialog.close()
+        QgsProject.instance().removeAllMapLayers()
+
+
+# --- endings ---------------------------------------------------------------------------
+
+
+def test_a_refusal_reads_as_message_and_hint(run, fake_python, use_engine, scene):
+    from qgis.core import QgsProcessingException
+
+    use_engine(
+        fake_python(
+            """
+            hello()
+            say("error", code="band_mismatch", message="7 bands.", hint="Use 218.", context={})
+            sys.exit(3)
+            """
+        )
+    )
+    with pytest.raises(QgsProcessingException, match=r"^7 bands\. Use 218\.$"):
+        run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
+
+
+def test_a_crash_is_a_sentence_and_the_traceback_is_in_the_log(run, fake_python, use_engine, scene):
+    from qgis.core import QgsApplication, QgsProcessingException
+
+    logged = []
+    log = QgsApplication.messageLog()
+    log.messageReceived.connect(lambda *message: logged.append(message[:2]))
+    use_engine(fake_python("hello()\nraise RuntimeError('a bug of ours')"))
+    with pytest.raises(QgsProcessingException) as caught:
+        run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
+    assert str(caught.value) == (
+        "The engine ended by an error of its own (exit status 1). No output was written. What "
+        "the engine said last is in the log: View › Panels › Log Messages › HyperKD."
+    )
+    ours = [text for text, tag in logged if tag == "HyperKD"]
+    assert len(ours) == 1
+    assert "Traceback" in ours[0]
+    assert "RuntimeError: a bug of ours" in ours[0]
+
+
+def test_a_killed_engine_fails_the_algorithm_and_keeps_the_old_output(
+    run, fake_python, use_engine, scene, tmp_path
+):
+    from qgis.core import QgsProcessingException
+
+    output = tmp_path / "embedding.tif"
+    output.write_text("old")
+    use_engine(
+        fake_python(
+            """
+            hello()
+            open(job["output"] + ".part", "w").write("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+            """
+        )
+    )
+    with pytest.raises(QgsProcessingException, match=r"was killed \(signal or code 9\).*memory"):
+        run("hyperkd:embed", INPUT=str(scene), OUTPUT=str(output))
+    assert output.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.glob("embedding*")) == ["embedding.tif"]
+
+
+def test_cancel_gives_nothing_and_leaves_nothing(run, feedback, fake_python, use_engine, scene):
+    use_engine(
+        fake_python(
+            """
+            hello()
+            open(job["output"] + ".part", "w").write("half")
+            say("progress", done=1, total=2, unit="tiles")
+            while True:
+                time.sleep(1)
+            """
+        )
+    )
+    feedback.progressChanged.connect(lambda step: feedback.cancel())
+    started = time.monotonic()
+    output = scene.parent / "embedding.tif"
+    assert run("hyperkd:embed", INPUT=str(scene), OUTPUT=str(output)) == {}
+    assert time.monotonic() - started < 1
+    assert list(scene.parent.glob("embedding*")) == []
+
+
+# --- how outputs look ------------------------------------------------------------------
+
+
+def test_an_output_gets_its_style_as_a_file_beside_it(run, working_engine, scene, tmp_path):
+    """Whoever opens the output later, in whatever project, sees the same picture."""
+    from qgis.core import QgsRasterLayer
+
+    output, error = tmp_path / "r.tif", tmp_path / "e.tif"
+    run("hyperkd:reconstruct", INPUT=str(scene), OUTPUT=str(output), ERROR=str(error))
+    assert sorted(path.name for path in tmp_path.glob("[er].qml")) == ["e.qml", "r.qml"]
+    layer = QgsRasterLayer(str(output), "r")
+    renderer = layer.renderer()
+    assert renderer.type() == "multibandcolor"
+    assert (renderer.redBand(), renderer.greenBand(), renderer.blueBand()) == (4, 3, 2)
+    layer = QgsRasterLayer(str(error), "e")
+    renderer = layer.renderer()
+    assert renderer.type() == "singlebandpseudocolor"
+    assert renderer.band() == 1
+    # 2 and 98 % of the values 0 to 99, as the histogram of QGIS sees them
+    assert renderer.classificationMin() == pytest.approx(1.98, abs=0.01)
+    assert renderer.classificationMax() == pytest.approx(96.03, abs=0.01)
+    colours = [
+        item.color.name() for item in renderer.shader().rasterShaderFunction().colorRampItemList()
+    ]
+    assert colours == ["#0d0887", "#7e03a8", "#cc4778", "#f89540", "#f0f921"]
+
+
+def test_the_embedding_shows_its_first_three_bands(run, working_engine, scene, tmp_path):
+    from qgis.core import QgsRasterLayer
+
+    output = tmp_path / "e.tif"
+    run("hyperkd:embed", INPUT=str(scene), OUTPUT=str(output))
+    layer = QgsRasterLayer(str(output), "e")
+    renderer = layer.renderer()
+    bands = (renderer.redBand(), renderer.greenBand(), renderer.blueBand())
+    assert bands == (1, 2, 3)
+    blue = renderer.blueContrastEnhancement()
+    # the third band holds the values times three
+    assert blue.minimumValue() == pytest.approx(3 * 1.98, abs=0.01)
+    assert blue.maximumValue() == pytest.approx(3 * 96.03, abs=0.01)
+
+
+@pytest.mark.parametrize("bands", [1, 2])
+def test_an_embedding_of_less_than_three_bands_is_grey(plugin, write_raster, tmp_path, bands):
+    from qgis.core import QgsRasterLayer
+
+    from hyperkd_qgis.layers import write_style
+
+    path = write_raster(tmp_path / "e.tif", [[1.0, 2.0]], bands=bands)
+    write_style(str(path), "embedding")
+    assert QgsRasterLayer(str(path), "e").renderer().type() == "singlebandgray"
+
+
+def test_no_data_stays_transparent(run, fake_python, use_engine, scene, tmp_path):
+    from qgis.core import QgsMapRendererParallelJob, QgsMapSettings, QgsRasterLayer
+    from qgis.PyQt.QtCore import QSize
+    from qgis.PyQt.QtGui import QColor
+
+    output = tmp_path / "e.tif"
+    use_engine(
+        fake_python(
+            f"""
+            import shutil
+            hello()
+            shutil.copy({str(scene)!r}, job["error"])
+            say("done", summary={{}})
+            """
+        )
+    )
+    run("hyperkd:reconstruct", INPUT=str(scene), ERROR=str(output))
+    layer = QgsRasterLayer(str(output), "e")
+    settings = QgsMapSettings()
+    settings.setLayers([layer])
+    settings.setExtent(layer.extent())
+    settings.setOutputSize(QSize(20, 20))
+    settings.setBackgroundColor(QColor(0, 0, 0, 0))
+    job = QgsMapRendererParallelJob(settings)
+    job.start()
+    job.waitForFinished()
+    image = job.renderedImage()
+    assert image.pixelColor(15, 15).alpha() == 0
+    assert image.pixelColor(5, 5).alpha() == 255
+
+
+def test_loaded_outputs_are_styled_and_named_after_the_scene(registry, working_engine, scene):
+    """What the dialog does: run in a thread, load in the main thread, style at the end.
+
+    More than once, because Processing deletes each post-processor that it was given.
+    """
+    from processing.gui.Postprocessing import handleAlgorithmResults
+    from qgis.core import (
+        QgsProcessingAlgRunnerTask,
+        QgsProcessingContext,
+        QgsProcessingFeedback,
+        QgsProject,
+        QgsTaskManager,
+    )
+    from qgis.core import QgsProcessingOutputLayerDefinition as Output
+    from qgis.PyQt.QtCore import QEventLoop
+
+    project, manager = QgsProject.instance(), QgsTaskManager()
+    for _ in range(3):
+        context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
+        context.setProject(project)
+        parameters = {"INPUT": str(scene), "ERROR": Output("TEMPORARY_OUTPUT", project)}
+        algorithm = registry.createAlgorithmById("hyperkd:reconstruct")
+        task = QgsProcessingAlgRunnerTask(algorithm, parameters, context, feedback)
+        finished, loop = [], QEventLoop()
+        task.executed.connect(lambda good, _: (finished.append(good), loop.quit()))  # noqa: B023
+        manager.addTask(task)
+        loop.exec()
+        assert finished == [True]
+        gc.collect()
+        assert handleAlgorithmResults(algorithm, context, feedback)
+        del context
+    layers = list(project.mapLayers().values())
+    try:
+        assert [layer.name() for layer in layers] == ["Reconstruction error: scene"] * 3
+        renderers = [layer.renderer().type() for layer in layers]
+        assert renderers == ["singlebandpseudocolor"] * 3
+    finally:
+        project.removeAllMapLayers()
+
+
+def test_a_name_that_somebody_chose_stays(plugin):
+    from qgis.core import QgsProcessingContext, QgsProject
+
+    from hyperkd_qgis.layers import style_on_load
+
+    context = QgsProcessingContext()
+    details = QgsProcessingContext.LayerDetails("My result", QgsProject.instance(), "OUTPUT")
+    context.addLayerToLoadOnCompletion("/data/e.tif", details)
+    style_on_load(context, "/data/e.tif", "Embedding", "Embedding: scene")
+    assert context.layerToLoadOnCompletionDetails("/data/e.tif").name == "My result"
+    assert context.layerToLoadOnCompletionDetails("/data/e.tif").postProcessor() is not None

@@ -1,0 +1,312 @@
+"""The whole way, from QGIS through the real engine to a finished layer, and its rude ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tools.machine import find_interpreter, find_qgis_process
+
+# As the plugin's band table has it: bands without any data do not make a pixel invalid.
+_NODATA = -32768
+
+
+@pytest.fixture
+def tile(shared) -> Path:
+    """Return one real EnMAP tile of 32 x 32 pixels, half the size of the student's own."""
+    return shared / "data/potsdam/images/enmap_potsdam_tile_128_0.tif"
+
+
+@pytest.fixture
+def large(tile, tmp_path) -> Path:
+    """Return a scene that takes the engine some seconds: a real tile, blown up."""
+    from osgeo import gdal
+
+    path = tmp_path / "large.vrt"
+    gdal.Translate(str(path), str(tile), format="VRT", width=800, height=800)
+    return path
+
+
+@pytest.fixture(scope="session")
+def qgis_process(plugin_folder, tmp_path_factory):
+    """Return a caller of ``qgis_process`` with a fresh profile that has our plugin enabled."""
+    program = find_qgis_process(find_interpreter()[0])
+    environment = {
+        **os.environ,
+        "QGIS_CUSTOM_CONFIG_PATH": str(tmp_path_factory.mktemp("process-profile")),
+        "QGIS_PLUGINPATH": str(plugin_folder),
+        "QT_QPA_PLATFORM": "offscreen",
+        "HYPERKD_ENGINE_PYTHON": sys.executable,
+    }
+
+    def call(*arguments, check=True, **variables):
+        return subprocess.run(
+            [program, *map(str, arguments)],
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            check=check,
+        )
+
+    call("plugins", "enable", "hyperkd_qgis")
+    call.start = lambda *arguments: subprocess.Popen(
+        [program, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return call
+
+
+def read(path):
+    """Return ``(bands, rows, cols)``, the grid and the nodata value of a raster."""
+    from osgeo import gdal
+
+    dataset = gdal.Open(str(path))
+    grid = (dataset.GetGeoTransform(), dataset.GetProjection(), dataset.RasterXSize)
+    return dataset.ReadAsArray(), grid, dataset.GetRasterBand(1).GetNoDataValue()
+
+
+def children(parent: int) -> list[int]:
+    """Return the running processes that a process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, above = stat.read_text().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(above) == parent and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def wait_until(condition, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+# --- qgis_process ----------------------------------------------------------------------
+
+
+def test_embed_fills_every_valid_pixel(qgis_process, real_engine, tile, tmp_path):
+    import numpy as np
+
+    output = tmp_path / "embedding.tif"
+    answer = qgis_process(
+        *("--json", "run", "hyperkd:embed", "--"),
+        *(f"INPUT={tile}", f"OUTPUT={output}", "COMPONENTS=5", "DEVICE=cpu"),
+    )
+    results = json.loads(answer.stdout)["results"]
+    assert results["OUTPUT"] == str(output)
+    assert results["PROVIDER"] == "CPUExecutionProvider"
+    assert results["SKIPPED_TILES"] == 0
+    stored, grid, _ = read(tile)
+    embedding, embedding_grid, nodata = read(output)
+    assert embedding_grid == grid
+    assert embedding.shape == (5, 32, 32)
+    assert np.isnan(nodata)
+    valid = (stored != _NODATA).sum(axis=0) == 218
+    assert valid.any()
+    assert np.isfinite(embedding[:, valid]).all()
+    assert np.isnan(embedding[:, ~valid]).all()
+    # principal components: each explains less than the one before
+    assert (np.diff(embedding[:, valid].var(axis=1)) < 0).all()
+    assert output.with_suffix(".qml").is_file()
+
+
+def test_reconstruct_gives_reflectance_and_its_error(qgis_process, real_engine, tile, tmp_path):
+    import numpy as np
+
+    output, error = tmp_path / "reconstruction.tif", tmp_path / "error.tif"
+    qgis_process(
+        *("run", "hyperkd:reconstruct", "--"), f"INPUT={tile}", f"OUTPUT={output}", f"ERROR={error}"
+    )
+    stored, grid, _ = read(tile)
+    reconstruction, reconstruction_grid, _ = read(output)
+    (angle_deg, rmse), error_grid, _ = read(error)
+    assert grid == reconstruction_grid == error_grid
+    good = [band for band in range(224) if (stored[band] != _NODATA).any()]
+    # The tile's bands are not in the order of their wavelengths; the student's are.
+    from osgeo import gdal
+
+    dataset = gdal.Open(str(tile))
+    centre_nm = [float(dataset.GetRasterBand(i + 1).GetMetadataItem("wavelength")) for i in good]
+    scene = stored[good][np.argsort(centre_nm)] * 1e-4
+    guess = reconstruction * 1e-4
+    valid = np.isfinite(rmse)
+    assert valid.all()
+    # What the two rasters say must agree; int16 steps of 1e-4 are the only difference.
+    assert np.sqrt(((guess - scene) ** 2).mean(axis=0)) == pytest.approx(rmse, abs=2e-4)
+    cosine = (guess * scene).sum(0) / np.sqrt((guess**2).sum(0) * (scene**2).sum(0))
+    assert np.degrees(np.arccos(cosine)) == pytest.approx(angle_deg, abs=0.1)
+
+
+def test_a_refusal_of_the_engine_is_the_message(qgis_process, real_engine, write_raster, tmp_path):
+    raster = write_raster(tmp_path / "photo.tif", [[1.0] * 40] * 40, bands=3)
+    answer = qgis_process(
+        *("run", "hyperkd:embed", "--", f"INPUT={raster}", f"OUTPUT={tmp_path}/e.tif"), check=False
+    )
+    assert answer.returncode == 1
+    assert "photo.tif (3 bands" in answer.stderr
+    assert "no wavelengths" in answer.stderr
+    assert "Traceback" not in answer.stdout + answer.stderr
+    assert not list(tmp_path.glob("e.*"))
+
+
+def test_without_an_engine_qgis_process_says_what_to_do(qgis_process, tile, tmp_path):
+    answer = qgis_process(
+        *("run", "hyperkd:embed", "--", f"INPUT={tile}", f"OUTPUT={tmp_path}/e.tif"),
+        check=False,
+        HYPERKD_ENGINE_PYTHON="/nowhere/python",
+    )
+    assert answer.returncode == 1
+    assert "interpreter /nowhere/python" in answer.stderr
+    assert "does not exist. Choose another one" in answer.stderr
+
+
+def test_help_names_parameters_and_outputs(qgis_process):
+    text = qgis_process("help", "hyperkd:reconstruct").stdout
+    for name in ("INPUT", "MODEL", "OVERLAP", "BATCH", "DEVICE", "ERROR", "OUTPUT", "PROVIDER"):
+        assert f"\n{name}: " in text
+
+
+# --- other callers ---------------------------------------------------------------------
+
+
+def test_a_batch_of_three_gives_what_three_runs_give(plugin, real_engine, shared, tmp_path):
+    """Also proves that neighbouring runs share no state: the order does not matter."""
+    import numpy as np
+    import processing
+
+    tiles = sorted((shared / "data/potsdam/images").glob("*.tif"))[:3]
+    results = [
+        processing.run(
+            "hyperkd:embed", {"INPUT": str(each), "COMPONENTS": 0, "OUTPUT": "TEMPORARY_OUTPUT"}
+        )["OUTPUT"]
+        for each in (*tiles, tiles[0])
+    ]
+    assert len(set(results)) == 4
+    first, second, third, again = (read(path)[0] for path in results)
+    assert np.array_equal(first, again, equal_nan=True)
+    assert not np.array_equal(first, second, equal_nan=True)
+    assert not np.array_equal(second, third, equal_nan=True)
+
+
+def test_inside_a_model_its_output_feeds_the_next_step(plugin, real_engine, tile, tmp_path):
+    """Embed, then a QGIS algorithm on the result, from a model file in ``qgis_process`` style."""
+    import numpy as np
+    import processing
+    from qgis.core import (
+        QgsProcessingModelAlgorithm,
+        QgsProcessingModelChildAlgorithm,
+        QgsProcessingModelChildParameterSource,
+        QgsProcessingModelOutput,
+        QgsProcessingModelParameter,
+        QgsProcessingParameterRasterLayer,
+    )
+
+    source = QgsProcessingModelChildParameterSource
+    model = QgsProcessingModelAlgorithm("Scene statistics", "tests")
+    scene = QgsProcessingModelParameter("scene")
+    model.addModelParameter(QgsProcessingParameterRasterLayer("scene", "Scene"), scene)
+    embed = QgsProcessingModelChildAlgorithm("hyperkd:embed")
+    embed.setChildId("embed")
+    embed.addParameterSources("INPUT", [source.fromModelParameter("scene")])
+    embed.addParameterSources("COMPONENTS", [source.fromStaticValue(3)])
+    final = QgsProcessingModelOutput("embedding", "My embedding")
+    final.setChildId("embed")
+    final.setChildOutputName("OUTPUT")
+    embed.setModelOutputs({"embedding": final})
+    model.addChildAlgorithm(embed)
+    statistics = QgsProcessingModelChildAlgorithm("native:rasterlayerstatistics")
+    statistics.setChildId("statistics")
+    statistics.addParameterSources("INPUT", [source.fromChildOutput("embed", "OUTPUT")])
+    statistics.addParameterSources("BAND", [source.fromStaticValue(1)])
+    model.addChildAlgorithm(statistics)
+    path = tmp_path / "model.model3"
+    assert model.toFile(str(path))
+    loaded = QgsProcessingModelAlgorithm()
+    assert loaded.fromFile(str(path))
+    loaded.initAlgorithm()
+    (destination,) = loaded.destinationParameterDefinitions()
+    output = tmp_path / "embedding.tif"
+    results = processing.run(loaded, {"scene": str(tile), destination.name(): str(output)})
+    embedding, _, _ = read(output)
+    assert embedding.shape == (3, 32, 32)
+    assert results["CHILD_RESULTS"]["statistics"]["MAX"] == pytest.approx(np.nanmax(embedding[0]))
+    assert results["CHILD_RESULTS"]["embed"]["PROVIDER"] == "CPUExecutionProvider"
+
+
+# --- rude ends -------------------------------------------------------------------------
+
+
+def test_a_killed_engine_leaves_nothing(plugin, real_engine, feedback, large, tmp_path):
+    import processing
+    from qgis.core import QgsProcessingException
+
+    output = tmp_path / "embedding.tif"
+    killed, halves = [], []
+
+    def kill(step):
+        if step > 50 and not killed:
+            halves.append(output.with_name("embedding.tif.part").exists())
+            killed.extend(children(os.getpid()))
+            for child in killed:
+                os.kill(child, signal.SIGKILL)
+
+    feedback.progressChanged.connect(kill)
+    with pytest.raises(QgsProcessingException, match=r"The engine was killed .*No output"):
+        processing.run(
+            "hyperkd:embed", {"INPUT": str(large), "OUTPUT": str(output)}, feedback=feedback
+        )
+    assert len(killed) == 1
+    assert halves == [True], "there was nothing to leave behind"
+    assert list(tmp_path.glob("embedding*")) == []
+    assert children(os.getpid()) == []
+
+
+def test_cancel_ends_the_engine_within_a_second(plugin, real_engine, feedback, large, tmp_path):
+    import processing
+
+    output = tmp_path / "embedding.tif"
+    cancelled = []
+
+    def cancel(step):
+        if step > 10 and not cancelled:
+            cancelled.append(time.monotonic())
+            feedback.cancel()
+
+    feedback.progressChanged.connect(cancel)
+    results = processing.run(
+        "hyperkd:embed", {"INPUT": str(large), "OUTPUT": str(output)}, feedback=feedback
+    )
+    assert time.monotonic() - cancelled[0] < 1
+    assert results == {}
+    assert list(tmp_path.glob("embedding*")) == []
+    assert children(os.getpid()) == []
+
+
+def test_a_killed_qgis_leaves_no_orphan_and_no_output(
+    qgis_process, real_engine, large, tmp_path, alive
+):
+    """``kill -9`` on ``qgis_process`` in mid-run: the engine sees its input close and leaves."""
+    output = tmp_path / "embedding.tif"
+    parent = qgis_process.start("run", "hyperkd:embed", "--", f"INPUT={large}", f"OUTPUT={output}")
+    part = tmp_path / "embedding.tif.part"
+    assert wait_until(part.exists, 60), "the engine never began to write"
+    (engine,) = children(parent.pid)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert wait_until(lambda: not alive(engine), 5), "an orphan lives on"
+    assert list(tmp_path.glob("embedding*")) == []
