@@ -119,7 +119,7 @@ def test_the_users_word_wins_over_the_file(tmp_path: Path) -> None:
     grid = GridSpec(values.shape[2], values.shape[1], TRANSFORM)
     with create_raster(str(tmp_path / "bare.tif"), grid, 224, np.int16) as sink:
         sink.write(grid.window, values)
-    with pytest.raises(HyperKDError, match="without wavelengths") as caught:
+    with pytest.raises(HyperKDError, match="says no wavelengths") as caught:
         run(tmp_path / "bare.tif", tmp_path / "out.tif")
     assert caught.value.code == "no_wavelengths"
     arguments = {"input": str(tmp_path / "bare.tif"), "mode": "range_mean"}
