@@ -20,7 +20,7 @@ from hyperkd.raster.source import open_raster
 from hyperkd.types import Window
 from tests.reports import SilentReport
 
-h5py = pytest.importorskip("h5py")
+h5py = pytest.importorskip("h5py", reason="builds the PRISMA and EMIT files")
 
 STEM = "ENMAP01-____L2A-DT0000001867_20220724T104526Z_008_V010302_20231116T140614Z"
 CENTRES = [418.24, 423.87, 902.26, 905.11, 1010.5, 1390.8]
@@ -471,6 +471,19 @@ def test_emit_import_writes_the_map_grid(tmp_path: Path) -> None:
     assert dataset.GetRasterBand(3).GetMetadataItem("bbl") == "0"
     assert dataset.GetGeoTransform() == (10.0, 0.0005, 0.0, 50.0, 0.0, -0.0007)
     assert dataset.GetRasterBand(1).GetNoDataValue() == -9999
+
+
+def test_netcdf_of_another_kind_is_not_taken_for_emit(tmp_path: Path) -> None:
+    path = tmp_path / "temperature.nc"
+    gdal.GetDriverByName("netCDF").Create(str(path), 3, 2, 1, gdal.GDT_Float32).FlushCache()
+    with pytest.raises(HyperKDError, match="temperature.nc") as caught:
+        open_raster(str(path))
+    assert caught.value.code != "bad_product"
+    broken = tmp_path / "broken.nc"
+    broken.write_bytes(b"CDF")
+    with pytest.raises(HyperKDError, match="broken.nc") as caught:
+        open_raster(str(broken))
+    assert caught.value.code == "unreadable_raster"
 
 
 def test_emit_table_that_points_outside_the_swath_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Optional
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.products.arrays import EmitL2A, PrismaL2D
+from hyperkd.raster.products.arrays import EmitL2A, PrismaL2D, is_emit
 from hyperkd.raster.products.enmap import is_enmap, open_enmap
 from hyperkd.raster.products.quality import QualityMask
 from hyperkd.raster.source import RasterSource, open_raster
@@ -45,7 +45,7 @@ class Product:
 
 def is_product(path: Path) -> bool:
     """Return whether a path is a delivered product rather than a raster file of its own."""
-    return path.is_dir() or path.suffix.lower() in (".he5", ".nc") or is_enmap(path)
+    return path.is_dir() or path.suffix.lower() == ".he5" or is_enmap(path) or is_emit(path)
 
 
 def open_product(path: Path, mask: Sequence[str] = ()) -> Product:
@@ -72,10 +72,9 @@ def open_product(path: Path, mask: Sequence[str] = ()) -> Product:
             f"The masks {', '.join(mask)} need EnMAP quality layers, which {path.name} has not.",
             "Leave the masks out.",
         )
-    suffix = path.suffix.lower()
-    if suffix == ".he5":
+    if path.suffix.lower() == ".he5":
         return Product("PRISMA L2D", PrismaL2D(path))
-    if suffix == ".nc":
+    if is_emit(path):
         return Product("EMIT L2A", EmitL2A(path))
     if path.is_dir():
         return Product("DESIS L2A", open_raster(str(_desis_image(path))))

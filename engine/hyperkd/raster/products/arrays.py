@@ -2,7 +2,7 @@
 
 Both are presented as rasters of (band, row, col) on a map grid. Structure:
 PRISMA Product Specification (ASI) and EMIT L2A user guide (NASA JPL) as read
-by EnMAP-Box; see docs/rasters.md.
+by EnMAP-Box; see docs/products.md.
 """
 
 from __future__ import annotations
@@ -185,6 +185,20 @@ class PrismaL2D(ArrayProduct):
             data[target] = np.clip(np.rint(reflectance * 1e4), DN_NODATA + 1, 32767)
         data[:, empty] = DN_NODATA
         return data
+
+
+def is_emit(path: Path) -> bool:
+    """Return whether a file is a netCDF with EMIT's reflectance cube."""
+    if path.suffix.lower() != ".nc" or not path.is_file():
+        return False
+    try:
+        file = ArrayFile(str(path))
+    except HyperKDError:
+        return False  # no netCDF at all: whoever opens it as a raster says so
+    try:
+        return file.has("/reflectance") and file.has("/sensor_band_parameters/wavelengths")
+    finally:
+        file.close()
 
 
 class EmitL2A(ArrayProduct):

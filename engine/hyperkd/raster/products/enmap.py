@@ -1,7 +1,7 @@
 """EnMAP L2A products: a folder, a zip or a METADATA.XML, with quality layers.
 
 Layout and names: EnMAP-Box and SNAP readers, and products themselves; see
-docs/rasters.md. The wavelengths, gains and offsets are in the XML only, the
+docs/products.md. The wavelengths, gains and offsets are in the XML only, the
 GeoTIFF carries none.
 """
 

@@ -1,0 +1,302 @@
+"""Reading rasters with GDAL. Only the modules named ``_gdal*`` know osgeo.
+
+Rules measured on QGIS's GDAL: never ``gdal_array`` (it fails with numpy 2),
+always explicit buffer sizes and types, built-in ``int`` only, one dataset
+``ReadRaster`` for all bands of a window (a band by band read of a pixel
+interleaved file is a hundred times slower), and the dataset is kept referenced
+for as long as anything of it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+from osgeo import gdal
+
+from hyperkd.errors import HyperKDError
+from hyperkd.partial import protect, release
+from hyperkd.raster._gdal_open import open_dataset, read_grid, read_metadata, stamp
+from hyperkd.raster._gdal_vrt import vrt_sources
+from hyperkd.raster.bandvalues import BandSource
+from hyperkd.raster.describe import Given, describe_bands
+from hyperkd.raster.masks import Missing, check_missing, valid_mask
+from hyperkd.raster.sampling import Sample, take_sample
+from hyperkd.raster.sidecars import find_sidecars
+from hyperkd.raster.source import require_inside
+from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Tile, Window
+
+DTYPES: Mapping[int, np.dtype[Any]] = {
+    getattr(gdal, f"GDT_{name}"): np.dtype(dtype)
+    for name, dtype in {
+        "Byte": np.uint8,
+        "Int8": np.int8,  # from GDAL 3.7
+        "UInt16": np.uint16,
+        "Int16": np.int16,
+        "UInt32": np.uint32,
+        "Int32": np.int32,
+        "UInt64": np.uint64,
+        "Int64": np.int64,
+        "Float32": np.float32,
+        "Float64": np.float64,
+    }.items()
+    if hasattr(gdal, f"GDT_{name}")
+}
+GDAL_TYPES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
+
+
+class PlainRaster:
+    """Any raster as windows of stored values, with no idea of what its bands mean.
+
+    For labels, class maps and quality layers.
+
+    Args:
+        path: a file that GDAL reads.
+
+    Attributes:
+        path: the file that is read.
+        grid: size and geometry, verbatim.
+        count: number of bands.
+        dtype: the dtype of stored values; of mixed bands one that holds all.
+        block_shape: ``(rows, cols)`` that the file decodes at once.
+        interleave: ``band``, ``line`` or ``pixel``.
+
+    Raises:
+        HyperKDError: ``unreadable_raster``, ``empty_raster`` or ``unsupported_raster``.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._dataset, self.path = open_dataset(os.fspath(path))
+        self._files = stamp(self._dataset.GetFileList() or ())
+        protect(self._files)
+        self.count = int(self._dataset.RasterCount)
+        self.grid: GridSpec = read_grid(self._dataset)
+        self.dtype = self._common_dtype()
+        block_width, block_height = self._dataset.GetRasterBand(1).GetBlockSize()
+        self.block_shape = (int(block_height), int(block_width))
+        stored = self._dataset.GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE") or "BAND"
+        self.interleave = str(stored).lower()
+
+    def nodata(self) -> tuple[Optional[float], ...]:
+        """Return the nodata value of each band, None where a band declares none."""
+        bands = (self._dataset.GetRasterBand(number + 1) for number in range(self.count))
+        return tuple(band.GetNoDataValue() for band in bands)
+
+    def read(self, window: Window, bands: Optional[Sequence[int]] = None) -> NDArray[Any]:
+        """Return stored values ``(band, row, col)``, C-contiguous, in ``dtype``.
+
+        Args:
+            window: a rectangle inside the raster.
+            bands: 0-based bands in the order wanted; default: all.
+
+        Raises:
+            HyperKDError: ``unreadable_raster`` or ``input_changed``.
+        """
+        require_inside(window, self.grid)
+        index = range(self.count) if bands is None else bands
+        if not all(0 <= band < self.count for band in index):
+            raise ValueError(f"bands {list(index)} of a raster with {self.count} bands")
+        return self._read_bands(window, index)
+
+    def _read_bands(self, window: Window, index: Sequence[int]) -> NDArray[Any]:
+        pixels = np.empty((len(index), window.height, window.width), self.dtype)
+        with self._reading(window):
+            done = self._dataset.ReadRaster(
+                window.col,
+                window.row,
+                window.width,
+                window.height,
+                buf_xsize=window.width,
+                buf_ysize=window.height,
+                buf_type=GDAL_TYPES[self.dtype],
+                band_list=[int(band) + 1 for band in index],
+                buf_obj=pixels,
+            )
+            _require_done(done)
+        return pixels
+
+    def check_unchanged(self) -> None:
+        """Raise ``input_changed`` where a file of the raster is not the one that was opened."""
+        now = stamp(self._files)
+        for name, (size, changed) in self._files.items():
+            if now.get(name) != (size, changed):
+                became = f"{now[name][0]} now" if name in now else "it is gone"
+                raise HyperKDError(
+                    "input_changed",
+                    f"{name} changed while it was read: {size} bytes when it was opened, {became}.",
+                    "Wait until the program that writes it has finished, then try again.",
+                    path=name,
+                )
+
+    def close(self) -> None:
+        """Release the file; closing twice does no harm."""
+        if self._dataset is not None:
+            release(self._files)
+        self._dataset = None
+
+    def _common_dtype(self) -> np.dtype[Any]:
+        codes = {self._dataset.GetRasterBand(n + 1).DataType for n in range(self.count)}
+        unknown = sorted(gdal.GetDataTypeName(code) for code in codes if code not in DTYPES)
+        if unknown:
+            raise HyperKDError(
+                "unsupported_raster",
+                f"{self.path} holds values of the type {unknown[0]}.",
+                "HyperKD reads real numbers: integers or floating point.",
+                path=self.path,
+            )
+        return np.result_type(*(DTYPES[code] for code in codes))
+
+    @contextmanager
+    def _reading(self, window: Window) -> Iterator[None]:
+        """Turn GDAL's complaint about a window into the coded error."""
+        if self._dataset is None:
+            raise ValueError(f"{self.path} is closed")
+        try:
+            yield
+        except RuntimeError as error:
+            self.check_unchanged()
+            raise HyperKDError(
+                "unreadable_raster",
+                f"{self.path} cannot be read at column {window.col}, row {window.row} "
+                f"({window.width} x {window.height} pixels): {str(error).rstrip('.')}.",
+                "The file is damaged or was cut short, or a file it refers to is missing; copy "
+                "or download it again.",
+                path=self.path,
+            ) from error
+
+    def __enter__(self) -> PlainRaster:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+def _require_done(result: Any) -> None:
+    """Fail where GDAL failed without an exception.
+
+    They are process-wide in older versions, and a sink that closes in another
+    thread switches them off for a moment.
+    """
+    if result is None:
+        raise RuntimeError(gdal.GetLastErrorMsg())
+
+
+class GdalRaster(PlainRaster):
+    """A hyperspectral raster; see ``source.RasterSource`` and ``source.open_raster``.
+
+    Args:
+        path: a file that GDAL reads.
+        given: what the user says instead of the file.
+        missing: the rule for the valid mask.
+
+    Attributes:
+        bands: what is known about every band.
+        problems: what is odd about the raster, one sentence each.
+    """
+
+    def __init__(self, path: str, given: Given, missing: Missing) -> None:
+        check_missing(missing)
+        super().__init__(path)
+        self._missing = missing
+        first, last = (self._dataset.GetRasterBand(number) for number in (1, self.count))
+        # GDAL takes an alpha band for a mask in two types only, so it is read like a band.
+        self._has_alpha = self.count > 1 and last.GetColorInterpretation() == gdal.GCI_AlphaBand
+        flags = first.GetMaskFlags()
+        self._has_mask = flags & gdal.GMF_PER_DATASET and not flags & gdal.GMF_ALPHA
+        self.count -= int(self._has_alpha)
+        if first.GetColorTable() is not None:
+            raise HyperKDError(
+                "unsupported_raster",
+                f"{self.path} has a colour table: it is a map or a picture, no spectral image.",
+                "Choose the hyperspectral raster itself.",
+                path=self.path,
+            )
+        metadata = read_metadata(self.path, self._dataset, self.count, self.dtype)
+        description = describe_bands(metadata, self._beside(), given, self._sample)
+        self.bands: BandTable = description.bands
+        self.problems: tuple[str, ...] = (
+            *geometry_notes(self.grid, metadata.domains),
+            *description.problems,
+        )
+        self._tiny = description.tiny
+
+    def read_tile(self, window: Window, bands: Optional[Sequence[int]] = None) -> Tile:
+        """Return stored values with their mask, grid and bands; see ``read``."""
+        data = self.read(window, bands)
+        table = self.bands if bands is None else self.bands.take(bands)
+        valid = valid_mask(data, table, self._missing, self._tiny)
+        if self._has_alpha:
+            valid &= self._read_bands(window, [self.count])[0] != 0
+        if self._has_mask:
+            valid &= self._read_mask(window)
+        return Tile(data, valid, window, self.grid, table)
+
+    def _read_mask(self, window: Window) -> BoolArray:
+        mask = np.empty((window.height, window.width), np.uint8)
+        band = self._dataset.GetRasterBand(1)
+        with self._reading(window):
+            done = band.GetMaskBand().ReadRaster(
+                window.col,
+                window.row,
+                window.width,
+                window.height,
+                buf_xsize=window.width,
+                buf_ysize=window.height,
+                buf_type=gdal.GDT_Byte,
+                buf_obj=mask,
+            )
+            _require_done(done)
+        return mask > 0
+
+    def _beside(self) -> tuple[BandSource, ...]:
+        """Return what other files say about the bands."""
+        driver = self._dataset.GetDriver().ShortName
+        if driver == "ENVI":  # GDAL has read its header already
+            return ()
+        parts = vrt_sources(self.path, self._dataset, self.count) if driver == "VRT" else ()
+        return (*parts, *find_sidecars(self.path, self.count))
+
+    def _sample(self, nodata: FloatArray) -> Sample:
+        return take_sample(self.read, self.grid, self._decoded_bytes, nodata)
+
+    def _decoded_bytes(self, window: Window) -> int:
+        """Return how much the file decodes for a window."""
+        rows, cols = self.block_shape
+        down = (window.row_end - 1) // rows - window.row // rows + 1
+        across = (window.col_end - 1) // cols - window.col // cols + 1
+        return down * rows * across * cols * self.count * self.dtype.itemsize
+
+    def __enter__(self) -> GdalRaster:
+        return self
+
+
+def geometry_notes(grid: GridSpec, domains: Collection[str]) -> tuple[str, ...]:
+    """Return what is odd about the geometry of a raster; it is copied all the same."""
+    notes: list[str] = []
+    if grid.gcps:
+        notes.append(
+            f"The raster has {len(grid.gcps)} ground control points instead of a grid; they are "
+            "copied, nothing is rectified."
+        )
+    elif grid.geotransform is None:
+        notes.append("The raster has no geotransform; its outputs have none either.")
+    elif grid.geotransform[2] != 0 or grid.geotransform[4] != 0:
+        notes.append("The raster is rotated or sheared; its geotransform is copied as it is.")
+    elif grid.geotransform[5] > 0:
+        notes.append("The raster is south-up; its geotransform is copied as it is.")
+    for domain, called in (("RPC", "polynomials (RPC)"), ("GEOLOCATION", "arrays")):
+        if domain in domains:
+            notes.append(f"The raster has geolocation {called}, which its outputs will lack.")
+    if not grid.crs_wkt and not grid.gcp_crs_wkt:
+        notes.append("The raster has no coordinate reference system.")
+    return tuple(notes)

@@ -1,0 +1,224 @@
+"""Opening a file with GDAL, and what it says about itself; see ``_gdal``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from osgeo import gdal
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.bandtable import BandMetadata, RasterMetadata
+from hyperkd.types import GridSpec
+
+# The engine has a process of its own, so the process-wide switch harms nobody.
+gdal.UseExceptions()
+
+# Nothing leaves the machine: no driver and no file system that reaches for a network.
+_SERVICES = frozenset(
+    (
+        *("WCS", "WMS", "WMTS", "HTTP", "PLMOSAIC", "PLSCENES", "NGW", "EEDAI", "DAAS", "OGCAPI"),
+        *("STACTA", "STACIT", "PostGISRaster", "GeoRaster", "RASDAMAN", "AmigoCloud", "Carto"),
+    )
+)
+_REMOTE = re.compile(
+    r"/vsi(curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)|^(https?|ftp|wms|wmts|wcs|pg):"
+    r"|<(GDAL_WMS|WCS_GDAL)",
+    re.IGNORECASE,
+)
+# "HDF5:file:part" and XML text are no paths, but GDAL opens them; "C:" is a drive.
+_CONNECTION = re.compile(r"^[A-Za-z0-9_]{2,}:|^\s*<")
+_IN_ARCHIVE = re.compile(
+    r"^/vsi(?:zip|tar|gzip)/\{?(?P<path>.+?\.(?:zip|tar|tgz|gz))(?:\}|/|$)", re.I
+)
+_ENVI_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin")
+
+
+def open_dataset(path: str) -> tuple[Any, str]:
+    """Return the open dataset and the path it was opened by.
+
+    Raises:
+        HyperKDError: ``unreadable_raster``, ``empty_raster`` or ``unsupported_raster``.
+    """
+    path = _data_file(path)
+    _refuse_remote(path)
+    status = gdal.VSIStatL(path)
+    if status is None and not _CONNECTION.search(path):
+        raise HyperKDError(
+            "unreadable_raster", f"There is no file {path}.", "Check the path.", path=path
+        )
+    if status is not None and status.IsDirectory():
+        raise HyperKDError(
+            "unreadable_raster",
+            f"{path} is a folder, not a raster.",
+            "Give the image file in it; a product's folder is for hyperkd import.",
+            path=path,
+        )
+    if status is not None and status.size == 0:
+        raise HyperKDError(
+            "empty_raster",
+            f"{path} is an empty file of 0 bytes.",
+            "Copy or download it again.",
+            path=path,
+        )
+    try:
+        dataset = gdal.OpenEx(
+            path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR, allowed_drivers=_local_drivers()
+        )
+        if dataset is None:  # without exceptions, see _gdal
+            raise RuntimeError(gdal.GetLastErrorMsg())
+    except RuntimeError as error:
+        reason = str(error).replace(f"{path}: ", "").strip().rstrip(".")
+        raise HyperKDError(
+            "unreadable_raster",
+            f"{path} cannot be opened as a raster: {reason}.",
+            "Check the path and that the file is a complete raster of a format GDAL reads.",
+            path=path,
+        ) from error
+    _require_bands(path, dataset)
+    _require_whole(path, dataset)
+    return dataset, path
+
+
+def _local_drivers() -> list[str]:
+    drivers = (gdal.GetDriver(index) for index in range(gdal.GetDriverCount()))
+    return [
+        driver.ShortName
+        for driver in drivers
+        if driver.GetMetadataItem("DCAP_RASTER") and driver.ShortName not in _SERVICES
+    ]
+
+
+def _refuse_remote(path: str) -> None:
+    text = path
+    if path.lower().endswith((".vrt", ".xml")) and os.path.isfile(path):
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    match = _REMOTE.search(path) or _REMOTE.search(text)
+    if match is not None:
+        raise HyperKDError(
+            "unsupported_raster",
+            f"{path} lies on a network ({match.group(0)}).",
+            "HyperKD reads local files only: download the raster first.",
+            path=path,
+        )
+
+
+def _data_file(path: str) -> str:
+    """Return the file that holds the pixels where the user picked an ENVI header."""
+    stem, suffix = os.path.splitext(path)
+    if suffix.lower() != ".hdr" or not os.path.isfile(path):
+        return path
+    for ending in _ENVI_SUFFIXES:
+        if os.path.isfile(stem + ending):
+            return stem + ending
+    raise HyperKDError(
+        "unreadable_raster",
+        f"{path} is a header, and there is no data file beside it.",
+        "Give the file that holds the pixels.",
+        path=path,
+    )
+
+
+def _require_bands(path: str, dataset: Any) -> None:
+    parts = [name for name, _ in dataset.GetSubDatasets()]
+    if dataset.RasterCount == 0 and parts:
+        raise HyperKDError(
+            "unsupported_raster",
+            f"{path} is a container of {len(parts)} rasters, for instance {parts[0]}.",
+            "Turn the product into one raster with hyperkd import, or give one of its parts.",
+            path=path,
+            parts=parts,
+        )
+    if dataset.RasterCount == 0:
+        raise HyperKDError(
+            "empty_raster", f"{path} has no bands.", "Choose another raster.", path=path
+        )
+
+
+def _require_whole(path: str, dataset: Any) -> None:
+    """Refuse a raw file that is shorter than its header promises.
+
+    GDAL fills what lies behind the end with 0, without a word.
+    """
+    if dataset.GetDriver().ShortName != "ENVI":
+        return
+    header = dataset.GetMetadata("ENVI")
+    if header.get("file_compression", "0").strip() != "0":
+        return
+    bits = sum(
+        gdal.GetDataTypeSize(dataset.GetRasterBand(number + 1).DataType)
+        for number in range(dataset.RasterCount)
+    )
+    expected = dataset.RasterXSize * dataset.RasterYSize * bits // 8
+    offset = re.match(r"\s*\d+", header.get("header_offset", ""))
+    expected += int(offset.group()) if offset else 0
+    actual = gdal.VSIStatL(path).size
+    if actual < expected:
+        raise HyperKDError(
+            "unreadable_raster",
+            f"{path} has {actual} bytes, its header promises {expected}.",
+            "The file was cut short; copy or download it again.",
+            path=path,
+        )
+
+
+def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return size and time of change of the files that exist, and of archives they lie in."""
+    stamps = {}
+    for name in names:
+        archive = _IN_ARCHIVE.match(name)
+        path = archive.group("path") if archive else name
+        if os.path.isfile(path):
+            status = os.stat(path)
+            stamps[path] = (status.st_size, status.st_mtime_ns)
+    return stamps
+
+
+def read_grid(dataset: Any) -> GridSpec:
+    """Return size and geometry of a dataset, verbatim."""
+    gcps = tuple((p.GCPPixel, p.GCPLine, p.GCPX, p.GCPY, p.GCPZ, p.Id) for p in dataset.GetGCPs())
+    return GridSpec(
+        width=int(dataset.RasterXSize),
+        height=int(dataset.RasterYSize),
+        # GDAL's default (0, 1, 0, 0, 0, 1) would be an invention.
+        geotransform=dataset.GetGeoTransform(can_return_null=True),
+        crs_wkt=_wkt(dataset.GetSpatialRef()),
+        gcps=gcps,
+        gcp_crs_wkt=_wkt(dataset.GetGCPSpatialRef()) if gcps else "",
+    )
+
+
+def _wkt(reference: Any) -> str:
+    # WKT 2 keeps what WKT 1 cannot say, for instance dynamic datums.
+    return "" if reference is None else str(reference.ExportToWkt(["FORMAT=WKT2_2019"]))
+
+
+def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> RasterMetadata:
+    """Return what a dataset says about itself and its first ``count`` bands."""
+    bands = []
+    for number in range(1, count + 1):
+        band = dataset.GetRasterBand(number)
+        bands.append(
+            BandMetadata(
+                domains=_domains(band),
+                description=band.GetDescription() or "",
+                unit=band.GetUnitType() or "",
+                scale=band.GetScale(),
+                offset=band.GetOffset(),
+                nodata=band.GetNoDataValue(),
+            )
+        )
+    return RasterMetadata(path, dtype, tuple(bands), _domains(dataset))
+
+
+def _domains(holder: Any) -> Mapping[str, Mapping[str, str]]:
+    """Return the metadata items of a dataset or band by domain; the default one is ``""``."""
+    return {
+        domain: dict(holder.GetMetadata(domain))
+        for domain in sorted(set(holder.GetMetadataDomainList() or ()) | {""})
+        if not domain.startswith("xml:")
+    }

@@ -1,0 +1,277 @@
+"""Writing GeoTIFFs with GDAL; see ``sink.create_raster``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+from osgeo import gdal
+
+from hyperkd.errors import HyperKDError
+from hyperkd.partial import PartialFile
+from hyperkd.raster._gdal import GDAL_TYPES
+from hyperkd.raster.masks import representable
+from hyperkd.raster.source import require_inside
+from hyperkd.types import BandTable, GridSpec, Window
+
+_TILE_PX = 256
+# What GDAL or QGIS may have put beside an older output; it would describe the new one wrongly.
+_COMPANIONS = (".aux.xml", ".ovr", ".msk")
+# Deflate rarely makes real values smaller than this: with less space the job must fail.
+_BEST_COMPRESSION = 20
+_FULL_BYTES = 2**20
+
+
+class GeoTiffSink:
+    """A GeoTIFF under its temporary name; see ``sink.RasterSink`` and ``sink.create_raster``.
+
+    Attributes:
+        path: the file that ``commit`` makes.
+        block_shape: ``(rows, cols)`` of a tile.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        grid: GridSpec,
+        count: int,
+        dtype: np.dtype[Any],
+        *,
+        nodata: Optional[float],
+        bands: Optional[BandTable],
+        names: Optional[Sequence[str]],
+        metadata: Mapping[str, str],
+    ) -> None:
+        _check_arguments(count, dtype, nodata, bands, names)
+        self.path = os.fspath(path)
+        self.block_shape = (_block(grid.height), _block(grid.width))
+        self._grid, self._count, self._dtype = grid, count, dtype
+        self._part = PartialFile(self.path, _COMPANIONS)
+        self._dataset: Any = None
+        try:
+            self._require_space()
+            self._attempt(self._create)
+            self._attempt(lambda: self._describe(nodata, bands, names, metadata))
+        except HyperKDError:
+            self.abort()
+            raise
+
+    def _require_space(self) -> None:
+        size = self._grid.width * self._grid.height * self._count * self._dtype.itemsize
+        free = shutil.disk_usage(os.path.dirname(os.path.abspath(self.path))).free
+        if free < size / _BEST_COMPRESSION:
+            raise HyperKDError(
+                "out_of_disk",
+                f"{self.path} needs up to {size / 2**20:.0f} MB, only {free / 2**20:.0f} MB "
+                "are free.",
+                "Free some disk space or choose another output folder.",
+                path=self.path,
+                needed=size,
+                free=free,
+            )
+
+    def _create(self) -> None:
+        self._dataset = gdal.GetDriverByName("GTiff").Create(
+            self._part.temporary,
+            self._grid.width,
+            self._grid.height,
+            self._count,
+            GDAL_TYPES[self._dtype],
+            self._creation_options(),
+        )
+
+    def _describe(
+        self,
+        nodata: Optional[float],
+        bands: Optional[BandTable],
+        names: Optional[Sequence[str]],
+        metadata: Mapping[str, str],
+    ) -> None:
+        _write_grid(self._dataset, self._grid)
+        self._dataset.SetMetadata(dict(metadata))
+        for index in range(self._count):
+            band = self._dataset.GetRasterBand(index + 1)
+            if nodata is not None:
+                band.SetNoDataValue(float(nodata))
+            if bands is not None:
+                _write_band(band, index, bands)
+            if names is not None:
+                band.SetDescription(names[index])
+
+    def _creation_options(self) -> list[str]:
+        rows, cols = self.block_shape
+        return [
+            "TILED=YES",
+            f"BLOCKXSIZE={cols}",
+            f"BLOCKYSIZE={rows}",
+            "INTERLEAVE=BAND",
+            "COMPRESS=DEFLATE",
+            # Level 6 takes twice the time of level 1 and saves 1 % of noisy values.
+            "ZLEVEL=1",
+            f"PREDICTOR={3 if self._dtype.kind == 'f' else 2}",
+            "NUM_THREADS=ALL_CPUS",
+            "BIGTIFF=IF_SAFER",
+            # Otherwise three or four bytes become RGB(A).
+            "PHOTOMETRIC=MINISBLACK",
+            "ALPHA=NO",
+        ]
+
+    def write(self, window: Window, data: NDArray[Any]) -> None:
+        """Write stored values ``(band, row, col)`` in the sink's dtype."""
+        require_inside(window, self._grid)
+        expected = (self._count, window.height, window.width)
+        if data.shape != expected or data.dtype != self._dtype:
+            raise ValueError(
+                f"data is {data.dtype} {data.shape}, expected {self._dtype} {expected}"
+            )
+        if self._dataset is None:
+            raise ValueError(f"{self.path} is finished")
+        pixels = np.ascontiguousarray(data)
+        self._attempt(
+            lambda: self._dataset.WriteRaster(
+                window.col,
+                window.row,
+                window.width,
+                window.height,
+                pixels,
+                buf_xsize=window.width,
+                buf_ysize=window.height,
+                buf_type=GDAL_TYPES[self._dtype],
+                band_list=list(range(1, self._count + 1)),
+            )
+        )
+
+    def commit(self) -> None:
+        """Finish the file and give it its name; later calls do nothing."""
+        if self._dataset is None:
+            return
+        try:
+            self._attempt(lambda: self._dataset.FlushCache())
+            self._attempt(self._close)
+        except HyperKDError:
+            self.abort()
+            raise
+        self._part.commit()
+
+    def abort(self) -> None:
+        """Remove what was written; after ``commit`` it does nothing."""
+        with contextlib.suppress(RuntimeError):  # what is thrown away need not be complete
+            self._close()
+        self._part.abort()
+
+    def _close(self) -> None:
+        """Close the dataset.
+
+        Closing writes, but an exception in a destructor cannot be caught: the
+        exceptions are off meanwhile, and the last error is asked for.
+        """
+        if self._dataset is None:
+            return
+        gdal.DontUseExceptions()
+        gdal.PushErrorHandler("CPLQuietErrorHandler")
+        try:
+            gdal.ErrorReset()
+            self._dataset = None
+            if gdal.GetLastErrorType() >= gdal.CE_Failure:
+                raise RuntimeError(gdal.GetLastErrorMsg())
+        finally:
+            gdal.PopErrorHandler()
+            gdal.UseExceptions()
+
+    def _attempt(self, action: Callable[[], Any]) -> None:
+        """Do something with GDAL and turn its complaint into the coded error.
+
+        The coded error is raised outside the handler: GDAL's exception holds
+        the dataset, which could not be closed and removed as long as it lives.
+        """
+        problem = ""
+        try:
+            if action() not in (None, gdal.CE_None):  # without exceptions, see _gdal
+                problem = gdal.GetLastErrorMsg() or "unknown error"
+        except RuntimeError as error:
+            problem = str(error)
+        if not problem:
+            return
+        free = shutil.disk_usage(os.path.dirname(os.path.abspath(self.path))).free
+        if "No space left" in problem or free < _FULL_BYTES:
+            raise HyperKDError(
+                "out_of_disk",
+                f"The disk is full: {self.path} cannot be written.",
+                "Free some disk space or choose another output folder.",
+                path=self.path,
+            )
+        raise HyperKDError(
+            "unwritable_output",
+            f"{self.path} cannot be written: {problem}.",
+            "Choose an output on another disk, or check its quota.",
+            path=self.path,
+        )
+
+    def __enter__(self) -> GeoTiffSink:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.abort()
+
+
+def _check_arguments(
+    count: int,
+    dtype: np.dtype[Any],
+    nodata: Optional[float],
+    bands: Optional[BandTable],
+    names: Optional[Sequence[str]],
+) -> None:
+    if dtype not in GDAL_TYPES:
+        raise ValueError(f"no raster stores {dtype}")
+    if nodata is not None and not representable(nodata, dtype):
+        raise ValueError(f"nodata {nodata!r} cannot be stored as {dtype}")
+    for what, given in (("band table", bands), ("list of names", names)):
+        if given is not None and len(given) != count:
+            raise ValueError(f"a {what} of {len(given)} for {count} bands")
+
+
+def _block(length: int) -> int:
+    """Return the side of a tile: a multiple of 16, as TIFF demands, and no larger than needed."""
+    return min(_TILE_PX, -(-length // 16) * 16)
+
+
+def _write_grid(dataset: Any, grid: GridSpec) -> None:
+    if grid.gcps:
+        points = [
+            gdal.GCP(x, y, z, pixel, line, "", name) for pixel, line, x, y, z, name in grid.gcps
+        ]
+        dataset.SetGCPs(points, grid.gcp_crs_wkt)
+        return
+    if grid.crs_wkt:
+        dataset.SetProjection(grid.crs_wkt)
+    if grid.geotransform is not None:
+        dataset.SetGeoTransform([float(value) for value in grid.geotransform])
+
+
+def _write_band(band: Any, index: int, bands: BandTable) -> None:
+    """Write what is known about one band, under the names that EnMAP-Box reads too."""
+    items = {
+        "wavelength": repr(float(bands.wavelengths.centre_nm[index])),
+        "wavelength_units": "Nanometers",
+        "bbl": "1" if bands.good[index] else "0",
+    }
+    if bands.wavelengths.fwhm_nm is not None:
+        items["fwhm"] = repr(float(bands.wavelengths.fwhm_nm[index]))
+    band.SetMetadata(items)
+    band.SetDescription(bands.names[index])
+    band.SetScale(float(bands.scale[index]))
+    band.SetOffset(float(bands.offset[index]))

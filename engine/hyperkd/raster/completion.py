@@ -1,0 +1,289 @@
+"""The second half of a band table: what only a sample of pixels can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.bandtable import BandDraft, RasterMetadata
+from hyperkd.raster.bandvalues import BandSource, parse_numbers
+from hyperkd.raster.masks import has_value
+from hyperkd.raster.nodata import Nodata, complete_nodata
+from hyperkd.raster.reflectance import (
+    Brightness,
+    Calibration,
+    check_declared,
+    infer,
+    is_per_cent,
+    refuse_radiance,
+)
+from hyperkd.raster.sampling import Sample
+from hyperkd.types import BandTable, BoolArray, FloatArray, Wavelengths
+
+
+def complete_table(
+    metadata: RasterMetadata,
+    draft: BandDraft,
+    sample: Sample,
+    declared: Nodata,
+    calibration: Optional[Calibration],
+    trusted: bool,
+) -> tuple[BandTable, Nodata, tuple[str, ...]]:
+    """Return the band table, its nodata values and what is odd, one sentence each.
+
+    Args:
+        metadata: the raster's own metadata.
+        draft: what metadata alone says.
+        sample: sampled pixels.
+        declared: the declared nodata values.
+        calibration: the declared calibration, or None where nobody declares one.
+        trusted: whether the user gave the calibration.
+
+    Raises:
+        HyperKDError: ``bad_wavelengths`` or ``no_wavelengths`` where a good band
+            lacks a wavelength, ``no_valid_pixels`` where no band is good or an
+            undeclared scale finds no value to go by, ``bad_scale``.
+    """
+    nodata = complete_nodata(declared, sample, draft.good)
+    problems = [*draft.problems, *nodata.problems]
+    origins = dict(draft.origins)
+    present = np.stack(
+        [
+            has_value(values, float(value), nodata.tiny)
+            for values, value in zip(sample.pixels, nodata.values)
+        ]
+    )
+    good = _good_bands(draft, present, sample, origins, problems)
+    _require_wavelengths(draft, good)
+    valid = present & good[:, np.newaxis]
+    calibration = _calibrate(metadata, calibration, sample, valid, trusted, problems)
+    origins["scale"] = calibration.origin
+    origins["nodata"] = nodata.origin
+    table = BandTable(
+        wavelengths=Wavelengths(
+            _filled(draft.centre_nm), None if draft.fwhm_nm is None else _filled(draft.fwhm_nm)
+        ),
+        good=good,
+        scale=calibration.scale,
+        offset=calibration.offset,
+        nodata=nodata.values,
+        names=tuple(band.description for band in metadata.bands),
+        origins=origins,
+    )
+    return table, nodata, tuple(problems)
+
+
+def _good_bands(
+    draft: BandDraft,
+    present: BoolArray,
+    sample: Sample,
+    origins: dict[str, str],
+    problems: list[str],
+) -> BoolArray:
+    """Return which bands are neither flagged bad nor without any data in the sample."""
+    if not draft.good.any():
+        raise HyperKDError(
+            "no_valid_pixels",
+            f"All {draft.good.size} bands are flagged bad ({draft.origins['good']}).",
+            "The item bbl is 1 for a good band and 0 for a bad one: correct the band metadata.",
+        )
+    if not present[draft.good].any():
+        problems.append(f"No band holds a valid value in {sample.place}.")
+        return draft.good
+    empty = draft.good & ~present.any(axis=1)
+    if empty.any():
+        numbers = list_bands(np.flatnonzero(empty))
+        problems.append(f"No data in {sample.place} and therefore not used: {numbers}.")
+        origins["good"] += f"; no data in {sample.place}: {numbers}"
+    return np.asarray(draft.good & ~empty)
+
+
+def _require_wavelengths(draft: BandDraft, good: BoolArray) -> None:
+    lacking = [index for index in sorted(draft.unusable) if good[index]]
+    if not lacking:
+        return
+    missing = [index for index in lacking if draft.unusable[index] == "missing"]
+    place = draft.origins["wavelength"]
+    if missing:
+        raise HyperKDError(
+            "no_wavelengths",
+            f"{len(missing)} of {good.size} bands have no wavelength ({place}): "
+            f"{list_bands(missing)}.",
+            "Remove bands that are no part of the spectrum, mark them as bad (bbl = 0), or give "
+            "a band table as CSV.",
+            bands=[index + 1 for index in missing],
+        )
+    shown = ", ".join(f"band {index + 1}: {draft.unusable[index]}" for index in lacking[:5])
+    raise HyperKDError(
+        "bad_wavelengths",
+        f"Wavelengths must be positive numbers, but the {place} has {shown}"
+        f"{' and more' if len(lacking) > 5 else ''}.",
+        "Correct the band metadata, mark these bands as bad (bbl = 0), or give a band table "
+        "as CSV.",
+        bands=[index + 1 for index in lacking],
+    )
+
+
+def _calibrate(
+    metadata: RasterMetadata,
+    declared: Optional[Calibration],
+    sample: Sample,
+    valid: BoolArray,
+    trusted: bool,
+    problems: list[str],
+) -> Calibration:
+    units = tuple(band.unit for band in metadata.bands)
+    if not trusted:
+        refuse_radiance(units)
+    pixels = sample.pixels
+    if declared is not None:
+        if not valid.any():
+            return declared
+        reflectance = pixels * declared.scale[:, np.newaxis] + declared.offset[:, np.newaxis]
+        brightness = Brightness.of(reflectance, valid)
+        declared, sentence = check_declared(declared, brightness, is_per_cent(units), trusted)
+        problems += [sentence] if sentence else []
+        return declared
+    if not pixels[valid].any():
+        raise HyperKDError(
+            "no_valid_pixels",
+            f"{metadata.path} declares no scale, and {sample.place} "
+            f"{'hold' if sample.windows > 1 else 'holds'} no value "
+            f"{'but 0' if valid.any() else 'but nodata'}.",
+            "Check the raster; if it does hold data, give the scale explicitly.",
+        )
+    factor, reason = infer(Brightness.of(pixels, valid), pixels.dtype, is_per_cent(units))
+    count = len(metadata.bands)
+    return Calibration(np.full(count, factor), np.zeros(count), reason)
+
+
+def declared_calibration(
+    metadata: RasterMetadata,
+    sources: Sequence[BandSource],
+    given: Optional[BandSource],
+    good: BoolArray,
+) -> tuple[Optional[Calibration], tuple[str, ...]]:
+    """Return the calibration that the file declares or None, and who contradicts it.
+
+    The order: a given band table, GDAL's band scale and offset, then the other
+    places in their order (ENVI's ``data gain values`` before its ``reflectance
+    scale factor``). The scale 1 with the offset 0 counts as undeclared:
+    drivers report it where nothing is known.
+
+    Raises:
+        HyperKDError: ``bad_scale`` where a good band has the scale 0 or NaN, or
+            only some bands have a scale.
+    """
+    _refuse_partial([b.scale is not None and b.scale != 1 for b in metadata.bands], good)
+    scale = np.array([1.0 if b.scale is None else float(b.scale) for b in metadata.bands])
+    offset = np.array([0.0 if b.offset is None else float(b.offset) for b in metadata.bands])
+    if given is not None and "scale" in given.columns:
+        return _checked(*_of_source(given), given.origins["scale"], good), ()
+    stated = [_declared(scale, offset, "band scale and offset", good)]
+    for source in sources:
+        for column in ("scale", "divisor"):
+            if column in source.columns:
+                stated.append(_declared(*_of_source(source, column), source.origins[column], good))
+    known = [one for one in stated if one is not None]
+    if not known:
+        return None, ()
+    chosen = known[0]
+    return chosen, tuple(
+        f"The {other.origin} says a scale of {other.scale[good][0]:g}, the {chosen.origin} "
+        f"{chosen.scale[good][0]:g}, which is used."
+        for other in known[1:]
+        if not np.allclose(other.scale[good], chosen.scale[good], rtol=1e-3, atol=0)
+    )
+
+
+def given_calibration(
+    scale: Optional[float], offset: Optional[float], count: int
+) -> Optional[Calibration]:
+    """Return the calibration that the user gives for every band, or None.
+
+    Raises:
+        HyperKDError: ``bad_scale`` where the scale is 0 or not finite.
+    """
+    if scale is None and offset is None:
+        return None
+    factor, shift = 1.0 if scale is None else float(scale), float(offset or 0.0)
+    if not np.isfinite(factor) or factor == 0 or not np.isfinite(shift):
+        raise HyperKDError(
+            "bad_scale",
+            f"The given scale {factor:g} with the offset {shift:g} cannot be used.",
+            "The scale turns stored values into reflectance: give for instance 0.0001.",
+        )
+    return Calibration(np.full(count, factor), np.full(count, shift), "given by the user")
+
+
+def _of_source(source: BandSource, column: str = "scale") -> tuple[FloatArray, FloatArray]:
+    """Return scale and offset as a source states them, NaN or 0 where it states none."""
+    scale, _ = parse_numbers(source.columns[column], source.origins[column])
+    if column == "divisor":
+        with np.errstate(divide="ignore"):
+            scale = 1.0 / scale
+    offset = np.zeros(scale.size)
+    if column == "scale" and "offset" in source.columns:
+        offset, _ = parse_numbers(source.columns["offset"], source.origins["offset"])
+    return scale, np.nan_to_num(offset)
+
+
+def _declared(
+    scale: FloatArray, offset: FloatArray, origin: str, good: BoolArray
+) -> Optional[Calibration]:
+    if (scale[good] == 1).all() and (offset[good] == 0).all():
+        return None
+    return _checked(scale, offset, origin, good)
+
+
+def _checked(scale: FloatArray, offset: FloatArray, origin: str, good: BoolArray) -> Calibration:
+    broken = np.flatnonzero(good & (~np.isfinite(scale) | (scale == 0)))
+    if broken.size:
+        raise HyperKDError(
+            "bad_scale",
+            f"Band {broken[0] + 1} has the scale {scale[broken[0]]:g} ({origin}).",
+            "The scale turns stored values into reflectance and cannot be 0: correct it in the "
+            "file, or give the scale.",
+            bands=[int(index) + 1 for index in broken],
+        )
+    # Bad bands often carry 0; their values are never used, but the table wants a number.
+    usable = np.isfinite(scale) & (scale != 0)
+    return Calibration(np.where(usable, scale, 1.0), np.where(usable, offset, 0.0), origin)
+
+
+def _refuse_partial(scaled: Sequence[bool], good: BoolArray) -> None:
+    flags = np.array(scaled) & good
+    if flags.any() and not flags[good].all():
+        lacking = np.flatnonzero(good & ~flags)
+        raise HyperKDError(
+            "bad_scale",
+            f"{int(flags.sum())} bands have a band scale, but {lacking.size} do not: "
+            f"{list_bands(lacking)}.",
+            "Set the scale of every band, or give the scale.",
+        )
+
+
+def _filled(values: FloatArray) -> FloatArray:
+    """Return ``values`` with those of unusable bands put between their neighbours'.
+
+    Only bad bands lack a value here. They keep their place, so that band
+    numbers stay those of the file, and nobody uses what stands there.
+    """
+    known = np.flatnonzero(~np.isnan(values))
+    return np.asarray(np.interp(np.arange(values.size), known, values[known]))
+
+
+def list_bands(indices: Sequence[int] | NDArray[np.intp]) -> str:
+    """Return 0-based bands as text, counted from 1: ``bands 1, 130-135``."""
+    runs: list[list[int]] = []
+    for index in sorted(int(value) + 1 for value in indices):
+        if runs and runs[-1][1] == index - 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    shown = ", ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in runs)
+    return f"band{'' if len(indices) == 1 else 's'} {shown}"

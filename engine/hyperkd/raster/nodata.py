@@ -1,0 +1,116 @@
+"""Nodata values: declared per band, impossible ones, and those that nobody declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.raster.bandtable import RasterMetadata
+from hyperkd.raster.masks import TINY, representable
+from hyperkd.raster.sampling import Sample
+from hyperkd.types import BandTable, BoolArray, FloatArray
+
+# A spectrum whose every band holds the same number at or below this, or the
+# largest number of an unsigned type, is no reflectance in any convention.
+_LARGEST_SENTINEL = -99.0
+_FEWEST_BANDS = 3
+
+
+@dataclass(frozen=True)
+class Nodata:
+    """The nodata values of a raster.
+
+    Attributes:
+        values: ``(bands,)`` in stored values, NaN where there is none.
+        origin: where they were read.
+        tiny: whether values that are not 0 but nearly so mean "no value" too.
+        problems: what is odd about them, one sentence each.
+    """
+
+    values: FloatArray
+    origin: str
+    tiny: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def declared_nodata(
+    metadata: RasterMetadata,
+    given: Optional[float] = None,
+    table: Union[BandTable, str, None] = None,
+) -> Nodata:
+    """Return the nodata values that somebody declares and the stored dtype can hold.
+
+    Args:
+        metadata: what the file declares.
+        given: what the user says instead.
+        table: a given band table: where its origins name nodata, it counts for
+            bands for which the file declares none.
+    """
+    declared, dtype = [band.nodata for band in metadata.bands], metadata.dtype
+    origin = "band nodata"
+    values = np.array([np.nan if value is None else float(value) for value in declared])
+    if given is not None:
+        values, origin = np.full(len(declared), float(given)), "given by the user"
+    elif isinstance(table, BandTable) and "nodata" in table.origins:
+        undeclared = np.array([value is None for value in declared])
+        origin = table.origins["nodata"] if undeclared.all() else origin
+        values = np.where(undeclared, table.nodata, values)
+    problems: list[str] = []
+    impossible = sorted({v for v in values[~np.isnan(values)] if not representable(v, dtype)})
+    if impossible:
+        shown = ", ".join(f"{value:g}" for value in impossible)
+        problems.append(f"The nodata value {shown} cannot occur in {dtype} and is ignored.")
+        values = np.where(np.isin(values, impossible), np.nan, values)
+    if origin == "band nodata" and (impossible or all(value is None for value in declared)):
+        origin = "none declared" if np.isnan(values).all() else origin
+    return Nodata(values, origin, problems=tuple(problems))
+
+
+def complete_nodata(nodata: Nodata, sample: Sample, good: BoolArray) -> Nodata:
+    """Return the nodata values with those that only the sampled pixels show.
+
+    Args:
+        nodata: the declared values.
+        sample: sampled pixels.
+        good: ``(bands,)`` bands that are not flagged bad.
+    """
+    values, origin, problems = nodata.values, nodata.origin, list(nodata.problems)
+    pixels = sample.pixels[good]
+    if np.isnan(values).all() and len(pixels) >= _FEWEST_BANDS:
+        constant = pixels[0][(pixels == pixels[0]).all(axis=0)]
+        found = _sentinel(constant)
+        if found is not None:
+            values, origin = np.full(values.shape, found), "inferred: every band holds it"
+            share = np.mean(constant == found) * constant.size / pixels.shape[1]
+            problems.append(
+                f"No nodata value is declared, but every band holds {found:g} in "
+                f"{share:.1%} of the pixels of {sample.place}: taken as nodata."
+            )
+        zeros = np.count_nonzero(constant == 0) / pixels.shape[1]
+        if zeros > 0:
+            problems.append(
+                f"No nodata value is declared, and every band is 0 in {zeros:.1%} of the pixels "
+                f"of {sample.place}: if this is a border without data, declare nodata 0."
+            )
+    tiny = False
+    if pixels.dtype.kind == "f":
+        size = np.abs(pixels)
+        tiny = bool(((size > 0) & (size < TINY)).any())
+    if tiny:
+        problems.append(f"Values below {TINY:g} that are not 0 are taken as nodata.")
+    return Nodata(values, origin, tiny, tuple(problems))
+
+
+def _sentinel(constant: NDArray[Any]) -> Optional[float]:
+    """Return the most frequent impossible value of pixels whose bands are all equal."""
+    if constant.dtype.kind == "u":
+        impossible = constant[constant == np.iinfo(constant.dtype).max]
+    else:
+        impossible = constant[constant <= _LARGEST_SENTINEL]
+    if impossible.size == 0:
+        return None
+    found, counts = np.unique(impossible, return_counts=True)
+    return float(found[np.argmax(counts)])

@@ -1,0 +1,91 @@
+"""The 13 real EnMAP tiles, held against what osgeo reads from them without our code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from hyperkd.raster.source import open_raster
+from hyperkd.types import Window
+
+NAMES = [
+    f"enmap_potsdam_tile_{place}.tif"
+    for place in (
+        *("128_0", "128_128", "128_32", "128_96", "160_128", "160_160", "160_64", "160_96"),
+        *("192_128", "192_160", "64_32", "96_32", "96_96"),
+    )
+]
+BAD_BANDS = [129, 130, 131, 132, 133, 134]
+
+
+@pytest.fixture(params=NAMES)
+def tile_path(request: pytest.FixtureRequest, shared: Path) -> str:
+    return str(shared / "data" / "potsdam" / "images" / request.param)
+
+
+def test_band_table_equals_the_file(tile_path: str) -> None:
+    dataset = gdal.Open(tile_path)
+    items = [dataset.GetRasterBand(n).GetMetadata() for n in range(1, 225)]
+    with open_raster(tile_path) as source:
+        bands = source.bands
+    assert bands.wavelengths.centre_nm.tolist() == [float(i["wavelength"]) for i in items]
+    assert bands.wavelengths.fwhm_nm is not None
+    assert bands.wavelengths.fwhm_nm.tolist() == [float(i["fwhm"]) for i in items]
+    assert bands.good.tolist() == [i["bbl"] == "1" for i in items]
+    assert np.flatnonzero(~bands.good).tolist() == BAD_BANDS
+    assert bands.wavelengths.centre_nm[[0, 90, 91, 223]].tolist() == [
+        *(418.24, 993.083, 902.257, 2445.53)
+    ]
+    assert set(bands.scale) == {1e-4}
+    assert set(bands.offset) == {0.0}
+    assert set(bands.nodata) == {-32768.0}
+    assert bands.names[0] == "band 1 (418.24 Nanometers)"
+    assert bands.origins == {
+        "wavelength": "band metadata 'wavelength'",
+        "units": "band metadata 'wavelength_units' (nanometres)",
+        "fwhm": "band metadata 'fwhm'",
+        "good": "band metadata 'bbl'",
+        "scale": "band scale and offset",
+        "nodata": "band nodata",
+    }
+
+
+def test_values_mask_and_grid_equal_the_file(tile_path: str) -> None:
+    dataset = gdal.Open(tile_path)
+    raw = np.frombuffer(
+        dataset.ReadRaster(0, 0, 32, 32, buf_type=gdal.GDT_Float32), np.float32
+    ).reshape(224, 32, 32)
+    with open_raster(tile_path) as source:
+        tile = source.read_tile(source.grid.window)
+        part = source.read(Window(3, 30, 29, 2), [223, 0, 130])
+        assert source.grid.geotransform == dataset.GetGeoTransform()
+        assert dataset.GetSpatialRef().IsSame(_reference(source.grid.crs_wkt))
+        assert (source.dtype, source.block_shape, source.interleave) == (
+            np.dtype("float32"),
+            (32, 32),
+            "band",
+        )
+    np.testing.assert_array_equal(tile.data, raw)
+    np.testing.assert_array_equal(part, raw[[223, 0, 130], 30:32, 3:32])
+    good = np.delete(raw, BAD_BANDS, axis=0)
+    np.testing.assert_array_equal(tile.valid, (good != -32768).all(axis=0))
+    assert tile.valid.all(), "all tiles lie inside the scene"
+
+
+def test_problems_name_the_detector_order(tile_path: str) -> None:
+    with open_raster(tile_path) as source:
+        assert source.problems == (
+            "The wavelengths are not sorted: bands are matched by wavelength.",
+        )
+
+
+def _reference(wkt: str):
+    from osgeo import osr
+
+    reference = osr.SpatialReference()
+    reference.ImportFromWkt(wkt)
+    reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    return reference
