@@ -82,7 +82,8 @@ def test_gdal_alone_reads_back_everything(tmp_path: Path) -> None:
         assert band.GetScale() == table().scale[index]
         assert band.GetOffset() == table().offset[index]
         assert band.GetNoDataValue() == -32768
-        assert band.GetDescription() == table().names[index]
+        centre = table().wavelengths.centre_nm[index]
+        assert band.GetDescription().endswith(f"{centre:.2f} nm" + ")" * bool(table().names[index]))
         assert band.GetBlockSize() == [16, 16]
     colours = [dataset.GetRasterBand(number).GetColorInterpretation() for number in range(1, 7)]
     assert colours == [gdal.GCI_GrayIndex] + [gdal.GCI_Undefined] * 5
@@ -101,7 +102,7 @@ def test_our_own_reader_reads_the_same_table(tmp_path: Path) -> None:
             np.testing.assert_array_equal(
                 getattr(source.bands.wavelengths, name), getattr(table().wavelengths, name)
             )
-        assert source.bands.names == table().names
+        assert source.bands.names[0] == "a (418.24 nm)"
         assert source.grid == grid()
 
 
@@ -316,3 +317,42 @@ def test_data_of_another_shape_type_or_place(tmp_path: Path) -> None:
             sink.write(Window(1, 0, 7, 5), spectra())
         sink.write(grid().window, spectra().astype(np.int16, order="F"))
     np.testing.assert_array_equal(read(tmp_path / "out.tif"), spectra())
+
+
+def test_classes_have_names_and_colours_and_zero_is_transparent(tmp_path: Path) -> None:
+    path = tmp_path / "classes.tif"
+    classes = [("Water", (0, 90, 200)), ("Forest", (20, 110, 40))]
+    values = np.array([[[0, 1, 2]]], np.uint8)
+    with create_raster(str(path), grid(3, 1), 1, np.uint8, nodata=0, classes=classes) as sink:
+        sink.write(Window(0, 0, 3, 1), values)
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    band.GetMetadata()  # GDAL 3.6 reads the names only after something else of the sidecar
+    assert band.GetRasterCategoryNames() == ["no data", "Water", "Forest"]
+    colours = [band.GetColorTable().GetColorEntry(value) for value in range(3)]
+    assert colours == [(0, 0, 0, 0), (0, 90, 200, 255), (20, 110, 40, 255)]
+    with pytest.raises(ValueError, match="2 classes in 1 bands of float32"):
+        create_raster(str(tmp_path / "x.tif"), grid(3, 1), 1, np.float32, classes=classes)
+
+
+def test_units_are_written_per_band(tmp_path: Path) -> None:
+    path = tmp_path / "units.tif"
+    units = ["degrees", "reflectance"]
+    with create_raster(str(path), grid(), 2, np.float32, units=units) as sink:
+        sink.write(grid().window, np.zeros((2, 5, 7), np.float32))
+    dataset = gdal.Open(str(path))
+    assert [dataset.GetRasterBand(number).GetUnitType() for number in (1, 2)] == units
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("", "500.00 nm"), ("VNIR 7", "VNIR 7 (500.00 nm)"), ("band 7 (500.0 Nanometers)", None)],
+)
+def test_a_band_is_named_with_its_wavelength_once(tmp_path: Path, name: str, expected: str) -> None:
+    one = np.ones(1)
+    bands = BandTable(Wavelengths(500 * one), one.astype(bool), one, 0 * one, np.nan * one, (name,))
+    path = tmp_path / "named.tif"
+    with create_raster(str(path), grid(), 1, np.int16, bands=bands) as sink:
+        sink.write(grid().window, np.zeros((1, 5, 7), np.int16))
+    dataset = gdal.Open(str(path))
+    assert dataset.GetRasterBand(1).GetDescription() == (expected or name)

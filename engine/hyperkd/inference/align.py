@@ -64,6 +64,7 @@ def align(
             np.int16,
             nodata=NODATA,
             bands=_table(alignment),
+            names=[band.name for band in HLS_BANDS],
             metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": mode},
         )
         report.stage("Aligning")
@@ -112,5 +113,4 @@ def _table(alignment: Alignment) -> BandTable:
         scale=np.full(count, SCALE),
         offset=np.zeros(count),
         nodata=np.full(count, float(NODATA)),
-        names=tuple(band.name for band in HLS_BANDS),
     )

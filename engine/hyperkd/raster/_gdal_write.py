@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -17,6 +18,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.partial import PartialFile
 from hyperkd.raster._gdal import GDAL_TYPES
 from hyperkd.raster.masks import representable
+from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import require_inside
 from hyperkd.types import BandTable, GridSpec, Window
 
@@ -46,9 +48,11 @@ class GeoTiffSink:
         nodata: Optional[float],
         bands: Optional[BandTable],
         names: Optional[Sequence[str]],
+        units: Optional[Sequence[str]],
+        classes: Optional[Sequence[ClassEntry]],
         metadata: Mapping[str, str],
     ) -> None:
-        _check_arguments(count, dtype, nodata, bands, names)
+        _check_arguments(count, dtype, nodata, bands, names, units, classes)
         self.path = os.fspath(path)
         self.block_shape = (_block(grid.height), _block(grid.width))
         self._grid, self._count, self._dtype = grid, count, dtype
@@ -57,7 +61,9 @@ class GeoTiffSink:
         try:
             self._require_space()
             self._attempt(self._create)
-            self._attempt(lambda: self._describe(nodata, bands, names, metadata))
+            self._attempt(lambda: self._describe(nodata, bands, names, units, metadata))
+            if classes is not None:
+                self._attempt(lambda: _write_classes(self._dataset.GetRasterBand(1), classes))
         except HyperKDError:
             self.abort()
             raise
@@ -91,6 +97,7 @@ class GeoTiffSink:
         nodata: Optional[float],
         bands: Optional[BandTable],
         names: Optional[Sequence[str]],
+        units: Optional[Sequence[str]],
         metadata: Mapping[str, str],
     ) -> None:
         _write_grid(self._dataset, self._grid)
@@ -103,6 +110,8 @@ class GeoTiffSink:
                 _write_band(band, index, bands)
             if names is not None:
                 band.SetDescription(names[index])
+            if units is not None:
+                band.SetUnitType(units[index])
 
     def _creation_options(self) -> list[str]:
         rows, cols = self.block_shape
@@ -234,12 +243,16 @@ def _check_arguments(
     nodata: Optional[float],
     bands: Optional[BandTable],
     names: Optional[Sequence[str]],
+    units: Optional[Sequence[str]],
+    classes: Optional[Sequence[ClassEntry]],
 ) -> None:
     if dtype not in GDAL_TYPES:
         raise ValueError(f"no raster stores {dtype}")
     if nodata is not None and not representable(nodata, dtype):
         raise ValueError(f"nodata {nodata!r} cannot be stored as {dtype}")
-    for what, given in (("band table", bands), ("list of names", names)):
+    if classes is not None and (dtype != np.uint8 or count != 1 or len(classes) > 255):
+        raise ValueError(f"{len(classes)} classes in {count} bands of {dtype}")
+    for what, given in (("band table", bands), ("list of names", names), ("list of units", units)):
         if given is not None and len(given) != count:
             raise ValueError(f"a {what} of {len(given)} for {count} bands")
 
@@ -272,6 +285,24 @@ def _write_band(band: Any, index: int, bands: BandTable) -> None:
     if bands.wavelengths.fwhm_nm is not None:
         items["fwhm"] = repr(float(bands.wavelengths.fwhm_nm[index]))
     band.SetMetadata(items)
-    band.SetDescription(bands.names[index])
+    band.SetDescription(_band_name(bands, index))
     band.SetScale(float(bands.scale[index]))
     band.SetOffset(float(bands.offset[index]))
+
+
+def _band_name(bands: BandTable, index: int) -> str:
+    """Return the name of a band with its wavelength, which QGIS shows nowhere else."""
+    name, wavelength = bands.names[index], f"{bands.wavelengths.centre_nm[index]:.2f} nm"
+    if re.search(r"\d\s*(nm|nanomet)", name, re.IGNORECASE):
+        return name
+    return f"{name} ({wavelength})" if name else wavelength
+
+
+def _write_classes(band: Any, classes: Sequence[ClassEntry]) -> None:
+    """Name and colour the values 1, 2, ... of a class map; 0 is no data."""
+    colours = gdal.ColorTable()
+    colours.SetColorEntry(0, (0, 0, 0, 0))
+    for value, (_, colour) in enumerate(classes, 1):
+        colours.SetColorEntry(value, (*colour, 255))
+    band.SetRasterColorTable(colours)
+    band.SetRasterCategoryNames(["no data", *(name for name, _ in classes)])

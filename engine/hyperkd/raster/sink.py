@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from hyperkd.raster.source import missing_gdal
 from hyperkd.types import BandTable, GridSpec, Window
 
+# The name of a class and its colour as red, green, blue (0 to 255).
+ClassEntry = tuple[str, tuple[int, int, int]]
+
 
 class RasterSink(Protocol):
     """A raster that is written window by window and appears whole at ``commit``.
@@ -67,6 +70,8 @@ def create_raster(
     nodata: Optional[float] = None,
     bands: Optional[BandTable] = None,
     names: Optional[Sequence[str]] = None,
+    units: Optional[Sequence[str]] = None,
+    classes: Optional[Sequence[ClassEntry]] = None,
     metadata: Optional[Mapping[str, str]] = None,
 ) -> RasterSink:
     """Create a GeoTIFF: tiled, band interleaved, deflate, BigTIFF where it must be.
@@ -80,6 +85,9 @@ def create_raster(
         bands: a table of ``count`` bands whose wavelengths, FWHM, bad bands, scale,
             offset and names are written to each band.
         names: band descriptions; they win over those of ``bands``.
+        units: the unit of each band, for instance ``"degrees"``.
+        classes: of a class map (one band of uint8): name and colour of the values
+            1, 2, ...; the value 0 is "no data" and transparent.
         metadata: items of the dataset.
 
     Raises:
@@ -97,5 +105,7 @@ def create_raster(
         nodata=nodata,
         bands=bands,
         names=names,
+        units=units,
+        classes=classes,
         metadata=metadata or {},
     )

@@ -259,22 +259,19 @@ def _create(role: str, path: str, scene: Scene) -> RasterSink:
     about: dict[str, Any] = {"seed": scene.seed, "border": scene.border}
     count, nodata = 1, float("nan")
     dtype: np.dtype[Any] = np.dtype(np.float32)
-    bands, names = None, None
+    bands, names, units, classes = None, None, None, None
     if role == "output":
         about |= scene.draw.as_metadata()
         bands, count, dtype, nodata = scene.bands, len(scene.bands), np.dtype(np.int16), NODATA
     elif role == "classes":
         names, dtype, nodata = ["land cover"], np.dtype(np.uint8), 0
-        about["classes"] = [
-            {"value": value, "name": item.name, "colour": item.colour}
-            for value, item in enumerate(COVERS, start=1)
-        ]
+        classes = [(item.name, item.colour) for item in COVERS]
     elif role == "abundances":
         names = [item.name for item in COVERS]
     else:
         traits = (*TRAITS, ILLUMINATION)
         names = [trait.name for trait in traits]
-        about["units"] = {trait.name: trait.unit for trait in traits}
+        units = [trait.unit for trait in traits]
     return create_raster(
         path,
         scene.grid,
@@ -283,6 +280,8 @@ def _create(role: str, path: str, scene: Scene) -> RasterSink:
         nodata=nodata,
         bands=bands,
         names=names,
+        units=units,
+        classes=classes,
         metadata={"hyperkd_synth": json.dumps(about, sort_keys=True)},
     )
 
