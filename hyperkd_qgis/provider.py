@@ -5,10 +5,21 @@ from __future__ import annotations
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from .algorithms.align_to_hls import AlignToHlsAlgorithm
 from .algorithms.embed import EmbedAlgorithm
+from .algorithms.import_product import ImportProductAlgorithm
+from .algorithms.inspect_raster import InspectAlgorithm
 from .algorithms.reconstruct import ReconstructAlgorithm
 from .messages import tr
 from .paths import icon_path, metadata
+
+ALGORITHMS = (
+    InspectAlgorithm,
+    ImportProductAlgorithm,
+    AlignToHlsAlgorithm,
+    EmbedAlgorithm,
+    ReconstructAlgorithm,
+)
 
 
 class HyperKDProvider(QgsProcessingProvider):
@@ -48,5 +59,5 @@ class HyperKDProvider(QgsProcessingProvider):
 
     def loadAlgorithms(self) -> None:
         """Add all algorithms; Processing calls this."""
-        for algorithm in (EmbedAlgorithm, ReconstructAlgorithm):
+        for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())

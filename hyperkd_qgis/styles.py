@@ -26,6 +26,7 @@ LOWER_SHARE, UPPER_SHARE = 0.02, 0.98
 # Pixels looked at to find the stretch; QGIS's own default.
 SAMPLE_SIZE = 250_000
 TRUE_COLOUR_NM = (660.0, 560.0, 480.0)
+_WAVELENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(?:nm|nanomet(?:er|re)s)\b", re.IGNORECASE)
 # From dark to bright at an even pace and readable for the colour-blind.
 ERROR_RAMP = ("#0d0887", "#7e03a8", "#cc4778", "#f89540", "#f0f921")
 
@@ -38,9 +39,14 @@ def style_embedding(layer: QgsRasterLayer) -> None:
         _show_grey(layer, 1)
 
 
-def style_reconstruction(layer: QgsRasterLayer) -> None:
+def style_true_colour(layer: QgsRasterLayer) -> None:
     """Show true colour where the bands tell their wavelengths, else bands spread evenly."""
     _show_bands(layer, true_colour_bands(layer))
+
+
+def style_hls(layer: QgsRasterLayer) -> None:
+    """Show red, green and blue of the six bands of HLS, which begin with blue."""
+    _show_bands(layer, (3, 2, 1))
 
 
 def style_error(layer: QgsRasterLayer) -> None:
@@ -64,7 +70,8 @@ def style_error(layer: QgsRasterLayer) -> None:
 
 STYLES: Mapping[str, Callable[[QgsRasterLayer], None]] = {
     "embedding": style_embedding,
-    "reconstruction": style_reconstruction,
+    "true_colour": style_true_colour,
+    "hls": style_hls,
     "error": style_error,
 }
 
@@ -72,11 +79,12 @@ STYLES: Mapping[str, Callable[[QgsRasterLayer], None]] = {
 def true_colour_bands(layer: QgsRasterLayer) -> tuple[int, int, int]:
     """Return the bands (from 1) nearest to red, green and blue light.
 
-    The engine writes the wavelength into the name of each band ("660.5 nm").
+    They are told by the names of the bands ("reconstruction 660.5 nm", or "band 48
+    (660.2 Nanometers)" as ENVI files have it), for QGIS shows nothing else of them.
     """
     centres_nm: list[tuple[float, int]] = []
     for band in range(1, layer.bandCount() + 1):
-        found = re.search(r"(\d+(?:\.\d+)?)\s*nm\b", layer.bandName(band))
+        found = _WAVELENGTH.search(layer.bandName(band))
         if found:
             centres_nm.append((float(found.group(1)), band))
     if not centres_nm:

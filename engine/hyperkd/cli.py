@@ -15,7 +15,7 @@ from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.events import EventReporter, JsonReporter, TextReporter, plain
 from hyperkd.jobs.run import perform
-from hyperkd.jobs.spec import JOBS, PROTOCOL, Job, JobField, job_fields
+from hyperkd.jobs.spec import GROUPS, JOBS, PROTOCOL, Job, JobField, job_fields
 from hyperkd.jobs.validate import load_job, parse_job
 
 
@@ -76,13 +76,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hyperkd {hyperkd.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    groups = {"": commands}
     for job in JOBS.values():
-        command = commands.add_parser(
-            job.kind, help=job.summary, description=job.summary, allow_abbrev=False
+        group, _, name = job.kind.rpartition("_")
+        if group not in groups:
+            about = GROUPS[group]
+            members = commands.add_parser(group, help=about, description=about, allow_abbrev=False)
+            groups[group] = members.add_subparsers(metavar="COMMAND", required=True)
+        command = groups[group].add_parser(
+            name, help=job.summary, description=job.summary, allow_abbrev=False
         )
+        command.set_defaults(command=job.kind)
         for field in job_fields(job):
             _add_field(command, field)
-        if job.kind == "info":
+        if job.answers:
             command.add_argument("--json", action="store_true", help="Print one JSON document.")
         _add_common(command)
     run = commands.add_parser(

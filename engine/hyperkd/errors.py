@@ -36,6 +36,7 @@ EXIT_STATUS: Final[Mapping[str, int]] = {
     "bad_training": EXIT_BAD_DATA,
     # the machine
     "missing_dependency": EXIT_MISSING,
+    "download_failed": EXIT_MISSING,
     "out_of_disk": EXIT_MISSING,
     "out_of_memory": EXIT_MISSING,
     # the user

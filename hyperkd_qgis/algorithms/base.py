@@ -21,8 +21,9 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
     QgsProcessingParameterNumber,
-    QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
 )
 from qgis.PyQt.QtGui import QIcon
@@ -34,25 +35,29 @@ from ..paths import engine_folder, icon_path, metadata
 from ..runner.feedback import FeedbackListener
 from ..runner.process import Engine, Run, run_job
 from ..runner.protocol import Crashed, Done, Failed
-from .parameters import INPUT, MODEL
+from .parameters import INPUT, is_path, missing_file, not_a_number
 
 
 class EngineAlgorithm(QgsProcessingAlgorithm):
     """Runs one job of the engine.
 
     Attributes:
-        KIND: the job, which is also the algorithm's id.
+        NAME: the algorithm's id after the colon, which models and scripts rely on.
+        KIND: the job.
+        GROUP: the id of its group in the toolbox, ``prepare`` or ``run``.
         STYLES: how each output raster looks, by parameter.
     """
 
+    NAME: ClassVar[str]
     KIND: ClassVar[str]
-    STYLES: ClassVar[Mapping[str, str]]
+    GROUP: ClassVar[str]
+    STYLES: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
         super().__init__()
         self._fields: dict[str, Any] = {}
         self._engine: Optional[Engine] = None
-        self._scene = ""
+        self._subject = ""
 
     def createInstance(self) -> EngineAlgorithm:
         """Return a fresh algorithm for one run."""
@@ -60,15 +65,15 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
 
     def name(self) -> str:
         """Return the part of the id after the colon."""
-        return self.KIND
+        return self.NAME
 
     def group(self) -> str:
         """Return the group as the toolbox shows it."""
-        return tr("Run")
+        return {"prepare": tr("Prepare"), "run": tr("Run")}[self.GROUP]
 
     def groupId(self) -> str:
         """Return the group's id."""
-        return "run"
+        return self.GROUP
 
     def icon(self) -> QIcon:
         """Return the icon."""
@@ -76,12 +81,12 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
 
     def svgIconPath(self) -> str:
         """Return the path of the icon."""
-        return icon_path(self.KIND)
+        return icon_path(self.NAME)
 
     def helpUrl(self) -> str:
         """Return the page in the manual."""
         homepage = metadata().get("homepage", "").rstrip("/")
-        return f"{homepage}/blob/main/docs/qgis.md#{self.KIND}" if homepage else ""
+        return f"{homepage}/blob/main/docs/qgis.md#{self.NAME}" if homepage else ""
 
     def canExecute(self) -> tuple[bool, str]:
         """Return whether an engine is set up, and otherwise what to do.
@@ -118,7 +123,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         if problem:
             raise QgsProcessingException(problem)
         self._engine = settings.engine()
-        self._scene = self.parameterAsRasterLayer(parameters, INPUT, context).name()
+        self._subject = self._subject_of(parameters, context)
         for definition in self.parameterDefinitions():
             if not definition.isDestination():
                 value = self._field(definition, parameters, context)
@@ -133,10 +138,10 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
     ) -> dict[str, Any]:
         """Run the job and return the paths and numbers that it gave."""
         results: dict[str, Any] = {}
-        for name in self._destinations():
-            path = self.parameterAsOutputLayer(parameters, name, context)
+        for definition in self.destinationParameterDefinitions():
+            path = self._output(definition, parameters, context)
             if path:
-                results[name] = path
+                results[definition.name()] = path
         fields = {**self._fields, **{name.lower(): path for name, path in results.items()}}
         run = run_job(
             self._engine, self.KIND, fields, FeedbackListener(feedback), list(results.values())
@@ -151,34 +156,45 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         self._style(results, context, feedback)
         return {**results, **self._summary(run.ending.summary)}
 
-    def _destinations(self) -> list[str]:
-        return [
-            definition.name()
-            for definition in self.parameterDefinitions()
-            if isinstance(definition, QgsProcessingParameterRasterDestination)
-        ]
+    def _subject_of(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """Return what the run is about, for the names of its layers."""
+        return self.parameterAsRasterLayer(parameters, INPUT, context).name()
 
     def _problem(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         """Return what is wrong with the parameters as a sentence, or an empty string."""
-        layer = self.parameterAsRasterLayer(parameters, INPUT, context)
+        problems = (
+            self._problem_of(definition, parameters, context)
+            for definition in self.parameterDefinitions()
+        )
+        return next(filter(None, problems), "")
+
+    def _problem_of(
+        self,
+        definition: QgsProcessingParameterDefinition,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+    ) -> str:
+        name = definition.name()
+        if definition.isDestination():
+            good, problem = definition.isSupportedOutputValue(parameters.get(name), context)
+            return "" if good else problem
+        text = self.parameterAsString(parameters, name, context)
+        if isinstance(definition, QgsProcessingParameterFile):
+            return missing_file(name, text)
+        if isinstance(definition, QgsProcessingParameterNumber):
+            # QGIS lets any text pass where a number may be left out.
+            return not_a_number(name, text)
+        if not isinstance(definition, QgsProcessingParameterRasterLayer):
+            return ""
+        layer = self.parameterAsRasterLayer(parameters, name, context)
         if layer is None or not layer.isValid():
             return tr(
                 "The raster {source} cannot be opened. Check that the file exists and is a raster."
-            ).format(source=self.parameterAsString(parameters, INPUT, context))
+            ).format(source=text)
         try:
             raster_source(layer)
         except UnusableLayerError as error:
             return str(error)
-        model = self.parameterAsString(parameters, MODEL, context)
-        if _is_path(model) and not os.path.isfile(model):
-            return tr("There is no student {path}. Choose an .onnx file or a name.").format(
-                path=model
-            )
-        for name in self._destinations():
-            definition = self.parameterDefinition(name)
-            good, problem = definition.isSupportedOutputValue(parameters.get(name), context)
-            if not good:
-                return problem
         return ""
 
     def _field(
@@ -192,34 +208,54 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         if isinstance(definition, QgsProcessingParameterRasterLayer):
             return raster_source(self.parameterAsRasterLayer(parameters, name, context))
         if isinstance(definition, QgsProcessingParameterEnum):
+            if definition.allowMultiple():
+                return self.parameterAsEnumStrings(parameters, name, context)
             return self.parameterAsEnumString(parameters, name, context)
         if isinstance(definition, QgsProcessingParameterNumber):
             # Not set arrives as None, a null variant or an empty string.
-            unset = parameters.get(name) == NULL or not text
-            return None if unset else self.parameterAsInt(parameters, name, context)
-        # A model that is left empty is the engine's default.
-        return (os.path.abspath(text) if _is_path(text) else text) or None
+            if parameters.get(name) == NULL or not text:
+                return None
+            if definition.dataType() == QgsProcessingParameterNumber.Type.Integer:
+                return self.parameterAsInt(parameters, name, context)
+            return self.parameterAsDouble(parameters, name, context)
+        # A file that is left empty is the engine's default.
+        return (os.path.abspath(text) if is_path(name, text) else text) or None
+
+    def _output(
+        self,
+        definition: QgsProcessingParameterDefinition,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+    ) -> str:
+        if isinstance(definition, QgsProcessingParameterFileDestination):
+            return self.parameterAsFileOutput(parameters, definition.name(), context)
+        return self.parameterAsOutputLayer(parameters, definition.name(), context)
 
     def _style(
         self, results: Mapping[str, str], context: QgsProcessingContext, feedback: Any
     ) -> None:
-        for name, path in results.items():
+        for name, style in self.STYLES.items():
+            path = results.get(name)
+            if path is None:
+                continue
             try:
-                write_style(path, self.STYLES[name])
+                write_style(path, style)
             except OSError as error:
                 feedback.pushWarning(str(error))
             description = self.parameterDefinition(name).description()
-            style_on_load(context, path, description, f"{description}: {self._scene}")
+            style_on_load(context, path, description, f"{description}: {self._subject}")
 
     def _summary(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Return the declared outputs that the engine's summary holds in lower case."""
         names = [definition.name() for definition in self.outputDefinitions()]
-        return {name: summary[name.lower()] for name in names if name.lower() in summary}
+        return {
+            name: _output_value(summary[name.lower()]) for name in names if name.lower() in summary
+        }
 
 
-def _is_path(model: str) -> bool:
-    """Return whether a model is given by its file and not by its name."""
-    return model.lower().endswith(".onnx") or os.path.basename(model) != model
+def _output_value(value: Any) -> Any:
+    """Return a value of the summary as Processing has it: a list is a text of lines."""
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _write_log(run: Run) -> None:

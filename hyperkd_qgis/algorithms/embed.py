@@ -15,7 +15,9 @@ OUTPUT = "OUTPUT"
 class EmbedAlgorithm(EngineAlgorithm):
     """Describes each pixel with its surroundings by a few numbers."""
 
+    NAME = "embed"
     KIND = "embed"
+    GROUP = "run"
     STYLES = {OUTPUT: "embedding"}
 
     def displayName(self) -> str:
@@ -33,23 +35,26 @@ class EmbedAlgorithm(EngineAlgorithm):
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""
-        return tr(
-            "<p>Runs a HyperKD student over a hyperspectral scene and writes, for each pixel, "
-            "the numbers by which the student describes that pixel and its surroundings. "
-            "Alike surfaces get alike numbers: use the result for clustering, for finding "
-            "similar places, or as input of a classifier.</p>"
-            "<h3>Hyperspectral raster</h3>"
-            "<p>Any raster whose bands tell their wavelengths (nm or µm). EnMAP needs no "
-            "preparation; other sensors are resampled to the student's bands on the fly.</p>"
-            "<h3>Student</h3>"
-            "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
-            "<h3>Components</h3>"
-            "<p>The embedding is reduced to this many principal components of this scene, "
-            "ordered by how much they explain. 0 writes the embedding itself, which compares "
-            "between scenes.</p>"
-            "<h3>Embedding</h3>"
-            "<p>A GeoTIFF with the grid of the input and no data where the input has none, "
-            "shown as a colour image of its first three bands.</p>"
+        return (
+            tr(
+                "<p>Runs a HyperKD student over a hyperspectral scene and writes, for each pixel, "
+                "the numbers by which the student describes that pixel and its surroundings. "
+                "Alike surfaces get alike numbers: use the result for clustering, for finding "
+                "similar places, or as input of a classifier.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm). EnMAP needs no "
+                "preparation; other sensors are resampled to the student's bands on the fly.</p>"
+                "<h3>Student</h3>"
+                "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
+                "<h3>Components</h3>"
+                "<p>The embedding is reduced to this many principal components of this scene, "
+                "ordered by how much they explain. 0 writes the embedding itself, which compares "
+                "between scenes.</p>"
+                "<h3>Embedding</h3>"
+                "<p>A GeoTIFF with the grid of the input and no data where the input has none, "
+                "shown as a colour image of its first three bands.</p>"
+            )
+            + parameters.band_overrides_help()
         )
 
     def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
@@ -64,6 +69,8 @@ class EmbedAlgorithm(EngineAlgorithm):
         self.addParameter(parameters.overlap())
         self.addParameter(parameters.batch())
         self.addParameter(parameters.device())
+        for override in parameters.band_overrides():
+            self.addParameter(override)
         self.addParameter(
             parameters.raster_output(OUTPUT, tr("Embedding"), tr("The GeoTIFF to write."))
         )

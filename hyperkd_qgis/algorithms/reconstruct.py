@@ -17,8 +17,10 @@ ERROR = "ERROR"
 class ReconstructAlgorithm(EngineAlgorithm):
     """Predicts each place from its surroundings; where that fails, the place is unusual."""
 
+    NAME = "reconstruct"
     KIND = "reconstruct"
-    STYLES = {OUTPUT: "reconstruction", ERROR: "error"}
+    GROUP = "run"
+    STYLES = {OUTPUT: "true_colour", ERROR: "error"}
 
     def displayName(self) -> str:
         """Return the name in the toolbox."""
@@ -35,23 +37,26 @@ class ReconstructAlgorithm(EngineAlgorithm):
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""
-        return tr(
-            "<p>Hides every part of a hyperspectral scene in turn, lets a HyperKD student "
-            "predict it from its surroundings, and compares. A large error marks what the "
-            "surroundings do not explain: unusual materials, edges, or faulty pixels.</p>"
-            "<h3>Hyperspectral raster</h3>"
-            "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
-            "reflectance is known.</p>"
-            "<h3>Student</h3>"
-            "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
-            "<h3>Reconstruction error</h3>"
-            "<p>Band 1 is the spectral angle in degrees, which ignores brightness; band 2 is "
-            "the root mean square error in reflectance. Bright means unlike its "
-            "surroundings.</p>"
-            "<h3>Reconstruction</h3>"
-            "<p>The predicted reflectance times 10000 in the student's bands, shown in true "
-            "colour. Ask for it where you want to look at spectra; it is as large as the "
-            "scene.</p>"
+        return (
+            tr(
+                "<p>Hides every part of a hyperspectral scene in turn, lets a HyperKD student "
+                "predict it from its surroundings, and compares. A large error marks what the "
+                "surroundings do not explain: unusual materials, edges, or faulty pixels.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
+                "reflectance is known.</p>"
+                "<h3>Student</h3>"
+                "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
+                "<h3>Reconstruction error</h3>"
+                "<p>Band 1 is the spectral angle in degrees, which ignores brightness; band 2 is "
+                "the root mean square error in reflectance. Bright means unlike its "
+                "surroundings.</p>"
+                "<h3>Reconstruction</h3>"
+                "<p>The predicted reflectance times 10000 in the student's bands, shown in true "
+                "colour. Ask for it where you want to look at spectra; it is as large as the "
+                "scene.</p>"
+            )
+            + parameters.band_overrides_help()
         )
 
     def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
@@ -61,6 +66,8 @@ class ReconstructAlgorithm(EngineAlgorithm):
         self.addParameter(parameters.overlap())
         self.addParameter(parameters.batch())
         self.addParameter(parameters.device())
+        for override in parameters.band_overrides():
+            self.addParameter(override)
         self.addParameter(
             parameters.raster_output(
                 ERROR,

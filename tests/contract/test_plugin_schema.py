@@ -14,8 +14,14 @@ qgis_core = pytest.importorskip("qgis.core", reason="this interpreter has no QGI
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "engine/hyperkd/jobs/schema.json").read_text(encoding="utf-8"))
-# Jobs that are algorithms, and the class that offers each.
-ALGORITHMS = {"embed": "EmbedAlgorithm", "reconstruct": "ReconstructAlgorithm"}
+# Jobs that are algorithms: the id of each, which nobody may change, and its class.
+ALGORITHMS = {
+    "align": ("aligntohls", "align_to_hls.AlignToHlsAlgorithm"),
+    "embed": ("embed", "embed.EmbedAlgorithm"),
+    "import": ("importproduct", "import_product.ImportProductAlgorithm"),
+    "inspect": ("inspect", "inspect_raster.InspectAlgorithm"),
+    "reconstruct": ("reconstruct", "reconstruct.ReconstructAlgorithm"),
+}
 
 
 def job_fields(kind: str) -> dict[str, dict[str, Any]]:
@@ -27,8 +33,8 @@ def job_fields(kind: str) -> dict[str, dict[str, Any]]:
 @cache
 def algorithm(kind: str) -> Any:
     """Return the algorithm with its parameters declared; it owns them, so it is kept."""
-    module = importlib.import_module(f"hyperkd_qgis.algorithms.{kind}")
-    made = getattr(module, ALGORITHMS[kind])()
+    module, _, class_name = ALGORITHMS[kind][1].partition(".")
+    made = getattr(importlib.import_module(f"hyperkd_qgis.algorithms.{module}"), class_name)()
     made.initAlgorithm({})
     return made
 
@@ -61,8 +67,15 @@ def test_an_algorithm_has_the_parameters_of_its_job_and_no_others(kind: str) -> 
     assert sorted(parameters(kind)) == sorted(name.upper() for name in job_fields(kind))
 
 
-def test_an_algorithm_is_called_like_its_job(kind: str) -> None:
-    assert algorithm(kind).name() == kind
+def test_an_algorithm_runs_its_job_under_its_own_name(kind: str) -> None:
+    assert algorithm(kind).KIND == kind
+    assert algorithm(kind).name() == ALGORITHMS[kind][0]
+
+
+def test_the_provider_offers_exactly_these() -> None:
+    from hyperkd_qgis.provider import ALGORITHMS as offered
+
+    assert sorted(each.KIND for each in offered) == sorted(ALGORITHMS)
 
 
 def test_defaults_agree(pair: Any) -> None:
@@ -84,22 +97,31 @@ def test_bounds_agree(pair: Any) -> None:
         assert "minimum" not in field
         assert "maximum" not in field
         return
-    assert parameter.minimum() == field["minimum"]
-    # QGIS has no number without a maximum; its own is the largest there is.
-    assert parameter.maximum() == field.get("maximum", _no_maximum())
+    # QGIS has no number without bounds; its own are the widest there are.
+    free = qgis_core.QgsProcessingParameterNumber("N", type=parameter.dataType())
+    assert parameter.minimum() == field.get("minimum", free.minimum())
+    assert parameter.maximum() == field.get("maximum", free.maximum())
 
 
 def test_choices_agree(pair: Any) -> None:
     parameter, field, _ = pair
     choices = list(getattr(parameter, "options", list)())
-    assert choices == field.get("enum", [])
+    assert choices == field.get("items", field).get("enum", [])
     if choices:
         assert parameter.usesStaticStrings()
+        assert parameter.allowMultiple() == (field["type"] == "array")
 
 
 def test_paths_are_what_the_job_says(pair: Any) -> None:
     parameter, field, _ = pair
-    expected = {"input_raster": "raster", "output_raster": "rasterDestination", "model": "file"}
+    expected = {
+        "input_raster": "raster",
+        "product": "file",
+        "model": "file",
+        "band_table": "file",
+        "output_raster": "rasterDestination",
+        "output_file": "fileDestination",
+    }
     assert parameter.type() == expected.get(field.get("x-role"), parameter.type())
     assert ("x-role" in field) == (parameter.type() in expected.values())
 
@@ -111,7 +133,7 @@ def test_whole_numbers_are_whole(pair: Any) -> None:
     if isinstance(parameter, number):
         assert types[parameter.dataType()] in field["type"]
     else:
-        assert "string" in field["type"]
+        assert "string" in field.get("items", field)["type"]
 
 
 def test_the_protocol_is_the_same() -> None:
@@ -133,7 +155,3 @@ def test_the_plugin_reads_the_events_by_the_names_of_the_schema() -> None:
     }
     for event, keys in read.items():
         assert keys <= set(SCHEMA["$defs"][f"event.{event}"]["required"])
-
-
-def _no_maximum() -> float:
-    return qgis_core.QgsProcessingParameterNumber("N").maximum()

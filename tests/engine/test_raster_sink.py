@@ -102,7 +102,7 @@ def test_our_own_reader_reads_the_same_table(tmp_path: Path) -> None:
             np.testing.assert_array_equal(
                 getattr(source.bands.wavelengths, name), getattr(table().wavelengths, name)
             )
-        assert source.bands.names[0] == "a (418.24 nm)"
+        assert source.bands.names[0] == "a (993.08 nm)"
         assert source.grid == grid()
 
 

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-IDS = ("hyperkd:embed", "hyperkd:reconstruct")
+GROUPS = {
+    "hyperkd:inspect": "Prepare",
+    "hyperkd:importproduct": "Prepare",
+    "hyperkd:aligntohls": "Prepare",
+    "hyperkd:embed": "Run",
+    "hyperkd:reconstruct": "Run",
+}
+IDS = tuple(GROUPS)
+# Those that read a raster, whose bands, scale and nodata may be told.
+WITH_INPUT = tuple(each for each in IDS if each != "hyperkd:importproduct")
+MANUAL = Path(__file__).resolve().parents[2] / "docs" / "qgis.md"
 
 
 @pytest.fixture
@@ -52,7 +62,11 @@ json.dump(job, open({seen!r}, "w"))
 for role in ("output", "error"):
     if role in job:
         shutil.copy({raster!r}, job[role])
-say("done", summary={{"tiles": 12, "skipped_tiles": 3, "provider": "CPU", "other": 1}})
+say("done", summary={{
+    "tiles": 12, "skipped_tiles": 3, "provider": "CPU", "other": 1, "suits": False,
+    "good_bands": 4, "used_bands": 3, "problems": ["No CRS.", "No scale."],
+    "valid_pixels": 90, "masked_pixels": 10,
+}})
 """
 
 BAND_NAMES = ("430.1 nm", "480.5 nm", "561.2 nm", "659.0 nm", "850 nm")
@@ -102,10 +116,22 @@ def test_every_algorithm_explains_itself(registry, identifier):
         assert is_advanced or heading in text.splitlines(), heading
         assert definition.help() or is_advanced, definition.name()
     assert algorithm.shortDescription().endswith(".")
-    assert algorithm.group() == "Run"
+    assert algorithm.group() == GROUPS[identifier]
+    assert algorithm.groupId() == GROUPS[identifier].lower()
     assert os.path.isfile(algorithm.svgIconPath())
     assert len(algorithm.tags()) > 3
     assert algorithm.helpUrl().endswith(f"docs/qgis.md#{algorithm.name()}")
+    assert f"\n## {algorithm.name()}\n" in MANUAL.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_the_manual_explains_every_parameter(registry, identifier):
+    algorithm = registry.algorithmById(identifier)
+    text = MANUAL.read_text(encoding="utf-8")
+    for definition in algorithm.parameterDefinitions():
+        assert f"| `{definition.name()}` |" in text
+    for output in algorithm.outputDefinitions():
+        assert f"`{output.name()}`" in text
 
 
 @pytest.mark.parametrize("identifier", IDS)
@@ -275,9 +301,49 @@ def test_a_student_may_be_a_name_or_left_out(check, scene, model):
     assert check("hyperkd:embed", INPUT=str(scene), MODEL=model) == (True, "")
 
 
+@pytest.mark.parametrize("table", ["missing.csv", "folder/table", "/nowhere/bands.csv"])
+@pytest.mark.parametrize("identifier", WITH_INPUT)
+def test_a_missing_band_table_is_refused(check, scene, identifier, table):
+    assert check(identifier, INPUT=str(scene), BANDS=table) == (
+        False,
+        f"There is no band table {table}. Choose a CSV file, or write enmap.",
+    )
+
+
+@pytest.mark.parametrize("sensor", ["enmap", "enmap-202", "", None])
+def test_bands_may_be_a_sensor_or_left_out(check, scene, sensor):
+    assert check("hyperkd:inspect", INPUT=str(scene), BANDS=sensor) == (True, "")
+
+
+def test_a_missing_product_is_refused(check, tmp_path):
+    path = tmp_path / "ENMAP01-METADATA.XML"
+    assert check("hyperkd:importproduct", PRODUCT=str(path)) == (
+        False,
+        f"There is no product {path}. Choose its file, or write its folder's path.",
+    )
+
+
+@pytest.mark.parametrize("product", ["", None])
+def test_a_product_must_be_given(check, product):
+    good, reason = check("hyperkd:importproduct", PRODUCT=product)
+    assert not good
+    assert "PRODUCT" in reason
+
+
+def test_an_unknown_mask_is_refused(check, tmp_path):
+    good, reason = check("hyperkd:importproduct", PRODUCT=str(tmp_path), MASK=["cloud", "fog"])
+    assert not good
+    assert "MASK" in reason
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("SCALE", "much"),
+        ("NODATA", "none"),
+        ("NODATA", "nan"),
+        ("SCALE", float("inf")),
+        ("OVERLAP", "wide"),
         ("COMPONENTS", 1025),
         ("COMPONENTS", "-1"),
         ("COMPONENTS", "many"),
@@ -390,10 +456,105 @@ def test_only_the_outputs_that_were_asked_for_are_made(run, working_engine, scen
     assert "output" not in working_engine()
 
 
-def test_results_are_declared(registry):
-    for identifier in IDS:
-        names = {each.name() for each in registry.algorithmById(identifier).outputDefinitions()}
-        assert {"TILES", "SKIPPED_TILES", "PROVIDER"} < names
+_RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "outputString"}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "results"),
+    [
+        (
+            "hyperkd:inspect",
+            {
+                "OUTPUT": "outputHtml",
+                "SUITS": "outputBoolean",
+                "GOOD_BANDS": "outputNumber",
+                "USED_BANDS": "outputNumber",
+                "PROBLEMS": "outputString",
+            },
+        ),
+        (
+            "hyperkd:importproduct",
+            {
+                "OUTPUT": "outputRaster",
+                "BANDS": "outputNumber",
+                "GOOD_BANDS": "outputNumber",
+                "VALID_PIXELS": "outputNumber",
+                "MASKED_PIXELS": "outputNumber",
+            },
+        ),
+        ("hyperkd:aligntohls", {"OUTPUT": "outputRaster", "VALID_PIXELS": "outputNumber"}),
+        ("hyperkd:embed", {"OUTPUT": "outputRaster", **_RUN}),
+        ("hyperkd:reconstruct", {"OUTPUT": "outputRaster", "ERROR": "outputRaster", **_RUN}),
+    ],
+)
+def test_results_are_declared(registry, identifier, results):
+    """A model offers the next step what is declared, and by its type."""
+    declared = registry.algorithmById(identifier).outputDefinitions()
+    assert {each.name(): each.type() for each in declared} == results
+
+
+def test_a_report_is_a_file_and_its_facts_are_results(run, working_engine, scene, tmp_path):
+    report = tmp_path / "report.html"
+    assert run("hyperkd:inspect", INPUT=str(scene), OUTPUT=str(report)) == {
+        "OUTPUT": str(report),
+        "SUITS": False,
+        "GOOD_BANDS": 4,
+        "USED_BANDS": 3,
+        "PROBLEMS": "No CRS.\nNo scale.",
+    }
+    job = working_engine()
+    assert job == {
+        "protocol": 1,
+        "job": "inspect",
+        "input": str(scene),
+        "model": "tiny",
+        "output": str(report),
+    }
+    assert [path.name for path in tmp_path.glob("report*")] == ["report.html"]
+
+
+def test_a_temporary_report_has_the_suffix_that_browsers_want(run, working_engine, scene):
+    output = run("hyperkd:inspect", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")["OUTPUT"]
+    assert output.endswith(".html")
+    assert working_engine()["output"] == output
+
+
+@pytest.mark.parametrize("identifier", WITH_INPUT)
+def test_bands_scale_and_nodata_reach_the_job(run, working_engine, scene, identifier, monkeypatch):
+    monkeypatch.chdir(scene.parent)
+    (scene.parent / "bands.csv").touch()
+    output = {"ERROR" if identifier == "hyperkd:reconstruct" else "OUTPUT": "TEMPORARY_OUTPUT"}
+    run(identifier, INPUT=str(scene), BANDS="enmap", SCALE="2.75e-5", NODATA=-9999.5, **output)
+    job = working_engine()
+    assert (job["bands"], job["scale"], job["nodata"]) == ("enmap", 2.75e-5, -9999.5)
+    # 0 is a value, and a path is read from the folder of the caller
+    run(identifier, INPUT=str(scene), BANDS="bands.csv", SCALE=1, NODATA=0, **output)
+    job = working_engine()
+    assert job["bands"] == str(scene.parent / "bands.csv")
+    assert (job["scale"], job["nodata"]) == (1.0, 0.0)
+    run(identifier, INPUT=str(scene), BANDS="", SCALE=None, NODATA="", **output)
+    assert not {"bands", "scale", "nodata"} & set(working_engine())
+
+
+@pytest.mark.parametrize("mask", [["cloud", "snow"], "cloud,snow"])
+def test_masks_are_a_list_of_names(run, working_engine, scene, mask):
+    run("hyperkd:importproduct", PRODUCT=str(scene), MASK=mask, OUTPUT="TEMPORARY_OUTPUT")
+    assert working_engine()["mask"] == ["cloud", "snow"]
+
+
+@pytest.mark.parametrize("unset", [None, [], "left out"])
+def test_without_masks_the_list_is_empty(run, working_engine, scene, unset):
+    masks = {} if unset == "left out" else {"MASK": unset}
+    run("hyperkd:importproduct", PRODUCT=str(scene), OUTPUT="TEMPORARY_OUTPUT", **masks)
+    assert working_engine()["mask"] == []
+
+
+def test_a_product_may_be_a_folder_and_relative(run, working_engine, tmp_path, monkeypatch):
+    (tmp_path / "ENMAP01-L2A").mkdir()
+    monkeypatch.chdir(tmp_path)
+    results = run("hyperkd:importproduct", PRODUCT="ENMAP01-L2A", OUTPUT="TEMPORARY_OUTPUT")
+    assert working_engine()["product"] == str(tmp_path / "ENMAP01-L2A")
+    assert (results["GOOD_BANDS"], results["VALID_PIXELS"], results["MASKED_PIXELS"]) == (4, 90, 10)
 
 
 def test_progress_and_messages_reach_the_user(run, working_engine, feedback, scene):
@@ -408,7 +569,7 @@ def test_progress_and_messages_reach_the_user(run, working_engine, feedback, sce
     assert [said for said in feedback.said if said in expected] == expected
 
 
-@pytest.mark.parametrize("identifier", IDS)
+@pytest.mark.parametrize("identifier", WITH_INPUT)
 def test_the_dialog_opens_and_gives_valid_values(registry, working_engine, scene, identifier):
     from processing.gui.AlgorithmDialog import AlgorithmDialog
     from qgis.core import QgsProcessingContext, QgsProject, QgsRasterLayer
@@ -419,11 +580,22 @@ def test_the_dialog_opens_and_gives_valid_values(registry, working_engine, scene
     try:
         values = dialog.createProcessingParameters()
         given = {name: value for name, value in values.items() if isinstance(value, (str, int))}
-        expected = {"INPUT": layer.id(), "MODEL": "tiny", "BATCH": 8, "DEVICE": "auto"}
-        assert expected.items() <= given.items()
-        assert values["OVERLAP"] is None
+        expected = {
+            "INPUT": layer.id(),
+            "MODEL": "tiny",
+            "BATCH": 8,
+            "DEVICE": "auto",
+            "MODE": "range_mean",
+        }
+        assert {
+            each: expected[each] for each in values if each in expected
+        }.items() <= given.items()
+        unset = {"OVERLAP", "SCALE", "NODATA"} & set(values)
+        assert {"SCALE", "NODATA"} <= unset
+        assert [values[name] for name in unset] == [None] * len(unset)
+        assert not values["BANDS"]
         asked = sorted(name for name in ("OUTPUT", "ERROR") if values.get(name) is not None)
-        assert asked == (["OUTPUT"] if identifier == "hyperkd:embed" else ["ERROR"])
+        assert asked == (["ERROR"] if identifier == "hyperkd:reconstruct" else ["OUTPUT"])
         algorithm = registry.createAlgorithmById(identifier)
         context = QgsProcessingContext()
         context.setProject(QgsProject.instance())
@@ -431,6 +603,37 @@ def test_the_dialog_opens_and_gives_valid_values(registry, working_engine, scene
     finally:
         dialog.close()
         QgsProject.instance().removeAllMapLayers()
+
+
+def test_the_dialog_of_a_product_takes_a_folder_and_several_masks(registry, working_engine, scene):
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+    from qgis.core import QgsProcessingContext
+
+    algorithm = registry.createAlgorithmById("hyperkd:importproduct")
+    dialog = AlgorithmDialog(algorithm)
+    try:
+        dialog.setParameters({"PRODUCT": str(scene.parent)})
+        assert not dialog.createProcessingParameters()["MASK"]
+        dialog.setParameters({"PRODUCT": str(scene.parent), "MASK": ["cloud", "cloud_shadow"]})
+        values = dialog.createProcessingParameters()
+        assert values["PRODUCT"] == str(scene.parent)
+        assert values["MASK"] == ["cloud", "cloud_shadow"]
+        assert algorithm.checkParameterValues(values, QgsProcessingContext()) == (True, "")
+    finally:
+        dialog.close()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 2.75e-5, 1.0])
+def test_the_dialog_keeps_the_digits_of_a_scale(registry, working_engine, scene, scale):
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+
+    dialog = AlgorithmDialog(registry.createAlgorithmById("hyperkd:aligntohls"))
+    try:
+        dialog.setParameters({"INPUT": str(scene), "SCALE": scale, "NODATA": -32768})
+        values = dialog.createProcessingParameters()
+        assert (values["SCALE"], values["NODATA"]) == (pytest.approx(scale, rel=1e-9), -32768)
+    finally:
+        dialog.close()
 
 
 # --- endings ---------------------------------------------------------------------------
@@ -595,6 +798,81 @@ def test_no_data_stays_transparent(run, fake_python, use_engine, scene, tmp_path
     image = job.renderedImage()
     assert image.pixelColor(15, 15).alpha() == 0
     assert image.pixelColor(5, 5).alpha() == 255
+
+
+def test_six_bands_show_red_green_and_blue(run, fake_python, use_engine, write_raster, scene):
+    from qgis.core import QgsRasterLayer
+
+    raster = write_raster(scene.parent / "six.tif", [[1.0, 2.0]], bands=6)
+    use_engine(
+        fake_python(
+            f"""
+            import shutil
+            hello()
+            shutil.copy({str(raster)!r}, job["output"])
+            say("done", summary={{"valid_pixels": 2}})
+            """
+        )
+    )
+    output = scene.parent / "hls.tif"
+    results = run("hyperkd:aligntohls", INPUT=str(scene), MODE="nearest", OUTPUT=str(output))
+    assert results == {"OUTPUT": str(output), "VALID_PIXELS": 2}
+    renderer = QgsRasterLayer(str(output), "hls").renderer()
+    bands = (renderer.redBand(), renderer.greenBand(), renderer.blueBand())
+    assert bands == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "bands"),
+    [
+        (("EnMAP band 1 (470.2 nm)", "2 (555.1 nm)", "3 (662 nm)", "4 (2200.5 nm)"), (3, 2, 1)),
+        # as ENVI files have it, from long to short
+        (("a (661.0 Nanometers)", "b (556.2 Nanometers)", "c (478.9 Nanometers)"), (1, 2, 3)),
+        (("VNIR 1", "VNIR 2", "VNIR 3", "SWIR 1", "SWIR 2"), (5, 3, 1)),
+    ],
+)
+def test_true_colour_is_told_by_the_names_of_the_bands(
+    run, fake_python, use_engine, write_raster, tmp_path, names, bands
+):
+    from qgis.core import QgsRasterLayer
+
+    raster = write_raster(tmp_path / "made.tif", [[1.0, 2.0]], bands=len(names), names=names)
+    use_engine(
+        fake_python(
+            f"""
+            import shutil
+            hello()
+            shutil.copy({str(raster)!r}, job["output"])
+            say("done", summary={{}})
+            """
+        )
+    )
+    output = tmp_path / "scene.tif"
+    run("hyperkd:importproduct", PRODUCT=str(tmp_path), OUTPUT=str(output))
+    renderer = QgsRasterLayer(str(output), "scene").renderer()
+    assert (renderer.redBand(), renderer.greenBand(), renderer.blueBand()) == bands
+
+
+@pytest.mark.parametrize(
+    ("product", "name"),
+    [
+        ("ENMAP01-DT1", "ENMAP01-DT1"),
+        ("ENMAP01-DT1-METADATA.XML", "ENMAP01-DT1"),
+        ("ENMAP01-DT1-METADATA.XML.XML", "ENMAP01-DT1"),
+        ("PRS_L2D.he5", "PRS_L2D"),
+    ],
+)
+def test_an_import_is_named_after_its_product(registry, use_engine, tmp_path, product, name):
+    from qgis.core import QgsProcessingContext, QgsProcessingFeedback
+
+    use_engine(Path(sys.executable))
+    path = tmp_path / product
+    path.touch() if path.suffix else path.mkdir()
+    algorithm = registry.createAlgorithmById("hyperkd:importproduct")
+    context = QgsProcessingContext()
+    parameters = {"PRODUCT": str(path), "OUTPUT": "TEMPORARY_OUTPUT"}
+    assert algorithm.prepareAlgorithm(parameters, context, QgsProcessingFeedback())
+    assert algorithm._subject == name
 
 
 def test_loaded_outputs_are_styled_and_named_after_the_scene(registry, working_engine, scene):

@@ -26,6 +26,10 @@ TARGETS: dict[str, str] = {
     "reconstruct": "hyperkd.inference.reconstruct:reconstruct",
     "export": "hyperkd.training.export:export",
     "synth": "hyperkd.synth.scene:synth",
+    "models_list": "hyperkd.jobs.models:list_models",
+    "models_add": "hyperkd.jobs.models:add",
+    "models_fetch": "hyperkd.jobs.models:fetch",
+    "models_verify": "hyperkd.jobs.models:verify",
 }
 
 # Packages that may be missing, under the name that import and pip share, and

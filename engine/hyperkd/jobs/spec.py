@@ -20,7 +20,15 @@ from hyperkd.errors import HyperKDError
 
 PROTOCOL = 1
 
-INPUT_ROLES = ("input_file", "input_raster", "product", "band_table", "model", "checkpoint")
+INPUT_ROLES = (
+    "input_file",
+    "input_directory",
+    "input_raster",
+    "product",
+    "band_table",
+    "model",
+    "checkpoint",
+)
 OUTPUT_ROLES = ("output_raster", "output_file", "output_directory")
 
 
@@ -61,13 +69,17 @@ class Job:
     """Base of all jobs.
 
     Attributes:
-        kind: the value of ``job`` in a job file, and the name of the command.
+        kind: the value of ``job`` in a job file, and the name of the command; one of
+            a group of commands carries the group's name and an underscore before it,
+            ``models_list`` for ``hyperkd models list``.
         summary: one sentence for ``--help`` and the schema.
+        answers: whether its summary is what the user asks for; the command has ``--json``.
         needs_one_of: optional fields of which at least one must be given.
     """
 
     kind: ClassVar[str]
     summary: ClassVar[str]
+    answers: ClassVar[bool] = False
     needs_one_of: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -176,6 +188,15 @@ def _batch() -> Any:
     return option("Tiles computed at once.", 8, minimum=1, maximum=256)
 
 
+def _store(role: str) -> Any:
+    return option(
+        "Folder of the model store. Default: HYPERKD_MODELS, or HyperKD/models in your data "
+        "folder.",
+        None,
+        role=role,
+    )
+
+
 def _device() -> Any:
     return option(_DEVICE, "auto", choices=("auto", "cpu", "cuda"))
 
@@ -186,6 +207,7 @@ class InfoJob(Job):
 
     kind: ClassVar[str] = "info"
     summary: ClassVar[str] = "Say what a raster (bands, wavelengths, problems) or a model is."
+    answers: ClassVar[bool] = True
 
     path: str = option(
         "A raster, an .onnx model or a .safetensors checkpoint.",
@@ -345,6 +367,86 @@ class SynthJob(Job):
     truth: bool = option("Write the truth layers beside the scene.", True)
 
 
+@dataclass(frozen=True)
+class ModelsListJob(Job):
+    """What models there are."""
+
+    kind: ClassVar[str] = "models_list"
+    summary: ClassVar[str] = "List shipped, own and published models with size, licence, status."
+    answers: ClassVar[bool] = True
+
+    store: Optional[str] = _store("input_directory")
+
+
+@dataclass(frozen=True)
+class ModelsAddJob(Job):
+    """Take a model file into the store."""
+
+    kind: ClassVar[str] = "models_add"
+    summary: ClassVar[str] = "Check a model file and copy it into the model store."
+
+    file: str = option(
+        "A student (.onnx), a checkpoint (.safetensors) or a teacher's published file (.pt).",
+        role="input_file",
+        positional=True,
+    )
+    name: Optional[str] = option(
+        "How to call it. Default: the file's name without its ending, or the teacher's own name.",
+        None,
+    )
+    link: bool = option(
+        "Hard-link the file instead of copying it, where the file system can: it takes no space, "
+        "but a program that writes into the file changes the stored model too.",
+        False,
+    )
+    replace: bool = option("Replace a stored model of the same name.", False)
+    store: Optional[str] = _store("output_directory")
+
+
+@dataclass(frozen=True)
+class ModelsFetchJob(Job):
+    """Download a published teacher into the store."""
+
+    kind: ClassVar[str] = "models_fetch"
+    summary: ClassVar[str] = "Download a published teacher into the model store, and check it."
+
+    name: str = option("A published model, for instance prithvi-eo-2.0-300m.", positional=True)
+    revision: Optional[str] = option(
+        "Full commit of the repository (40 digits). Default: the one that HyperKD knows.", None
+    )
+    sha256: Optional[str] = option(
+        "SHA-256 that the file must have. Default: the published one, where it is known.", None
+    )
+    unverified: bool = option(
+        "Take a file whose checksum nobody states; it is still checked as far as possible.", False
+    )
+    replace: bool = option("Replace a stored model of the same name.", False)
+    endpoint: str = option("Address of the hub or of a mirror of it.", "https://huggingface.co")
+    proxy: Optional[str] = option(
+        "Proxy as http://host:port, or none. Default: HTTPS_PROXY, or the system's settings. Other "
+        "users can see a password on a command line: give it in HTTPS_PROXY.",
+        None,
+    )
+    ca_file: Optional[str] = option(
+        "Certificates (PEM) to trust besides the system's; SSL_CERT_FILE works too.",
+        None,
+        role="input_file",
+    )
+    store: Optional[str] = _store("output_directory")
+
+
+@dataclass(frozen=True)
+class ModelsVerifyJob(Job):
+    """Check whether a model is still what came."""
+
+    kind: ClassVar[str] = "models_verify"
+    summary: ClassVar[str] = "Check a model of the store against its record, and its content."
+    answers: ClassVar[bool] = True
+
+    name: str = option("The name of a model, as hyperkd models list shows it.", positional=True)
+    store: Optional[str] = _store("input_directory")
+
+
 JOBS: dict[str, type[Job]] = {
     job.kind: job
     for job in (
@@ -355,6 +457,15 @@ JOBS: dict[str, type[Job]] = {
         EmbedJob,
         ReconstructJob,
         ExportJob,
+        ModelsListJob,
+        ModelsAddJob,
+        ModelsFetchJob,
+        ModelsVerifyJob,
         SynthJob,
     )
+}
+
+# What the groups of commands are for.
+GROUPS: dict[str, str] = {
+    "models": "The model store of this machine: list, add, fetch and verify models.",
 }
