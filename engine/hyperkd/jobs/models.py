@@ -1,0 +1,363 @@
+"""``hyperkd models``: what the model store does for the user, for a person and as JSON."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional
+
+from hyperkd.errors import HyperKDError
+from hyperkd.jobs.model_files import examine, teacher_version
+from hyperkd.models.bundle import open_bundle
+from hyperkd.models.download import download, forget, kept_bytes
+from hyperkd.models.network import Network
+from hyperkd.models.published import Published, find_published, published
+from hyperkd.models.registry import resolve, shipped_students
+from hyperkd.models.store import (
+    CHECKSUM,
+    CONTENT,
+    FILE_KINDS,
+    Record,
+    Store,
+    checksum,
+    copy,
+)
+from hyperkd.partial import PartialFile
+from hyperkd.types import Reporter
+
+
+def list_models(*, store: Optional[str], report: Reporter) -> dict[str, Any]:
+    """Return every model that is shipped, stored or published; ``text`` is the same as a table."""
+    target = Store(store)
+    rows = [*_shipped(), *_stored(target)]
+    present = {row["name"] for row in rows}
+    rows += [_remote(model, target) for model in published() if model.name not in present]
+    table = [("NAME", "KIND", "SIZE", "LICENCE", "STATUS")]
+    for row in rows:
+        unchecked = row["status"] == "ready" and not row["checks"]
+        status = row["status"] + " (never verified)" * unchecked
+        size = "?" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB"
+        table.append((row["name"], row["kind"], size, row["licence"] or "?", status))
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(r, widths)).rstrip() for r in table]
+    text = "\n".join([*lines, f"Model store: {target.folder}"])
+    return {"store": str(target.folder), "models": rows, "text": text}
+
+
+def add(
+    *,
+    file: str,
+    name: Optional[str],
+    link: bool,
+    replace: bool,
+    store: Optional[str],
+    report: Reporter,
+) -> dict[str, Any]:
+    """Check a model file and take it into the store.
+
+    Raises:
+        HyperKDError: ``bad_job`` where the name is taken or the file is of no
+            known kind, ``bad_model`` or ``untrusted_model`` where it is no sound
+            model, ``input_changed`` where it changed on the way.
+    """
+    source, target = Path(file), Store(store)
+    suffix = {".pth": ".pt"}.get(source.suffix.lower(), source.suffix.lower())
+    if suffix not in FILE_KINDS:
+        raise HyperKDError(
+            "bad_job",
+            f"{source.name} is no model file.",
+            f"Give a file that ends in {', '.join(FILE_KINDS)}.",
+        )
+    if not source.is_file():
+        raise HyperKDError("bad_model", f"There is no file {source}.", "Check the path.")
+    if name is not None:
+        _require_free(target, name, replace)
+    report.stage(f"Checking {source.name}")
+    digest = checksum(source, report)
+    chosen, licence, checks = examine(source, suffix, digest, report)
+    chosen = name or chosen
+    _require_free(target, chosen, replace)
+    target.make()
+    report.stage(f"Copying {source.name}")
+    with PartialFile(str(target.folder / (chosen + suffix))) as part:
+        if not (link and _linked(source, part.temporary)):
+            if copy(source, Path(part.temporary), report) != digest:
+                raise HyperKDError(
+                    "input_changed",
+                    f"{source} changed while it was copied.",
+                    "Start again when nothing writes to it.",
+                )
+    record = Record(
+        name=chosen,
+        kind=FILE_KINDS[suffix],
+        file=chosen + suffix,
+        bytes=source.stat().st_size,
+        sha256=digest,
+        licence=licence,
+        added=_now(),
+        checks=checks,
+    )
+    target.write(record)
+    return _summary(target, record, report)
+
+
+def fetch(
+    *,
+    name: str,
+    revision: Optional[str],
+    sha256: Optional[str],
+    unverified: bool,
+    replace: bool,
+    endpoint: str,
+    proxy: Optional[str],
+    ca_file: Optional[str],
+    store: Optional[str],
+    report: Reporter,
+) -> dict[str, Any]:
+    """Bring a published model into the store; one that is there already is left alone.
+
+    Raises:
+        HyperKDError: ``bad_job`` for an unknown name, a revision that is no full
+            commit, or a file without a checksum unless ``unverified``;
+            ``bad_model`` where another file came than the published one; else
+            as ``download``.
+    """
+    model, target = find_published(name), Store(store)
+    commit = _hexadecimal("revision", revision or model.revision, 40)
+    expected = _expected(model, sha256, unverified)
+    known = target.find(model.name)
+    state = None if known is None else target.state(known)
+    if known is not None and not replace and state == "ready":
+        if known.sha256 == expected or (expected is None and known.revision == commit):
+            report.log("info", f"{model.name} is in the model store already.")
+            return _summary(target, known, report)
+    # A record whose file is gone protects nothing.
+    target.require_free(model.name, replace or state == "missing")
+    target.make()
+    suffix = Path(model.file).suffix
+    part, url = target.part(model.name, commit, suffix), model.url(commit, endpoint)
+    download(
+        url,
+        part,
+        report,
+        title=f"Fetching {model.name}",
+        size=model.bytes if expected == model.sha256 else None,
+        network=Network(proxy, ca_file),
+    )
+    digest, checks = _arrived(part, model, expected, report)
+    record = Record(
+        name=model.name,
+        kind=FILE_KINDS[suffix],
+        file=model.name + suffix,
+        bytes=part.stat().st_size,
+        sha256=digest,
+        licence=model.licence,
+        added=_now(),
+        url=url,
+        revision=commit,
+        checks=checks,
+    )
+    _move(part, target.path(record))
+    for left in target.parts(model.name):  # of other revisions
+        forget(left)
+    forget(part)  # what was noted beside it
+    target.write(record)
+    return _summary(target, record, report)
+
+
+def verify(*, name: str, store: Optional[str], report: Reporter) -> dict[str, Any]:
+    """Compare a stored model with its record, and look into it again; nothing is changed.
+
+    Raises:
+        HyperKDError: ``bad_model`` where there is no such model, or it is not what came.
+    """
+    if name in shipped_students():
+        open_bundle(resolve(name))
+        text = f"{name} is sound. It is shipped with HyperKD, which keeps no checksum of it."
+        return {"name": name, "checks": [CONTENT], "text": text}
+    target = Store(store)
+    record = target.find(name) or target.find(_canonical(name))
+    if record is None:
+        names = [each.name for each in target.records() if isinstance(each, Record)]
+        raise HyperKDError(
+            "bad_model",
+            f"There is no model {name!r} in the model store {target.folder}.",
+            f"It has {', '.join([*shipped_students(), *names])}.",
+            known=names,
+        )
+    report.stage(f"Verifying {record.name}")
+    target.verify(record, report)
+    path = target.path(record)
+    _, _, checks = examine(path, path.suffix, record.sha256, report)
+    text = f"{record.name} is the file that came on {record.added}: SHA-256 {record.sha256}."
+    if CHECKSUM not in {*checks, *record.checks}:
+        text += " Nobody has stated the checksum of the original."
+    if CONTENT not in checks:
+        text += " Its tensors were not looked at, because PyTorch is not installed."
+    return {"name": record.name, "sha256": record.sha256, "checks": list(checks), "text": text}
+
+
+def _shipped() -> Iterator[dict[str, Any]]:
+    for name in shipped_students():
+        path = resolve(name)
+        status, licence = "shipped", ""
+        try:
+            licence = open_bundle(path).card.licence
+        except HyperKDError as error:
+            # Without the package onnx the model is there all the same.
+            status = "shipped" if error.code == "missing_dependency" else error.message
+        yield _row(name, "student", status, path.stat().st_size, licence, path=str(path))
+
+
+def _stored(target: Store) -> Iterator[dict[str, Any]]:
+    for record in target.records():
+        if isinstance(record, HyperKDError):
+            name = Path(record.context["path"]).stem
+            yield _row(name, "?", "damaged record", None, "", path=record.context["path"])
+        else:
+            values = asdict(record)
+            values["path"] = str(target.folder / values.pop("file"))
+            yield _row(status=target.state(record), **values)
+
+
+def _remote(model: Published, target: Store) -> dict[str, Any]:
+    here = max(map(kept_bytes, target.parts(model.name)), default=0)
+    status = f"{here / 1e6:.1f} MB fetched" if here else "not fetched"
+    return _row(
+        model.name,
+        "teacher",
+        status,
+        model.bytes,
+        model.licence,
+        sha256=model.sha256,
+        revision=model.revision,
+    )
+
+
+def _row(
+    name: str, kind: str, status: str, bytes: Optional[int], licence: str, **more: Any
+) -> dict[str, Any]:
+    blank = dict.fromkeys(("path", "sha256", "url", "revision", "added"))
+    row = {"name": name, "kind": kind, "status": status, "bytes": bytes, "licence": licence}
+    return {**row, **blank, "checks": (), **more}
+
+
+def _expected(model: Published, sha256: Optional[str], unverified: bool) -> Optional[str]:
+    """Return the checksum that the file must have, or None where the user does without."""
+    if sha256 is not None:
+        return _hexadecimal("sha256", sha256, 64)
+    if model.sha256 is None and not unverified:
+        raise HyperKDError(
+            "bad_job",
+            f"HyperKD knows no checksum of {model.name}.",
+            f"Give the one that its page states (--sha256; {model.repository} on the hub, file "
+            f"{model.file}), or accept the file without one (--unverified).",
+        )
+    return None if unverified else model.sha256
+
+
+def _arrived(
+    part: Path, model: Published, expected: Optional[str], report: Reporter
+) -> tuple[str, tuple[str, ...]]:
+    """Check a finished download; a file that is wrong is removed.
+
+    Raises:
+        HyperKDError: ``bad_model`` or ``untrusted_model``.
+    """
+    report.stage(f"Verifying {model.name}")
+    digest = checksum(part, report)
+    wrong: Optional[HyperKDError] = None
+    version: Optional[str] = None
+    if expected not in (None, digest):
+        wrong = HyperKDError(
+            "bad_model",
+            f"Another file came than {model.name}: its SHA-256 is {digest}, expected is "
+            f"{expected}.",
+            "It was removed. Fetch again; if that does not help, the publisher changed the file, "
+            "or something on the way changes it.",
+        )
+    else:
+        try:
+            version = teacher_version(part, report)
+        except HyperKDError as error:
+            # Raised anew below: the traceback would keep the file open on Windows.
+            wrong = HyperKDError(error.code, error.message, error.hint, **error.context)
+    if wrong is None and version not in (None, model.name):
+        wrong = HyperKDError(
+            "bad_model", f"The file holds {version} instead of {model.name}.", "It was removed."
+        )
+    if wrong is not None:
+        forget(part)
+        raise wrong
+    if expected is None:
+        report.log("warning", f"Nobody states the checksum of {model.name}; it came as {digest}.")
+    checks = (CHECKSUM,) * (expected is not None) + (CONTENT,) * (version is not None)
+    return digest, checks
+
+
+def _require_free(target: Store, name: str, replace: bool) -> None:
+    if name in shipped_students():
+        raise HyperKDError(
+            "bad_job",
+            f"{name} is the name of a shipped student.",
+            "Give the model another --name.",
+        )
+    target.require_free(name, replace)
+
+
+def _linked(source: Path, path: str) -> bool:
+    try:
+        os.link(source, path)
+    except OSError:  # another volume, or a file system without links: then it is copied
+        return False
+    return True
+
+
+def _move(part: Path, path: Path) -> None:
+    try:
+        os.replace(part, path)
+    except OSError as error:
+        raise HyperKDError(
+            "unwritable_output",
+            f"Cannot put the model in its place {path}: {error.strerror}.",
+            "Close the programs that use it and fetch again; nothing is transferred anew.",
+        ) from error
+
+
+def _summary(target: Store, record: Record, report: Reporter) -> dict[str, Any]:
+    path = str(target.path(record))
+    report.artifact("model", path)
+    return {
+        **{key: value for key, value in asdict(record).items() if key != "file"},
+        "path": path,
+        "text": f"{record.name}: {path}",
+    }
+
+
+def _canonical(name: str) -> str:
+    """Return the published name that an alias means, or the name itself."""
+    try:
+        return find_published(name).name
+    except HyperKDError:
+        return name
+
+
+def _hexadecimal(field: str, value: str, digits: int) -> str:
+    if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", value):
+        raise HyperKDError(
+            "bad_job",
+            f"{field!r} must be {digits} hexadecimal digits, but is {value!r}.",
+            "A branch or a short commit can mean another file tomorrow: give the full one."
+            if field == "revision"
+            else "Copy it from the page of the file.",
+            key=field,
+        )
+    return value.lower()
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

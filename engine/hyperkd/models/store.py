@@ -1,0 +1,306 @@
+"""The local model store: one folder, each model a file with a small JSON record beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Optional, Union
+
+from hyperkd.errors import HyperKDError
+from hyperkd.partial import SUFFIX, PartialFile
+from hyperkd.types import Reporter
+
+# Names the folder of the store, for the plugin, for a cluster and for tests.
+VARIABLE: Final = "HYPERKD_MODELS"
+
+KINDS: Final = ("student", "teacher")
+# The endings of the files that can be stored, and what they hold.
+FILE_KINDS: Final[Mapping[str, str]] = {
+    ".onnx": "student",
+    ".safetensors": "student",
+    ".pt": "teacher",
+}
+# What a record may say of how the file was checked when it came.
+CHECKSUM: Final = "checksum"  # equal to the one its publisher or the user stated
+CONTENT: Final = "content"  # the card of a student, or exactly the tensors of a teacher
+
+_SCHEMA: Final = 1
+_BLOCK: Final = 1 << 22
+_NAME: Final = re.compile(r"\w(?:[\w.-]{0,62}\w)?")
+# Files that Windows never makes, whatever follows the first dot.
+_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_OPTIONAL_TEXT: Final = (str, type(None))
+_TYPES: Final[dict[str, Any]] = {
+    "name": str,
+    "kind": str,
+    "file": str,
+    "bytes": int,
+    "sha256": str,
+    "licence": str,
+    "added": str,
+    "url": _OPTIONAL_TEXT,
+    "revision": _OPTIONAL_TEXT,
+    "checks": list,
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the store knows of one model.
+
+    Attributes:
+        name: how commands call it.
+        kind: one of ``KINDS``.
+        file: its file in the store, a bare name.
+        bytes, sha256: size and checksum when it came.
+        licence: as its card or its publisher states it; may be empty.
+        added: when it came, ISO 8601 in UTC.
+        url, revision: where it was fetched from; None for a file that was added.
+        checks: ``CHECKSUM``, ``CONTENT``, both or none.
+    """
+
+    name: str
+    kind: str
+    file: str
+    bytes: int
+    sha256: str
+    licence: str
+    added: str
+    url: Optional[str] = None
+    revision: Optional[str] = None
+    checks: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the record as the text of its file."""
+        return json.dumps({"schema": _SCHEMA, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, path: Path) -> Record:
+        """Return the record in the file ``path``.
+
+        Raises:
+            HyperKDError: ``bad_model`` where it is damaged, or leads out of the store.
+        """
+        try:
+            values = json.loads(text)
+            if values.pop("schema") != _SCHEMA or set(values) != set(_TYPES):
+                raise ValueError("other keys than expected")
+            wrong = [key for key, kind in _TYPES.items() if not isinstance(values[key], kind)]
+            if wrong:
+                raise ValueError(f"wrong type of {', '.join(wrong)}")
+            values["checks"] = tuple(values["checks"])
+            record = cls(**values)
+            if record.file not in [record.name + suffix for suffix in FILE_KINDS]:
+                raise ValueError(f"it names the file {record.file}")
+            if record.name != path.stem or record.kind not in KINDS:
+                raise ValueError(f"it says {record.kind} {record.name}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HyperKDError(
+                "bad_model",
+                f"The record {path.name} of the model store is damaged: {error}.",
+                "Remove it and add or fetch the model again.",
+                path=str(path),
+            ) from error
+        return record
+
+
+def default_folder() -> Path:
+    """Return where the models of this user are: ``HYPERKD_MODELS``, or the system's place."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).absolute()
+    home, system = Path.home(), platform.system()
+    if system == "Windows":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif system == "Darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME", ""))
+        # The specification of the variable says to ignore relative paths.
+        base = data if data.is_absolute() else home / ".local" / "share"
+    return base / "HyperKD" / "models"
+
+
+class Store:
+    """A folder of models.
+
+    Args:
+        folder: the folder, which need not exist yet; None takes ``default_folder``.
+    """
+
+    def __init__(self, folder: Optional[Union[str, Path]] = None) -> None:
+        self.folder = default_folder() if folder is None else Path(folder)
+
+    def records(self) -> Iterator[Union[Record, HyperKDError]]:
+        """Yield every record in the order of names, or in its place why it cannot be read."""
+        for path in sorted(self.folder.glob("*.json")):
+            if path.name.endswith(SUFFIX + ".json"):  # notes beside an unfinished download
+                continue
+            try:
+                yield self._read(path)
+            except HyperKDError as error:
+                yield error
+
+    def find(self, name: str) -> Optional[Record]:
+        """Return the record of a model, or None where the store has none of this name.
+
+        Raises:
+            HyperKDError: ``bad_model`` where its record is damaged.
+        """
+        path = self.folder / f"{name}.json"
+        return self._read(path) if _NAME.fullmatch(name) and path.is_file() else None
+
+    def path(self, record: Record) -> Path:
+        """Return the file of a model."""
+        return self.folder / record.file
+
+    def part(self, name: str, revision: str, suffix: str) -> Path:
+        """Return the unfinished file of a download; another revision has another one."""
+        return self.folder / f"{name}@{revision[:12]}{suffix}{SUFFIX}"
+
+    def parts(self, name: str) -> list[Path]:
+        """Return the unfinished files of a model, of every revision."""
+        return sorted(self.folder.glob(f"{name}@*{SUFFIX}"))
+
+    def require_free(self, name: str, replace: bool) -> None:
+        """Refuse a name that is no name, or that another model has unless it is to be replaced.
+
+        Raises:
+            HyperKDError: ``bad_job``.
+        """
+        if (
+            not _NAME.fullmatch(name)
+            or _DEVICES.fullmatch(name)
+            or name.lower().endswith((SUFFIX, *FILE_KINDS))
+        ):
+            raise HyperKDError(
+                "bad_job",
+                f"{name!r} is no name for a model.",
+                "Take up to 64 letters, digits, '-', '_' and '.', with a letter or digit at both "
+                "ends, and no file ending (--name).",
+            )
+        # Windows and macOS take Forest and forest for one file.
+        files = [path for path in self.folder.glob("*") if path.is_file()]
+        clash = [path.name for path in files if path.stem.casefold() == name.casefold()]
+        if clash and (not replace or any(Path(other).stem != name for other in clash)):
+            raise HyperKDError(
+                "bad_job",
+                f"The model store already has {' and '.join(sorted(clash))}.",
+                "Give the model another --name, or --replace the one of exactly this name.",
+                clash=sorted(clash),
+            )
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            HyperKDError: ``unwritable_output``.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HyperKDError(
+                "unwritable_output",
+                f"Cannot make the model store {self.folder}: {error.strerror}.",
+                f"Choose another folder with --store or {VARIABLE}.",
+                path=str(self.folder),
+            ) from error
+
+    def write(self, record: Record) -> None:
+        """Write the record of a model whose file is in its place; an older file of it goes.
+
+        Raises:
+            HyperKDError: ``unwritable_output``, ``out_of_disk``.
+        """
+        with PartialFile(str(self.folder / f"{record.name}.json")) as part:
+            Path(part.temporary).write_text(record.to_json(), encoding="utf-8")
+        for suffix in FILE_KINDS:
+            if record.file != record.name + suffix:
+                (self.folder / (record.name + suffix)).unlink(missing_ok=True)
+
+    def state(self, record: Record) -> str:
+        """Return ``ready``, ``missing``, or ``changed`` where the file has another size."""
+        path = self.path(record)
+        if not path.is_file():
+            return "missing"
+        return "ready" if path.stat().st_size == record.bytes else "changed"
+
+    def verify(self, record: Record, report: Reporter) -> None:
+        """Compare the file of a model with its record.
+
+        Raises:
+            HyperKDError: ``bad_model`` where it is missing or not the file that came.
+        """
+        path, again = self.path(record), "Add or fetch it again with --replace."
+        if not path.is_file():
+            raise HyperKDError("bad_model", f"The file {path} of {record.name} is gone.", again)
+        size = path.stat().st_size
+        if size != record.bytes:
+            raise HyperKDError(
+                "bad_model",
+                f"{record.file} has {size} bytes, but {record.bytes} are on record.",
+                again,
+            )
+        digest = checksum(path, report)
+        if digest != record.sha256:
+            raise HyperKDError(
+                "bad_model",
+                f"{record.file} has changed: its SHA-256 is {digest}, on record is "
+                f"{record.sha256}.",
+                again,
+            )
+
+    @staticmethod
+    def _read(path: Path) -> Record:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise HyperKDError(
+                "bad_model",
+                f"The record {path.name} of the model store cannot be read: {error}.",
+                "Remove it and add or fetch the model again.",
+                path=str(path),
+            ) from error
+        return Record.from_json(text, path)
+
+
+def checksum(path: Path, report: Reporter) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        HyperKDError: ``cancelled``.
+    """
+    digest = hashlib.sha256()
+    for block in _blocks(path, report):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def copy(source: Path, target: Path, report: Reporter) -> str:
+    """Copy a file and return the SHA-256 of what was copied.
+
+    Raises:
+        HyperKDError: ``cancelled``.
+    """
+    digest = hashlib.sha256()
+    with target.open("wb") as file:
+        for block in _blocks(source, report):
+            digest.update(block)
+            file.write(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path, report: Reporter) -> Iterator[bytes]:
+    done, total = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            report.check_cancelled()
+            yield block
+            done += len(block)
+            report.progress(done / 1e6, total / 1e6, "MB")
