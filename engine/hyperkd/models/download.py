@@ -230,7 +230,7 @@ class _Transfer:
         if status == 407:
             return failed(
                 "The proxy asks for a user and a password (HTTP 407).",
-                "Give them in HTTPS_PROXY, as http://user:password@host:port. " + BY_HAND,
+                "Give them in HTTPS_PROXY, before the host of the proxy and an @. " + BY_HAND,
                 status=status,
             )
         if status in (401, 403, 451):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster._gdal_open import open_dataset
@@ -49,7 +49,7 @@ def vrt_sources(path: str, dataset: Any, count: int) -> tuple[BandSource, ...]:
 def _references(path: str, dataset: Any) -> list[list[tuple[str, int]]]:
     """Return for each band of a VRT the files and their bands that it shows."""
     # GDAL wrote this text itself, from what it had parsed: it holds no entities.
-    root = ElementTree.fromstring(dataset.GetMetadata("xml:VRT")[0])  # noqa: S314
+    root = ElementTree.fromstring(dataset.GetMetadata("xml:VRT")[0])  # noqa: S314 # nosec B314
     references = []
     for element in root.findall("VRTRasterBand"):
         sources = []

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Optional
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405
 
 import numpy as np
 
@@ -176,7 +176,7 @@ def parse_metadata(content: bytes, name: str) -> EnmapMetadata:
             "Download it again from the data provider.",
         )
     try:
-        root = ElementTree.fromstring(content)  # noqa: S314 # nosec B314 - no entities, see above
+        root = ElementTree.fromstring(content)  # noqa: S314 # nosec B314
     except ElementTree.ParseError as error:
         raise HyperKDError(
             "bad_product", f"{name} is not well-formed XML: {error}.", "Download it again."
