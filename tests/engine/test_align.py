@@ -133,3 +133,14 @@ def test_the_users_word_wins_over_the_file(tmp_path: Path) -> None:
     valid[2, 3] = False
     twice = np.abs(said_values[:, valid] - 2.0 * told_values[:, valid])
     assert twice.max() <= 1.5  # both are rounded to whole numbers
+
+
+def test_a_misspelt_sensor_is_named_with_the_known_ones(tmp_path: Path) -> None:
+    bands, values = scene()
+    write_scene(tmp_path / "in.tif", bands, values)
+    arguments = {"input": str(tmp_path / "in.tif"), "output": str(tmp_path / "out.tif")}
+    with pytest.raises(
+        HyperKDError, match=r"no sensor preset 'enmapp'.*enmap, enmap-202"
+    ) as caught:
+        align(**arguments, mode="nearest", bands="enmapp", report=SilentReport())
+    assert caught.value.code == "bad_job"

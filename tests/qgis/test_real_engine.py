@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.products import enmap_cube, write_enmap
 from tools.machine import find_interpreter, find_qgis_process
 
 # As the plugin's band table has it: bands without any data do not make a pixel invalid.
@@ -72,6 +73,49 @@ def read(path):
     dataset = gdal.Open(str(path))
     grid = (dataset.GetGeoTransform(), dataset.GetProjection(), dataset.RasterXSize)
     return dataset.ReadAsArray(), grid, dataset.GetRasterBand(1).GetNoDataValue()
+
+
+def centre_nm(path) -> list[float]:
+    """Return the wavelengths that the bands of a raster tell."""
+    from osgeo import gdal
+
+    dataset = gdal.Open(str(path))
+    bands = (dataset.GetRasterBand(number + 1) for number in range(dataset.RasterCount))
+    return [float(band.GetMetadataItem("wavelength")) for band in bands]
+
+
+@pytest.fixture
+def bare(tile, tmp_path) -> tuple[Path, Path]:
+    """Return a scene in EnMAP's order that tells nothing of its bands, and one that tells all.
+
+    The second has the preset's values too, so that both must give the same.
+    """
+    import csv
+
+    import numpy as np
+    from osgeo import gdal
+
+    stored, (geotransform, projection, _), _ = read(tile)
+    stored = stored[np.argsort(centre_nm(tile), kind="stable")].astype(np.int16)
+    preset = Path(__file__).resolve().parents[2] / "engine/hyperkd/spectral/enmap.csv"
+    with preset.open(encoding="ascii") as file:
+        rows = list(csv.DictReader(file))
+    paths = tmp_path / "bare.tif", tmp_path / "complete.tif"
+    for path in paths:
+        dataset = gdal.GetDriverByName("GTiff").Create(str(path), 32, 32, 224, gdal.GDT_Int16)
+        dataset.SetGeoTransform(geotransform)
+        dataset.SetProjection(projection)
+        for number, row in enumerate(rows, 1):
+            band = dataset.GetRasterBand(number)
+            band.WriteArray(stored[number - 1])
+            if path.stem == "complete":
+                band.SetMetadataItem("wavelength", row["centre_nm"])
+                band.SetMetadataItem("wavelength_units", "nm")
+                band.SetMetadataItem("bbl", row["good"])
+                band.SetScale(1e-4)
+                band.SetNoDataValue(_NODATA)
+        dataset = None
+    return paths
 
 
 def children(parent: int) -> list[int]:
@@ -175,6 +219,156 @@ def test_without_an_engine_qgis_process_says_what_to_do(qgis_process, tile, tmp_
     assert "does not exist. Choose another one" in answer.stderr
 
 
+def test_inspect_reports_and_tells_models_whether_the_student_can_use_it(
+    qgis_process, real_engine, tile, tmp_path
+):
+    report = tmp_path / "report.html"
+    answer = qgis_process(
+        *("--json", "run", "hyperkd:inspect", "--", f"INPUT={tile}", f"OUTPUT={report}")
+    )
+    results = json.loads(answer.stdout)["results"]
+    assert results == {
+        "OUTPUT": str(report),
+        "SUITS": True,
+        "GOOD_BANDS": 218,
+        "USED_BANDS": 218,
+        "PROBLEMS": "The wavelengths are not sorted: bands are matched by wavelength.",
+    }
+    html = report.read_text(encoding="utf-8")
+    assert f"<h1>Inspection of {tile.name}</h1>" in html
+    assert "The student tiny can use it." in html
+
+
+def test_import_of_an_enmap_product_applies_its_masks(qgis_process, real_engine, tmp_path):
+    import numpy as np
+
+    product = write_enmap(tmp_path)
+    output = tmp_path / "scene.tif"
+    (metadata,) = product.glob("*METADATA.XML")
+    answer = qgis_process(
+        *("--json", "run", "hyperkd:importproduct", "--"),
+        *(f"PRODUCT={metadata}", "MASK=cloud", "MASK=snow", f"OUTPUT={output}"),
+    )
+    results = json.loads(answer.stdout)["results"]
+    assert results == {
+        "OUTPUT": str(output),
+        "BANDS": 6,
+        "GOOD_BANDS": 5,
+        "VALID_PIXELS": 9,
+        "MASKED_PIXELS": 2,
+    }
+    expected = enmap_cube()
+    expected[:, 0, 1] = expected[:, 1, 3] = _NODATA
+    imported, _, nodata = read(output)
+    assert np.array_equal(imported, expected)
+    assert nodata == _NODATA
+    assert output.with_suffix(".qml").is_file()
+
+
+def test_import_takes_folder_and_zip_and_shows_true_colour(plugin, real_engine, tile, tmp_path):
+    import shutil
+
+    import numpy as np
+    import processing
+    from qgis.core import QgsRasterLayer
+
+    product = write_enmap(tmp_path)
+    archive = shutil.make_archive(str(tmp_path / "delivery"), "zip", tmp_path, product.name)
+    for path in (product, archive):
+        parameters = {"PRODUCT": str(path), "OUTPUT": "TEMPORARY_OUTPUT"}
+        output = processing.run("hyperkd:importproduct", parameters)["OUTPUT"]
+        assert np.array_equal(read(output)[0], enmap_cube())
+    parameters = {"PRODUCT": str(tile), "OUTPUT": str(tmp_path / "scene.tif")}
+    processing.run("hyperkd:importproduct", parameters)
+    renderer = QgsRasterLayer(str(tmp_path / "scene.tif"), "scene").renderer()
+    shown = (renderer.redBand(), renderer.greenBand(), renderer.blueBand())
+    assert [centre_nm(tile)[band - 1] for band in shown] == pytest.approx([660, 560, 480], abs=4)
+
+
+def test_align_gives_the_means_of_the_bands_in_each_range(
+    qgis_process, real_engine, tile, tmp_path
+):
+    import numpy as np
+
+    output = tmp_path / "hls.tif"
+    answer = qgis_process(
+        *("--json", "run", "hyperkd:aligntohls", "--"),
+        *(f"INPUT={tile}", f"OUTPUT={output}", "SCALE=0.0002"),
+    )
+    results = json.loads(answer.stdout)["results"]
+    aligned, grid, _ = read(output)
+    stored, tile_grid, _ = read(tile)
+    assert grid == tile_grid
+    centres = np.array(centre_nm(tile))
+    red = stored[(centres >= 640) & (centres <= 670)].mean(axis=0)
+    valid = aligned[2] != -9999
+    assert results["VALID_PIXELS"] == valid.sum() == valid.size
+    # SCALE says twice what the file says, and is believed
+    assert aligned[2] == pytest.approx(2 * red, abs=0.51)
+
+
+def test_a_raster_without_wavelengths_works_once_its_sensor_is_told(
+    qgis_process, real_engine, bare, tmp_path
+):
+    """The coded sentence of the engine says what is missing, and BANDS provides it."""
+    import numpy as np
+
+    bare_scene, complete_scene = bare
+    output = tmp_path / "hls.tif"
+    run = ("--json", "run", "hyperkd:aligntohls", "--", f"OUTPUT={output}")
+    refused = qgis_process(*run, f"INPUT={bare_scene}", check=False)
+    assert refused.returncode == 1
+    assert "bare.tif (224 bands" in refused.stderr
+    assert "no wavelengths" in refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
+    assert not list(tmp_path.glob("hls*"))
+    qgis_process(*run, f"INPUT={bare_scene}", "BANDS=enmap")
+    told = read(output)[0]
+    qgis_process(*run, f"INPUT={complete_scene}")
+    assert (told != -9999).any()
+    assert np.array_equal(told, read(output)[0])
+
+
+def test_an_unknown_sensor_is_refused_by_the_engine(plugin, real_engine, tile):
+    import processing
+    from qgis.core import QgsProcessingException
+
+    parameters = {"INPUT": str(tile), "BANDS": "enmapp", "OUTPUT": "TEMPORARY_OUTPUT"}
+    with pytest.raises(QgsProcessingException, match="The band table enmapp cannot be read"):
+        processing.run("hyperkd:aligntohls", parameters)
+
+
+@pytest.mark.parametrize(("nodata", "valid_pixels"), [(0, 8), (-1, 16), (None, 16)])
+def test_nodata_of_zero_is_believed(plugin, real_engine, tmp_path, nodata, valid_pixels):
+    import numpy as np
+    import processing
+    from osgeo import gdal
+
+    path = tmp_path / "half.tif"
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 4, 4, 224, gdal.GDT_Int16)
+    dataset.SetGeoTransform((300000.0, 30.0, 0.0, 5800000.0, 0.0, -30.0))
+    half = np.repeat([[0], [0], [2000], [2000]], 4, axis=1)
+    for number in range(224):
+        dataset.GetRasterBand(number + 1).WriteArray(half)
+    dataset.FlushCache()
+    parameters = {"INPUT": str(path), "BANDS": "enmap", "OUTPUT": "TEMPORARY_OUTPUT"}
+    results = processing.run("hyperkd:aligntohls", {**parameters, "NODATA": nodata})
+    assert results["VALID_PIXELS"] == valid_pixels
+
+
+def test_a_broken_product_is_refused_with_its_reason(plugin, real_engine, tmp_path):
+    import processing
+    from qgis.core import QgsProcessingException
+
+    product = write_enmap(tmp_path)
+    (image,) = product.glob("*SPECTRAL_IMAGE.TIF")
+    image.write_bytes(b"")
+    parameters = {"PRODUCT": str(product), "OUTPUT": str(tmp_path / "scene.tif")}
+    with pytest.raises(QgsProcessingException, match=r"is empty \(0 bytes\)"):
+        processing.run("hyperkd:importproduct", parameters)
+    assert not list(tmp_path.glob("scene*"))
+
+
 def test_help_names_parameters_and_outputs(qgis_process):
     text = qgis_process("help", "hyperkd:reconstruct").stdout
     for name in ("INPUT", "MODEL", "OVERLAP", "BATCH", "DEVICE", "ERROR", "OUTPUT", "PROVIDER"):
@@ -201,6 +395,92 @@ def test_a_batch_of_three_gives_what_three_runs_give(plugin, real_engine, shared
     assert np.array_equal(first, again, equal_nan=True)
     assert not np.array_equal(first, second, equal_nan=True)
     assert not np.array_equal(second, third, equal_nan=True)
+
+
+def test_the_batch_window_imports_each_product_with_its_own_masks(
+    plugin, real_engine, feedback, tmp_path
+):
+    """The rows come from QGIS's own window, and run as it runs them."""
+    from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog
+    from qgis.core import QgsApplication, QgsProcessingContext
+
+    products = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        products.append(write_enmap(tmp_path / name))
+    registry = QgsApplication.processingRegistry()
+    dialog = BatchAlgorithmDialog(registry.createAlgorithmById("hyperkd:importproduct"))
+    panel, context = dialog.mainWidget(), QgsProcessingContext()
+    panel.addRow()
+    assert panel.batchRowCount() == 2
+    rows = [(products[0], ["cloud", "snow"]), (products[1], [])]
+    for row, (product, mask) in enumerate(rows):
+        for name, value in (("PRODUCT", str(product)), ("MASK", mask)):
+            column = panel.parameter_to_column[name]
+            panel.wrappers[row][column].setParameterValue(value, context)
+        column = panel.parameter_to_column["OUTPUT"]
+        panel.tblParameters.cellWidget(row + 1, column).setValue(str(tmp_path / f"{row}.tif"))
+    masked = []
+    for row in range(2):
+        parameters, good = panel.parametersForRow(row)
+        assert good
+        results, good = dialog.algorithm().run(parameters, QgsProcessingContext(), feedback)
+        assert good
+        masked.append(results["MASKED_PIXELS"])
+    dialog.close()
+    assert masked == [2, 0]
+    assert [(read(tmp_path / f"{row}.tif")[0] == _NODATA).sum() for row in (0, 1)] == [27, 17]
+
+
+def test_a_model_imports_inspects_and_aligns(plugin, real_engine, tile, tmp_path):
+    """What each step declares is what the next one takes."""
+    import processing
+    from qgis.core import (
+        QgsProcessingModelAlgorithm,
+        QgsProcessingModelChildAlgorithm,
+        QgsProcessingModelChildParameterSource,
+        QgsProcessingModelOutput,
+        QgsProcessingModelParameter,
+        QgsProcessingParameterFile,
+    )
+
+    source = QgsProcessingModelChildParameterSource
+    model = QgsProcessingModelAlgorithm("Prepare", "tests")
+    parameter = QgsProcessingParameterFile("product", "Product")
+    model.addModelParameter(parameter, QgsProcessingModelParameter("product"))
+
+    def add(child, algorithm, sources, output=None):
+        step = QgsProcessingModelChildAlgorithm(algorithm)
+        step.setChildId(child)
+        for name, given in sources.items():
+            step.addParameterSources(name, [given])
+        if output:
+            final = QgsProcessingModelOutput(output, output)
+            final.setChildId(child)
+            final.setChildOutputName("OUTPUT")
+            step.setModelOutputs({output: final})
+        model.addChildAlgorithm(step)
+
+    imported = source.fromChildOutput("import", "OUTPUT")
+    add("import", "hyperkd:importproduct", {"PRODUCT": source.fromModelParameter("product")})
+    add("inspect", "hyperkd:inspect", {"INPUT": imported}, "report")
+    mode = source.fromStaticValue("nearest")
+    add("align", "hyperkd:aligntohls", {"INPUT": imported, "MODE": mode}, "hls")
+    path = tmp_path / "model.model3"
+    assert model.toFile(str(path))
+    loaded = QgsProcessingModelAlgorithm()
+    assert loaded.fromFile(str(path))
+    loaded.initAlgorithm()
+    types = {each.name(): each.type() for each in loaded.destinationParameterDefinitions()}
+    assert types == {"align:hls": "rasterDestination", "inspect:report": "fileDestination"}
+    outputs = {"align:hls": str(tmp_path / "hls.tif"), "inspect:report": "TEMPORARY_OUTPUT"}
+    results = processing.run(loaded, {"product": str(tile), **outputs})
+    children = results["CHILD_RESULTS"]
+    assert children["import"]["GOOD_BANDS"] == children["inspect"]["GOOD_BANDS"] == 218
+    assert children["inspect"]["SUITS"] is True
+    assert results["inspect:report"].endswith(".html")
+    assert Path(results["inspect:report"]).is_file()
+    assert read(tmp_path / "hls.tif")[0].shape == (6, 32, 32)
 
 
 def test_inside_a_model_its_output_feeds_the_next_step(plugin, real_engine, tile, tmp_path):

@@ -9,6 +9,7 @@ later calibrations differ from it by less than 0.4 nm.
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -54,8 +55,14 @@ def sensor_bands(name: str) -> BandTable:
 
 
 def given_bands(text: Optional[str]) -> Union[BandTable, str, None]:
-    """Return the table of the sensor that ``text`` names, else ``text``: a CSV file or None."""
-    return sensor_bands(text) if text is not None and text in SENSORS else text
+    """Return the table of the sensor that ``text`` names; a CSV file or None stays as it is.
+
+    Raises:
+        HyperKDError: ``bad_job`` where it is neither a sensor nor a CSV file.
+    """
+    if text is None or text.lower().endswith(".csv") or os.path.exists(text):
+        return text
+    return sensor_bands(text)
 
 
 @cache

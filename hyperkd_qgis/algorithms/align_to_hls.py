@@ -1,0 +1,77 @@
+"""``hyperkd:aligntohls``: the six bands that the teacher of the students sees."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingOutputNumber, QgsProcessingParameterEnum
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+
+MODE = "MODE"
+OUTPUT = "OUTPUT"
+
+
+class AlignToHlsAlgorithm(EngineAlgorithm):
+    """Makes the six bands of HLS from the many of a hyperspectral raster."""
+
+    NAME = "aligntohls"
+    KIND = "align"
+    GROUP = "prepare"
+    STYLES = {OUTPUT: "hls"}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Align to HLS")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Makes the six HLS bands that Prithvi sees from a hyperspectral raster.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr("hyperspectral,hls,landsat,sentinel-2,prithvi,resample,multispectral,enmap")
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return (
+            tr(
+                "<p>Makes the six bands of the Harmonized Landsat and Sentinel-2 data set from a "
+                "hyperspectral raster: blue, green, red, near infrared and two of short-wave "
+                "infrared. These are what the foundation model Prithvi, the teacher of the "
+                "students, sees of a scene.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm) and cover 450 to "
+                "2290 nm.</p>"
+                "<h3>How a band is made</h3>"
+                "<p><i>range_mean</i>: the mean of all good bands in its range, as the students "
+                "were taught. <i>srf_gaussian</i>: weighted by a bell-shaped response. "
+                "<i>nearest</i>: the one band nearest to its centre.</p>"
+                "<h3>HLS bands</h3>"
+                "<p>Reflectance times 10000 in a GeoTIFF with the grid of the input, shown in "
+                "true colour. A pixel that lacks a band that is needed has no data.</p>"
+            )
+            + parameters.band_overrides_help()
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        self.addParameter(parameters.input_raster())
+        mode = QgsProcessingParameterEnum(
+            MODE,
+            tr("How a band is made"),
+            options=["range_mean", "srf_gaussian", "nearest"],
+            defaultValue="range_mean",
+            usesStaticStrings=True,
+        )
+        help_text = tr("From all bands in its range, by a Gaussian response, or the nearest.")
+        self.addParameter(parameters.with_help(mode, help_text))
+        for override in parameters.band_overrides():
+            self.addParameter(override)
+        self.addParameter(
+            parameters.raster_output(OUTPUT, tr("HLS bands"), tr("The GeoTIFF to write."))
+        )
+        self.addOutput(QgsProcessingOutputNumber("VALID_PIXELS", tr("Pixels with data")))

@@ -1,0 +1,80 @@
+"""``hyperkd:importproduct``: one GeoTIFF from what a mission's ground segment delivers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingContext, QgsProcessingOutputNumber
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+from .parameters import PRODUCT
+
+MASK = "MASK"
+OUTPUT = "OUTPUT"
+
+
+class ImportProductAlgorithm(EngineAlgorithm):
+    """Turns a delivered product into a raster that describes itself."""
+
+    NAME = "importproduct"
+    KIND = "import"
+    GROUP = "prepare"
+    STYLES = {OUTPUT: "true_colour"}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Import product")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr("hyperspectral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,cloud mask,quality")
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return tr(
+            "<p>Writes what a mission delivers as one GeoTIFF that tells its wavelengths, band "
+            "widths, bad bands, gain and offset, so that every program reads it right. Stored "
+            "values and the grid stay as they are.</p>"
+            "<h3>Product</h3>"
+            "<p>Choose the file, or write the path of the product's folder.<br>"
+            "EnMAP L2A: the …-METADATA.XML, the .zip or the folder.<br>"
+            "PRISMA L2D: the .he5.<br>"
+            "EMIT L2A: the .nc; its pixels are put on the map grid.<br>"
+            "DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.</p>"
+            "<p>Any raster with wavelengths can be imported too.</p>"
+            "<h3>Pixels to leave out</h3>"
+            "<p>EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or defective "
+            "pixels, as the product's quality layers say. They become no data in all bands.</p>"
+            "<h3>Imported scene</h3>"
+            "<p>The GeoTIFF, shown in true colour.</p>"
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        self.addParameter(parameters.product())
+        mask = parameters.several(
+            MASK,
+            tr("Pixels to leave out (EnMAP)"),
+            ["cloud", "cloud_shadow", "haze", "cirrus", "snow", "water", "land", "defective"],
+        )
+        help_text = tr("What the quality layers of EnMAP mark; it becomes no data in all bands.")
+        self.addParameter(parameters.with_help(mask, help_text))
+        self.addParameter(
+            parameters.raster_output(OUTPUT, tr("Imported scene"), tr("The GeoTIFF to write."))
+        )
+        self.addOutput(QgsProcessingOutputNumber("BANDS", tr("Bands")))
+        self.addOutput(QgsProcessingOutputNumber("GOOD_BANDS", tr("Good bands")))
+        self.addOutput(QgsProcessingOutputNumber("VALID_PIXELS", tr("Pixels with data")))
+        self.addOutput(QgsProcessingOutputNumber("MASKED_PIXELS", tr("Pixels left out")))
+
+    def _subject_of(self, values: dict[str, Any], context: QgsProcessingContext) -> str:
+        path = Path(self.parameterAsString(values, PRODUCT, context))
+        return path.name if path.is_dir() else path.stem.partition("-METADATA")[0]
