@@ -1,0 +1,83 @@
+"""The command line of build.py, and the table of benchmarks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import build
+from tools import benchmarks, environment, machine
+from tools.machine import Interpreter, SetupError
+
+QGIS = Interpreter("/usr/bin/python3", (3, 11, 2), "3.22.16", "3.6.2", "1.24.2", venv=True)
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """Record what build.py runs, with everything set up already."""
+    commands: list[list[str]] = []
+
+    def run(command: list[object], **options: object) -> int:
+        commands.append([str(part) for part in command])
+        return 5
+
+    monkeypatch.setattr(build, "ensure_qgis", lambda: QGIS)
+    monkeypatch.setattr(build, "ensure", lambda task, interpreter: Path("python"))
+    monkeypatch.setattr(build, "TEST_PROFILE", tmp_path)
+    monkeypatch.setattr(build, "run", run)
+    return commands
+
+
+def test_arguments_of_test_go_to_pytest_flags_included(ran: list[list[str]]) -> None:
+    assert build.main(["test", "-k", "blend", "--help"]) == 5
+    assert ran == [["python", "-m", "pytest", "-k", "blend", "--help"]]
+
+
+def test_what_only_the_user_can_do_ends_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> Interpreter:
+        raise SetupError("QGIS is missing.\nType this.")
+
+    monkeypatch.setattr(build, "ensure_qgis", refuse)
+    assert build.main(["check"]) == 1
+    assert capsys.readouterr().err == "build.py: QGIS is missing.\nType this.\n"
+
+
+@pytest.mark.parametrize("words", [[], ["demon"], ["demo", "--rasta", "x"], ["package", "now"]])
+def test_a_command_line_that_is_wrong_ends_with_2(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        build.main(words)
+
+
+def test_build_py_needs_nothing_but_the_standard_library() -> None:
+    # -S: no site-packages at all, so neither ours nor the system's.
+    answer = subprocess.run(
+        [sys.executable, "-S", "-E", str(machine.ROOT / "build.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    for command in ("demo", "test", "check", "package", "bench", "link"):
+        assert f"\n    {command} " in answer.stdout
+    assert set(environment.EXTRAS) == {"demo", "test", "check", "bench", "link"}
+
+
+def test_a_table_has_aligned_columns() -> None:
+    rows = [{"command": "embed", "seconds": 1.23456}, {"command": "x", "seconds": 123456.0}]
+    assert benchmarks.table(rows).splitlines() == [
+        "command  seconds",
+        "-------  ---------",
+        "embed    1.235",
+        "x        1.235e+05",
+    ]
+    assert benchmarks.table([]) == "(no rows)"
+
+
+def test_an_unknown_benchmark_is_refused_with_those_there_are() -> None:
+    with pytest.raises(SetupError, match=r"no benchmark nothing\. There are: .*commands"):
+        benchmarks.run_benchmarks(Path("python"), "nothing", quick=True)
