@@ -335,3 +335,26 @@ def test_potsdam_folded_equals_unfolded_with_shuffled_bands(tiny, shared, dtype)
 
 def test_resolve_finds_the_shipped_student():
     assert resolve("tiny") == TINY
+
+
+# --- the figures --------------------------------------------------------------------------
+
+
+def test_the_documented_figures_are_those_of_the_card(tiny):
+    """Every row of the card's figures stands in docs/student.md, number by number."""
+    text = (SHIPPED.parents[1] / "docs" / "student.md").read_text(encoding="utf-8")
+    metrics = tiny.card.metrics
+    tables = [*metrics["reconstruction"].values(), metrics["linear_probe"]]
+    rows = [
+        f"| {name} | {' | '.join(f'{number:g}' for number in figures.values())} |"
+        for table in tables
+        for name, figures in table.items()
+    ]
+    assert len(rows) > 10
+    assert [row for row in rows if row not in text] == []
+
+
+def test_the_shipped_student_beats_baselines_that_need_no_training(tiny):
+    for figures in tiny.card.metrics["reconstruction"].values():
+        assert figures["student"]["psnr_db"] > figures["band mean"]["psnr_db"]
+        assert figures["student"]["sam_deg"] < figures["band mean"]["sam_deg"]

@@ -1,0 +1,243 @@
+"""Train the shipped student from simulated scenes, and measure it on held-out ones.
+
+    python benchmarks/train_student.py --steps 5000 --threads 2 --bfloat16
+
+Scenes come from hyperkd.synth, each from its own seed, and are never written.
+Where the real EnMAP tiles of Potsdam lie at --potsdam, the nine of the
+southern block are trained on as well and the four of the northern block are
+held out. The same seed, steps and threads give the same student. The figures
+go into the card; what each of them means is in docs/student.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import datetime
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from student_figures import Crops, Figures, probe_figures, reconstruction_figures
+
+from hyperkd.models.card import ModelCard
+from hyperkd.models.nets.student import PRESETS, Student
+from hyperkd.raster.source import FakeRaster, open_raster
+from hyperkd.spectral.sensors import canonical_bands
+from hyperkd.synth.scene import Scene as SimulatedScene
+from hyperkd.training.checkpoint import architecture, save_checkpoint
+from hyperkd.training.dataset import CropSampler, Scene, band_statistics, read_scene
+from hyperkd.training.export import export_student
+from hyperkd.training.initial import start_from_components
+from hyperkd.training.loop import Settings, train
+
+ROOT = Path(__file__).resolve().parents[1]
+LOG = logging.getLogger("train_student")
+
+# Columns and rows of the tiles in their scene; the blocks touch in one corner only.
+NORTH = ((64, 32), (96, 32), (128, 32), (128, 0))
+SOUTH = (
+    (96, 96), (128, 96), (160, 96), (160, 64), (128, 128),
+    (160, 128), (192, 128), (160, 160), (192, 160),
+)  # fmt: skip
+
+VALIDATION_SEED = 1_000_000  # far from every training seed
+POTSDAM_SHARE = 0.1  # of the crops; a hundredth of the pixels would hardly be seen
+
+
+class LogReporter:
+    """Tells the log how training goes."""
+
+    def stage(self, name: str) -> None:
+        """Begin a stage."""
+        LOG.info("%s", name)
+
+    def progress(self, done: float, total: float, unit: str) -> None:
+        """Say nothing: the metrics tell how far it is."""
+
+    def metric(self, step: int, values: Mapping[str, float]) -> None:
+        """Write one line of numbers."""
+        LOG.info("step %d: %s", step, ", ".join(f"{k} {v:.5g}" for k, v in values.items()))
+
+    def log(self, level: str, message: str) -> None:
+        """Pass a message on."""
+        LOG.log(logging.WARNING if level == "warning" else logging.INFO, "%s", message)
+
+    def artifact(self, role: str, path: str) -> None:
+        """Name a finished file."""
+        LOG.info("%s: %s", role, path)
+
+    def check_cancelled(self) -> None:
+        """Do nothing: Ctrl+C ends a script."""
+
+
+def simulate(seed: int, side: int) -> tuple[Scene, NDArray[np.uint8]]:
+    """Return a simulated scene on the student's bands, and its class map."""
+    simulated = SimulatedScene(side, side, seed, border=0.1)
+    layers = simulated.render(simulated.grid.window)
+    source = FakeRaster(layers.scene, simulated.bands, simulated.grid)
+    return read_scene(source, canonical_bands(), f"simulated {seed}"), layers.classes[0]
+
+
+def read_potsdam(folder: Path, tiles: Sequence[tuple[int, int]], name: str) -> Optional[Scene]:
+    """Return a block of Potsdam tiles as one scene, invalid where there is none."""
+    paths = {place: folder / f"enmap_potsdam_tile_{place[0]}_{place[1]}.tif" for place in tiles}
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    side = 32
+    first = np.min(tiles, 0)
+    cols, rows = np.max(tiles, 0) - first + side
+    bands = canonical_bands()
+    pixels = np.zeros((rows, cols, len(bands)), np.int16)
+    valid = np.zeros((rows, cols), np.bool_)
+    for place, path in paths.items():
+        col, row = place - first
+        with open_raster(str(path)) as source:
+            tile = read_scene(source, bands, path.stem)
+        pixels[row : row + side, col : col + side] = tile.pixels
+        valid[row : row + side, col : col + side] = tile.valid
+    return Scene(name, pixels, valid)
+
+
+def main() -> None:
+    """Simulate, train, measure, export."""
+    args = _arguments()
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    LOG.setLevel(logging.INFO)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    config = PRESETS[args.preset]
+
+    started = time.perf_counter()
+    scenes = [simulate(args.seed + i, args.side)[0] for i in range(args.scenes)]
+    held_out = [
+        simulate(VALIDATION_SEED + args.seed + i, args.side) for i in range(args.held_out_scenes)
+    ]
+    weights = [1.0 / len(scenes)] * len(scenes)
+    potsdam = read_potsdam(args.potsdam, SOUTH, "Potsdam, southern block")
+    north = read_potsdam(args.potsdam, NORTH, "Potsdam, northern block")
+    if potsdam is not None:
+        scenes.append(potsdam)
+        weights.append(POTSDAM_SHARE)
+    LOG.info("%d scenes in %.0f s", len(scenes), time.perf_counter() - started)
+
+    mean, std = band_statistics(scenes)
+    student = Student(config, mean.tolist(), std.tolist()).to(args.device)
+    random = Student(config, mean.tolist(), std.tolist()).to(args.device)
+    settings = Settings(
+        args.steps,
+        args.batch,
+        args.chunk,
+        learning_rate=args.learning_rate,
+        seed=args.seed,
+        bfloat16=args.bfloat16,
+    )
+    sampler = CropSampler(scenes, config.tile, weights)
+    started = time.perf_counter()
+    start_from_components(student, sampler, np.random.default_rng(args.seed))
+    beginning = copy.deepcopy(student)
+    history = train(student, sampler, settings, LogReporter())
+    seconds = time.perf_counter() - started
+
+    metrics = {
+        "protocol": "docs/student.md#figures",
+        "reconstruction": _measure(student, held_out, north, args),
+        "linear_probe": probe_figures(
+            {
+                "embedding": student,
+                "embedding before training": beginning,
+                "embedding of random weights": random,
+            },
+            [scene for scene, _ in held_out],
+            [classes for _, classes in held_out],
+            per_class=100,
+            seed=args.seed,
+        ),
+        "loss": round(float(np.mean([entry["loss"] for entry in history[-5:]])), 5),
+    }
+    LOG.info("%s", json.dumps(metrics, indent=1))
+    card = ModelCard(
+        name=args.preset,
+        task="pretrain",
+        bands=canonical_bands(),
+        mean=tuple(mean.tolist()),
+        std=tuple(std.tolist()),
+        patch_px=config.patch,
+        tile_px=config.tile,
+        receptive_field_px=config.tile,
+        embedding_dim=config.dim,
+        licence="GPL-2.0-or-later",
+        created=datetime.date.today().isoformat(),
+        architecture=architecture(args.preset, config),
+        training={
+            "objective": "masked autoencoder, mean squared error of hidden patches",
+            "start": "principal components of spectra and patches, least-squares head",
+            "simulated_scenes": args.scenes,
+            "simulated_seeds": [args.seed, args.seed + args.scenes - 1],
+            "scene_px": args.side,
+            "real_tiles": [] if potsdam is None else [f"Potsdam {x} {y}" for x, y in SOUTH],
+            "real_share": 0.0 if potsdam is None else round(weights[-1] / sum(weights), 4),
+            **dataclasses.asdict(settings),
+            "threads": args.threads,
+            "device": args.device,
+            "seconds": round(seconds),
+            "script": "benchmarks/train_student.py",
+        },
+        metrics=metrics,
+    )
+    args.output.mkdir(parents=True, exist_ok=True)
+    student = student.cpu()
+    card = export_student(student, card, args.output / f"{args.preset}.onnx")
+    save_checkpoint(args.output / f"{args.preset}.safetensors", student, card)
+
+
+def _measure(
+    student: Student,
+    held_out: Sequence[tuple[Scene, NDArray[np.uint8]]],
+    north: Optional[Scene],
+    args: argparse.Namespace,
+) -> Mapping[str, Figures]:
+    tile, patch = student.config.tile, student.config.patch
+    groups: list[tuple[str, list[Scene], int]] = [
+        ("held-out simulated scenes", [scene for scene, _ in held_out], 64)
+    ]
+    if north is not None:
+        groups.append(("held-out Potsdam tiles", [north], 16))
+    return {
+        name: reconstruction_figures(student, Crops.draw(group, tile, patch, count, args.seed))
+        for name, group, count in groups
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="tiny")
+    parser.add_argument("--steps", type=int, default=5000, help="optimiser steps")
+    parser.add_argument("--batch", type=int, default=32, help="tiles per step")
+    parser.add_argument("--chunk", type=int, default=8, help="tiles computed at once")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--scenes", type=int, default=80, help="simulated scenes to train on")
+    parser.add_argument("--held-out-scenes", type=int, default=8)
+    parser.add_argument("--side", type=int, default=192, help="side of a simulated scene in pixels")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="faster where the CPU or GPU has it"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--potsdam", type=Path, default=ROOT.parent / "shared" / "data" / "potsdam" / "images"
+    )
+    parser.add_argument("--output", type=Path, default=ROOT / "resources" / "students")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""What a model's name means: a shipped student, one of the model store, or a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Union
+
+from hyperkd.errors import HyperKDError
+from hyperkd.models.store import Record, Store
+
+# engine/hyperkd/models/registry.py -> the repository, or the plugin's folder in its zip.
+SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "students"
+
+
+def shipped_students() -> tuple[str, ...]:
+    """Return the names of the students that come with HyperKD."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.onnx")))
+
+
+def resolve(name_or_path: Union[str, Path]) -> Path:
+    """Return the file that a name or a path means; a name goes before a file of that name.
+
+    Raises:
+        HyperKDError: ``bad_model`` where there is neither such a model nor such a file.
+    """
+    known = shipped_students()
+    if str(name_or_path) in known:
+        return SHIPPED / f"{name_or_path}.onnx"
+    store = Store()
+    record = store.find(str(name_or_path))
+    if record is not None:
+        return store.path(record)
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    stored = [each for each in store.records() if isinstance(each, Record)]
+    known += tuple(each.name for each in stored if each.file.endswith(".onnx"))
+    raise HyperKDError(
+        "bad_model",
+        f"There is no model {str(name_or_path)!r}.",
+        f"Give the path of an .onnx file, or a name: {', '.join(known) or 'none is shipped'}.",
+        known=list(known),
+    )

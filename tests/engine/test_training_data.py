@@ -1,0 +1,171 @@
+"""Scenes for training, and the crops drawn from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.source import FakeRaster
+from hyperkd.training.dataset import UNIT, CropSampler, Scene, band_statistics, read_scene
+from hyperkd.types import BandTable, Wavelengths
+
+BANDS = Wavelengths([500.0, 600.0, 700.0], [10.0, 10.0, 10.0])
+
+
+def table(centre_nm, good=None, scale=1e-4, offset=0.0, nodata=-32768.0) -> BandTable:
+    count = len(centre_nm)
+    return BandTable(
+        Wavelengths(centre_nm, np.full(count, 10.0)),
+        np.ones(count, bool) if good is None else good,
+        np.full(count, scale),
+        np.full(count, offset),
+        np.full(count, nodata),
+    )
+
+
+def numbered(rows, cols, name="numbered") -> Scene:
+    """A scene of two bands that hold each pixel's row and column."""
+    row, col = np.mgrid[:rows, :cols].astype(np.int16)
+    return Scene(name, np.stack((row, col), 2), np.ones((rows, cols), bool))
+
+
+# --- reading -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_stored_values_become_reflectance_times_10000(dtype):
+    data = np.arange(3 * 4 * 5).reshape(3, 4, 5).astype(dtype)
+    source = FakeRaster(data, table(BANDS.centre_nm, scale=2e-4, offset=0.01))
+    scene = read_scene(source, BANDS, "s")
+    np.testing.assert_array_equal(scene.pixels, np.moveaxis(2 * data + 100, 0, 2))
+    assert scene.pixels.dtype == np.int16 and scene.valid.all()
+
+
+def test_bands_are_matched_by_wavelength_and_bad_ones_left_out():
+    data = np.stack([np.full((2, 2), value, np.int16) for value in (700, -32768, 500, 600)])
+    good = np.array([True, False, True, True])
+    source = FakeRaster(data, table([700.0, 650.0, 500.0, 600.0], good))
+    scene = read_scene(source, BANDS, "s")
+    assert scene.pixels[1, 1].tolist() == [500, 600, 700]
+    assert scene.valid.all()
+
+
+def test_missing_pixels_are_invalid_and_zero():
+    data = np.full((3, 4, 5), 1000, np.int16)
+    data[:, 1, 2] = -32768
+    scene = read_scene(FakeRaster(data, table(BANDS.centre_nm)), BANDS, "s")
+    assert np.argwhere(~scene.valid).tolist() == [[1, 2]]
+    assert scene.pixels[1, 2].tolist() == [0, 0, 0]
+    assert (scene.pixels[scene.valid] == 1000).all()
+
+
+def test_a_scene_larger_than_one_window_is_read_without_seams():
+    data = np.random.default_rng(0).integers(0, 9000, (3, 300, 270), dtype=np.int16)
+    source = FakeRaster(data, table(BANDS.centre_nm))
+    scene = read_scene(source, BANDS, "s")
+    np.testing.assert_array_equal(scene.pixels, np.moveaxis(data, 0, 2))
+    assert max(window.height * window.width for window in source.windows) <= 256 * 256
+
+
+def test_values_beyond_the_int16_range_are_clipped():
+    data = np.array([[[-5.0]], [[0.5]], [[9.0]]], np.float32)
+    scene = read_scene(FakeRaster(data, table(BANDS.centre_nm, scale=1.0)), BANDS, "s")
+    assert scene.pixels[0, 0].tolist() == [-32768, 5000, 32767]
+
+
+def test_a_scene_without_a_valid_pixel_is_refused():
+    source = FakeRaster(np.full((3, 2, 2), -32768, np.int16), table(BANDS.centre_nm))
+    with pytest.raises(HyperKDError, match="north.tif holds no valid pixel to train on") as caught:
+        read_scene(source, BANDS, "north.tif")
+    assert caught.value.code == "no_valid_pixels"
+
+
+def test_a_scene_that_misses_the_bands_is_refused():
+    source = FakeRaster(np.ones((2, 2, 2), np.int16), table([1500.0, 1600.0]))
+    with pytest.raises(HyperKDError) as caught:
+        read_scene(source, BANDS, "s")
+    assert caught.value.code == "band_mismatch"
+
+
+def test_statistics_count_every_valid_pixel_once():
+    generator = np.random.default_rng(1)
+    scenes = [
+        Scene(
+            str(i),
+            generator.integers(-50, 6000, (7, 5 + i, 3), dtype=np.int16),
+            generator.random((7, 5 + i)) < 0.7,
+        )
+        for i in range(3)
+    ]
+    pixels = np.concatenate([scene.pixels[scene.valid] for scene in scenes]) * UNIT
+    mean, std = band_statistics(scenes)
+    np.testing.assert_allclose(mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(std, pixels.std(0), rtol=1e-9)
+
+
+def test_a_constant_band_gets_a_floor_instead_of_a_zero():
+    scene = Scene("s", np.full((4, 4, 2), 1234, np.int16), np.ones((4, 4), bool))
+    mean, std = band_statistics([scene])
+    np.testing.assert_allclose(mean, 0.1234)
+    np.testing.assert_allclose(std, 1e-3)
+
+
+# --- crops -------------------------------------------------------------------------------
+
+
+def test_crops_are_whole_pieces_of_the_scene_in_all_eight_orientations():
+    pixels, valid = CropSampler([numbered(40, 30)], 8).batch(np.random.default_rng(0), 200)
+    assert valid.all()
+    steps = set()
+    for crop in pixels.astype(int):
+        down, right = crop[1, 0] - crop[0, 0], crop[0, 1] - crop[0, 0]
+        row, col = np.mgrid[:8, :8]
+        expected = crop[0, 0] + row[..., None] * down + col[..., None] * right
+        np.testing.assert_array_equal(crop, expected)
+        assert abs(down).sum() == abs(right).sum() == 1 and down @ right == 0
+        steps.add((*down, *right))
+    assert len(steps) == 8
+
+
+def test_a_scene_smaller_than_the_tile_is_invalid_around():
+    scene = numbered(6, 20)
+    pixels, valid = CropSampler([scene], 8).batch(np.random.default_rng(1), 50)
+    assert set(valid.sum((1, 2))) == {48}
+    assert (pixels[~valid] == 0).all()
+    for crop, mask in zip(pixels, valid):
+        assert len(np.unique(crop[mask], axis=0)) == 48
+
+
+def test_crops_with_too_little_data_are_not_taken():
+    scene = numbered(64, 64)
+    scene.valid[:, :40] = False
+    _, valid = CropSampler([scene], 16, min_valid=0.75).batch(np.random.default_rng(2), 100)
+    assert valid.mean((1, 2)).min() >= 0.75
+
+
+def test_a_scene_that_cannot_give_a_crop_is_refused():
+    scene = numbered(400, 400, "sparse.tif")
+    scene.valid[:] = False
+    scene.valid[::20, ::20] = True
+    sampler = CropSampler([scene], 8)
+    with pytest.raises(HyperKDError, match="sparse.tif holds no 8 x 8 pixels of which") as caught:
+        sampler.batch(np.random.default_rng(0), 1)
+    assert caught.value.code == "no_valid_pixels"
+
+
+def test_scenes_are_drawn_by_their_weights():
+    scenes = [numbered(16, 16), numbered(16, 16)]
+    scenes[1].pixels[:] = -1
+    pixels, _ = CropSampler(scenes, 8, weights=[3, 1]).batch(np.random.default_rng(3), 1000)
+    share = (pixels[:, 0, 0, 0] == -1).mean()
+    assert abs(share - 0.25) < 5 * (0.25 * 0.75 / 1000) ** 0.5
+
+
+def test_the_same_generator_gives_the_same_crops():
+    sampler = CropSampler([numbered(40, 30)], 8)
+    first = sampler.batch(np.random.default_rng(9), 20)
+    again = sampler.batch(np.random.default_rng(9), 20)
+    other = sampler.batch(np.random.default_rng(10), 20)
+    np.testing.assert_array_equal(first[0], again[0])
+    assert (first[0] != other[0]).any()
