@@ -132,13 +132,15 @@ def _algorithm(
     qgis_process: str, environment: Mapping[str, str], name: str, **parameters: object
 ) -> None:
     """Run one algorithm and make sure that it wrote what it was asked for."""
+    outputs = [Path(str(parameters[key])) for key in ("OUTPUT", "ERROR") if key in parameters]
+    for path in outputs:
+        path.unlink(missing_ok=True)  # one of an earlier demo proves nothing
     given = [f"{key}={value}" for key, value in parameters.items()]
     # Parameters on the command line, not as JSON on standard input: QGIS reads
     # the latter only from 3.24 on.
     said = _call([qgis_process, "run", f"hyperkd:{name}", "--", *given], environment)
-    for key in ("OUTPUT", "ERROR"):
-        path = parameters.get(key)
-        if isinstance(path, Path) and not path.is_file():
+    for path in outputs:
+        if not path.is_file():
             raise SetupError(f"hyperkd:{name} wrote no {path}.\n{_tail(said)}")
 
 

@@ -92,6 +92,8 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     if not any(environment.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG")):
         # Qt turns file names with umlauts into question marks without a locale.
         environment["LANG"] = "C.UTF-8"
+    # Tools and libraries keep caches; outside the checkout nothing is written.
+    environment["XDG_CACHE_HOME"] = str(BUILD / "cache")
     # onnxruntime's official builds report to their maker unless this is set.
     environment["ORT_DISABLE_TELEMETRY"] = "1"
     environment.update(extra or {})
@@ -122,7 +124,6 @@ def qgis_environment(
             "QGIS_CUSTOM_CONFIG_PATH": str(profile),
             "XDG_RUNTIME_DIR": str(runtime),
             # QGIS and Qt keep more than the profile, and keep it in these.
-            "XDG_CACHE_HOME": str(BUILD / "cache"),
             "XDG_CONFIG_HOME": str(profile / "config"),
             "XDG_DATA_HOME": str(profile / "data"),
             **(extra or {}),

@@ -18,6 +18,9 @@ NAME = "hyperkd_qgis"
 # What lies at the top of the repository but inside the plugin's folder.
 SHARED_ENTRIES = ("metadata.txt", "LICENSE", "engine", "resources")
 
+# Tells a folder that we assembled, and may replace, from one that a user installed.
+MARKER = ".linked"
+
 # The plugin repository's limits: 25 MB, nothing compiled or executable, no dotfiles.
 MAXIMUM_ZIP_BYTES = 25 * 1024 * 1024
 FORBIDDEN_SUFFIXES = frozenset(
@@ -68,11 +71,15 @@ def link(plugins: Path, root: Path = ROOT) -> Path:
     are copied, and linking again brings them up to date.
     """
     folder = plugins / NAME
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        _remove_assembled(folder)
+    if folder.exists() and not (folder / MARKER).exists():
+        raise SetupError(
+            f"{folder} holds an installed copy of the plugin.\n"
+            "Uninstall it in QGIS (Plugins, Manage and Install Plugins) first."
+        )
+    if folder.exists():
+        shutil.rmtree(folder)  # removes links, never what they point at
     folder.mkdir(parents=True)
+    (folder / MARKER).write_text(f"made by build.py from {root}\n", encoding="utf-8")
     for name, target in entries(root).items():
         try:
             (folder / name).symlink_to(target, target_is_directory=target.is_dir())
@@ -80,17 +87,6 @@ def link(plugins: Path, root: Path = ROOT) -> Path:
             copy = shutil.copytree if target.is_dir() else shutil.copy2
             copy(target, folder / name)
     return folder
-
-
-def _remove_assembled(folder: Path) -> None:
-    """Remove a plugin folder that ``link`` made, and refuse to touch an installed one."""
-    kept = [p.name for p in folder.iterdir() if not p.is_symlink() and p.name != "__pycache__"]
-    if kept and os.name != "nt":
-        raise SetupError(
-            f"{folder} holds an installed copy of the plugin ({kept[0]} is no link).\n"
-            "Uninstall it in QGIS (Plugins, Manage and Install Plugins) first."
-        )
-    shutil.rmtree(folder)  # removes links, never what they point at
 
 
 def default_profile() -> Path:

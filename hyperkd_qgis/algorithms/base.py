@@ -142,7 +142,9 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             path = self._output(definition, parameters, context)
             if path:
                 results[definition.name()] = path
-        fields = {**self._fields, **{name.lower(): path for name, path in results.items()}}
+        # QGIS takes a relative path from its own folder, the engine from that of the job file.
+        targets = {name.lower(): os.path.abspath(path) for name, path in results.items()}
+        fields = {**self._fields, **targets}
         run = run_job(
             self._engine, self.KIND, fields, FeedbackListener(feedback), list(results.values())
         )

@@ -418,6 +418,17 @@ def test_relative_paths_become_absolute(run, working_engine, scene, monkeypatch)
     assert job["model"] == str(scene.parent / "own.onnx")
 
 
+def test_a_relative_output_lies_where_its_user_is(run, working_engine, scene, monkeypatch):
+    """In the folder of the job file it would vanish with the job, and the run would succeed."""
+    (scene.parent / "maps").mkdir()
+    monkeypatch.chdir(scene.parent)
+    run("hyperkd:reconstruct", INPUT=str(scene), OUTPUT="here.tif", ERROR="maps/there.tif")
+    assert working_engine()["output"] == str(scene.parent / "here.tif")
+    assert working_engine()["error"] == str(scene.parent / "maps" / "there.tif")
+    assert (scene.parent / "here.tif").is_file()
+    assert (scene.parent / "maps" / "there.tif").is_file()
+
+
 def test_a_layer_of_the_project_is_found_by_its_name(run, working_engine, scene):
     from qgis.core import QgsProject, QgsRasterLayer
 

@@ -200,6 +200,9 @@ def test_qgis_runs_without_a_screen_and_beside_the_users_profile(
     assert environment["QT_QPA_PLATFORM"] == "offscreen"
     assert environment["QGIS_CUSTOM_CONFIG_PATH"] == str(tmp_path / "profile")
     assert environment["EXTRA"] == "1"
+    assert environment["ORT_DISABLE_TELEMETRY"] == "1"
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        assert environment[name].startswith((str(tmp_path), str(machine.BUILD)))
     assert environment["PATH"].split(os.pathsep)[0] == "/usr/bin"
     assert environment["LANG"] == "C.UTF-8"
     assert not {"PYTHONPATH", "QGIS_PLUGINPATH"} & set(environment)

@@ -93,6 +93,7 @@ def test_links_lead_into_the_repository(repository: Path, tmp_path: Path) -> Non
     folder = plugin.link(tmp_path / "plugins", repository)
     assert folder == tmp_path / "plugins" / "hyperkd_qgis"
     assert sorted(path.name for path in folder.iterdir()) == [
+        ".linked",
         "LICENSE",
         "__init__.py",
         "algorithms",
@@ -110,7 +111,7 @@ def test_an_installed_copy_is_never_replaced(repository: Path, tmp_path: Path) -
     installed = tmp_path / "plugins" / "hyperkd_qgis"
     installed.mkdir(parents=True)
     (installed / "__init__.py").write_text("the user's")
-    with pytest.raises(SetupError, match=r"installed copy of the plugin \(__init__.py is no link"):
+    with pytest.raises(SetupError, match="holds an installed copy of the plugin"):
         plugin.link(tmp_path / "plugins", repository)
     assert (installed / "__init__.py").read_text() == "the user's"
 

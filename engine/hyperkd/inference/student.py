@@ -133,8 +133,9 @@ def ready_student(
     report.log("info", support.summary())
     for note in (*source.problems, *support.notes):
         report.log("warning", note)
-    # A band with a column of zeros is not needed, so it is not read.
-    used = np.flatnonzero(whole.matrix.any(axis=0))
+    # A band that is not needed is not read. In the order of their wavelengths the bands
+    # give the same bits in whatever order the file stores them.
+    used = whole.used
     reflectance = Affine(whole.matrix[:, used], whole.offset)
 
     report.stage("Checking the model")

@@ -47,6 +47,13 @@ class Affine:
         """Return the map ``scale * spectrum + offset``, band by band; both ``(bands,)``."""
         return cls(np.diag(np.asarray(scale, dtype=np.float64)), np.asarray(offset))
 
+    @property
+    def used(self) -> NDArray[np.intp]:
+        """The inputs whose column is not all zeros, in the order in which they are summed."""
+        order = cast("NDArray[np.intp]", self.order)  # always set in __post_init__
+        used: NDArray[np.intp] = order[self.matrix[:, order].any(axis=0)]
+        return used
+
     def apply(self, spectra: NDArray[Any]) -> NDArray[Any]:
         """Return the mapped ``spectra``.
 
@@ -61,8 +68,7 @@ class Affine:
         """
         if spectra.shape[:1] != self.matrix.shape[1:]:
             raise ValueError(f"spectra {spectra.shape} do not fit the matrix {self.matrix.shape}")
-        order = cast("NDArray[np.intp]", self.order)  # always set in __post_init__
-        order = order[self.matrix[:, order].any(axis=0)]
+        order = self.used
         dtype = np.result_type(spectra.dtype, np.float32)
         pixels = spectra[order].reshape(len(order), math.prod(spectra.shape[1:])).astype(dtype)
         matrix = np.ascontiguousarray(self.matrix[:, order], dtype=dtype)
