@@ -64,10 +64,16 @@ def run_demo(interpreter: Interpreter, python: Path, raster: Path | None, out: P
         raise SetupError("qgis_process is missing; it comes with the package qgis.")
     if raster is not None and not raster.exists():
         raise SetupError(f"There is no raster {raster}.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"{out} cannot be the folder of the layers: {error.strerror}.") from error
     make_profile(PROFILE)
     environment = qgis_environment(interpreter, PROFILE, {"HYPERKD_ENGINE_PYTHON": str(python)})
     files = {name: out / f"{name}.tif" for name in ("scene", "embedding", "error")}
+    layers = [files[name].resolve() for name in ("embedding", "error")]
+    if raster is not None and raster.resolve() in layers:
+        raise SetupError(f"The demo would replace its input {raster}; give another folder.")
     engine = [str(python), "-I", str(ROOT / "engine")]
     steps = Steps()
 

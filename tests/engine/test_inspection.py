@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from osgeo import gdal
 
 from hyperkd.assess.html import page, section, table
 from hyperkd.assess.inspection import inspect
 from hyperkd.assess.plot import Line, line_plot
+from hyperkd.errors import HyperKDError
 from hyperkd.raster.sink import create_raster
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec
@@ -108,6 +110,19 @@ def test_text_is_escaped_and_numbers_are_right_aligned() -> None:
     assert "<title>a &lt; b</title>" in html
     assert "<td>&lt;td&gt;</td>" in html
     assert '<td class="number">1.23457e+06</td>' in html
+
+
+def test_a_part_of_the_raster_is_never_taken_for_the_report(
+    enmap_scene: tuple[Path, BandTable, np.ndarray], tmp_path: Path
+) -> None:
+    source = enmap_scene[0]
+    mosaic = tmp_path / "mosaic.vrt"
+    gdal.Translate(str(mosaic), str(source), format="VRT")
+    before = source.read_bytes()
+    with pytest.raises(HyperKDError, match="scene.tif is read by this job") as caught:
+        inspect(input=str(mosaic), output=str(source), model="tiny", report=SilentReport())
+    assert caught.value.code == "bad_job"
+    assert source.read_bytes() == before
 
 
 def test_curve_breaks_at_gaps_and_between_runs() -> None:

@@ -75,7 +75,7 @@ def test_distances_are_euclidean_in_tokens():
     places = token_places(4, 5, torch.device("cpu"))
     assert places[2, 3].tolist() == [2, 3]
     flat = places.flatten(0, 1)[None]
-    apart = distances(flat)
+    apart = distances(flat, torch.zeros(1, 20))
     assert apart.shape == (1, 1, 20, 20)
     assert apart[0, 0, 0, 3 * 5 + 4] == 5
     assert apart[0, 0].diagonal().abs().max() == 0
@@ -89,7 +89,9 @@ def test_new_surroundings_are_the_weighted_mean_around_a_token():
     hidden = torch.tensor([[[0.0, 1.0]]])
     weight = torch.exp(-2 * torch.tensor([1.0, 1.0, math.sqrt(10), math.sqrt(41)]))
     expected = (weight[:, None] / weight.sum() * tokens[0]).sum(0)
-    torch.testing.assert_close(surroundings(tokens, places, hidden)[0, 0], expected)
+    torch.testing.assert_close(
+        surroundings(tokens, places, hidden, torch.zeros(1, 4))[0, 0], expected
+    )
 
 
 def test_surroundings_know_on_which_side_a_token_lies():
@@ -100,15 +102,42 @@ def test_surroundings_know_on_which_side_a_token_lies():
         surroundings.maps.weight[2] = 1  # the step (-1, 0)
     tokens = torch.tensor([[[1.0], [2.0], [3.0], [4.0]]])
     places = torch.tensor([[[0.0, 1.0], [2.0, 1.0], [1.0, 0.0], [1.0, 2.0]]])
-    got = surroundings(tokens, places, torch.tensor([[[1.0, 1.0], [3.0, 1.0]]]))
+    got = surroundings(tokens, places, torch.tensor([[[1.0, 1.0], [3.0, 1.0]]]), torch.zeros(1, 4))
     torch.testing.assert_close(got[0, :, 0], torch.tensor([1.0, 2.0]))
+
+
+def test_nobody_looks_at_a_token_without_a_valid_pixel(student):
+    """The visible tokens of a pass give the same with and without an empty one among them."""
+    pixels, valid = tiles(batch=1)
+    order = torch.arange(24)[None]
+    shown = student.normalise(patches_of(pixels, order[:, :7])), patches_of(valid, order[:, :7])
+    shown[1][:, 6] = 0
+    with_empty = student.predict_hidden(*shown, order, (4, 6))
+    seen = []
+    student.decode = lambda tokens, places, empty: seen.append((tokens, places, empty)) or tokens
+    student.predict_hidden(*shown, order, (4, 6))
+    tokens, places, empty = seen[0]
+    assert empty[0].nonzero().flatten().tolist() == [6]
+    del student.decode
+    kept = [n for n in range(24) if n != 6]
+    without = student.decode(tokens[:, kept], places[:, kept], empty[:, kept])[:, 6:]
+    values = student.unpatch(without).unflatten(2, (2, 2, 3))
+    spectra = student.spectra
+    values = torch.nn.functional.linear(values, spectra.weight.flatten(1), spectra.bias)
+    torch.testing.assert_close(values, with_empty, rtol=1e-4, atol=1e-5)
+
+
+def test_a_tile_without_any_valid_pixel_gives_numbers(student):
+    pixels, valid = tiles()
+    for function in (student.embedding, student.reconstruct):
+        assert function(pixels, torch.zeros_like(valid)).isfinite().all()
 
 
 def test_a_new_student_begins_without_its_residual_branches():
     student = Student(NANO, MEAN, STD)
     tokens, places = torch.randn(1, 6, 16), torch.randn(1, 6, 2)
     expected = student.norm(tokens + positions(places, 16))
-    assert torch.equal(student.encode(tokens, places), expected)
+    assert torch.equal(student.encode(tokens, places, torch.zeros(1, 6)), expected)
 
 
 def test_normalisation_on_the_weights_equals_normalisation_of_the_pixels(student):

@@ -111,3 +111,20 @@ def test_a_raster_that_does_not_exist_is_named(tmp_path: Path, qgis: Interpreter
     with pytest.raises(SetupError, match=r"There is no raster .*none\.tif"):
         demo.run_demo(qgis, Path(sys.executable), tmp_path / "none.tif", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_never_replaces_its_input(
+    tmp_path: Path, qgis: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "PROFILE", tmp_path / "profile")
+    raster = tmp_path / "error.tif"
+    raster.write_bytes(b"the user's")
+    with pytest.raises(SetupError, match=r"would replace its input .*error\.tif"):
+        demo.run_demo(qgis, Path(sys.executable), raster, tmp_path)
+    assert raster.read_bytes() == b"the user's"
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path, qgis: Interpreter) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(SetupError, match=r"out cannot be the folder of the layers: File exists"):
+        demo.run_demo(qgis, Path(sys.executable), None, tmp_path / "out")

@@ -78,8 +78,9 @@ def inspect(
                 _teacher_section(inspection),
             ],
         )
-    with PartialFile(output) as part:
-        Path(part.temporary).write_text(content, encoding="utf-8")
+        # While the raster is open, none of its files can be taken for the report.
+        with PartialFile(output) as part:
+            Path(part.temporary).write_text(content, encoding="utf-8")
     report.artifact("output", output)
     return {
         "suits": not inspection.refusal,

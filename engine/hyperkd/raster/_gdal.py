@@ -27,7 +27,7 @@ from hyperkd.raster.bandvalues import BandSource
 from hyperkd.raster.describe import Given, describe_bands
 from hyperkd.raster.masks import Missing, check_missing, valid_mask
 from hyperkd.raster.sampling import Sample, take_sample
-from hyperkd.raster.sidecars import find_sidecars
+from hyperkd.raster.sidecars import find_sidecars, sidecar_files
 from hyperkd.raster.source import require_inside
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Tile, Window
 
@@ -72,7 +72,7 @@ class PlainRaster:
 
     def __init__(self, path: str) -> None:
         self._dataset, self.path = open_dataset(os.fspath(path))
-        self._files = stamp(self._dataset.GetFileList() or ())
+        self._files = stamp([*(self._dataset.GetFileList() or ()), *sidecar_files(self.path)])
         protect(self._files)
         self.count = int(self._dataset.RasterCount)
         self.grid: GridSpec = read_grid(self._dataset)

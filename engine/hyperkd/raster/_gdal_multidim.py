@@ -115,9 +115,10 @@ class ArrayFile:
         return array
 
     def _unreadable(self, reason: str) -> HyperKDError:
+        reason = reason.rstrip(".") or "unknown format"
         return HyperKDError(
             "unreadable_raster",
-            f"{self.path} cannot be read as HDF5 or netCDF: {reason or 'unknown format'}.",
+            f"{self.path} cannot be read as HDF5 or netCDF: {reason}.",
             "Check that the download is complete.",
         )
 

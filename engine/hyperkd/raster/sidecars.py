@@ -43,6 +43,12 @@ def find_sidecars(path: str, count: int) -> tuple[BandSource, ...]:
     return tuple(sources)
 
 
+def sidecar_files(path: str) -> list[str]:
+    """Return the paths of the known files beside a raster."""
+    image = Path(path)
+    return [str(item) for item in (*_enmap_metadata(image), *_headers(image))]
+
+
 def _enmap_metadata(image: Path) -> list[Path]:
     match = _ENMAP_IMAGE.match(image.name)
     if match is None or not image.parent.is_dir():

@@ -63,6 +63,10 @@ class StudentConfig:
 
 CANONICAL_BANDS: Final = 218
 
+# Tokens. Softmax gives exactly 0 at this distance even where attention falls off least,
+# and stays defined where all tokens of a tile are that far.
+_FAR: Final = 1e4
+
 PRESETS: Final[Mapping[str, StudentConfig]] = {
     # bands, patch, stem, dim, depth, heads, decoder dim, depth, heads, rank, tile
     "tiny": StudentConfig(CANONICAL_BANDS, 4, 64, 128, 4, 4, 96, 2, 4, 32, 64),
@@ -126,15 +130,17 @@ class Surroundings(nn.Module):
         self.register_buffer("steps", steps, persistent=False)
         self.maps = nn.Linear(dim, len(steps) * dim, bias=False)
 
-    def forward(self, tokens: Tensor, places: Tensor, hidden: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, places: Tensor, hidden: Tensor, empty: Tensor) -> Tensor:
         """Interpolate ``tokens`` (..., V, D), which lie at ``places`` (..., V, 2), at ``hidden``.
 
         Returns:
-            ``(..., M, D)`` for ``hidden`` (..., M, 2); leading axes are broadcast.
+            ``(..., M, D)`` for ``hidden`` (..., M, 2); leading axes are broadcast. Tokens
+            whose ``empty`` (..., V) is 1 do not count.
         """
         points = hidden[..., None, :, :] + self.steps[:, None]  # (..., 5, M, 2)
         apart = points[..., None, :] - places[..., None, None, :, :]  # (..., 5, M, V, 2)
-        weight = torch.softmax(-self.falloff * apart.square().sum(-1).sqrt(), -1)
+        apart = apart.square().sum(-1).sqrt() + _FAR * empty[..., None, None, :]
+        weight = torch.softmax(-self.falloff * apart, -1)
         weight = weight.transpose(-3, -2).flatten(-2)  # (..., M, 5 V)
         mapped = self.maps(tokens).unflatten(-1, (len(self.steps), -1))  # (..., V, 5, D)
         mixed: Tensor = weight.to(mapped.dtype) @ mapped.transpose(-3, -2).flatten(-3, -2)
@@ -197,6 +203,10 @@ class Student(nn.Module):
         tokens: Tensor = self.patches(functional.gelu(stem))
         return tokens
 
+    def empty(self, valid: Tensor) -> Tensor:
+        """Return ``(B, 1, rows, cols)``, 1 where no pixel of a token is valid, else 0."""
+        return 1 - functional.max_pool2d(valid, self.config.patch)
+
     def folded_stem(self) -> tuple[Tensor, Tensor]:
         """Weight ``(S, C, 1, 1)`` and bias ``(S,)`` of the stem for plain reflectance."""
         weight = self.stem.weight / self.std[:, None, None]
@@ -208,18 +218,21 @@ class Student(nn.Module):
         weight = self.spectra.weight * self.std[:, None, None, None]
         return weight, self.spectra.bias * self.std + self.mean
 
-    def encode(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Run the encoder over ``(B, V, D)`` tokens that lie at ``places`` (B or 1, V, 2)."""
-        distance = distances(places)
+    def encode(self, tokens: Tensor, places: Tensor, empty: Tensor) -> Tensor:
+        """Run the encoder over ``(B, V, D)`` tokens that lie at ``places`` (B or 1, V, 2).
+
+        Nobody looks at a token whose ``empty`` (B, V) is 1: none of its pixels is valid.
+        """
+        distance = distances(places, empty)
         tokens = tokens + positions(places, self.config.dim).to(tokens.dtype)
         for block in self.blocks:
             tokens = block(tokens, distance)
         encoded: Tensor = self.norm(tokens)
         return encoded
 
-    def decode(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Run the decoder over ``(B, N, decoder dim)`` tokens at ``places`` (B or 1, N, 2)."""
-        distance = distances(places)
+    def decode(self, tokens: Tensor, places: Tensor, empty: Tensor) -> Tensor:
+        """Run the decoder over ``(B, N, decoder dim)`` tokens; see ``encode``."""
+        distance = distances(places, empty)
         tokens = tokens + positions(places, self.config.decoder_dim).to(tokens.dtype)
         for block in self.decoder_blocks:
             tokens = block(tokens, distance)
@@ -231,7 +244,8 @@ class Student(nn.Module):
         embedded = self.embed(pixels, valid)
         rows, cols = embedded.shape[2:]
         places = token_places(rows, cols, embedded.device).flatten(0, 1)[None]
-        tokens = self.encode(embedded.flatten(2).transpose(1, 2), places)
+        empty = self.empty(valid).flatten(1)
+        tokens = self.encode(embedded.flatten(2).transpose(1, 2), places, empty)
         return tokens.transpose(1, 2).unflatten(2, (rows, cols))
 
     def embedding(self, pixels: Tensor, valid: Tensor) -> Tensor:
@@ -256,15 +270,18 @@ class Student(nn.Module):
         places = token_places(rows, cols, embedded.device).permute(2, 0, 1)[None]
         places = _split_blocks(places)  # (1, 4, N / 4, 2)
         visible = _split_blocks(embedded)  # (B, 4, N / 4, D)
+        empty = _split_blocks(self.empty(valid))[..., 0]  # (B, 4, N / 4)
         each = places.expand(visible.shape[0], -1, -1, -1).flatten(0, 1)
-        encoded = self.bridge(self.encode(visible.flatten(0, 1), each)).unflatten(0, (-1, 4))
+        encoded = self.encode(visible.flatten(0, 1), each, empty.flatten(0, 1))
+        encoded = self.bridge(encoded).unflatten(0, (-1, 4))
 
         # Tokens sorted by block, then by position in the block: (B, pass, N / 4, 4, decoder dim)
         every = places.transpose(1, 2).flatten(1, 2)  # (1, N, 2)
-        hidden = self.mask_token + self.surroundings(encoded, places, every[:, None])
+        hidden = self.surroundings(encoded, places, every[:, None], empty) + self.mask_token
         is_visible = torch.eye(4, dtype=torch.bool, device=pixels.device)[:, None, :, None]
         tokens = torch.where(is_visible, encoded[:, :, :, None], hidden.unflatten(2, (-1, 4)))
-        decoded = self.decode(tokens.flatten(0, 1).flatten(1, 2), every)
+        empty = (empty[..., None] * is_visible[..., 0]).flatten(0, 1).flatten(1)
+        decoded = self.decode(tokens.flatten(0, 1).flatten(1, 2), every, empty)
         decoded = decoded.unflatten(0, (-1, 4)).unflatten(2, (-1, 4))
 
         # The head is linear, so the mean over passes is taken before it.
@@ -304,11 +321,13 @@ class Student(nn.Module):
         kernel = self.patches.weight.permute(0, 2, 3, 1).flatten(1)
         tokens = functional.linear(functional.gelu(stem).flatten(2), kernel, self.patches.bias)
         places = token_places(*grid, tokens.device).flatten(0, 1)[order]
-        encoded = self.bridge(self.encode(tokens, places[:, :count]))
+        empty = 1 - valid.flatten(2).amax(2)  # (B, V)
+        encoded = self.bridge(self.encode(tokens, places[:, :count], empty))
 
-        hidden = self.surroundings(encoded, places[:, :count], places[:, count:])
+        hidden = self.surroundings(encoded, places[:, :count], places[:, count:], empty)
         hidden = hidden + self.mask_token
-        decoded = self.decode(torch.cat((encoded, hidden), 1), places)[:, count:]
+        empty = functional.pad(empty, (0, hidden.shape[1]))
+        decoded = self.decode(torch.cat((encoded, hidden), 1), places, empty)[:, count:]
         values = self.unpatch(decoded).unflatten(2, (config.patch, config.patch, config.rank))
         return functional.linear(values, self.spectra.weight.flatten(1), self.spectra.bias)
 
@@ -354,10 +373,13 @@ def positions(places: Tensor, dim: int) -> Tensor:
     return torch.cat((angle.sin(), angle.cos()), -1).flatten(-2)
 
 
-def distances(places: Tensor) -> Tensor:
-    """Return how far tokens lie from each other, in tokens: ``(B, 1, N, N)`` of ``(B, N, 2)``."""
+def distances(places: Tensor, empty: Tensor) -> Tensor:
+    """Return how far tokens lie from each other, in tokens: ``(B, 1, N, N)`` of ``(B, N, 2)``.
+
+    To a token whose ``empty`` (B, N) is 1 it is too far for any attention.
+    """
     apart = places[:, :, None] - places[:, None]
-    return apart.square().sum(-1).sqrt()[:, None]
+    return (apart.square().sum(-1).sqrt() + _FAR * empty[:, None])[:, None]
 
 
 def _initialise(module: nn.Module) -> None:
