@@ -12,6 +12,7 @@ import pytest
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
+from hyperkd.jobs.info import info
 from hyperkd.raster.products import open_product
 from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadata
 from hyperkd.raster.products.importer import import_product
@@ -225,6 +226,22 @@ def test_a_part_of_the_product_is_never_taken_for_the_output(enmap: Path, part: 
         import_product(product=str(enmap), output=str(taken), mask=(), report=SilentReport())
     assert caught.value.code == "bad_job"
     assert taken.read_bytes() == before
+
+
+def test_info_tells_the_bands_of_a_product_whose_image_is_empty(shared: Path) -> None:
+    archive = shared / "data" / "enmap_product" / "enmap_L2A.zip"
+    summary = info(path=str(archive), report=SilentReport())
+    assert (summary["bands"], summary["bad_bands"]) == (218, [])
+    assert summary["wavelengths"]["minimum_nm"] == 423.03
+    assert summary["wavelengths"]["fwhm_maximum_nm"] == 14.4
+    assert (summary["scale"], summary["offset"]) == ([0.0001], [0.0])
+    assert summary["empty_images"][-1] == "SPECTRAL_IMAGE"
+    assert "Problem: images of 0 bytes: QL_PIXELMASK, QL_QUALITY_CIRRUS" in summary["text"]
+
+
+def test_info_reads_the_image_where_only_a_quality_layer_is_empty(enmap: Path) -> None:
+    (enmap / f"{STEM}-QL_QUALITY_SNOW.TIF").write_bytes(b"")
+    assert info(path=str(enmap), report=SilentReport())["kind"] == "raster"
 
 
 def test_delivered_enmap_metadata_yields_its_218_bands(shared: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hyperkd.raster.source import RasterSource
-from hyperkd.types import GridSpec, Reporter, Wavelengths, Window
+from hyperkd.types import BandTable, GridSpec, Reporter, Wavelengths, Window
 
 _SAMPLE_PX = 32  # 3 x 3 windows of this side tell the share of valid pixels well enough
 
@@ -27,6 +27,15 @@ def describe_raster(source: RasterSource, report: Reporter) -> dict[str, Any]:
         "dtype": source.dtype.name,
         "interleave": source.interleave,
         "block": {"width": source.block_shape[1], "height": source.block_shape[0]},
+        **describe_bands(bands),
+        "valid_pixels": {"valid": valid, "sampled": sampled},
+        "problems": source.problems,
+    }
+
+
+def describe_bands(bands: BandTable) -> dict[str, Any]:
+    """Return everything that is known about a band table."""
+    return {
         "bands": len(bands),
         "bad_bands": (np.flatnonzero(~bands.good) + 1).tolist(),
         "wavelengths": _wavelength_summary(bands.wavelengths),
@@ -34,8 +43,6 @@ def describe_raster(source: RasterSource, report: Reporter) -> dict[str, Any]:
         "offset": np.unique(bands.offset).tolist(),
         "nodata": np.unique(bands.nodata[~np.isnan(bands.nodata)]).tolist(),
         "read_from": dict(bands.origins),
-        "valid_pixels": {"valid": valid, "sampled": sampled},
-        "problems": source.problems,
     }
 
 
@@ -97,8 +104,19 @@ def _wavelength_summary(wavelengths: Wavelengths) -> dict[str, Any]:
 
 def description_lines(summary: Mapping[str, Any]) -> list[str]:
     """Return what ``describe_raster`` found as lines of the form ``label: value``."""
-    block, valid, bad = summary["block"], summary["valid_pixels"], summary["bad_bands"]
-    origins = summary["read_from"]
+    block, valid = summary["block"], summary["valid_pixels"]
+    return [
+        f"Size: {summary['width']} x {summary['height']} px, {summary['dtype']}, "
+        f"{summary['interleave']} interleaved, blocks of {block['width']} x {block['height']} px",
+        _grid_line(summary),
+        *band_lines(summary),
+        f"Valid pixels: {valid['valid'] / valid['sampled']:.1%} of {valid['sampled']} sampled",
+    ]
+
+
+def band_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Return what ``describe_bands`` found as lines of the form ``label: value``."""
+    bad, origins = summary["bad_bands"], summary["read_from"]
 
     def line(text: str, *keys: str) -> str:
         """Return ``text`` with the places where its values were read."""
@@ -106,9 +124,6 @@ def description_lines(summary: Mapping[str, Any]) -> list[str]:
         return f"{text} [{'; '.join(places)}]" if places else text
 
     return [
-        f"Size: {summary['width']} x {summary['height']} px, {summary['dtype']}, "
-        f"{summary['interleave']} interleaved, blocks of {block['width']} x {block['height']} px",
-        _grid_line(summary),
         line(
             f"Bands: {summary['bands']}, {len(bad)} bad" + (f": {_ranges(bad)}" if bad else ""),
             "good",
@@ -123,7 +138,6 @@ def description_lines(summary: Mapping[str, Any]) -> list[str]:
             "offset",
         ),
         line(f"Nodata: {_numbers(summary['nodata']) or 'none'}", "nodata"),
-        f"Valid pixels: {valid['valid'] / valid['sampled']:.1%} of {valid['sampled']} sampled",
     ]
 
 

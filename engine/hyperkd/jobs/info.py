@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 
-from hyperkd.assess.description import describe_raster, description_lines
+from hyperkd.assess.description import (
+    band_lines,
+    describe_bands,
+    describe_raster,
+    description_lines,
+)
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.events import plain
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve, shipped_students
+from hyperkd.raster.products.enmap import EnmapProduct, find_enmap, is_enmap
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.spectral.sensors import given_bands
@@ -54,6 +61,9 @@ def info(
         }
         lines = [f"Outputs: {', '.join(bundle.outputs)}", *_card_lines(bundle.card)]
         lines.append(f"SHA-256: {bundle.sha256}")
+    elif is_enmap(Path(path)) and (product := find_enmap(Path(path))).image_is_empty:
+        summary = plain(_product_summary(path, product))
+        lines = _product_lines(summary)
     else:
         with open_raster(path, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
             facts = describe_raster(source, report)
@@ -63,6 +73,32 @@ def info(
         lines += [f"Problem: {problem}" for problem in summary["problems"]]
     head = f"{summary['kind'].capitalize()} {path}"
     return {**summary, "text": "\n  ".join([head, *lines])}
+
+
+def _product_summary(path: str, product: EnmapProduct) -> dict[str, Any]:
+    """Return what an EnMAP product says of itself although its image is empty."""
+    metadata = product.metadata
+    return {
+        "kind": "product",
+        "path": path,
+        "width": metadata.width,
+        "height": metadata.height,
+        "acquired": metadata.start_time,
+        "schema": metadata.schema,
+        "cover_percent": dict(metadata.cover_percent),
+        **describe_bands(metadata.bands),
+        "empty_images": list(product.empty),
+    }
+
+
+def _product_lines(summary: Mapping[str, Any]) -> list[str]:
+    return [
+        f"EnMAP L2A: acquired {summary['acquired']}, metadata schema {summary['schema']}",
+        f"Size: {summary['width']} x {summary['height']} px",
+        *band_lines(summary),
+        f"Cover in per cent: {_flat(summary['cover_percent'])}",
+        f"Problem: images of 0 bytes: {', '.join(summary['empty_images'])}",
+    ]
 
 
 def _students(bands: BandTable) -> dict[str, str]:

@@ -303,8 +303,6 @@ def _oddities(centre_nm: FloatArray) -> list[str]:
             f"All {centre_nm.size} bands have the wavelength {low:g} nm.",
             "Correct the band metadata, or give a band table as CSV.",
         )
-    if (np.diff(centre_nm) < 0).any():
-        problems.append("The wavelengths are not sorted: bands are matched by wavelength.")
     if distinct.size < centre_nm.size:
         shared = distinct[counts > 1]
         problems.append(

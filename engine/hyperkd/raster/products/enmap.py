@@ -22,6 +22,7 @@ from hyperkd.types import BandTable, Wavelengths
 
 NODATA = -32768  # the XML's backgroundValue is 0 in real L2A files and wrong
 _METADATA_NAME = re.compile(r"^(?P<stem>.*)-METADATA(\.XML)+$", re.IGNORECASE)
+_IMAGE = "SPECTRAL_IMAGE"
 _IMAGE_SUFFIXES = {".tif", ".tiff", ".geotiff", ".bsq", ".bil", ".bip", ".jp2", ".jpeg2000"}
 # bandStatistics marks a band without any data by these exact strings.
 _EMPTY_BAND_STATISTICS = ("-1000000", "0")
@@ -65,6 +66,11 @@ class EnmapProduct:
     layers: Mapping[str, str]
     empty: tuple[str, ...]
 
+    @property
+    def image_is_empty(self) -> bool:
+        """Whether the spectral image is a file of 0 bytes, as a broken download leaves it."""
+        return _IMAGE in self.empty
+
 
 @dataclass(frozen=True)
 class _Files:
@@ -95,14 +101,33 @@ def is_enmap(path: Path) -> bool:
 
 
 def open_enmap(path: Path) -> EnmapProduct:
-    """Find the files of an EnMAP product and read its metadata.
+    """Find the files of an EnMAP product whose image can be read; see ``find_enmap``.
+
+    Raises:
+        HyperKDError: ``bad_product`` where the image is a file of 0 bytes, and
+            what ``find_enmap`` raises.
+    """
+    product = find_enmap(path)
+    if product.image_is_empty:
+        raise HyperKDError(
+            "bad_product",
+            f"The {_IMAGE} of {path.name} is empty (0 bytes); all its empty images: "
+            f"{', '.join(product.empty)}.",
+            "Download the product again.",
+            empty=list(product.empty),
+        )
+    return product
+
+
+def find_enmap(path: Path) -> EnmapProduct:
+    """Find the files of an EnMAP product, empty ones too, and read its metadata.
 
     Args:
         path: the product's folder, its zip, or the METADATA.XML inside a folder.
 
     Raises:
         HyperKDError: ``bad_product`` where the metadata or the image is missing,
-            empty, of another level, or ambiguous.
+            of another level, or ambiguous.
     """
     folder = path.parent if path.is_file() and path.suffix.lower() != ".zip" else path
     files = _list(folder)
@@ -130,20 +155,12 @@ def open_enmap(path: Path) -> EnmapProduct:
             part = plain.name[len(prefix) :].split(".")[0].upper()
             parts[part[:-4] if part.endswith("_COG") else part] = name
     empty = tuple(part for part, member in sorted(parts.items()) if files.sizes[member] == 0)
-    image = parts.pop("SPECTRAL_IMAGE", None)
+    image = parts.pop(_IMAGE, None)
     if image is None:
         raise HyperKDError(
             "bad_product",
-            f"{path} has no {prefix}SPECTRAL_IMAGE file.",
+            f"{path} has no {prefix}{_IMAGE} file.",
             "Unpack or download the whole product, METADATA.XML and image in one folder.",
-        )
-    if files.sizes[image] == 0:
-        raise HyperKDError(
-            "bad_product",
-            f"The SPECTRAL_IMAGE of {path.name} is empty (0 bytes); all its empty images: "
-            f"{', '.join(empty)}.",
-            "Download the product again.",
-            empty=list(empty),
         )
     layers = {part: files.gdal_path(n) for part, n in parts.items() if files.sizes[n] > 0}
     return EnmapProduct(metadata, files.gdal_path(image), layers, empty)
