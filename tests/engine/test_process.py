@@ -55,6 +55,12 @@ def finish(behaviour: str, job: Path, **options: Any) -> subprocess.CompletedPro
     return subprocess.run(command(behaviour, job), capture_output=True, timeout=30, **options)
 
 
+def _hear_signals() -> None:
+    """Undo what a suite under nohup or in the background hands on: signals ignored."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(behaviour: str, job: Path, *flags: str) -> subprocess.Popen[bytes]:
     """Start a job and return when it waits, with half of its output written."""
     process = subprocess.Popen(
@@ -62,6 +68,7 @@ def start(behaviour: str, job: Path, *flags: str) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        preexec_fn=_hear_signals if os.name == "posix" else None,
     )
     assert process.stdout is not None
     for line in process.stdout:
