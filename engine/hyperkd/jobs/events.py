@@ -13,6 +13,7 @@ import math
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -25,7 +26,7 @@ _PLAIN_INTERVAL_S = 5.0  # a log file wants a sign of life, not a film
 _BAR_WIDTH = 30
 
 
-class EventReporter:
+class EventReporter(ABC):
     """The rules that every reporter keeps; subclasses show one event in ``_show``.
 
     Progress never goes back within a stage and is limited in rate, but the last
@@ -112,8 +113,9 @@ class EventReporter:
             self._pending = None
             self._show("progress", {"done": done, "total": total, "unit": unit})
 
+    @abstractmethod
     def _show(self, event: str, values: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Tell one event."""
 
     def _write(self, text: str) -> None:
         try:

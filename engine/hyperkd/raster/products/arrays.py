@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_multidim import ArrayFile, crs_wkt
+from hyperkd.raster._gdal_open import stamp
 from hyperkd.raster.masks import valid_mask
 from hyperkd.types import BandTable, GridSpec, Tile, Wavelengths, Window
 
@@ -44,7 +45,7 @@ class ArrayProduct(ABC):
     def __init__(self, path: Path) -> None:
         self.path = str(path)
         self._file = ArrayFile(self.path)
-        self._stamp = _stamp(path)
+        self._files = stamp([self.path])
         protect([self.path])
         self._open = True
 
@@ -61,7 +62,7 @@ class ArrayProduct(ABC):
 
     def check_unchanged(self) -> None:
         """Raise ``input_changed`` where the file is not the one that was opened."""
-        if _stamp(Path(self.path)) != self._stamp:
+        if stamp([self.path]) != self._files:
             raise HyperKDError(
                 "input_changed",
                 f"{self.path} changed while it was read.",
@@ -85,11 +86,6 @@ class ArrayProduct(ABC):
         trace: Optional[TracebackType],
     ) -> None:
         self.close()
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 class PrismaL2D(ArrayProduct):
