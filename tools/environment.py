@@ -27,10 +27,10 @@ VENV = ROOT / ".venv"
 # inference must never need it, and it is by far the largest download.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "demo": ("onnx", "synth"),
-    "link": ("onnx",),
-    "bench": ("onnx", "synth", "train"),
-    "test": ("onnx", "synth", "train", "dev"),
-    "check": ("onnx", "synth", "train", "dev"),
+    "link": ("onnx", "assess"),
+    "bench": ("onnx", "assess", "synth", "train"),
+    "test": ("onnx", "assess", "synth", "train", "dev"),
+    "check": ("onnx", "assess", "synth", "train", "dev"),
 }
 
 # Modules by which we see that an extra is really there.
@@ -38,12 +38,15 @@ WITNESSES: Mapping[str, tuple[str, ...]] = {
     "": ("numpy", "safetensors"),
     "onnx": ("onnxruntime", "onnx"),
     "synth": ("prosail", "scipy"),
+    "assess": ("sklearn",),
     "train": ("torch", "onnxscript"),
     "dev": (
         "pytest",
         "pytest_timeout",
         "h5py",
         "hypothesis",
+        "torchmetrics",
+        "skimage",
         "ruff",
         "mypy",
         "bandit",

@@ -14,8 +14,9 @@ import hyperkd
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.events import EventReporter, JsonReporter, TextReporter, plain
+from hyperkd.jobs.job import PROTOCOL, Job, JobField, job_fields
 from hyperkd.jobs.run import perform
-from hyperkd.jobs.spec import GROUPS, JOBS, PROTOCOL, Job, JobField, job_fields
+from hyperkd.jobs.spec import GROUPS, JOBS
 from hyperkd.jobs.validate import load_job, parse_job
 
 

@@ -1,4 +1,4 @@
-"""``schema.json`` is what ``spec.py`` says, and the engine does what the schema says."""
+"""``schema.json`` is what the jobs say, and the engine does what the schema says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import schema
 from hyperkd.jobs.events import JsonReporter
-from hyperkd.jobs.spec import INPUT_ROLES, JOBS, OUTPUT_ROLES
+from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES
+from hyperkd.jobs.spec import JOBS
 from hyperkd.jobs.validate import parse_job
 
 SCHEMA = json.loads(schema.PATH.read_text(encoding="utf-8"))

@@ -10,7 +10,8 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.align import align
-from hyperkd.jobs.spec import AlignJob, ImportJob, job_fields
+from hyperkd.jobs.job import job_fields
+from hyperkd.jobs.kinds.prepare import AlignJob, ImportJob
 from hyperkd.raster.products.quality import MASKS
 from hyperkd.raster.sink import create_raster
 from hyperkd.spectral.alignment import MODES, align_to_hls

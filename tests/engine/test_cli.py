@@ -16,7 +16,10 @@ import pytest
 import hyperkd
 from hyperkd import cli
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.spec import JOBS, EmbedJob, Job, ReconstructJob, SynthJob, job_fields
+from hyperkd.jobs.job import Job, job_fields
+from hyperkd.jobs.kinds.prepare import SynthJob
+from hyperkd.jobs.kinds.run import EmbedJob, ReconstructJob
+from hyperkd.jobs.spec import JOBS
 
 CHILD = Path(__file__).with_name("process_child.py")
 ENGINE = Path(__file__).resolve().parents[2] / "engine"

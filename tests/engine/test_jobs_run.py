@@ -16,7 +16,9 @@ import hyperkd
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import run
 from hyperkd.jobs.events import EventReporter
-from hyperkd.jobs.spec import JOBS, Job, SynthJob, job_fields
+from hyperkd.jobs.job import Job, job_fields
+from hyperkd.jobs.kinds.prepare import SynthJob
+from hyperkd.jobs.spec import JOBS
 
 ENGINE = Path(hyperkd.__file__).resolve().parents[1]
 
@@ -141,7 +143,8 @@ def test_the_extras_are_those_of_the_distribution() -> None:
     project = (ENGINE.parent / "pyproject.toml").read_text(encoding="utf-8")
     for module, extra in run._EXTRAS.items():
         section = project.partition(f"\n{extra} = [" if extra else "\ndependencies = [")[2]
-        assert f'"{module}' in section.partition("\n]")[0]
+        package = run._DISTRIBUTIONS.get(module, module)
+        assert f'"{package}' in section.partition("\n]")[0]
 
 
 def test_a_job_that_cannot_be_loaded_still_says_hello() -> None:

@@ -14,7 +14,9 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import spec
-from hyperkd.jobs.spec import EmbedJob, InfoJob, Job, ReconstructJob, SynthJob, option
+from hyperkd.jobs.job import Job, option
+from hyperkd.jobs.kinds.prepare import InfoJob, SynthJob
+from hyperkd.jobs.kinds.run import EmbedJob, ReconstructJob
 from hyperkd.jobs.validate import check_outputs, load_job, parse_job
 
 

@@ -18,7 +18,8 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import model_files, models
-from hyperkd.jobs.spec import ModelsFetchJob, job_fields
+from hyperkd.jobs.job import job_fields
+from hyperkd.jobs.kinds.models import ModelsFetchJob
 from hyperkd.models import prithvi, published, registry, store
 from hyperkd.models.bundle import read_card
 from hyperkd.models.store import Record, Store, default_folder

@@ -28,9 +28,9 @@ def test_numpy_stays_the_one_of_the_system(system: str, expected: str) -> None:
 
 def test_the_demo_needs_no_torch_and_the_tests_need_everything() -> None:
     assert set(environment.EXTRAS["demo"]) == {"onnx", "synth"}
-    assert set(environment.EXTRAS["test"]) == {"onnx", "synth", "train", "dev"}
+    assert set(environment.EXTRAS["test"]) == {"assess", "onnx", "synth", "train", "dev"}
     assert "torch" in environment.WITNESSES["train"]
-    assert set(environment.WITNESSES) == {"", "onnx", "synth", "train", "dev"}
+    assert set(environment.WITNESSES) == {"", "assess", "onnx", "synth", "train", "dev"}
 
 
 @pytest.fixture
@@ -152,13 +152,13 @@ def test_a_larger_task_completes_what_is_there_and_a_smaller_one_keeps_it(
     environment.ensure("demo", QGIS)
     environment.ensure("test", QGIS)
     environment.ensure("demo", QGIS)
-    assert recorded == ["create", "install onnx synth", "install dev onnx synth train"]
+    assert recorded == ["create", "install onnx synth", "install assess dev onnx synth train"]
 
 
 def test_another_interpreter_makes_the_environment_anew(recorded: list[str]) -> None:
     environment.ensure("link", QGIS)
     environment.ensure("link", dataclasses.replace(QGIS, numpy="2.1.3"))
-    assert recorded == ["create", "install onnx"] * 2
+    assert recorded == ["create", "install assess onnx"] * 2
 
 
 def test_a_stamp_alone_is_not_believed(
@@ -168,7 +168,7 @@ def test_a_stamp_alone_is_not_believed(
     monkeypatch.setattr(environment, "problem", lambda *_: "its Python does not start")
     with pytest.raises(SetupError, match="was installed, but its Python does not start"):
         environment.ensure("link", QGIS)
-    assert recorded == ["create", "install onnx"] * 2
+    assert recorded == ["create", "install assess onnx"] * 2
 
 
 def test_pip_is_tried_again_and_its_failure_names_the_network(

@@ -12,7 +12,7 @@ from typing import Any, Callable, Final
 
 from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
 from hyperkd.jobs.events import EventReporter
-from hyperkd.jobs.spec import Job
+from hyperkd.jobs.job import Job
 from hyperkd.jobs.validate import check_outputs
 
 # Called with the fields of the job and ``report``; imported when the job runs,
@@ -32,17 +32,21 @@ TARGETS: dict[str, str] = {
     "models_verify": "hyperkd.jobs.models:verify",
 }
 
-# Packages that may be missing, under the name that import and pip share, and
+# Packages that may be missing, under the name that they are imported by, and
 # their extra in pyproject.toml; the engine itself needs those without one.
 _EXTRAS: Final[Mapping[str, str]] = {
     "numpy": "",
     "safetensors": "",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "sklearn": "assess",
     "torch": "train",
     "onnxscript": "train",
     "prosail": "synth",
 }
+
+# Where the name that pip knows is another than that of the import.
+_DISTRIBUTIONS: Final[Mapping[str, str]] = {"sklearn": "scikit-learn"}
 
 
 def perform(load: Callable[[], Job], reporter: EventReporter) -> tuple[int, dict[str, Any]]:
@@ -119,11 +123,12 @@ def _worded(error: Exception) -> HyperKDError | None:
             )
         if module in _EXTRAS:
             extra = _EXTRAS[module]
+            package = _DISTRIBUTIONS.get(module, module)
             return HyperKDError(
                 "missing_dependency",
-                f"The Python package {module} cannot be imported: {error}.",
+                f"The Python package {package} cannot be imported: {error}.",
                 (f"It belongs to the extra {extra} of hyperkd. " if extra else "")
-                + f"Install it with: {sys.executable} -m pip install {module}",
+                + f"Install it with: {sys.executable} -m pip install {package}",
                 module=module,
                 extra=extra,
             )

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hyperkd.jobs.spec import JOBS, PROTOCOL, Job, JobField, job_fields
+from hyperkd.jobs.job import PROTOCOL, Job, JobField, job_fields
+from hyperkd.jobs.spec import JOBS
 
 PATH: Final = Path(__file__).with_name("schema.json")
 

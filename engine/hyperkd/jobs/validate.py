@@ -11,7 +11,8 @@ import sys
 from typing import Any, NoReturn
 
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.spec import INPUT_ROLES, JOBS, OUTPUT_ROLES, PROTOCOL, Job, JobField, job_fields
+from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES, PROTOCOL, Job, JobField, job_fields
+from hyperkd.jobs.spec import JOBS
 from hyperkd.partial import require_writable, same_file
 
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}

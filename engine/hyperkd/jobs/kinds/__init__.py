@@ -1,0 +1,1 @@
+"""The jobs, by what they are for; ``hyperkd.jobs.spec`` lists them all."""

@@ -1,0 +1,89 @@
+"""The model store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Optional
+
+from hyperkd.jobs.job import Job, option
+from hyperkd.jobs.options import store_option
+
+
+@dataclass(frozen=True)
+class ModelsListJob(Job):
+    """What models there are."""
+
+    kind: ClassVar[str] = "models_list"
+    summary: ClassVar[str] = "List shipped, own and published models with size, licence, status."
+    answers: ClassVar[bool] = True
+
+    store: Optional[str] = store_option("input_directory")
+
+
+@dataclass(frozen=True)
+class ModelsAddJob(Job):
+    """Take a model file into the store."""
+
+    kind: ClassVar[str] = "models_add"
+    summary: ClassVar[str] = "Check a model file and copy it into the model store."
+
+    file: str = option(
+        "A student (.onnx), a checkpoint (.safetensors) or a teacher's published file (.pt).",
+        role="input_file",
+        positional=True,
+    )
+    name: Optional[str] = option(
+        "How to call it. Default: the file's name without its ending, or the teacher's own name.",
+        None,
+    )
+    link: bool = option(
+        "Hard-link the file instead of copying it, where the file system can: it takes no space, "
+        "but a program that writes into the file changes the stored model too.",
+        False,
+    )
+    replace: bool = option("Replace a stored model of the same name.", False)
+    store: Optional[str] = store_option("output_directory")
+
+
+@dataclass(frozen=True)
+class ModelsFetchJob(Job):
+    """Download a published teacher into the store."""
+
+    kind: ClassVar[str] = "models_fetch"
+    summary: ClassVar[str] = "Download a published teacher into the model store, and check it."
+
+    name: str = option("A published model, for instance prithvi-eo-2.0-300m.", positional=True)
+    revision: Optional[str] = option(
+        "Full commit of the repository (40 digits). Default: the one that HyperKD knows.", None
+    )
+    sha256: Optional[str] = option(
+        "SHA-256 that the file must have. Default: the published one, where it is known.", None
+    )
+    unverified: bool = option(
+        "Take a file whose checksum nobody states; it is still checked as far as possible.", False
+    )
+    replace: bool = option("Replace a stored model of the same name.", False)
+    endpoint: str = option("Address of the hub or of a mirror of it.", "https://huggingface.co")
+    proxy: Optional[str] = option(
+        "Proxy as http://host:port, or none. Default: HTTPS_PROXY, or the system's settings. Other "
+        "users can see a password on a command line: give it in HTTPS_PROXY.",
+        None,
+    )
+    ca_file: Optional[str] = option(
+        "Certificates (PEM) to trust besides the system's; SSL_CERT_FILE works too.",
+        None,
+        role="input_file",
+    )
+    store: Optional[str] = store_option("output_directory")
+
+
+@dataclass(frozen=True)
+class ModelsVerifyJob(Job):
+    """Check whether a model is still what came."""
+
+    kind: ClassVar[str] = "models_verify"
+    summary: ClassVar[str] = "Check a model of the store against its record, and its content."
+    answers: ClassVar[bool] = True
+
+    name: str = option("The name of a model, as hyperkd models list shows it.", positional=True)
+    store: Optional[str] = store_option("input_directory")

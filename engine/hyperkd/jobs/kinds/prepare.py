@@ -1,0 +1,118 @@
+"""What to know about a raster, and how to make it ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Optional
+
+from hyperkd.jobs.job import Job, option
+from hyperkd.jobs.options import (
+    bands_option,
+    input_option,
+    model_option,
+    nodata_option,
+    scale_option,
+)
+
+
+@dataclass(frozen=True)
+class InfoJob(Job):
+    """What a raster or a model is."""
+
+    kind: ClassVar[str] = "info"
+    summary: ClassVar[str] = "Say what a raster (bands, wavelengths, problems) or a model is."
+    answers: ClassVar[bool] = True
+
+    path: str = option(
+        "A raster, an .onnx model or a .safetensors checkpoint.",
+        role="input_file",
+        positional=True,
+    )
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()
+
+
+@dataclass(frozen=True)
+class InspectJob(Job):
+    """Describe a raster in a readable report."""
+
+    kind: ClassVar[str] = "inspect"
+    summary: ClassVar[str] = "Write a report about a raster: bands, spectra, what a student sees."
+
+    input: str = input_option()
+    output: str = option("The report to write (HTML).", role="output_file")
+    model: str = model_option()
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()
+
+
+@dataclass(frozen=True)
+class ImportJob(Job):
+    """Turn a delivered product into one self-describing GeoTIFF."""
+
+    kind: ClassVar[str] = "import"
+    summary: ClassVar[str] = "Write an EnMAP, PRISMA, EMIT or DESIS product as one GeoTIFF."
+
+    product: str = option(
+        "An EnMAP L2A folder, zip or METADATA.XML, a PRISMA L2D .he5, an EMIT L2A .nc, a DESIS "
+        "folder, or any raster with wavelengths.",
+        role="product",
+        positional=True,
+    )
+    output: str = option("The GeoTIFF to write.", role="output_raster")
+    mask: tuple[str, ...] = option(
+        "Pixels to leave out, by the quality layers of EnMAP.",
+        (),
+        choices=(
+            "cloud",
+            "cloud_shadow",
+            "haze",
+            "cirrus",
+            "snow",
+            "water",
+            "land",
+            "defective",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class AlignJob(Job):
+    """Make the six bands of HLS that Prithvi sees."""
+
+    kind: ClassVar[str] = "align"
+    summary: ClassVar[str] = "Write the six HLS bands that the teacher sees."
+
+    input: str = input_option()
+    output: str = option("The six-band raster to write (int16 x 10000).", role="output_raster")
+    mode: str = option(
+        "How a band is made: the mean of the bands in its range, a Gaussian response, or the "
+        "nearest band.",
+        "range_mean",
+        choices=("range_mean", "srf_gaussian", "nearest"),
+    )
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()
+
+
+@dataclass(frozen=True)
+class SynthJob(Job):
+    """Simulate an EnMAP-like scene with known truth."""
+
+    kind: ClassVar[str] = "synth"
+    summary: ClassVar[str] = "Simulate an EnMAP-like scene, with truth layers beside it."
+
+    output: str = option("The scene to write (GeoTIFF).", role="output_raster")
+    width: int = option("Width in pixels.", 256, minimum=8, maximum=20000)
+    height: int = option("Height in pixels.", 256, minimum=8, maximum=20000)
+    seed: int = option("Seed: the same seed gives the same scene.", 0, minimum=0, maximum=2**31 - 1)
+    border: float = option(
+        "Share of the raster without data, as the rotated footprint of a real scene leaves.",
+        0.1,
+        minimum=0.0,
+        maximum=0.5,
+    )
+    truth: bool = option("Write the truth layers beside the scene.", True)

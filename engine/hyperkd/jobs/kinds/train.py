@@ -1,0 +1,19 @@
+"""Making students."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hyperkd.jobs.job import Job, option
+
+
+@dataclass(frozen=True)
+class ExportJob(Job):
+    """Turn a checkpoint into an ONNX model with its card and self-test."""
+
+    kind: ClassVar[str] = "export"
+    summary: ClassVar[str] = "Export a checkpoint to ONNX with its card and self-test."
+
+    checkpoint: str = option("The .safetensors checkpoint of a student.", role="checkpoint")
+    output: str = option("The .onnx file to write.", role="output_file")
