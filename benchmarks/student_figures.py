@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from hyperkd.metrics import psnr_db, spectral_angle_deg
 from hyperkd.models.nets.student import Student
 from hyperkd.training.dataset import UNIT, CropSampler, Scene
 from hyperkd.training.masking import random_order, visible_count
+from hyperkd.training.tiles import Masked
 
 Figures = dict[str, dict[str, float]]
 
@@ -105,8 +107,6 @@ class _Tally:
 
 def _predict(student: Student, crops: Crops, index: int) -> NDArray[np.float32]:
     """Return ``(H, W, C)`` reflectance; only the hidden patches are filled."""
-    from hyperkd.training.loop import Masked
-
     pick = slice(index, index + 1)
     masked = Masked.make(
         crops.pixels[pick],
@@ -263,3 +263,15 @@ def _probe(
         hits = np.sum((predicted == label) & (score_labels == label))
         f1.append(2 * hits / (np.sum(predicted == label) + np.sum(score_labels == label)))
     return float(np.mean(predicted == score_labels)), float(np.mean(f1))
+
+
+def markdown(metrics: Mapping[str, Any]) -> str:
+    """Return the figures of a card as the tables of docs/student.md."""
+    parts = []
+    for name, figures in metrics["reconstruction"].items():
+        rows = [f"| {key} | {f['psnr_db']} | {f['sam_deg']} |" for key, f in figures.items()]
+        parts += [f"{name}:", "", "| | PSNR (dB) | SAM (degrees) |", "|---|---|---|", *rows, ""]
+    probe = metrics["linear_probe"]
+    rows = [f"| {key} | {f['overall_accuracy']} | {f['macro_f1']} |" for key, f in probe.items()]
+    parts += ["| features | overall accuracy | macro F1 |", "|---|---|---|", *rows, ""]
+    return "\n".join(parts)

@@ -1,6 +1,13 @@
 """Train the shipped student from simulated scenes, and measure it on held-out ones.
 
-    python benchmarks/train_student.py --steps 5000 --threads 2 --bfloat16
+    python benchmarks/train_student.py --steps 1800 --scenes 60 --threads 1 --bfloat16
+    python benchmarks/train_student.py --teacher stand-in-teacher.safetensors …
+    python benchmarks/train_student.py --plain …
+
+The recipe is the trainer's: guided masking and the loss of squared error, structural
+similarity and spectral divergence; with --teacher also distillation, with --plain a masked
+autoencoder without any of them. The student, its card and its figures as tables go to
+build/student; --output resources/students replaces the shipped one.
 
 Scenes come from hyperkd.synth, each from its own seed, and are never written.
 Where the real EnMAP tiles of Potsdam lie at --potsdam, the nine of the
@@ -25,18 +32,24 @@ from typing import Optional
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from student_figures import Crops, Figures, probe_figures, reconstruction_figures
+from student_figures import Crops, Figures, markdown, probe_figures, reconstruction_figures
 
 from hyperkd.models.card import ModelCard
-from hyperkd.models.nets.student import PRESETS, Student
+from hyperkd.models.nets.presets import PRESETS
+from hyperkd.models.nets.student import Student
 from hyperkd.raster.source import FakeRaster, open_raster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import Scene as SimulatedScene
 from hyperkd.training.checkpoint import architecture, save_checkpoint
 from hyperkd.training.dataset import CropSampler, Scene, band_statistics, read_scene
-from hyperkd.training.export import export_student
+from hyperkd.training.distillation import Distillation
+from hyperkd.training.export import export_model
 from hyperkd.training.initial import start_from_components
-from hyperkd.training.loop import Settings, train
+from hyperkd.training.loop import train
+from hyperkd.training.objective import PLAIN, Recipe
+from hyperkd.training.progress import Settings
+from hyperkd.training.teacher import LoadedTeacher, Teacher
+from hyperkd.training.teachers import find_teacher
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG = logging.getLogger("train_student")
@@ -77,6 +90,10 @@ class LogReporter:
     def check_cancelled(self) -> None:
         """Do nothing: Ctrl+C ends a script."""
 
+    def stop_requested(self) -> bool:
+        """Return that nobody asks for an early end."""
+        return False
+
 
 def simulate(seed: int, side: int) -> tuple[Scene, NDArray[np.uint8]]:
     """Return a simulated scene on the student's bands, and its class map."""
@@ -114,6 +131,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     config = PRESETS[args.preset]
+    loaded = None if args.teacher == "none" else find_teacher(args.teacher)
+    recipe = _recipe(args.plain, loaded)
 
     started = time.perf_counter()
     scenes = [simulate(args.seed + i, args.side)[0] for i in range(args.scenes)]
@@ -143,7 +162,9 @@ def main() -> None:
     started = time.perf_counter()
     start_from_components(student, sampler, np.random.default_rng(args.seed))
     beginning = copy.deepcopy(student)
-    history = train(student, sampler, settings, LogReporter())
+    report = LogReporter()
+    teacher = None if loaded is None else Teacher(loaded, device=args.device, report=report)
+    history = train(student, sampler, settings, report, recipe, teacher)
     seconds = time.perf_counter() - started
 
     metrics = {
@@ -160,7 +181,7 @@ def main() -> None:
             per_class=100,
             seed=args.seed,
         ),
-        "loss": round(float(np.mean([entry["loss"] for entry in history[-5:]])), 5),
+        "loss": round(float(np.mean([entry["loss_mse"] for entry in history[-5:]])), 5),
     }
     LOG.info("%s", json.dumps(metrics, indent=1))
     card = ModelCard(
@@ -175,9 +196,12 @@ def main() -> None:
         embedding_dim=config.dim,
         licence="GPL-2.0-or-later",
         created=datetime.date.today().isoformat(),
+        teacher=_about_teacher(loaded, teacher),
+        parents=() if loaded is None else (loaded.sha256,),
         architecture=architecture(args.preset, config),
         training={
-            "objective": "masked autoencoder, mean squared error of hidden patches",
+            "objective": _objective(args.plain, loaded),
+            "recipe": dataclasses.asdict(recipe),
             "start": "principal components of spectra and patches, least-squares head",
             "simulated_scenes": args.scenes,
             "simulated_seeds": [args.seed, args.seed + args.scenes - 1],
@@ -194,8 +218,40 @@ def main() -> None:
     )
     args.output.mkdir(parents=True, exist_ok=True)
     student = student.cpu()
-    card = export_student(student, card, args.output / f"{args.preset}.onnx")
+    card = export_model(student, card, args.output / f"{args.preset}.onnx")
     save_checkpoint(args.output / f"{args.preset}.safetensors", student, card)
+    (args.output / f"{args.preset}-figures.md").write_text(markdown(metrics), encoding="utf-8")
+
+
+def _recipe(plain: bool, loaded: Optional[LoadedTeacher]) -> Recipe:
+    if not plain:
+        return Recipe(distillation=None if loaded is None else Distillation())
+    if loaded is not None:
+        raise SystemExit("--plain learns from no teacher: leave out --teacher.")
+    return PLAIN
+
+
+def _objective(plain: bool, loaded: Optional[LoadedTeacher]) -> str:
+    if plain:
+        return "masked autoencoder, mean squared error of hidden patches"
+    parts = "masked autoencoder, HyperKD-style: guided masking; squared error, SSIM, KL divergence"
+    return parts if loaded is None else f"{parts}; distillation from a {loaded.kind}"
+
+
+def _about_teacher(
+    loaded: Optional[LoadedTeacher], teacher: Optional[Teacher]
+) -> Optional[dict[str, object]]:
+    """Return what the card says about the teacher, as the job ``distill`` does."""
+    if loaded is None or teacher is None:
+        return None
+    return {
+        "name": loaded.version.name,
+        "kind": loaded.kind,
+        "sha256": loaded.sha256,
+        "licence": loaded.licence,
+        "blocks": teacher.blocks,
+        "patch_px": teacher.patch_px,
+    }
 
 
 def _measure(
@@ -235,7 +291,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--potsdam", type=Path, default=ROOT.parent / "shared" / "data" / "potsdam" / "images"
     )
-    parser.add_argument("--output", type=Path, default=ROOT / "resources" / "students")
+    parser.add_argument("--teacher", default="none", help="name or file of the teacher, or none")
+    parser.add_argument("--plain", action="store_true", help="squared error and random masks only")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "student")
     return parser.parse_args()
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from qgis.core import (
+    NULL,
+    QgsCategorizedSymbolRenderer,
     QgsMapLayer,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
+    QgsProject,
     QgsProviderRegistry,
     QgsRasterLayer,
+    QgsVectorLayer,
 )
 from qgis.PyQt import sip
 
@@ -62,6 +67,33 @@ def raster_source(layer: QgsRasterLayer) -> str:
     return prefix + path + suffix
 
 
+def class_colours(layer: QgsVectorLayer, field: str) -> list[str]:
+    """Return the colours of a layer's classes as ``value=#rrggbb``.
+
+    Empty where its style is not categorised by this field.
+    """
+    renderer = layer.renderer()
+    if not isinstance(renderer, QgsCategorizedSymbolRenderer):
+        return []
+    if renderer.classAttribute().strip('"') != field:
+        return []
+    found = []
+    for category in renderer.categories():
+        values = category.value() if isinstance(category.value(), list) else [category.value()]
+        for value in values:
+            # The last category of QGIS is "all other values", which has none.
+            if value not in (None, NULL, "") and category.symbol() is not None:
+                number = isinstance(value, float) and value.is_integer()
+                text = str(int(value)) if number else str(value)
+                found.append(f"{text}={category.symbol().color().name()}")
+    return found
+
+
+def style_layer(layer: QgsRasterLayer, style: str) -> None:
+    """Give a layer one of ``styles.STYLES``; only its look in QGIS changes."""
+    STYLES[style](layer)
+
+
 def write_style(path: str, style: str) -> None:
     """Write the style of an output as a ``.qml`` file beside it.
 
@@ -83,31 +115,86 @@ def write_style(path: str, style: str) -> None:
         raise OSError(message)
 
 
-class _StylePostProcessor(QgsProcessingLayerPostProcessorInterface):
-    """Gives an output that QGIS loads the style that was written beside it."""
+@dataclass(frozen=True)
+class Provenance:
+    """How a result was made.
+
+    Attributes:
+        group: the group in the layer tree that the results of one run share.
+        made_by: program, version and algorithm.
+        model: name and checksum of the model; may be empty.
+        settings: the job as JSON.
+    """
+
+    group: str
+    made_by: str
+    model: str = ""
+    settings: str = ""
+
+    def write(self, layer: QgsMapLayer) -> None:
+        """Put it into the layer's metadata, where Properties › Metadata shows it."""
+        metadata = layer.metadata()
+        metadata.setType("dataset")
+        metadata.setTitle(layer.name())
+        metadata.setAbstract(self.made_by)
+        for line in (self.made_by, self.model and f"Model: {self.model}", self.settings):
+            if line:
+                metadata.addHistoryItem(line)
+        layer.setMetadata(metadata)
+
+
+class _ResultPostProcessor(QgsProcessingLayerPostProcessorInterface):
+    """Gives an output that QGIS loads its style, its provenance, and its place in the tree."""
+
+    def __init__(self, provenance: Provenance) -> None:
+        super().__init__()
+        self._provenance = provenance
 
     def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
         """Style the layer; Processing calls this in the main thread."""
         layer.loadDefaultStyle()
+        self._provenance.write(layer)
         layer.triggerRepaint()
+        if context.project() is not None:
+            _move_into_group(context.project(), layer, self._provenance.group)
+
+
+def _move_into_group(project: QgsProject, layer: QgsMapLayer, name: str) -> None:
+    """Move a layer that lies at the top of the tree into a group; one that was put elsewhere stays.
+
+    QGIS itself can do so from 3.32 on only.
+    """
+    root = project.layerTreeRoot()
+    node = root.findLayer(layer.id())
+    if node is None or node.parent() != root:
+        return
+    group = root.findGroup(name) or root.insertGroup(root.children().index(node), name)
+    group.insertChildNode(-1, node.clone())
+    root.removeChildNode(node)
 
 
 # The context of Processing owns each post-processor and deletes it at its end, so
 # every output needs one of its own; but only a Python reference keeps the method
 # above alive until then.
-_post_processors: list[_StylePostProcessor] = []
+_post_processors: list[_ResultPostProcessor] = []
 
 
-def _new_post_processor() -> _StylePostProcessor:
+def _new_post_processor(provenance: Provenance) -> _ResultPostProcessor:
     _post_processors[:] = [each for each in _post_processors if not sip.isdeleted(each)]
-    _post_processors.append(_StylePostProcessor())
+    _post_processors.append(_ResultPostProcessor(provenance))
     return _post_processors[-1]
 
 
-def style_on_load(context: QgsProcessingContext, path: str, description: str, name: str) -> None:
-    """Have QGIS style and name an output when it loads it, if it will load it at all.
+def style_on_load(
+    context: QgsProcessingContext,
+    path: str,
+    description: str,
+    name: str,
+    provenance: Provenance,
+) -> None:
+    """Have QGIS style, name and place an output when it loads it, if it will load it at all.
 
     Args:
         context: of the algorithm.
@@ -115,10 +202,11 @@ def style_on_load(context: QgsProcessingContext, path: str, description: str, na
         description: the parameter's own description; where the layer is to be
             called otherwise, somebody has chosen that name and it stays.
         name: what to call the layer.
+        provenance: how it was made.
     """
     if not context.willLoadLayerOnCompletion(path):
         return
     details = context.layerToLoadOnCompletionDetails(path)
-    details.setPostProcessor(_new_post_processor())
+    details.setPostProcessor(_new_post_processor(provenance))
     if details.name == description:
         details.name = name

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+
+from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QCoreApplication
 
 from .runner.protocol import Crashed, Failed
@@ -14,13 +17,35 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("HyperKD", text)
 
 
+def log_traceback() -> None:
+    """Keep the exception that is being handled where a bug report finds it."""
+    QgsMessageLog.logMessage(traceback.format_exc(), LOG_TAG, Qgis.MessageLevel.Critical, False)
+
+
 def no_engine() -> str:
-    """Say what to do where nobody has chosen an interpreter for the engine."""
+    """Say what to do where there is no interpreter for the engine."""
     return tr(
-        "HyperKD has no engine yet. Choose a Python interpreter that has the engine's packages "
-        "under Plugins › HyperKD › Engine…, or name it in the environment variable "
-        "HYPERKD_ENGINE_PYTHON."
+        "HyperKD has no engine yet. Set it up under Plugins › HyperKD › Engine… or with the "
+        "algorithm hyperkd:setupengine; or name a Python that has the engine's packages in the "
+        "environment variable HYPERKD_ENGINE_PYTHON."
     )
+
+
+def no_training() -> str:
+    """Say what to do where the environment can run models but not train them."""
+    return tr(
+        "HyperKD's engine was set up to run models only; this needs PyTorch too. Set it up again "
+        "under Plugins › HyperKD › Engine… with fine-tuning ticked, or with the algorithm "
+        "hyperkd:setupengine and TRAINING."
+    )
+
+
+def engine_outdated(old: str, new: str) -> str:
+    """Say what to do where QGIS has another Python than the environment was made for."""
+    return tr(
+        "HyperKD's engine was set up for Python {old}, but QGIS now has Python {new}. Set it up "
+        "again under Plugins › HyperKD › Engine… or with the algorithm hyperkd:setupengine."
+    ).format(old=old, new=new)
 
 
 def interpreter_gone(path: str) -> str:

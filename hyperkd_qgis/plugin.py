@@ -1,18 +1,19 @@
-"""What QGIS loads: the provider, and in a window also the menu."""
+"""What QGIS loads: the provider, and in a window also its menu and toolbar."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from qgis.core import QgsApplication
-from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QAction
 
-from .messages import tr
-from .paths import icon_path
 from .provider import HyperKDProvider
+from .translation import Translation
 
-MENU = "HyperKD"
+if TYPE_CHECKING:
+    from .ui.window import Window
+
+# Whose algorithms the shipped models use.
+_USED_PROVIDERS = ("native", "qgis", "gdal")
 
 
 class HyperKDPlugin:
@@ -24,34 +25,41 @@ class HyperKDPlugin:
 
     def __init__(self, iface: Any) -> None:
         self._iface = iface
+        self._translation = Translation()
         self._provider: Optional[HyperKDProvider] = None
-        self._engine_action: Optional[QAction] = None
+        self._window: Optional[Window] = None
 
     def initProcessing(self) -> None:
         """Register the provider."""
-        self._provider = HyperKDProvider()
-        QgsApplication.processingRegistry().addProvider(self._provider)
+        registry = QgsApplication.processingRegistry()
+        provider = HyperKDProvider()
+        if not registry.addProvider(provider):
+            return  # another copy of this plugin was faster; the log of QGIS names it
+        self._provider = provider
+        # Only now are the steps of the shipped models known, and with them their outputs.
+        self._provider.refreshAlgorithms()
+        registry.providerAdded.connect(self._refresh_workflows)
 
     def initGui(self) -> None:
-        """Register the provider and the menu."""
+        """Register the provider, the menu and the toolbar."""
+        from .ui.window import Window
+
         self.initProcessing()
-        self._engine_action = QAction(
-            QIcon(icon_path("hyperkd")), tr("Engine…"), self._iface.mainWindow()
-        )
-        self._engine_action.triggered.connect(self._show_engine)
-        self._iface.addPluginToMenu(MENU, self._engine_action)
+        self._window = Window(self._iface)
 
     def unload(self) -> None:
-        """Take the provider and the menu back."""
-        if self._engine_action is not None:
-            self._iface.removePluginMenu(MENU, self._engine_action)
-            self._engine_action.deleteLater()
-            self._engine_action = None
+        """Take everything back."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
         if self._provider is not None:
-            QgsApplication.processingRegistry().removeProvider(self._provider)
+            registry = QgsApplication.processingRegistry()
+            registry.providerAdded.disconnect(self._refresh_workflows)
+            registry.removeProvider(self._provider)
             self._provider = None
+        self._translation.remove()
 
-    def _show_engine(self) -> None:
-        from .ui.engine_dialog import EngineDialog  # widgets only when somebody asks
-
-        EngineDialog(self._iface.mainWindow()).exec()
+    def _refresh_workflows(self, provider: str) -> None:
+        """Load the models again when QGIS loads an algorithm that they use after us."""
+        if provider in _USED_PROVIDERS and self._provider is not None:
+            self._provider.refreshAlgorithms()

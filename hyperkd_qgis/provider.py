@@ -5,11 +5,23 @@ from __future__ import annotations
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
+from . import workflows
 from .algorithms.align_to_hls import AlignToHlsAlgorithm
+from .algorithms.anomaly import AnomalyAlgorithm
+from .algorithms.classify import ClassifyAlgorithm
+from .algorithms.cluster import ClusterAlgorithm
+from .algorithms.distill import DistillAlgorithm
 from .algorithms.embed import EmbedAlgorithm
+from .algorithms.evaluate import EvaluateAlgorithm
+from .algorithms.export_model import ExportAlgorithm
+from .algorithms.finetune import FinetuneAlgorithm
 from .algorithms.import_product import ImportProductAlgorithm
 from .algorithms.inspect_raster import InspectAlgorithm
+from .algorithms.model_info import ModelInfoAlgorithm
 from .algorithms.reconstruct import ReconstructAlgorithm
+from .algorithms.regress import RegressAlgorithm
+from .algorithms.setup_engine import SetupEngineAlgorithm
+from .algorithms.similarity import SimilarityAlgorithm
 from .messages import tr
 from .paths import icon_path, metadata
 
@@ -19,6 +31,17 @@ ALGORITHMS = (
     AlignToHlsAlgorithm,
     EmbedAlgorithm,
     ReconstructAlgorithm,
+    ClassifyAlgorithm,
+    RegressAlgorithm,
+    AnomalyAlgorithm,
+    SimilarityAlgorithm,
+    ClusterAlgorithm,
+    FinetuneAlgorithm,
+    DistillAlgorithm,
+    ExportAlgorithm,
+    EvaluateAlgorithm,
+    ModelInfoAlgorithm,
+    SetupEngineAlgorithm,
 )
 
 
@@ -58,6 +81,12 @@ class HyperKDProvider(QgsProcessingProvider):
         return False
 
     def loadAlgorithms(self) -> None:
-        """Add all algorithms; Processing calls this."""
+        """Add all algorithms; Processing calls this.
+
+        The first call comes before Processing knows this provider, so that the steps of the
+        models are unknown and their outputs cannot be told: the plugin refreshes at once.
+        """
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
+        for workflow in workflows.load():
+            self.addAlgorithm(workflow)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Callable
+from collections.abc import Mapping, Sequence
+from typing import Callable, Optional
 
 from qgis.core import (
     QgsColorRampShader,
@@ -12,6 +12,7 @@ from qgis.core import (
     QgsGradientColorRamp,
     QgsGradientStop,
     QgsMultiBandColorRenderer,
+    QgsPalettedRasterRenderer,
     QgsRasterLayer,
     QgsRasterMinMaxOrigin,
     QgsRasterShader,
@@ -29,6 +30,7 @@ TRUE_COLOUR_NM = (660.0, 560.0, 480.0)
 _WAVELENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(?:nm|nanomet(?:er|re)s)\b", re.IGNORECASE)
 # From dark to bright at an even pace and readable for the colour-blind.
 ERROR_RAMP = ("#0d0887", "#7e03a8", "#cc4778", "#f89540", "#f0f921")
+SHARE_RAMP = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 
 
 def style_embedding(layer: QgsRasterLayer) -> None:
@@ -51,21 +53,46 @@ def style_hls(layer: QgsRasterLayer) -> None:
 
 def style_error(layer: QgsRasterLayer) -> None:
     """Show the first band from dark (as expected) to bright (unlike its surroundings)."""
+    _show_ramp(layer, 1, ERROR_RAMP)
+
+
+def style_classes(layer: QgsRasterLayer) -> None:
+    """Show each class in its colour under its name; the raster brings both along."""
     provider = layer.dataProvider()
-    lower, upper = _stretch(layer, 1)
-    first, *between, last = ERROR_RAMP
-    step = 1.0 / (len(between) + 1)
-    stops = [QgsGradientStop(step * (i + 1), QColor(name)) for i, name in enumerate(between)]
-    ramp = QgsGradientColorRamp(QColor(first), QColor(last), False, stops)
-    function = QgsColorRampShader(lower, upper, ramp, QgsColorRampShader.Type.Interpolated)
-    function.classifyColorRamp(len(ERROR_RAMP))
-    shader = QgsRasterShader(lower, upper)
-    shader.setRasterShaderFunction(function)
-    renderer = QgsSingleBandPseudoColorRenderer(provider, 1, shader)
-    renderer.setClassificationMin(lower)
-    renderer.setClassificationMax(upper)
-    renderer.setMinMaxOrigin(_origin())
-    layer.setRenderer(renderer)
+    classes = QgsPalettedRasterRenderer.colorTableToClassData(provider.colorTable(1))
+    # 0 is no data. GDAL fills the table up to 256 values with black under their number.
+    unnamed = QColor(0, 0, 0)
+    shown = [
+        each
+        for each in classes
+        if each.value > 0 and (each.label != f"{each.value:g}" or each.color.rgb() != unnamed.rgb())
+    ]
+    layer.setRenderer(QgsPalettedRasterRenderer(provider, 1, shown))
+
+
+def style_probabilities(layer: QgsRasterLayer) -> None:
+    """Show the probability of the first class, from 0 to 1."""
+    _show_ramp(layer, 1, SHARE_RAMP, (0.0, 1.0))
+
+
+def style_uncertainty(layer: QgsRasterLayer) -> None:
+    """Show the entropy, from dark (certain) to bright (anything is possible)."""
+    _show_ramp(layer, layer.bandCount(), ERROR_RAMP, (0.0, 1.0))
+
+
+def style_values(layer: QgsRasterLayer) -> None:
+    """Show the first target from its low to its high values."""
+    _show_ramp(layer, 1, SHARE_RAMP)
+
+
+def style_score(layer: QgsRasterLayer) -> None:
+    """Show a robust score: dark where it is ordinary, bright from the usual threshold on."""
+    _show_ramp(layer, 1, ERROR_RAMP, (0.0, 7.0))
+
+
+def style_similarity(layer: QgsRasterLayer) -> None:
+    """Show likeness from 0 (nothing in common) to 1 (the same)."""
+    _show_ramp(layer, 1, SHARE_RAMP, (0.0, 1.0))
 
 
 STYLES: Mapping[str, Callable[[QgsRasterLayer], None]] = {
@@ -73,6 +100,12 @@ STYLES: Mapping[str, Callable[[QgsRasterLayer], None]] = {
     "true_colour": style_true_colour,
     "hls": style_hls,
     "error": style_error,
+    "classes": style_classes,
+    "probabilities": style_probabilities,
+    "uncertainty": style_uncertainty,
+    "values": style_values,
+    "score": style_score,
+    "similarity": style_similarity,
 }
 
 
@@ -104,6 +137,31 @@ def _show_bands(layer: QgsRasterLayer, bands: tuple[int, int, int]) -> None:
     renderer.setGreenContrastEnhancement(green)
     renderer.setBlueContrastEnhancement(blue)
     renderer.setMinMaxOrigin(_origin())
+    layer.setRenderer(renderer)
+
+
+def _show_ramp(
+    layer: QgsRasterLayer,
+    band: int,
+    colours: Sequence[str],
+    bounds: Optional[tuple[float, float]] = None,
+) -> None:
+    """Show one band in colours, between bounds or between its own low and high values."""
+    provider = layer.dataProvider()
+    lower, upper = bounds or _stretch(layer, band)
+    first, *between, last = colours
+    step = 1.0 / (len(between) + 1)
+    stops = [QgsGradientStop(step * (i + 1), QColor(name)) for i, name in enumerate(between)]
+    ramp = QgsGradientColorRamp(QColor(first), QColor(last), False, stops)
+    function = QgsColorRampShader(lower, upper, ramp, QgsColorRampShader.Type.Interpolated)
+    function.classifyColorRamp(len(colours))
+    shader = QgsRasterShader(lower, upper)
+    shader.setRasterShaderFunction(function)
+    renderer = QgsSingleBandPseudoColorRenderer(provider, band, shader)
+    renderer.setClassificationMin(lower)
+    renderer.setClassificationMax(upper)
+    if bounds is None:
+        renderer.setMinMaxOrigin(_origin())
     layer.setRenderer(renderer)
 
 

@@ -17,6 +17,8 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # The models that a user has in store must not change what a test sees.
 os.environ["HYPERKD_MODELS"] = str(ROOT / "build" / "models")
+# What a machine remembers of self-tests that passed must not hide one that fails.
+os.environ["HYPERKD_CACHE"] = os.path.join(os.devnull, "no-folder")
 
 # A failure must be the same on every machine and in every run; `deep` looks further.
 set_hypothesis_home_dir(str(ROOT / "build" / "hypothesis"))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import hyperkd
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
+from hyperkd.jobs.control import Wishes, follow
 from hyperkd.jobs.events import EventReporter, JsonReporter, TextReporter, plain
 from hyperkd.jobs.job import PROTOCOL, Job, JobField, job_fields
 from hyperkd.jobs.run import perform
@@ -26,16 +29,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_events = options.pop("events") == "json"
     as_json = options.pop("json", False)
     exit_with_stdin = options.pop("exit_with_stdin")
+    control = options.pop("control")
 
     output = process.claim_stdout()
     cancelled, finished = threading.Event(), threading.Event()
+    wishes = Wishes(cancelled)
     process.cancel_on_signals(cancelled)
     if exit_with_stdin:
         process.end_with_stdin(cancelled, finished)
+        process.yield_to_the_user()
     reporter: EventReporter
-    reporter = JsonReporter(output, cancelled) if as_events else TextReporter(sys.stderr, cancelled)
-    status, summary = perform(lambda: _job(options, exit_with_stdin), reporter)
-    if status == EXIT_OK and not as_events:
+    # torchrun numbers the processes of one training: the first alone speaks the protocol.
+    follows = os.environ.get("RANK", "0") != "0"
+    if as_events and not follows:
+        reporter = JsonReporter(output, cancelled, wishes=wishes)
+    else:
+        reporter = TextReporter(sys.stderr, cancelled, wishes)
+
+    def load() -> Job:
+        if control is not None:
+            follow(Path(control), wishes, finished)
+        return _job(options, exit_with_stdin)
+
+    status, summary = perform(load, reporter)
+    if status == EXIT_OK and not as_events and not follows:
         # `hyperkd info scene.tif | head` may stop reading early, which is no mistake.
         with contextlib.suppress(BrokenPipeError):
             print(_shown(summary, as_json), file=output, flush=True)
@@ -147,4 +164,10 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         "--exit-with-stdin",
         action="store_true",
         help="End when standard input closes, so that a killed parent leaves no orphan.",
+    )
+    command.add_argument(
+        "--control",
+        metavar="FOLDER",
+        help="Read what is wanted (run, pause, stop, cancel) from the file wish in this folder, "
+        "and touch the file alive there.",
     )

@@ -30,10 +30,15 @@ EXIT_STATUS: Final[Mapping[str, int]] = {
     "unsupported_raster": EXIT_BAD_DATA,
     "bad_product": EXIT_BAD_DATA,
     "input_changed": EXIT_BAD_DATA,
+    # the labels
+    "no_labels": EXIT_BAD_DATA,
+    "bad_labels": EXIT_BAD_DATA,
+    "class_missing_in_split": EXIT_BAD_DATA,
     # the model
     "bad_model": EXIT_BAD_DATA,
     "untrusted_model": EXIT_BAD_DATA,
     "bad_training": EXIT_BAD_DATA,
+    "quantisation_loss": EXIT_BAD_DATA,
     # the machine
     "missing_dependency": EXIT_MISSING,
     "download_failed": EXIT_MISSING,

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from types import TracebackType
+from typing import IO
 
 from hyperkd.errors import HyperKDError
 
@@ -37,7 +38,8 @@ class PartialFile:
 
     Raises:
         HyperKDError: ``unwritable_output`` or ``out_of_disk`` where the folder
-            does not take a new file; ``bad_job`` where the file is being read.
+            does not take a new file, or where another job is writing the same file;
+            ``bad_job`` where the file is being read.
     """
 
     def __init__(self, path: str | os.PathLike[str], companions: Sequence[str] = ()) -> None:
@@ -46,6 +48,7 @@ class PartialFile:
         self._companions = tuple(companions)
         _require_unread(self.path)
         require_writable(self.path)
+        self._claim = Claim(self.path)
         self._remove()  # what a killed process left
         with _lock:
             _unfinished.add(self)
@@ -73,12 +76,18 @@ class PartialFile:
                 "Close the programs that use this file, or choose another output.",
                 path=self.path,
             ) from error
-        with _lock:
-            _unfinished.discard(self)
+        self._forget()
 
     def abort(self) -> None:
         """Remove the temporary file; the older file stays as it was."""
-        self._remove()
+        with _lock:
+            mine = self in _unfinished
+        if mine:  # afterwards another job may be writing the same file
+            self._remove()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._claim.release()
         with _lock:
             _unfinished.discard(self)
 
@@ -100,6 +109,80 @@ class PartialFile:
             self.commit()
         else:
             self.abort()
+
+
+class Claim:
+    """The right to write a file, held by one job of this machine at a time.
+
+    A lock of the operating system, which a killed process cannot leave behind. It is
+    held on a file in the user's temporary folder, so that nothing is left beside
+    the output either; where that folder cannot be written, every claim is granted.
+
+    Args:
+        path: the output.
+
+    Raises:
+        HyperKDError: ``unwritable_output`` where another job holds it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._file: IO[bytes] | None = None
+        self._path = ""
+        # A folder that is missing, full, or without locks; HyperKDError is none of these.
+        with contextlib.suppress(OSError):
+            self._path = _claim_file(path)
+            self._file = _locked(self._path)
+            if self._file is None:
+                raise HyperKDError(
+                    "unwritable_output",
+                    f"Another job is writing {path} at this moment.",
+                    "Wait until it has finished, or choose another output.",
+                    path=path,
+                )
+
+    def release(self) -> None:
+        """Let others write the file; a second call does nothing."""
+        if self._file is not None:
+            if os.name != "nt":  # Windows removes no open file, and a lock there harms nobody
+                os.unlink(self._path)
+            self._file.close()
+            self._file = None
+
+
+def _claim_file(path: str) -> str:
+    import hashlib
+    import tempfile
+
+    name = hashlib.sha256(os.path.normcase(os.path.realpath(path)).encode(errors="replace"))
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    folder = os.path.join(tempfile.gettempdir(), f"hyperkd-{user}")
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    return os.path.join(folder, f"{name.hexdigest()}.lock")
+
+
+def _locked(path: str) -> IO[bytes] | None:
+    """Return an open file that is locked until it is closed, or None where another has it."""
+    while True:
+        file = open(path, "ab")  # noqa: SIM115 - the lock lasts as long as it is open
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+                return file
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                return None
+            raise  # this folder knows no locks
+        # Between opening and locking, the one who had it may have removed it.
+        if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+            return file
+        file.close()
 
 
 def abort_all() -> None:

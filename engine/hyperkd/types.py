@@ -271,4 +271,7 @@ class Reporter(Protocol):
         """Name a finished output file; ``role`` is the job's field that asked for it."""
 
     def check_cancelled(self) -> None:
-        """Raise ``HyperKDError("cancelled")`` where the job was cancelled."""
+        """Raise ``HyperKDError("cancelled")`` where the job was cancelled; wait while paused."""
+
+    def stop_requested(self) -> bool:
+        """Return whether the job shall end soon, with the best result so far."""

@@ -9,6 +9,7 @@ from qgis.core import QgsProcessingOutputNumber, QgsProcessingParameterEnum
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
+from .help import with_help
 
 MODE = "MODE"
 OUTPUT = "OUTPUT"
@@ -68,7 +69,7 @@ class AlignToHlsAlgorithm(EngineAlgorithm):
             usesStaticStrings=True,
         )
         help_text = tr("From all bands in its range, by a Gaussian response, or the nearest.")
-        self.addParameter(parameters.with_help(mode, help_text))
+        self.addParameter(with_help(mode, help_text))
         for override in parameters.band_overrides():
             self.addParameter(override)
         self.addParameter(

@@ -7,86 +7,69 @@ of names.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Optional
 
 from qgis.core import (
-    NULL,
     Qgis,
     QgsMessageLog,
-    QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
-    QgsProcessingParameterNumber,
+    QgsProcessingParameterFolderDestination,
     QgsProcessingParameterRasterLayer,
+    QgsRasterLayer,
 )
-from qgis.PyQt.QtGui import QIcon
 
 from .. import messages, settings
-from ..layers import UnusableLayerError, raster_source, style_on_load, write_style
+from ..layers import Provenance, UnusableLayerError, style_on_load, write_style
 from ..messages import tr
-from ..paths import engine_folder, icon_path, metadata
+from ..modelfile import find_model, local_models, outputs_of, read_card
+from ..paths import engine_folder, metadata
 from ..runner.feedback import FeedbackListener
 from ..runner.process import Engine, Run, run_job
 from ..runner.protocol import Crashed, Done, Failed
-from .parameters import INPUT, is_path, missing_file, not_a_number
+from ..spectrum import mismatch
+from .declare import JobParameters
+from .fields import features_file, field_of, is_rasters, problem_of, temporary_folder
+from .named import NamedAlgorithm
+from .parameters import BANDS, INPUT, MODEL
 
 
-class EngineAlgorithm(QgsProcessingAlgorithm):
+class EngineAlgorithm(NamedAlgorithm):
     """Runs one job of the engine.
 
     Attributes:
-        NAME: the algorithm's id after the colon, which models and scripts rely on.
         KIND: the job.
-        GROUP: the id of its group in the toolbox, ``prepare`` or ``run``.
+        TIER: which packages the job needs, a name of ``env.pins.TIERS``.
         STYLES: how each output raster looks, by parameter.
+        NEEDS: what the model must compute for this job, one of these; empty where any
+            model will do.
+        FEATURES: parameters of features, and for each the parameter that names the fields
+            of it that the job reads, if there is one.
+        ALSO: parameters that are no field of the job, and the list that their values join.
+        LEFT_OUT: fields of the job that this algorithm has no use for.
+        FOLDER_PAGES: an HTML output, and for it the output folder and the page in it.
     """
 
-    NAME: ClassVar[str]
     KIND: ClassVar[str]
-    GROUP: ClassVar[str]
+    TIER: ClassVar[str] = "inference"
     STYLES: ClassVar[Mapping[str, str]] = {}
+    NEEDS: ClassVar[tuple[str, ...]] = ()
+    FEATURES: ClassVar[Mapping[str, str]] = {}
+    ALSO: ClassVar[Mapping[str, str]] = {}
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset()
+    FOLDER_PAGES: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def __init__(self) -> None:
         super().__init__()
         self._fields: dict[str, Any] = {}
         self._engine: Optional[Engine] = None
         self._subject = ""
-
-    def createInstance(self) -> EngineAlgorithm:
-        """Return a fresh algorithm for one run."""
-        return type(self)()
-
-    def name(self) -> str:
-        """Return the part of the id after the colon."""
-        return self.NAME
-
-    def group(self) -> str:
-        """Return the group as the toolbox shows it."""
-        return {"prepare": tr("Prepare"), "run": tr("Run")}[self.GROUP]
-
-    def groupId(self) -> str:
-        """Return the group's id."""
-        return self.GROUP
-
-    def icon(self) -> QIcon:
-        """Return the icon."""
-        return QIcon(self.svgIconPath())
-
-    def svgIconPath(self) -> str:
-        """Return the path of the icon."""
-        return icon_path(self.NAME)
-
-    def helpUrl(self) -> str:
-        """Return the page in the manual."""
-        homepage = metadata().get("homepage", "").rstrip("/")
-        return f"{homepage}/blob/main/docs/qgis.md#{self.NAME}" if homepage else ""
 
     def canExecute(self) -> tuple[bool, str]:
         """Return whether an engine is set up, and otherwise what to do.
@@ -95,12 +78,8 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """
         if not (engine_folder() / "__main__.py").is_file():
             return False, messages.engine_folder_gone(str(engine_folder()))
-        chosen = settings.interpreter()
-        if chosen is None:
-            return False, messages.no_engine()
-        if not chosen.path.is_file():
-            return False, messages.interpreter_gone(str(chosen.path))
-        return True, ""
+        problem = settings.problem(self.TIER)
+        return not problem, problem
 
     def checkParameterValues(
         self, parameters: dict[str, Any], context: QgsProcessingContext
@@ -125,9 +104,15 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         self._engine = settings.engine()
         self._subject = self._subject_of(parameters, context)
         for definition in self.parameterDefinitions():
-            if not definition.isDestination():
-                value = self._field(definition, parameters, context)
-                self._fields[definition.name().lower()] = value
+            name = definition.name().lower()
+            if not definition.isDestination() and definition.name() not in self.ALSO:
+                value = field_of(self, definition, parameters, context)
+                self._fields[name] = self._listed(name, value)
+        for name, field in self.ALSO.items():
+            definition = self.parameterDefinition(name)
+            value = field_of(self, definition, parameters, context)
+            more = value if isinstance(value, list) else [value] if value else []
+            self._fields[field] = [*self._fields[field], *more]
         return True
 
     def processAlgorithm(
@@ -145,9 +130,11 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         # QGIS takes a relative path from its own folder, the engine from that of the job file.
         targets = {name.lower(): os.path.abspath(path) for name, path in results.items()}
         fields = {**self._fields, **targets}
-        run = run_job(
-            self._engine, self.KIND, fields, FeedbackListener(feedback), list(results.values())
-        )
+        for name, path in self._written(parameters, context).items():
+            fields[name] = [path, *fields[name]] if self._job.is_list(name) else path
+        # What an interrupted run has finished is kept for the next one where that was asked for.
+        outputs = [] if fields.get("resume") else list(results.values())
+        run = run_job(self._engine, self.KIND, fields, FeedbackListener(feedback), outputs)
         _write_log(run)
         if isinstance(run.ending, Failed):
             raise QgsProcessingException(messages.failed(run.ending))
@@ -155,73 +142,90 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(messages.crashed(run.ending))
         if not isinstance(run.ending, Done):
             return {}
-        self._style(results, context, feedback)
+        self._style(results, self._provenance(fields, run.ending.summary), context, feedback)
+        for name, (folder, page) in self.FOLDER_PAGES.items():
+            if folder in results:
+                results[name] = os.path.join(results[folder], page)
         return {**results, **self._summary(run.ending.summary)}
 
     def _subject_of(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         """Return what the run is about, for the names of its layers."""
-        return self.parameterAsRasterLayer(parameters, INPUT, context).name()
+        layers = self._rasters(parameters, context)
+        more = tr(" and {count} more").format(count=len(layers) - 1) if len(layers) > 1 else ""
+        return layers[0].name() + more if layers else ""
+
+    def _rasters(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> list[QgsRasterLayer]:
+        """Return the scenes of a run."""
+        definition = self.parameterDefinition(INPUT)
+        if isinstance(definition, QgsProcessingParameterRasterLayer):
+            layer = self.parameterAsRasterLayer(parameters, INPUT, context)
+            return [] if layer is None else [layer]
+        if definition is not None and is_rasters(definition):
+            return list(self.parameterAsLayerList(parameters, INPUT, context))
+        return []
 
     def _problem(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         """Return what is wrong with the parameters as a sentence, or an empty string."""
         problems = (
-            self._problem_of(definition, parameters, context)
+            problem_of(self, definition, parameters, context)
             for definition in self.parameterDefinitions()
         )
-        return next(filter(None, problems), "")
+        return next(filter(None, problems), "") or self._model_problem(parameters, context)
 
-    def _problem_of(
-        self,
-        definition: QgsProcessingParameterDefinition,
-        parameters: dict[str, Any],
-        context: QgsProcessingContext,
-    ) -> str:
-        name = definition.name()
-        if definition.isDestination():
-            good, problem = definition.isSupportedOutputValue(parameters.get(name), context)
-            return "" if good else problem
-        text = self.parameterAsString(parameters, name, context)
-        if isinstance(definition, QgsProcessingParameterFile):
-            return missing_file(name, text)
-        if isinstance(definition, QgsProcessingParameterNumber):
-            # QGIS lets any text pass where a number may be left out.
-            return not_a_number(name, text)
-        if not isinstance(definition, QgsProcessingParameterRasterLayer):
+    def _model_problem(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """Say that the model is none for this job or these scenes, as far as QGIS can tell."""
+        if self.parameterDefinition(MODEL) is None:
             return ""
-        layer = self.parameterAsRasterLayer(parameters, name, context)
-        if layer is None or not layer.isValid():
+        text = self.parameterAsString(parameters, MODEL, context)
+        if not text:
+            return ""
+        path = find_model(text)
+        if path is None:
+            known = ", ".join(each.stem for each in local_models())
             return tr(
-                "The raster {source} cannot be opened. Check that the file exists and is a raster."
-            ).format(source=text)
-        try:
-            raster_source(layer)
-        except UnusableLayerError as error:
-            return str(error)
-        return ""
+                "There is no model “{name}”. There are: {known}. More are under Plugins › "
+                "HyperKD › Models…, or choose an .onnx file."
+            ).format(name=text, known=known)
+        card = read_card(path)
+        if card is None:
+            return ""  # the engine says why
+        if self.NEEDS and not set(self.NEEDS) & set(outputs_of(card)):
+            return _unfit(str(card.get("name", text)), str(card.get("task", "?")), self.NEEDS)
+        if self.parameterDefinition(BANDS) is not None and self.parameterAsString(
+            parameters, BANDS, context
+        ):
+            return ""  # what is told is believed
+        layers = self._rasters(parameters, context)
+        return next(filter(None, (mismatch(layer, card) for layer in layers)), "")
 
-    def _field(
-        self,
-        definition: QgsProcessingParameterDefinition,
-        parameters: dict[str, Any],
-        context: QgsProcessingContext,
-    ) -> Any:
-        name = definition.name()
-        text = self.parameterAsString(parameters, name, context)
-        if isinstance(definition, QgsProcessingParameterRasterLayer):
-            return raster_source(self.parameterAsRasterLayer(parameters, name, context))
-        if isinstance(definition, QgsProcessingParameterEnum):
-            if definition.allowMultiple():
-                return self.parameterAsEnumStrings(parameters, name, context)
-            return self.parameterAsEnumString(parameters, name, context)
-        if isinstance(definition, QgsProcessingParameterNumber):
-            # Not set arrives as None, a null variant or an empty string.
-            if parameters.get(name) == NULL or not text:
-                return None
-            if definition.dataType() == QgsProcessingParameterNumber.Type.Integer:
-                return self.parameterAsInt(parameters, name, context)
-            return self.parameterAsDouble(parameters, name, context)
-        # A file that is left empty is the engine's default.
-        return (os.path.abspath(text) if is_path(name, text) else text) or None
+    def _written(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, str]:
+        """Write features for the engine and return the fields that name their files."""
+        written: dict[str, str] = {}
+        for name, naming in self.FEATURES.items():
+            source = self.parameterAsSource(parameters, name, context)
+            if source is None:
+                continue
+            fields = self.parameterAsFields(parameters, naming, context) if naming else []
+            try:
+                path = features_file(source, fields, temporary_folder())
+            except UnusableLayerError as error:
+                raise QgsProcessingException(str(error)) from error
+            written[name.lower()] = str(path)
+        return written
+
+    @property
+    def _job(self) -> JobParameters:
+        return JobParameters(self.KIND)
+
+    def _listed(self, name: str, value: Any) -> Any:
+        """Return a value as the job takes it: several, or one."""
+        if not self._job.is_list(name) or isinstance(value, list):
+            return value
+        if value is None:
+            return []
+        return self._job.items(name, value) if isinstance(value, str) else [value]
 
     def _output(
         self,
@@ -229,12 +233,17 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         parameters: dict[str, Any],
         context: QgsProcessingContext,
     ) -> str:
-        if isinstance(definition, QgsProcessingParameterFileDestination):
+        files = (QgsProcessingParameterFileDestination, QgsProcessingParameterFolderDestination)
+        if isinstance(definition, files):
             return self.parameterAsFileOutput(parameters, definition.name(), context)
         return self.parameterAsOutputLayer(parameters, definition.name(), context)
 
     def _style(
-        self, results: Mapping[str, str], context: QgsProcessingContext, feedback: Any
+        self,
+        results: Mapping[str, str],
+        provenance: Provenance,
+        context: QgsProcessingContext,
+        feedback: Any,
     ) -> None:
         for name, style in self.STYLES.items():
             path = results.get(name)
@@ -245,7 +254,21 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             except OSError as error:
                 feedback.pushWarning(str(error))
             description = self.parameterDefinition(name).description()
-            style_on_load(context, path, description, f"{description}: {self._subject}")
+            title = f"{description}: {self._subject}"
+            style_on_load(context, path, description, title, provenance)
+
+    def _provenance(self, fields: Mapping[str, Any], summary: Mapping[str, Any]) -> Provenance:
+        """Return how a result was made, for its layer's metadata."""
+        told = {name: value for name, value in fields.items() if value not in (None, [], "")}
+        model = str(summary.get("model", ""))
+        if model and summary.get("model_sha256"):
+            model += f" (SHA-256 {summary['model_sha256']})"
+        return Provenance(
+            group=f"HyperKD: {self._subject}",
+            made_by=f"HyperKD {metadata().get('version', '')}, {self.id()}",
+            model=model,
+            settings=json.dumps(told, ensure_ascii=False, default=str),
+        )
 
     def _summary(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Return the declared outputs that the engine's summary holds in lower case."""
@@ -255,8 +278,24 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         }
 
 
+def _unfit(model: str, task: str, needs: tuple[str, ...]) -> str:
+    wanted = {
+        ("embedding",): tr("a student"),
+        ("reconstruction",): tr("a student"),
+        ("logits",): tr("a model fine-tuned for classification"),
+        ("values",): tr("a model fine-tuned for regression"),
+    }.get(needs, tr("a fine-tuned model"))
+    return tr("“{model}” is a model for {task}; this algorithm needs {wanted}.").format(
+        model=model,
+        task={"pretrain": tr("embedding and reconstruction")}.get(task, task),
+        wanted=wanted,
+    )
+
+
 def _output_value(value: Any) -> Any:
-    """Return a value of the summary as Processing has it: a list is a text of lines."""
+    """Return a value of the summary as Processing has it: a list or a table is a text of lines."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {item}" for name, item in value.items())
     return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 

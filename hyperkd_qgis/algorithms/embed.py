@@ -7,8 +7,8 @@ from typing import Any, Optional
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
+from .declare import JobParameters
 
-COMPONENTS = "COMPONENTS"
 OUTPUT = "OUTPUT"
 
 
@@ -18,6 +18,7 @@ class EmbedAlgorithm(EngineAlgorithm):
     NAME = "embed"
     KIND = "embed"
     GROUP = "run"
+    NEEDS = ("embedding",)
     STYLES = {OUTPUT: "embedding"}
 
     def displayName(self) -> str:
@@ -59,18 +60,13 @@ class EmbedAlgorithm(EngineAlgorithm):
 
     def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
         """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
         self.addParameter(parameters.input_raster())
         self.addParameter(parameters.model())
-        components = parameters.integer(
-            COMPONENTS, tr("Components"), default=16, minimum=0, maximum=1024
-        )
-        components.setHelp(tr("Principal components to write; 0 writes the embedding itself."))
-        self.addParameter(components)
-        self.addParameter(parameters.overlap())
-        self.addParameter(parameters.batch())
-        self.addParameter(parameters.device())
-        for override in parameters.band_overrides():
-            self.addParameter(override)
+        self.addParameter(job.make("components", tr("Components")))
+        self.addParameter(job.make("dtype", tr("Numbers are stored as"), folded=True))
+        for parameter in parameters.run_parameters(job):
+            self.addParameter(parameter)
         self.addParameter(
             parameters.raster_output(OUTPUT, tr("Embedding"), tr("The GeoTIFF to write."))
         )

@@ -10,6 +10,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingOutputNumber
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
+from .help import with_help
 from .parameters import PRODUCT
 
 MASK = "MASK"
@@ -66,7 +67,7 @@ class ImportProductAlgorithm(EngineAlgorithm):
             ["cloud", "cloud_shadow", "haze", "cirrus", "snow", "water", "land", "defective"],
         )
         help_text = tr("What the quality layers of EnMAP mark; it becomes no data in all bands.")
-        self.addParameter(parameters.with_help(mask, help_text))
+        self.addParameter(with_help(mask, help_text))
         self.addParameter(
             parameters.raster_output(OUTPUT, tr("Imported scene"), tr("The GeoTIFF to write."))
         )

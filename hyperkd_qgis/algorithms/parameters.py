@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Optional
 
 from qgis.core import (
     QgsProcessingOutputDefinition,
@@ -24,6 +23,8 @@ from qgis.core import (
 )
 
 from ..messages import tr
+from .declare import JobParameters
+from .help import advanced, with_help
 
 INPUT = "INPUT"
 PRODUCT = "PRODUCT"
@@ -31,18 +32,20 @@ MODEL = "MODEL"
 BANDS = "BANDS"
 SCALE = "SCALE"
 NODATA = "NODATA"
-OVERLAP = "OVERLAP"
-BATCH = "BATCH"
-DEVICE = "DEVICE"
 
-# Files that may be given by a name instead, and the suffix that tells the file.
-_NAMED = {MODEL: ".onnx", BANDS: ".csv"}
+# Files that may be given by a name instead, and the suffixes that tell the file.
+_NAMED = {
+    MODEL: (".onnx",),
+    BANDS: (".csv",),
+    "STUDENT": (".safetensors", ".onnx"),
+    "TEACHER": (".pt", ".pth", ".safetensors"),
+}
 
 
 def is_path(name: str, value: str) -> bool:
     """Return whether the value of a file parameter is a path and not a name."""
-    suffix = _NAMED.get(name, "")
-    return bool(value) and (value.lower().endswith(suffix) or os.path.basename(value) != value)
+    suffixes = _NAMED.get(name, ("",))
+    return bool(value) and (value.lower().endswith(suffixes) or os.path.basename(value) != value)
 
 
 def missing_file(name: str, value: str) -> str:
@@ -52,11 +55,11 @@ def missing_file(name: str, value: str) -> str:
     if os.path.isfile(value) or (name == PRODUCT and os.path.isdir(value)):
         return ""
     sentences = {
-        MODEL: tr("There is no student {path}. Choose an .onnx file or a name."),
+        MODEL: tr("There is no model {path}. Choose an .onnx file or a name."),
         BANDS: tr("There is no band table {path}. Choose a CSV file, or write enmap."),
         PRODUCT: tr("There is no product {path}. Choose its file, or write its folder's path."),
     }
-    return sentences[name].format(path=value)
+    return sentences.get(name, tr("There is no file {path}.")).format(path=value)
 
 
 def not_a_number(name: str, text: str) -> str:
@@ -113,34 +116,19 @@ def model() -> QgsProcessingParameterDefinition:
     )
 
 
-def overlap() -> QgsProcessingParameterDefinition:
-    """Return the parameter of the pixels that neighbouring tiles share."""
-    return _advanced(
-        integer(OVERLAP, tr("Overlap of tiles (pixels)"), minimum=0),
-        tr("Pixels that neighbouring tiles share and blend; by default a quarter of the tile."),
-    )
-
-
-def batch() -> QgsProcessingParameterDefinition:
-    """Return the parameter of the tiles computed at once."""
-    return _advanced(
-        integer(BATCH, tr("Tiles computed at once"), default=8, minimum=1, maximum=256),
-        tr("Fewer tiles need less memory."),
-    )
-
-
-def device() -> QgsProcessingParameterDefinition:
-    """Return the parameter of the device."""
-    return _advanced(
-        QgsProcessingParameterEnum(
-            DEVICE,
-            tr("Device"),
-            options=["auto", "cpu", "cuda"],
-            defaultValue="auto",
-            usesStaticStrings=True,
-        ),
-        tr("Where to compute; auto takes a GPU only where the engine can use one."),
-    )
+def run_parameters(job: JobParameters) -> list[QgsProcessingParameterDefinition]:
+    """Return what every run over a scene can be told besides its scene and its model."""
+    titles = {
+        "overlap": tr("Overlap of tiles (pixels)"),
+        "batch": tr("Tiles computed at once"),
+        "device": tr("Device"),
+        "memory_mb": tr("Memory (MB)"),
+        "unreadable": tr("Where the file cannot be read"),
+        "format": tr("Layout of the files"),
+        "resume": tr("Go on with an interrupted run"),
+    }
+    told = [job.make(name, title, folded=True) for name, title in titles.items()]
+    return [*told, *band_overrides()]
 
 
 def band_overrides() -> list[QgsProcessingParameterDefinition]:
@@ -157,18 +145,18 @@ def band_overrides() -> list[QgsProcessingParameterDefinition]:
     scale.setMetadata({"widget_wrapper": {"decimals": 9}})
     nodata = _optional_double(NODATA, tr("Value without meaning (nodata)"))
     return [
-        _advanced(
+        advanced(
             bands,
             tr(
                 "Believed instead of the file: enmap, enmap-202, or a CSV with one row per band "
                 "(wavelength_nm, fwhm_nm, bbl, scale, offset)."
             ),
         ),
-        _advanced(
+        advanced(
             scale,
             tr("Believed instead of the file; 0.0001 where 10000 stands for a reflectance of 1."),
         ),
-        _advanced(nodata, tr("Believed instead of the file; may be 0 or negative.")),
+        advanced(nodata, tr("Believed instead of the file; may be 0 or negative.")),
     ]
 
 
@@ -186,28 +174,6 @@ def band_overrides_help() -> str:
 def _optional_double(name: str, description: str) -> QgsProcessingParameterNumber:
     return QgsProcessingParameterNumber(
         name, description, type=QgsProcessingParameterNumber.Type.Double, optional=True
-    )
-
-
-def integer(
-    name: str,
-    description: str,
-    *,
-    default: Optional[int] = None,
-    minimum: int,
-    maximum: Optional[int] = None,
-) -> QgsProcessingParameterNumber:
-    """Return a whole number; without a default it is optional."""
-    bounds = {"minValue": minimum}
-    if maximum is not None:
-        bounds["maxValue"] = maximum
-    return QgsProcessingParameterNumber(
-        name,
-        description,
-        type=QgsProcessingParameterNumber.Type.Integer,
-        defaultValue=default,
-        optional=default is None,
-        **bounds,
     )
 
 
@@ -247,18 +213,3 @@ def run_outputs() -> list[QgsProcessingOutputDefinition]:
         QgsProcessingOutputNumber("SKIPPED_TILES", tr("Tiles without data")),
         QgsProcessingOutputString("PROVIDER", tr("What computed them")),
     ]
-
-
-def with_help(
-    parameter: QgsProcessingParameterDefinition, text: str
-) -> QgsProcessingParameterDefinition:
-    """Return the parameter with its tool tip."""
-    parameter.setHelp(text)
-    return parameter
-
-
-def _advanced(
-    parameter: QgsProcessingParameterDefinition, text: str
-) -> QgsProcessingParameterDefinition:
-    parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
-    return with_help(parameter, text)

@@ -9,6 +9,7 @@ from qgis.core import QgsProcessingContext
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
+from .declare import JobParameters
 
 OUTPUT = "OUTPUT"
 ERROR = "ERROR"
@@ -20,6 +21,7 @@ class ReconstructAlgorithm(EngineAlgorithm):
     NAME = "reconstruct"
     KIND = "reconstruct"
     GROUP = "run"
+    NEEDS = ("reconstruction",)
     STYLES = {OUTPUT: "true_colour", ERROR: "error"}
 
     def displayName(self) -> str:
@@ -61,13 +63,11 @@ class ReconstructAlgorithm(EngineAlgorithm):
 
     def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
         """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
         self.addParameter(parameters.input_raster())
         self.addParameter(parameters.model())
-        self.addParameter(parameters.overlap())
-        self.addParameter(parameters.batch())
-        self.addParameter(parameters.device())
-        for override in parameters.band_overrides():
-            self.addParameter(override)
+        for parameter in parameters.run_parameters(job):
+            self.addParameter(parameter)
         self.addParameter(
             parameters.raster_output(
                 ERROR,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional
-
-from qgis.PyQt.QtCore import QProcess
+from typing import Callable
 
 from .. import messages
 from ..messages import tr
 from ..paths import shipped_students
-from ..runner.process import POLL_MS, Engine, Listener, process_environment, run_job
+from ..runner.process import Engine, Listener, engine_variables, run_job
 from ..runner.protocol import Cancelled, Crashed, Event, Failed
+from .command import CommandListener, Outcome, run_command
+from .probe import NEEDED
 
 # The first import of onnxruntime after an installation reads hundreds of MB.
 PROBE_S = 120.0
@@ -29,7 +29,7 @@ class Finding:
     detail: str
 
 
-class _Ear(Listener):
+class _Ear(Listener, CommandListener):
     def __init__(self, is_cancelled: Callable[[], bool]) -> None:
         self.version = ""
         self._is_cancelled = is_cancelled
@@ -42,25 +42,25 @@ class _Ear(Listener):
         return self._is_cancelled()
 
 
-def verify(engine: Engine, is_cancelled: Callable[[], bool] = lambda: False) -> list[Finding]:
+def verify(
+    engine: Engine,
+    is_cancelled: Callable[[], bool] = lambda: False,
+    modules: Sequence[str] = NEEDED,
+) -> list[Finding]:
     """Import each package in the interpreter, then let the engine read a student.
 
     Takes seconds; call it from a task.
     """
-    packages, problem = _probe(engine.python, is_cancelled)
-    if problem:
-        return [Finding("python", False, problem)]
-    findings = [
-        Finding(name, "error" not in found, found.get("error") or found.get("version", ""))
-        for name, found in packages.items()
-    ]
+    if not engine.python.is_file():
+        return [Finding("python", False, messages.interpreter_gone(str(engine.python)))]
+    ear = _Ear(is_cancelled)
+    findings = _probe(engine.python, modules, ear)
     if all(finding.fine for finding in findings):
-        findings.append(_engine_reads_a_student(engine, is_cancelled))
+        findings.append(_engine_reads_a_student(engine, ear))
     return findings
 
 
-def _engine_reads_a_student(engine: Engine, is_cancelled: Callable[[], bool]) -> Finding:
-    ear = _Ear(is_cancelled)
+def _engine_reads_a_student(engine: Engine, ear: _Ear) -> Finding:
     student = shipped_students() / "tiny.onnx"
     ending = run_job(engine, "info", {"path": str(student)}, ear).ending
     problem = ""
@@ -73,25 +73,39 @@ def _engine_reads_a_student(engine: Engine, is_cancelled: Callable[[], bool]) ->
     return Finding("hyperkd", not problem, problem or ear.version)
 
 
-def _probe(
-    python: Path, is_cancelled: Callable[[], bool]
-) -> tuple[dict[str, dict[str, str]], Optional[str]]:
-    """Return the packages of an interpreter, or a sentence that says why it has none."""
-    if not python.is_file():
-        return {}, messages.interpreter_gone(str(python))
-    process = QProcess()
-    process.setProcessEnvironment(process_environment(python))
+def _probe(python: Path, modules: Sequence[str], ear: _Ear) -> list[Finding]:
+    """Return what an interpreter says of itself and of each package."""
     script = Path(__file__).with_name("probe.py")
-    process.start(str(python), ["-I", "-X", "utf8", str(script)])
-    stop_at = time.monotonic() + PROBE_S
-    while process.state() != QProcess.ProcessState.NotRunning:
-        process.waitForFinished(POLL_MS)
-        if is_cancelled() or time.monotonic() > stop_at:
-            process.kill()
-    output = bytes(process.readAllStandardOutput()).decode("utf-8", "replace")
-    try:
-        return json.loads(output), None
-    except ValueError:
-        errors = bytes(process.readAllStandardError()).decode("utf-8", "replace").strip()
-        said = errors.splitlines()[-1] if errors else process.errorString()
-        return {}, tr("{python} is no Python that works: {said}").format(python=python, said=said)
+    arguments = ["-I", "-X", "utf8", str(script), *modules]
+    outcome = run_command(python, arguments, engine_variables(python), ear, PROBE_S)
+    findings = []
+    for line in outcome.output.splitlines():
+        try:
+            found = json.loads(line)
+            wrong = found.get("error", "")
+            findings.append(Finding(found["name"], not wrong, wrong or found["version"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # a package that prints while it is imported
+    missing = [name for name in modules if name not in [each.subject for each in findings]]
+    if missing and not ear.is_cancelled():
+        findings.append(_silent(python, findings, missing[0], outcome))
+    return findings
+
+
+def _silent(python: Path, findings: Sequence[Finding], module: str, outcome: Outcome) -> Finding:
+    """Say why an interpreter has told nothing of a package."""
+    said = outcome.lines[-1] if outcome.lines else ""
+    if not findings:
+        return Finding(
+            "python",
+            False,
+            tr("{python} is no Python that works: {said}").format(python=python, said=said),
+        )
+    if outcome.timed_out:
+        return Finding(module, False, tr("Importing it took too long."))
+    if outcome.killed:
+        text = tr("Importing it ended the interpreter (signal or code {code}): {said}")
+        return Finding(module, False, text.format(code=outcome.status, said=said))
+    return Finding(
+        module, False, tr("Importing it ended the interpreter: {said}").format(said=said)
+    )

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Optional
 
 from qgis.PyQt.QtCore import QProcess, QProcessEnvironment
@@ -29,6 +30,9 @@ START_MS = 30_000
 # How long the engine may tidy up after it was asked to stop; it gives itself 2 s.
 GRACE_S = 2.5
 STDERR_TAIL_LINES = 200
+
+# An environment must not be removed while a job imports from it.
+_running: list[Path] = []
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def run_job(
     fields: Mapping[str, Any],
     listener: Listener,
     outputs: Sequence[str] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
     """Run a job to its end in the calling thread.
 
@@ -87,22 +92,33 @@ def run_job(
         listener: hears events and decides on cancelling.
         outputs: files that the job writes; unless it ends well, what it left of
             them half written is removed.
+        variables: what the process gets besides its environment, for instance a proxy.
     """
     if not engine.python.is_file():
         return Run(_no_interpreter(engine.python))
-    with job_file(kind, fields) as job:
-        run = _Watch(engine, listener).run(job)
+    _running.append(engine.python)
+    try:
+        with job_file(kind, fields) as job:
+            run = _Watch(engine, listener, variables).run(job)
+    finally:
+        _running.remove(engine.python)
     if not isinstance(run.ending, Done):
         _remove_partial(outputs)
     return run
 
 
+def running_pythons() -> list[Path]:
+    """Return the interpreters in which jobs of this QGIS run now."""
+    return list(_running)
+
+
 class _Watch:
     """The life of one process."""
 
-    def __init__(self, engine: Engine, listener: Listener) -> None:
+    def __init__(self, engine: Engine, listener: Listener, variables: Mapping[str, str]) -> None:
         self._engine = engine
         self._listener = listener
+        self._variables = variables
         self._transcript = Transcript()
         self._stderr: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
         self._stderr_partial = b""
@@ -111,7 +127,8 @@ class _Watch:
     def run(self, job: Path) -> Run:
         engine = self._engine
         process = QProcess()
-        process.setProcessEnvironment(process_environment(engine.python))
+        variables = {**engine_variables(engine.python), **self._variables}
+        process.setProcessEnvironment(as_process_environment(variables))
         process.start(str(engine.python), list(engine.arguments(job)))
         if not process.waitForStarted(START_MS):
             return Run(_not_started(engine.python, process.errorString()))
@@ -173,11 +190,15 @@ class _Watch:
         return "\n".join([*noise, *self._stderr])
 
 
-def process_environment(python: Path) -> QProcessEnvironment:
-    """Return the cleaned environment in which this interpreter runs."""
+def engine_variables(python: Path) -> dict[str, str]:
+    """Return the cleaned variables with which this interpreter runs."""
+    return engine_environment(os.environ, shares_bundled_gdal(python))
+
+
+def as_process_environment(variables: Mapping[str, str]) -> QProcessEnvironment:
+    """Return variables as Qt takes them."""
     environment = QProcessEnvironment()
-    kept = engine_environment(os.environ, shares_bundled_gdal(python))
-    for name, value in kept.items():
+    for name, value in variables.items():
         environment.insert(name, value)
     return environment
 

@@ -1,4 +1,4 @@
-"""Which interpreter runs the engine, and whether it can."""
+"""The engine's window: what is there, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from html import escape
 from pathlib import Path
 from typing import Optional
 
-from qgis.core import QgsApplication, QgsTask
-from qgis.gui import QgsFileWidget
+from qgis.core import QgsApplication
+from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget
 from qgis.PyQt.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QTextBrowser,
@@ -20,106 +21,162 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from .. import settings
-from ..env.verify import Finding, verify
+from ..env import managed, pins
+from ..env.diagnostics import diagnostics
+from ..env.network import from_qgis
+from ..env.task import VerifyTask
+from ..env.verify import Finding
 from ..messages import tr
 from ..paths import engine_folder
 from ..runner.process import Engine
-
-
-class VerifyTask(QgsTask):
-    """Verifies an interpreter in the background."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(tr("Check HyperKD's engine"), QgsTask.Flag.CanCancel)
-        self._engine = engine
-        self.findings: list[Finding] = []
-
-    def run(self) -> bool:
-        """Do the work; called in a thread of the task manager."""
-        self.findings = verify(self._engine, self.isCanceled)
-        return not self.isCanceled()
+from .setup_panel import SetupPanel, tier_name
 
 
 class EngineDialog(QDialog):
-    """Chooses the engine's interpreter and checks it when asked."""
+    """Shows the engine's state, sets it up, checks it, and takes an interpreter of the user's.
+
+    It never waits for anything: a set-up goes on when the window is closed, and is shown
+    again when it is opened.
+    """
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("HyperKD engine"))
-        self.resize(560, 380)
+        self.resize(640, 640)
         self._task: Optional[VerifyTask] = None
+        self._findings: list[Finding] = []
 
-        explanation = QLabel(
-            tr(
-                "HyperKD computes in a process of its own, so that it cannot disturb QGIS. "
-                "Choose the Python interpreter of that process; it needs the packages numpy, "
-                "GDAL, onnx, onnxruntime and safetensors."
-            )
-        )
-        explanation.setWordWrap(True)
-        self.interpreter = QgsFileWidget()
-        self.interpreter.setDialogTitle(tr("Python interpreter of the engine"))
-        self.interpreter.lineEdit().setPlaceholderText(tr("none chosen"))
-        self.origin = QLabel()
-        self.origin.setWordWrap(True)
-        self.check_button = QPushButton(tr("Check"))
-        self.check_button.clicked.connect(self.check)
+        self.state = QLabel()
+        self.state.setWordWrap(True)
+        self.setup = SetupPanel()
+        self.setup.changed.connect(self._refresh)
         self.report = QTextBrowser()
-        buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
+        self.report.setPlaceholderText(
+            tr("Check imports each package and lets the engine read a model.")
         )
+        self.report.setMinimumHeight(90)
+        self.check_button = QPushButton(tr("C&heck"))
+        self.check_button.setToolTip(tr("Imports each package and lets the engine read a model."))
+        self.check_button.clicked.connect(self.check)
+        self.diagnostics_button = QPushButton(tr("Copy &diagnostics"))
+        self.diagnostics_button.setToolTip(
+            tr("Copies a text for a bug report, without passwords and names of folders of yours.")
+        )
+        self.diagnostics_button.clicked.connect(self.copy_diagnostics)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(self.check_button, QDialogButtonBox.ButtonRole.ActionRole)
-        buttons.accepted.connect(self.accept)
+        buttons.addButton(self.diagnostics_button, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.rejected.connect(self.reject)
 
-        form = QFormLayout()
-        form.addRow(tr("&Interpreter"), self.interpreter)
-        form.addRow("", self.origin)
         layout = QVBoxLayout(self)
-        layout.addWidget(explanation)
-        layout.addLayout(form)
-        layout.addWidget(self.report)
+        layout.addWidget(self.state)
+        layout.addWidget(self.setup, 3)
+        layout.addWidget(self._own_interpreter())
+        layout.addWidget(self.report, 1)
         layout.addWidget(buttons)
-
-        chosen = settings.interpreter()
-        self._shown = "" if chosen is None else str(chosen.path)
-        self.interpreter.setFilePath(self._shown)
-        self.origin.setText(_origin_text(chosen))
+        self._refresh()
 
     def check(self) -> None:
         """Verify the interpreter in the background and show what was found."""
-        self._task = VerifyTask(Engine(Path(self.interpreter.filePath()), engine_folder()))
-        self._task.taskCompleted.connect(self._show_findings)
-        self._task.taskTerminated.connect(self._show_findings)
+        path, chosen = self.interpreter.filePath(), settings.interpreter()
+        if not path and chosen is not None:
+            path = str(chosen.path)
+        made = managed.find()
+        is_made = made is not None and str(made.python) == path
+        tiers = made.tiers if is_made else ("inference",)
+        self._task = VerifyTask(Engine(Path(path), engine_folder()), pins.modules(tiers))
+        self._task.ended.connect(self._show_findings)
         self.check_button.setEnabled(False)
         self.report.setHtml(tr("Checking…"))
         QgsApplication.taskManager().addTask(self._task)
 
-    def accept(self) -> None:
-        """Store the choice, if it is another one than before."""
-        if self.interpreter.filePath() != self._shown:
-            settings.choose_interpreter(self.interpreter.filePath())
-        super().accept()
+    def use_own(self) -> None:
+        """Store the interpreter of the field as the user's choice; an empty one takes it back."""
+        settings.choose_interpreter(self.interpreter.filePath())
+        self._refresh()
+
+    def copy_diagnostics(self) -> None:
+        """Put the text for a bug report into the clipboard."""
+        text = diagnostics(from_qgis(), self._findings)
+        QgsApplication.clipboard().setText(text)
+        self.report.setPlainText(tr("Copied to the clipboard:") + "\n\n" + text)
 
     def done(self, result: int) -> None:
-        """Close; a check that still runs is not waited for."""
+        """Close; a check that still runs is not waited for, a set-up goes on."""
         if self._task is not None:
-            self._task.taskCompleted.disconnect(self._show_findings)
-            self._task.taskTerminated.disconnect(self._show_findings)
+            self._task.ended.disconnect(self._show_findings)
             self._task.cancel()
             self._task = None
+            self.check_button.setEnabled(True)
+            self.report.clear()
         super().done(result)
 
+    def _own_interpreter(self) -> QgsCollapsibleGroupBox:
+        box = QgsCollapsibleGroupBox(tr("A Python that you already have"))
+        self.interpreter = QgsFileWidget()
+        self.interpreter.setDialogTitle(tr("Python interpreter of the engine"))
+        self.interpreter.lineEdit().setPlaceholderText(tr("none: HyperKD's own is used"))
+        self.interpreter.setFilePath(settings.chosen_interpreter())
+        self.own_button = QPushButton(tr("&Use it"))
+        self.own_button.setToolTip(tr("An empty field takes the choice back."))
+        self.own_button.clicked.connect(self.use_own)
+        self.origin = QLabel()
+        self.origin.setWordWrap(True)
+        row = QHBoxLayout()
+        row.addWidget(self.interpreter, 1)
+        row.addWidget(self.own_button)
+        label = QLabel(tr("&Interpreter"))
+        label.setBuddy(self.interpreter.lineEdit())
+        form = QFormLayout(box)
+        form.addRow(label, row)
+        form.addRow("", self.origin)
+        # Collapsed by hand: the group box would save its state under the object's name.
+        box.setCollapsed(not settings.chosen_interpreter())
+        box.setSaveCollapsedState(False)
+        return box
+
+    def _refresh(self) -> None:
+        """Show which interpreter holds now, and what there is to do."""
+        self.state.setText(state_text())
+        self.origin.setText(_origin_text(settings.interpreter()))
+
     def _show_findings(self) -> None:
-        findings = self._task.findings
+        self._findings = [] if self._task is None else self._task.findings
         self._task = None
         self.check_button.setEnabled(True)
-        self.report.setHtml(findings_html(findings))
+        self.report.setHtml(findings_html(self._findings))
+
+
+def state_text() -> str:
+    """Return what holds now and what there is to do, as rich text."""
+    problem, chosen = settings.problem(), settings.interpreter()
+    if chosen is None:
+        verdict = tr("The engine is not set up yet.")
+        more = tr(
+            "HyperKD computes in a process of its own, with packages of its own, so that it can "
+            "neither slow QGIS down nor take it along. Nothing is installed until you ask for it."
+        )
+    elif problem:
+        verdict, more = tr("The engine cannot be used."), problem
+    elif chosen.environment is None:
+        verdict = tr("The engine runs in a Python of yours.")
+        more = str(chosen.path)
+    else:
+        made = chosen.environment
+        names = ", ".join(tier_name(tier) for tier in made.tiers)
+        verdict = tr("The engine is set up: {tiers}.").format(tiers=names)
+        more = tr("Python {version}, made {date}, in {folder}").format(
+            version=made.python_version, date=made.made[:10], folder=made.folder
+        )
+        if not made.is_current:
+            verdict = tr("The engine works, but this version of HyperKD wants other packages.")
+            more = tr("Set it up again when you have a moment. Until then the old ones are used.")
+    return f"<b>{escape(verdict)}</b><br>{escape(more)}"
 
 
 def findings_html(findings: list[Finding]) -> str:
     """Return the result of a check as a table, with a verdict above it."""
-    if all(finding.fine for finding in findings):
+    if findings and all(finding.fine for finding in findings):
         verdict = tr("This interpreter can run HyperKD.")
     else:
         verdict = tr("This interpreter cannot run HyperKD yet.")
@@ -135,9 +192,10 @@ def _origin_text(chosen: Optional[settings.Interpreter]) -> str:
     if chosen is None:
         return tr("No interpreter has been chosen yet.")
     return {
-        "setting": tr("Chosen here; leave it empty to take the choice back."),
+        "setting": tr("Chosen here; leave it empty and press Use it to take the choice back."),
         "environment": tr("Named by the environment variable {name}.").format(
             name=settings.PYTHON_VARIABLE
         ),
+        "managed": tr("HyperKD's own environment is used."),
         "checkout": tr("Found in the development checkout."),
     }[chosen.origin]

@@ -57,7 +57,7 @@ def test_the_definition_of_a_job() -> None:
     assert properties["device"] == {
         "type": "string",
         "minLength": 1,
-        "enum": ["auto", "cpu", "cuda"],
+        "enum": ["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
         "description": properties["device"]["description"],
         "default": "auto",
     }
@@ -90,7 +90,12 @@ def test_every_field_is_described(kind: str, name: str, value: dict[str, Any]) -
 def minimal(kind: str) -> dict[str, Any]:
     """Return the smallest job of a kind: every required field, and one of those it needs."""
     needed = [*DEFINITIONS[f"job.{kind}"]["required"], *JOBS[kind].needs_one_of[:1]]
-    return {name: f"/{name}" for name in needed} | {"protocol": 1, "job": kind}
+    values = {name: DEFINITIONS[f"job.{kind}"]["properties"][name] for name in needed}
+    given = {
+        name: [f"/{name}"] if value.get("type") == "array" else value.get("enum", [f"/{name}"])[0]
+        for name, value in values.items()
+    }
+    return given | {"protocol": 1, "job": kind}
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), _properties())

@@ -73,47 +73,123 @@ def make_student(path, *, mixing=None, gain=1.0, centres=CENTRES, tolerance=1e-5
         tamper: added to what the card's self-test expects.
     """
     count = len(centres)
-    identity = np.eye(count, dtype=np.float32)
     if mixing is None:
-        mixing = np.zeros((count, count, 3, 3), np.float32)
-        mixing[:, :, 1, 1] = identity
-    weights = {
-        "stem.weight": identity[:, :, None, None],
-        "stem.bias": np.zeros(count, np.float32),
-        "mixing": mixing.astype(np.float32),
-        "gain": np.float32(gain),
-    }
+        mixing = identity_mixing(count)
+    weights = {"mixing": mixing.astype(np.float32), "gain": np.float32(gain)}
     nodes = [
-        helper.make_node("Conv", ["pixels", "stem.weight", "stem.bias"], ["stem"]),
-        helper.make_node("Mul", ["stem", "valid"], ["masked"]),
         helper.make_node("Conv", ["masked", "mixing"], ["embedding"], pads=[1, 1, 1, 1]),
         helper.make_node("Mul", ["masked", "gain"], ["reconstruction"]),
     ]
+    outputs = {"embedding": len(mixing), "reconstruction": count}
+    card = make_card(centres, task="pretrain", embedding_dim=len(mixing))
+    return _write(path, nodes, weights, outputs, card, tolerance, tamper)
 
-    def value(name, channels):
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", channels, "H", "W"])
 
-    graph = helper.make_graph(
-        nodes,
-        "student",
-        [value("pixels", count), value("valid", 1)],
-        [value("embedding", len(mixing)), value("reconstruction", count)],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()],
+COLOURS = ("#0000ff", "#00ff00", "#ff8000", "#800080", "#808080", "#00ffff", "#404000")
+
+
+def make_model(
+    path,
+    *,
+    task="classification",
+    weight=None,
+    bias=None,
+    mixing=None,
+    centres=CENTRES,
+    temperature=1.0,
+    tolerance=1e-5,
+):
+    """Write a fine-tuned model: a linear map of what a student sees, one answer per pixel.
+
+    Args:
+        path: the .onnx file.
+        task: ``classification`` or ``regression``.
+        weight: ``(K, D)``; default: the identity, so that logits or values are the reflectance.
+        bias: ``(K,)``, default 0.
+        mixing: as in ``make_student``.
+        temperature: of a classification's card.
+    """
+    count = len(centres)
+    mixing = identity_mixing(count) if mixing is None else mixing
+    weight = np.eye(len(mixing)) if weight is None else np.asarray(weight)
+    answers = len(weight)
+    bias = np.zeros(answers) if bias is None else np.asarray(bias)
+    weights = {
+        "mixing": mixing.astype(np.float32),
+        "answer.weight": weight[:, :, None, None].astype(np.float32),
+        "answer.bias": bias.astype(np.float32),
+    }
+    name, about = "logits", {"temperature": temperature}
+    about["classes"] = tuple(
+        {"name": f"class {index}", "value": 10 * index, "color": COLOURS[index % len(COLOURS)]}
+        for index in range(answers)
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    card = ModelCard(
+    if task == "regression":
+        name = "values"
+        names = ("biomass", "water", "carbon", "ash", "nitrogen")
+        units = ("t/ha", "g/cm2", "%", "%", "%")
+        about = {
+            "targets": tuple(
+                {"name": name, "unit": unit, "minimum": 0.0, "maximum": 0.5}
+                for name, unit in zip(names[:answers], units)
+            )
+        }
+    nodes = [
+        helper.make_node("Conv", ["masked", "mixing"], ["features"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["features", "answer.weight", "answer.bias"], [name]),
+    ]
+    card = make_card(centres, task=task, embedding_dim=len(mixing), **about)
+    return _write(path, nodes, weights, {name: answers}, card, tolerance, 0.0)
+
+
+def identity_mixing(count):
+    """A 3 x 3 convolution that changes nothing."""
+    mixing = np.zeros((count, count, 3, 3), np.float32)
+    mixing[:, :, 1, 1] = np.eye(count)
+    return mixing
+
+
+def make_card(centres, **fields):
+    """The card of a toy model that sees its 8 neighbours."""
+    count = len(centres)
+    return ModelCard(
         name="toy",
-        task="pretrain",
         bands=Wavelengths(np.asarray(centres), np.full(count, FWHM)),
         mean=(0.0,) * count,
         std=(1.0,) * count,
         patch_px=2,
         tile_px=TILE,
         receptive_field_px=3,
-        embedding_dim=len(mixing),
         licence="CC0-1.0",
         created="2025-01-01",
+        **fields,
     )
+
+
+def _write(path, nodes, weights, outputs, card, tolerance, tamper):
+    """Put a stem and the mask before the nodes, write the model, and add its self-test."""
+    count = len(card.bands)
+    weights = {
+        "stem.weight": np.eye(count, dtype=np.float32)[:, :, None, None],
+        "stem.bias": np.zeros(count, np.float32),
+        **weights,
+    }
+    stem = [
+        helper.make_node("Conv", ["pixels", "stem.weight", "stem.bias"], ["stem"]),
+        helper.make_node("Mul", ["stem", "valid"], ["masked"]),
+    ]
+
+    def value(name, channels):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", channels, "H", "W"])
+
+    graph = helper.make_graph(
+        [*stem, *nodes],
+        "student",
+        [value("pixels", count), value("valid", 1)],
+        [value(name, channels) for name, channels in outputs.items()],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     _save(model, card, path)
     bundle = open_bundle(path)
     test = SelfTest(seed=1, batch=2, tolerance=tolerance, outputs={})

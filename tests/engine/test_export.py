@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -17,10 +18,11 @@ pytest.importorskip("onnxscript")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from hyperkd.models.nets.student import Student, StudentConfig  # noqa: E402
+from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
+from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.training import export as module  # noqa: E402
 from hyperkd.training.checkpoint import architecture, save_checkpoint  # noqa: E402
-from hyperkd.training.export import export, export_student  # noqa: E402
+from hyperkd.training.export import export, export_model  # noqa: E402
 
 # The tiny student's shape with fewer blocks, so that the export is quick.
 SHORT = StudentConfig(218, 4, 16, 32, 1, 4, 24, 1, 2, 8, 32)
@@ -40,11 +42,12 @@ class Silent:
         pass
 
 
-def make() -> tuple[Student, ModelCard]:
+def make(patch: int = 4) -> tuple[Student, ModelCard]:
     torch.manual_seed(0)
     generator = np.random.default_rng(0)
     mean, std = generator.uniform(0.05, 0.4, 218), generator.uniform(0.02, 0.2, 218)
-    student = Student(SHORT, mean.tolist(), std.tolist()).eval()
+    config = dataclasses.replace(SHORT, patch=patch)
+    student = Student(config, mean.tolist(), std.tolist()).eval()
     with torch.no_grad():
         for parameter in student.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))
@@ -54,13 +57,13 @@ def make() -> tuple[Student, ModelCard]:
         bands=canonical_bands(),
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
-        patch_px=4,
+        patch_px=patch,
         tile_px=32,
         receptive_field_px=32,
         embedding_dim=32,
         licence="GPL-2.0-or-later",
         created="2025-01-31",
-        architecture=architecture("short", SHORT),
+        architecture=architecture("short", config),
     )
     return student, card
 
@@ -86,7 +89,8 @@ def compute(network: bytes, pixels, valid) -> np.ndarray:
 
 @pytest.mark.parametrize("output", ["embedding", "reconstruction"])
 @pytest.mark.parametrize(
-    ("batch", "rows", "cols"), [(1, 32, 32), (7, 32, 32), (1, 8, 8), (7, 48, 16), (2, 64, 64)]
+    ("batch", "rows", "cols"),
+    [(1, 32, 32), (7, 32, 32), (1, 4, 4), (7, 20, 12), (1, 48, 16), (7, 48, 16), (2, 64, 64)],
 )
 def test_onnx_equals_torch(exported, output, batch, rows, cols):
     student, path, _, _ = exported
@@ -99,6 +103,26 @@ def test_onnx_equals_torch(exported, output, batch, rows, cols):
     got = compute(open_bundle(path).network(output), pixels, valid)
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_another_patch_exports(tmp_path):
+    """The largest; an encoder with patches of 8 is exported in test_export_heads.py."""
+    patch = 16
+    student, card = make(patch)
+    export_model(student, card, tmp_path / "m.onnx")
+    bundle = open_bundle(tmp_path / "m.onnx")
+    generator = np.random.default_rng(patch)
+    for batch, rows, cols in ((7, 2, 2), (1, 3, 1), (2, 2, 5)):
+        size = (rows * patch, cols * patch)
+        pixels = generator.random((batch, 218, *size), dtype=np.float32)
+        valid = np.float32(generator.random((batch, 1, *size)) < 0.9)
+        for output, function in (
+            ("embedding", student.embedding), ("reconstruction", student.reconstruct),
+        ):  # fmt: skip
+            with torch.no_grad():
+                expected = function(torch.from_numpy(pixels), torch.from_numpy(valid)).numpy()
+            got = compute(bundle.network(output), pixels, valid)
+            assert np.abs(got - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 def test_what_an_invalid_pixel_holds_never_matters_in_onnx(exported):
@@ -185,7 +209,7 @@ def test_a_graph_that_deviates_from_torch_is_not_written(exported, tmp_path, mon
         if tensor.name == "norm.bias":
             tensor.CopyFrom(onnx.numpy_helper.from_array(np.full(32, 0.1, np.float32), "norm.bias"))
     model.ClearField("metadata_props")
-    monkeypatch.setattr(module, "_to_onnx", lambda deployed: model)
+    monkeypatch.setattr(module, "_to_onnx", lambda deployed, card: model)
     with pytest.raises(RuntimeError, match="onnxruntime's embedding deviates from torch's by"):
-        export_student(student, make()[1], tmp_path / "m.onnx")
+        export_model(student, make()[1], tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
 import sys
+import threading
+import time
 
 import numpy as np
 import onnx
@@ -8,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.backends.onnxruntime_backend import open_session
+from hyperkd.inference.backends.onnxruntime_backend import Session, offered_devices, open_session
 
 
 def scaled_network(bands=2, weight=None):
@@ -41,13 +44,11 @@ def pixels(bands=2):
     return values, valid
 
 
-@pytest.mark.parametrize("device", ["cpu", "auto"])
-def test_a_session_computes_and_names_what_computes(device):
-    session = open_session(scaled_network(), device, threads=1)
+def test_a_session_computes_and_names_what_computes():
+    session = open_session(scaled_network(), "cpu", threads=1)
     values, valid = pixels()
     np.testing.assert_array_equal(session.run(values, valid), values * 3 * valid)
-    if device == "cpu":
-        assert session.provider == "CPUExecutionProvider"
+    assert (session.device, session.provider) == ("cpu", "CPUExecutionProvider")
 
 
 def offers(monkeypatch, providers):
@@ -56,13 +57,28 @@ def offers(monkeypatch, providers):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
 
 
-def test_cuda_that_is_not_offered_is_refused_with_what_to_install(monkeypatch):
+def test_offered_devices_come_in_the_order_of_preference(monkeypatch):
+    offers(
+        monkeypatch,
+        [
+            *("TensorrtExecutionProvider", "CUDAExecutionProvider", "AzureExecutionProvider"),
+            *("CPUExecutionProvider", "OpenVINOExecutionProvider"),
+        ],
+    )
+    assert offered_devices() == ("cuda", "openvino", "tensorrt", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "install"),
+    [("cuda", "hyperkd\\[gpu\\]"), ("directml", "onnxruntime-directml"), ("tensorrt", "tensorrt")],
+)
+def test_a_device_that_is_not_offered_is_refused_with_what_to_install(monkeypatch, device, install):
     offers(monkeypatch, ["CPUExecutionProvider"])
-    message = "cuda was asked for, but this onnxruntime offers only CPUExecutionProvider"
+    message = f"{device} was asked for, but this onnxruntime offers only CPUExecutionProvider"
     with pytest.raises(HyperKDError, match=message) as caught:
-        open_session(scaled_network(), "cuda")
+        open_session(scaled_network(), device)
     assert caught.value.code == "missing_dependency"
-    assert "hyperkd[gpu]" in caught.value.hint
+    assert re.search(install, caught.value.hint)
 
 
 class FallingBack:
@@ -75,7 +91,7 @@ class FallingBack:
         return ["CPUExecutionProvider"]
 
 
-def test_cuda_that_falls_back_in_silence_is_refused_when_asked_and_told_when_auto(monkeypatch):
+def test_cuda_that_falls_back_in_silence_is_refused(monkeypatch):
     import onnxruntime
 
     offers(monkeypatch, ["CUDAExecutionProvider", "CPUExecutionProvider"])
@@ -83,10 +99,52 @@ def test_cuda_that_falls_back_in_silence_is_refused_when_asked_and_told_when_aut
     with pytest.raises(HyperKDError, match="fell back to the CPU") as caught:
         open_session(b"", "cuda")
     assert caught.value.code == "missing_dependency"
-    session = open_session(b"", "auto")
-    assert session._session.asked == ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    assert session.provider == "CPUExecutionProvider"
     assert open_session(b"", "cpu")._session.asked == ["CPUExecutionProvider"]
+
+
+def test_bound_inputs_give_what_plain_ones_give(monkeypatch):
+    """The way of CUDA, with the CPU's memory in the place of the card's."""
+    from hyperkd.inference.backends import onnxruntime_backend
+
+    plain = open_session(scaled_network(), "cpu", threads=1)
+    bound = open_session(scaled_network(), "cpu", threads=1)
+    monkeypatch.setattr(onnxruntime_backend, "_BOUND", {"pretended": "cpu"})
+    bound.device = "pretended"
+    values, valid = pixels()
+    for factor in (1, 2):  # the second batch lies in the memory of the first
+        given = values * np.float32(factor)
+        np.testing.assert_array_equal(bound.run(given, valid), plain.run(given, valid))
+    first = bound.run(values[:1], valid[:1])
+    np.testing.assert_array_equal(first, plain.run(values[:1], valid[:1]))
+
+
+@pytest.mark.parametrize(("device", "most"), [("directml", 1), ("cpu", 4)])
+def test_a_session_that_takes_one_batch_at_a_time_gets_them_one_by_one(device, most):
+    class Counting:
+        """onnxruntime's session, which counts how many threads are inside."""
+
+        inside, seen = 0, []
+        together = threading.Barrier(4)
+
+        def get_providers(self):
+            return ["DmlExecutionProvider"]
+
+        def run(self, outputs, inputs):
+            Counting.inside += 1
+            Counting.seen.append(Counting.inside)
+            if most > 1:
+                self.together.wait()
+            time.sleep(0.01)
+            Counting.inside -= 1
+            return [inputs["pixels"]]
+
+    session = Session(Counting(), device)
+    threads = [threading.Thread(target=session.run, args=pixels()) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(Counting.seen) == most
 
 
 def test_without_onnxruntime_the_extra_is_named(monkeypatch):

@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.pipeline import Run, Stopwatch, StripeReader, TilePlan, run_tiled
+from hyperkd.inference.pipeline import Run, run_tiled, stored_rows
+from hyperkd.inference.plan import TilePlan
+from hyperkd.inference.resources import Resources
 from hyperkd.raster.source import FakeRaster
-from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
+from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.engine.inference_factories import Recorder
 
 NODATA = -9.0
@@ -16,6 +18,8 @@ NODATA = -9.0
 
 class Identity:
     """Gives back what it gets, as any translation-invariant pixel-wise model does."""
+
+    provider = "none"
 
     def __init__(self):
         self.shapes = []
@@ -27,6 +31,8 @@ class Identity:
 
 class BoxSum:
     """Sees its neighbours: the sum of 3 x 3 pixels, zeros outside the tile."""
+
+    provider = "none"
 
     def run(self, pixels, valid):
         padded = np.pad(pixels * valid, ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -50,29 +56,51 @@ def raster(data, **options):
     return FakeRaster(data, table, **options)
 
 
-def random_raster(height, width, bands=3, seed=0, dtype=np.float32, holes=0.2):
+def random_raster(height, width, bands=3, seed=0, dtype=np.float32, holes=0.2, **options):
     generator = np.random.default_rng(seed)
     data = generator.integers(0, 10000, (bands, height, width)).astype(dtype)
     hole = generator.random((height, width)) < holes
     hole.flat[generator.integers(0, height * width)] = False
     data[generator.integers(0, bands), hole] = NODATA
-    return raster(data), hole
+    return raster(data, **options), hole
 
 
-def collect(source, network, *, tile_px=8, overlap=None, batch=4, report=None, bands=None):
-    plan = TilePlan.over(source.grid, tile_px, overlap)
+def resources(panels, *, threads=2, readers=2, batch=1, capacity=0):
+    return Resources(threads, 1, readers, batch, panels, capacity)
+
+
+def collect(
+    source,
+    network,
+    *,
+    tile_px=8,
+    overlap=None,
+    field=None,
+    report=None,
+    bands=None,
+    first_row=0,
+    edges=None,
+    **options,
+):
+    plan = TilePlan.over(source.grid, tile_px, overlap, field)
+    edges = edges or (0, source.grid.width)
+    panels = tuple(plan.panel(first, end) for first, end in zip(edges, edges[1:]))
     report = report or Recorder()
-    run = Run(network, batch, report, plan.count)
+    total = sum(panel.count for panel in panels)
+    run = Run(network, resources(panels, **options), report, total)
     bands = range(len(source.bands)) if bands is None else bands
     result = np.full((len(bands), source.grid.height, source.grid.width), 7e7, np.float32)
-    row = 0
-    for values, rows in run_tiled(run, source, bands, plan, len(bands)):
-        assert (rows.window.row, rows.window.width) == (row, source.grid.width)
-        row = rows.window.row_end
-        result[:, rows.window.row : row] = values
-        stored = source._data[list(bands), rows.window.row : row]
-        np.testing.assert_array_equal(rows.data, np.where(rows.valid, stored, 0))
-    assert row == source.grid.height
+    for panel in panels:
+        row = first_row
+        for rows in run_tiled(run, source, bands, panel, len(bands), first_row=first_row):
+            window = rows.window
+            assert (window.row, window.col, window.col_end) == (row, panel.first, panel.end)
+            row = window.row_end
+            down, across = window.slices()
+            result[:, down, across] = rows.values
+            stored = source._data[list(bands)][:, down, across]
+            np.testing.assert_array_equal(stored_rows(rows, len(bands), source.dtype), stored)
+        assert row == source.grid.height
     return result, run
 
 
@@ -85,6 +113,12 @@ def cases(draw):
         "tile_px": tile_px,
         "overlap": draw(st.integers(0, tile_px - 1)),
         "batch": draw(st.integers(1, 5)),
+        "threads": draw(st.integers(1, 3)),
+        "readers": draw(st.integers(1, 2)),
+        "blocks": draw(st.tuples(st.integers(1, 50), st.integers(1, 50))),
+        "capacity": draw(st.sampled_from([0, 1000, 10**9])),
+        "first_row": draw(st.integers(0, 39)),
+        "cut": draw(st.integers(1, 39)),
         "seed": draw(st.integers(0, 99)),
         "dtype": draw(st.sampled_from([np.int16, np.float32, np.float64])),
     }
@@ -92,17 +126,24 @@ def cases(draw):
 
 @given(cases())
 def test_a_pixelwise_model_gives_the_input_back_wherever_it_is_valid(case):
+    height, width = case["height"], case["width"]
     source, hole = random_raster(
-        case["height"], case["width"], seed=case["seed"], dtype=case["dtype"]
+        height, width, seed=case["seed"], dtype=case["dtype"], block_shape=case["blocks"]
     )
+    first_row = min(case["first_row"], height)
     result, _ = collect(
         source,
         Identity(),
-        tile_px=case["tile_px"],
-        overlap=case["overlap"],
-        batch=case["batch"],
+        edges=(0, case["cut"], width) if case["cut"] < width else None,
+        first_row=first_row,
+        **{
+            key: case[key]
+            for key in ("tile_px", "overlap", "batch", "threads", "readers", "capacity")
+        },
     )
-    expected = source._data.astype(np.float32)
+    assert (result[:, :first_row] == 7e7).all()
+    result, hole = result[:, first_row:], hole[first_row:]
+    expected = source._data.astype(np.float32)[:, first_row:]
     np.testing.assert_allclose(result[:, ~hole], expected[:, ~hole], rtol=1e-6)
     assert np.isnan(result[:, hole]).all()
 
@@ -181,47 +222,25 @@ def test_nan_and_infinity_are_masked_and_never_reach_the_network():
     assert np.argwhere(np.isnan(result[2])).tolist() == [[2, 3], [5, 6]]
 
 
-def test_rows_are_read_once_and_windows_without_a_valid_pixel_are_skipped():
+@pytest.mark.parametrize("blocks", [(1, 40), (3, 40), (16, 16), (64, 64)])
+def test_every_pixel_is_read_once_in_whole_blocks_and_empty_tiles_are_skipped(blocks):
     data = np.ones((2, 37, 40), np.float32)
     data[0, :, 16:] = NODATA
-    source = raster(data)
+    source = raster(data, block_shape=blocks)
     network = Identity()
     report = Recorder()
-    _, run = collect(source, network, tile_px=8, overlap=0, batch=1, report=report)
-    read = sorted(row for w in source.windows for row in range(w.row, w.row_end))
-    assert read == list(range(37))
-    assert {(w.col, w.width) for w in source.windows} == {(0, 40)}
+    _, run = collect(source, network, tile_px=8, overlap=0, report=report)
+    read = np.zeros((37, 40), int)
+    for window in source.windows:
+        read[window.slices()] += 1
+        assert window.row % blocks[0] == 0
+        assert window.col % blocks[1] == 0
+    assert (read == 1).all()
     assert (run.computed_tiles, run.skipped_tiles) == (10, 15)
     assert len(network.shapes) == 10
     done = [progress[0] for progress in report.progresses]
     assert done == sorted(done)
     assert report.progresses[-1] == (25, 25, "tiles")
-
-
-def test_a_stripe_reader_may_jump_and_still_reads_no_row_twice():
-    source, _ = random_raster(40, 6, holes=0.3)
-    reader = StripeReader(source, [2, 0], 8, Stopwatch())
-    for row in (0, 4, 7, 20, 20, 32):
-        stripe = reader.read(row)
-        assert stripe.window == Window(0, row, 6, 8)
-        again = source.read_tile(stripe.window, [2, 0])
-        source.windows.pop()
-        np.testing.assert_array_equal(stripe.valid, again.valid)
-        np.testing.assert_array_equal(stripe.data, np.where(again.valid, again.data, 0))
-    assert [(w.row, w.height) for w in source.windows] == [
-        (0, 8),
-        (8, 4),
-        (12, 3),
-        (20, 8),
-        (32, 8),
-    ]
-
-
-def test_a_raster_without_valid_pixels_is_refused():
-    source = raster(np.full((2, 20, 10), NODATA, np.float32))
-    with pytest.raises(HyperKDError, match=r"memory has no valid pixel: 10 x 20") as caught:
-        collect(source, Identity())
-    assert caught.value.code == "no_valid_pixels"
 
 
 def test_a_network_that_gives_no_numbers_is_reported_with_the_window_and_the_values():
@@ -235,19 +254,19 @@ def test_a_network_that_gives_no_numbers_is_reported_with_the_window_and_the_val
 
     message = r"columns 12 to 19, rows 0 to 7; .* from 1 to 1e\+30"
     with pytest.raises(HyperKDError, match=message) as caught:
-        collect(raster(data), Overflow(), tile_px=8, overlap=2, batch=1)
+        collect(raster(data), Overflow(), tile_px=8, overlap=2)
     assert caught.value.code == "unsupported_raster"
     assert caught.value.context["window"] == [12, 0, 8, 8]
 
 
 def test_a_cancel_ends_the_run_before_the_next_batch():
-    source, _ = random_raster(8, 80, holes=0.0)
+    source, _ = random_raster(8, 800, holes=0.0)
     network = Identity()
-    # One look per row of tiles, one per batch.
     with pytest.raises(HyperKDError, match="cancelled") as caught:
-        collect(source, network, overlap=0, batch=2, report=Recorder(cancel_after=3))
+        collect(source, network, overlap=0, report=Recorder(cancel_after=3))
     assert caught.value.code == "cancelled"
-    assert len(network.shapes) == 2
+    # Two threads work, and may be two tiles ahead of what was taken.
+    assert len(network.shapes) <= 3 + 4
 
 
 @pytest.mark.parametrize("overlap", [-1, 16, 99])
@@ -263,3 +282,130 @@ def test_the_default_overlap_is_a_quarter_of_the_tile():
     assert plan.rows == (0, 12, 24)
     assert plan.cols == (0, 12, 24, 36, 48, 60, 72, 84)
     assert plan.count == 24
+
+
+@pytest.mark.parametrize("batch", [2, 3, 8, 64])
+def test_batches_are_as_equal_as_they_can_be_and_stay_within_a_row_of_tiles(batch):
+    source, _ = random_raster(16, 80, holes=0.0)
+    network = Identity()
+    collect(source, network, overlap=0, batch=batch, threads=1)
+    sizes = [shape[0] for shape in network.shapes]
+    assert sum(sizes) == 20
+    assert max(sizes) <= batch
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("readers", [1, 2])
+def test_threads_and_blocks_change_no_bit(threads, readers):
+    source, _ = random_raster(61, 50, seed=3, block_shape=(7, 50))
+    reference, _ = collect(source, BoxSum(), tile_px=16, threads=1, readers=1, capacity=10**9)
+    again, _ = random_raster(61, 50, seed=3, block_shape=(32, 16))
+    result, _ = collect(again, BoxSum(), tile_px=16, threads=threads, readers=readers)
+    np.testing.assert_array_equal(result, reference)
+
+
+@pytest.mark.parametrize("first_row", [1, 15, 16, 40, 60])
+def test_a_job_that_goes_on_at_a_row_has_the_same_bits_from_there(first_row):
+    source, _ = random_raster(61, 50, seed=3)
+    reference, _ = collect(source, BoxSum(), tile_px=16)
+    result, run = collect(source, BoxSum(), tile_px=16, first_row=first_row)
+    np.testing.assert_array_equal(result[:, first_row:], reference[:, first_row:])
+    reached = sum(row + 16 > first_row for row in (0, 12, 24, 36, 45))
+    assert run.computed_tiles == 4 * reached
+
+
+def test_panels_give_the_same_bits_as_the_whole():
+    source, _ = random_raster(33, 90, seed=5)
+    reference, _ = collect(source, BoxSum(), tile_px=16, overlap=5)
+    result, run = collect(source, BoxSum(), tile_px=16, overlap=5, edges=(0, 32, 64, 90))
+    np.testing.assert_array_equal(result, reference)
+    assert run.computed_tiles > TilePlan.over(source.grid, 16, 5).count
+
+
+@pytest.mark.parametrize("where", ["read", "compute"])
+def test_a_failure_in_any_thread_ends_the_job_with_its_own_error(where):
+    class Broken(Identity):
+        def run(self, pixels, valid):
+            if len(self.shapes) == 5:
+                raise HyperKDError("out_of_memory", "the batch does not fit")
+            return super().run(pixels, valid)
+
+    source, _ = random_raster(64, 64, holes=0.0, block_shape=(8, 64))
+    network = Identity()
+    if where == "compute":
+        network = Broken()
+    else:
+        original = source.read_tile
+
+        def read_tile(window, bands=None, out=None):
+            if window.row >= 32:
+                raise HyperKDError("input_changed", "the file changed")
+            return original(window, bands, out)
+
+        source.read_tile = read_tile
+    with pytest.raises(HyperKDError, match="does not fit|file changed") as caught:
+        collect(source, network, threads=3)
+    assert caught.value.code == {"read": "input_changed", "compute": "out_of_memory"}[where]
+
+
+def test_a_block_that_cannot_be_read_is_named_or_left_out():
+    def broken(window, bands=None, out=None):
+        if window.row <= 20 < window.row_end and window.col <= 9 < window.col_end:
+            place = f"column {window.col}, row {window.row}"
+            raise HyperKDError("unreadable_raster", f"scene.tif cannot be read at {place}")
+        return original(window, bands, out)
+
+    source, _ = random_raster(64, 40, holes=0.0, block_shape=(8, 8))
+    original, source.read_tile = source.read_tile, broken
+    with pytest.raises(HyperKDError, match="at column 8, row 16") as caught:
+        collect(source, Identity())
+    assert caught.value.code == "unreadable_raster"
+
+    plan = TilePlan.over(source.grid, 8, 2)
+    run = Run(Identity(), resources((plan.whole(),)), Recorder(), plan.count)
+    run.unreadable.allowed = True
+    parts = [rows.values.copy() for rows in run_tiled(run, source, [0, 1, 2], plan.whole(), 3)]
+    values = np.concatenate(parts, axis=1)
+    lost = np.zeros((64, 40), bool)
+    lost[16:24, 8:16] = True
+    np.testing.assert_array_equal(np.isnan(values), np.broadcast_to(lost, values.shape))
+    np.testing.assert_allclose(values[:, ~lost], source._data[:, ~lost], rtol=1e-6)
+    assert run.unreadable.windows == [[8, 16, 8, 8]]
+    assert run.unreadable.pixels == 64
+
+
+@pytest.mark.parametrize("overlap", [None, 2, 5, 9])
+@pytest.mark.parametrize("shape", [(40, 40), (41, 37), (16, 90), (5, 60)])
+def test_a_model_whose_reach_is_known_gives_the_same_tiled_and_whole(shape, overlap):
+    source, hole = random_raster(*shape, seed=2)
+    pixels = np.where(hole, 0, source._data)[None]
+    whole = BoxSum().run(pixels, (~hole).astype(np.float32)[None, None])[0]
+    if shape[0] < 16:  # the tile is continued by reflection, whose border is not the raster's
+        whole, inner = whole[:, :-1], np.s_[:, :-1]
+    else:
+        inner = np.s_[:, :]
+    tiled, run = collect(source, BoxSum(), tile_px=16, overlap=overlap, field=3)
+    np.testing.assert_allclose(
+        np.where(hole, 0, tiled)[inner], np.where(hole[: whole.shape[1]], 0, whole), rtol=1e-6
+    )
+    if overlap is None:
+        assert run.total == TilePlan.over(source.grid, 16, 2).count
+
+
+@pytest.mark.parametrize(
+    ("field", "overlap", "expected"),
+    [
+        (None, None, (16, 0)),
+        (64, None, (16, 0)),
+        (1, None, (0, 0)),
+        (5, None, (4, 2)),
+        (17, None, (16, 8)),
+        (19, None, (16, 0)),
+        (5, 10, (10, 2)),
+        (5, 3, (3, 0)),
+    ],
+)
+def test_tiles_overlap_by_what_the_network_needs_and_no_more(field, overlap, expected):
+    plan = TilePlan.over(GridSpec(200, 200), 64, overlap, field)
+    assert (plan.overlap_px, plan.halo_px) == expected

@@ -11,12 +11,14 @@ import pytest
 
 import hyperkd
 from hyperkd.inference.backends.onnxruntime_backend import open_session
+from hyperkd.inference.embed import upsample
 from hyperkd.inference.pipeline import Run, run_tiled
-from hyperkd.inference.student import ready_student
+from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ready_model
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.registry import resolve
 from hyperkd.raster.source import FakeRaster, open_raster
 from hyperkd.spectral.sensors import sensor_bands
+from hyperkd.types import GridSpec, Window
 from tests.engine.inference_factories import Recorder
 
 
@@ -36,13 +38,23 @@ def enmap_scene(size, seed=0):
 
 
 def run_over(source, output, batch=8, overlap=None):
-    student = ready_student(
-        source, "tiny", output, overlap=overlap, device="cpu", report=Recorder()
+    report = Recorder()
+    student = ready_model(
+        source,
+        LoadingModel("tiny"),
+        [output],
+        overlap=overlap,
+        device="cpu",
+        batch=batch,
+        report=report,
     )
-    run = Run(student.session, batch, Recorder(), student.plan.count)
-    count = {"embedding": student.card.embedding_dim, "reconstruction": 218}[output]
+    resources = student.resources(
+        kept=student.count, row_bytes=1, block_rows=256, batch=batch, budget_mb=None, report=report
+    )
+    run = Run(OpeningNetwork(student, resources, report), resources, report, student.plan.count)
+    (panel,) = resources.panels
     rows = [
-        values.copy() for values, _ in run_tiled(run, source, student.bands, student.plan, count)
+        part.values.copy() for part in run_tiled(run, source, student.bands, panel, student.count)
     ]
     return np.concatenate(rows, axis=1), student
 
@@ -101,6 +113,59 @@ def test_the_batch_size_changes_nothing():
     single, _ = run_over(source, "embedding", batch=1)
     batched, _ = run_over(source, "embedding", batch=3)
     np.testing.assert_allclose(batched, single, rtol=0, atol=1e-5 * np.abs(single).max())
+
+
+def test_tokens_brought_to_pixels_are_the_embedding():
+    bundle = open_bundle(resolve("tiny"))
+    assert bundle.has_tokens
+    pixels, valid = bundle.card.self_test.inputs(len(bundle.card.bands), bundle.card.tile_px)
+    tokens, embedding = (
+        open_session(bundle.network(output), "cpu").run(pixels, valid)[0]
+        for output in ("tokens", "embedding")
+    )
+    assert tokens.shape == (128, 16, 16)
+    difference = np.abs(upsample(tokens, 64) - embedding).max()
+    assert difference < 1e-5 * np.abs(embedding).max()
+
+
+def test_components_are_a_projection_of_the_embedding(tmp_path):
+    """They are found from tokens, which are as many as there are squares of 4 x 4 pixels."""
+    from hyperkd.inference.embed import embed
+    from hyperkd.raster.sink import create_raster
+
+    data, hole, table = enmap_scene(90)
+    with create_raster(
+        str(tmp_path / "scene.tif"), GridSpec(90, 90), 224, np.int16, nodata=-32768, bands=table
+    ) as sink:
+        sink.write(Window(0, 0, 90, 90), data)
+    summaries = {
+        count: embed(
+            input=str(tmp_path / "scene.tif"),
+            output=str(tmp_path / f"{count}.tif"),
+            model="tiny",
+            components=count,
+            device="cpu",
+            report=Recorder(),
+        )
+        for count in (0, 5)
+    }
+    whole, components = (read_float(tmp_path / f"{count}.tif")[:, ~hole] for count in (0, 5))
+    centred = whole - whole.mean(axis=1)[:, None]
+    matrix = components @ np.linalg.pinv(centred)
+    rest = components - components.mean(axis=1)[:, None] - matrix @ centred
+    assert np.abs(rest).max() < 1e-3 * np.abs(components).max()
+    # Between tokens the embedding is interpolated, so that pixels vary a little less.
+    share = np.array(summaries[5]["explained_variance"])
+    exact = np.linalg.eigvalsh(np.cov(centred))[::-1]
+    np.testing.assert_allclose(share, (exact / exact.sum())[:5], atol=0.05)
+    assert summaries[5]["tiles"] == summaries[0]["tiles"]
+
+
+def read_float(path):
+    gdal = pytest.importorskip("osgeo.gdal")
+    dataset = gdal.Open(str(path))
+    shape = (dataset.RasterCount, dataset.RasterYSize, dataset.RasterXSize)
+    return np.frombuffer(dataset.ReadRaster(), np.float32).reshape(shape).astype(np.float64)
 
 
 def test_every_valid_pixel_of_a_real_tile_smaller_than_the_students_is_filled(shared, tmp_path):

@@ -44,12 +44,13 @@ def test_an_angle_does_not_depend_on_brightness():
         assert error_of(a, factor * b, dtype=np.float64)[0] == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_spectrum_of_zeros_has_no_angle_but_an_rmse():
+def test_a_spectrum_of_zeros_is_at_right_angles_to_any_other():
     for other in np.random.default_rng(0).random((20, 7)):
         for pair in ((np.zeros(7), other), (other, np.zeros(7))):
             angle, rmse = error_of(*pair, dtype=np.float64)
-            assert np.isnan(angle)
+            assert angle == 90.0
             assert rmse == pytest.approx(np.sqrt((other**2).mean()))
+    assert error_of(np.zeros(7), np.zeros(7)).tolist() == [0.0, 0.0]
 
 
 def test_nan_stays_nan_and_only_the_named_bands_count():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,65 @@ def test_a_folder_that_takes_no_file(
     with pytest.raises(HyperKDError, match=re.escape(message)) as caught:
         require_writable("a.tif")
     assert caught.value.code == code
+
+
+def test_two_jobs_do_not_write_the_same_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    (tmp_path / "link").symlink_to(tmp_path)
+    with PartialFile(path) as part:
+        put(part.temporary, "first")
+        for name in (path, tmp_path / "link" / "a.tif"):
+            with pytest.raises(HyperKDError, match=r"Another job is writing .*a\.tif") as caught:
+                PartialFile(name)
+            assert caught.value.code == "unwritable_output"
+        other = PartialFile(tmp_path / "b.tif")
+        other.abort()
+        assert Path(part.temporary).read_text() == "first", "the second touched nothing"
+    assert path.read_text() == "first"
+    with PartialFile(path) as part:
+        put(part.temporary, "second")
+    assert path.read_text() == "second"
+
+
+HOLD = """
+import sys, time
+from hyperkd.partial import PartialFile
+part = PartialFile(sys.argv[1])
+open(part.temporary, "w").write("half")
+print("holding", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_process_leaves_no_claim(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "holding\n"
+        with pytest.raises(HyperKDError, match="Another job is writing"):
+            PartialFile(path)
+        child.kill()
+    with PartialFile(path) as part:
+        put(part.temporary, "new")
+    assert files(tmp_path) == {"a.tif": "new"}
+
+
+def test_aborting_twice_leaves_a_later_job_alone(tmp_path: Path) -> None:
+    first = PartialFile(tmp_path / "a.tif")
+    first.abort()
+    with PartialFile(tmp_path / "a.tif") as second:
+        put(second.temporary, "new")
+        first.abort()
+    assert files(tmp_path) == {"a.tif": "new"}
+
+
+def test_where_the_temporary_folder_takes_nothing_every_claim_is_granted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing" / "folder"))
+    monkeypatch.setattr("os.makedirs", lambda *_, **__: None)
+    with PartialFile(tmp_path / "a.tif") as part:
+        put(part.temporary, "new")
+    assert files(tmp_path) == {"a.tif": "new"}

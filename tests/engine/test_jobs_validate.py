@@ -53,7 +53,9 @@ def refuse(document: dict[str, Any], message: str, hint: str = "") -> HyperKDErr
 def test_defaults_are_those_of_the_dataclass() -> None:
     parsed = parse_job(job("embed", input="/a.tif", output="/b.tif"), "/data")
     assert parsed == EmbedJob(input="/a.tif", output="/b.tif")
-    assert parsed == EmbedJob("/a.tif", "/b.tif", "tiny", 16, None, 8, "auto")
+    assert parsed == EmbedJob(
+        "/a.tif", "/b.tif", model="tiny", components=16, batch=None, device="auto"
+    )
 
 
 def test_every_value_arrives() -> None:
@@ -126,7 +128,8 @@ def test_a_wrong_value_is_refused(field: str, value: Any, message: str) -> None:
 def test_a_choice_is_refused_with_the_nearest_one() -> None:
     refuse(
         job("embed", input="/a.tif", output="/b.tif", device="coda"),
-        "'device' must be one of auto, cpu, cuda, but is \"coda\".",
+        "'device' must be one of auto, cpu, cuda, tensorrt, directml, coreml, openvino, "
+        'but is "coda".',
         "Did you mean 'cuda'?",
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import os
+import re
 import zipfile
 
 import numpy as np
@@ -14,6 +16,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import open_bundle, read_card, read_checkpoint_card
 from hyperkd.models.card import CARD_KEY
 from hyperkd.models.registry import SHIPPED, resolve
+from hyperkd.models.seal import SEAL_KEY, sealed
 from hyperkd.spectral.linear import Affine
 
 onnx = pytest.importorskip("onnx")
@@ -52,8 +55,11 @@ def write(tmp_path, content: bytes, name: str = "m.onnx"):
 
 
 def changed(tmp_path, change):
-    """Write the shipped student with a change to its parsed form."""
+    """Write the shipped student with a change to its parsed form, without its seal."""
     model = onnx.load(str(TINY))
+    kept = [entry for entry in model.metadata_props if entry.key != SEAL_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
     change(model)
     return write(tmp_path, model.SerializeToString())
 
@@ -127,6 +133,62 @@ def test_an_unknown_output_is_refused(tiny):
     assert e.value.code == "bad_model"
 
 
+def test_the_tokens_are_what_the_embedding_is_made_of(tiny):
+    """Bilinear at patch 4, four pixels around a corner of tokens: shares of 1, 3, 5, 7 of 8."""
+    pixels, valid = tiny.card.self_test.inputs(218, 64)
+    assert tiny.has_tokens
+    tokens = run(tiny.network("tokens"), pixels, valid)
+    embedding = run(tiny.network("embedding"), pixels, valid)
+    assert tokens.shape == (1, 128, 16, 16)
+    t = tokens[0, :, 3:5, 6:8]
+    expected = (
+        5 * 7 * t[:, 0, 0] + 5 * t[:, 0, 1] + 3 * 7 * t[:, 1, 0] + 3 * t[:, 1, 1]
+    ) / 64  # row 15 lies 3/8 beyond token 3, column 26 lies 1/8 beyond token 6
+    np.testing.assert_allclose(embedding[0, :, 15, 26], expected, atol=1e-5)
+    folded = run(tiny.network("tokens", Affine(2 * np.eye(218), np.zeros(218))), pixels / 2, valid)
+    np.testing.assert_allclose(folded, tokens, atol=1e-5 * np.abs(tokens).max())
+
+
+def test_an_embedding_that_is_made_otherwise_has_no_tokens(tmp_path):
+    def sharpen(model):
+        (node,) = (node for node in model.graph.node if "embedding" in node.output)
+        for attribute in node.attribute:
+            if attribute.name == "mode":
+                attribute.s = b"cubic"
+
+    bundle = open_bundle(changed(tmp_path, sharpen))
+    assert not bundle.has_tokens
+    with pytest.raises(HyperKDError, match="has no output 'tokens', only embedding") as caught:
+        bundle.network("tokens")
+    assert caught.value.code == "bad_model"
+
+
+def test_what_a_nested_graph_reads_is_kept(tmp_path):
+    """An If whose branch reads a weight of the outer graph."""
+    helper = onnx.helper
+
+    def branch(model):
+        (node,) = (node for node in model.graph.node if "embedding" in node.output)
+        node.output[0] = "plain"
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(3), "threefold"))
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "always"))
+        made = helper.make_tensor_value_info("made", onnx.TensorProto.FLOAT, None)
+        then = helper.make_graph(
+            [helper.make_node("Mul", ["plain", "threefold"], ["made"])], "then", [], [made]
+        )
+        other = helper.make_graph(
+            [helper.make_node("Identity", ["plain"], ["made"])], "e", [], [made]
+        )
+        model.graph.node.append(
+            helper.make_node("If", ["always"], ["embedding"], then_branch=then, else_branch=other)
+        )
+
+    bundle = open_bundle(changed(tmp_path, branch))
+    pixels, valid = bundle.card.self_test.inputs(218, 64)
+    expected = run(open_bundle(TINY).network("embedding"), pixels, valid)
+    np.testing.assert_array_equal(run(bundle.network("embedding"), pixels, valid), 3 * expected)
+
+
 # --- folding a sensor into the first layer ----------------------------------------------
 
 
@@ -158,16 +220,39 @@ def test_a_first_layer_for_other_bands_is_refused(tiny):
     assert caught.value.code == "band_mismatch"
 
 
-def test_a_model_without_the_stem_cannot_be_folded(tmp_path):
-    def rename(model):
-        for tensor in model.graph.initializer:
-            tensor.name = tensor.name.replace("stem.", "trunk.")
-        for node in model.graph.node:
-            for index, name in enumerate(node.input):
-                node.input[index] = name.replace("stem.", "trunk.")
+def before_the_stem(model, *nodes) -> None:
+    """Let the stem read the output of the last of ``nodes`` instead of the pixels."""
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            if name == "pixels" and node.op_type == "Conv":
+                node.input[index] = nodes[-1].output[0] if nodes else "valid"
+    for place, node in enumerate(nodes):
+        model.graph.node.insert(place, node)
 
-    bundle = open_bundle(changed(tmp_path, rename))
-    with pytest.raises(HyperKDError, match="has no spectral stem") as caught:
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([onnx.helper.make_node("Sqrt", ["pixels"], ["root"])], "pixels of the model m.onnx go in"),
+        ([], "does not read its pixels: it has no spectral stem"),
+    ],
+)
+def test_a_model_without_a_stem_cannot_be_folded(tmp_path, nodes, message):
+    bundle = open_bundle(changed(tmp_path, lambda model: before_the_stem(model, *nodes)))
+    with pytest.raises(HyperKDError, match=message) as caught:
+        bundle.network("embedding", Affine(np.zeros((218, 3)), np.zeros(218)))
+    assert caught.value.code == "bad_model"
+
+
+def test_a_stem_that_mixes_pixels_or_bands_of_its_own_cannot_be_folded(tmp_path):
+    def group(model):
+        (stem,) = (node for node in model.graph.node if "stem.weight" in node.input)
+        for attribute in stem.attribute:
+            if attribute.name == "group":
+                attribute.i = 2
+
+    bundle = open_bundle(changed(tmp_path, group))
+    with pytest.raises(HyperKDError, match="which is no spectral stem") as caught:
         bundle.network("embedding", Affine(np.zeros((218, 3)), np.zeros(218)))
     assert caught.value.code == "bad_model"
 
@@ -197,6 +282,46 @@ def test_a_model_cut_exactly_after_its_first_field(tmp_path):
     refused(write(tmp_path, TINY.read_bytes()[:2]), "bad_model", "was cut short or damaged")
 
 
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
+    """Most of them would change the answers too little for any self-test."""
+    content = sealed(onnx.load(str(TINY)))
+    open_bundle(write(tmp_path, content))
+    generator = np.random.default_rng(0)
+    # The first bytes tell that it is ONNX, the last ones are the seal's own.
+    for place in generator.integers(8, len(content) - 100, 30):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << generator.integers(8)
+        path = write(tmp_path, bytes(damaged))
+        with pytest.raises(HyperKDError) as caught:
+            open_bundle(path)
+        assert caught.value.code in {"bad_model", "untrusted_model"}
+
+
+def test_a_model_that_another_program_rewrote_is_not_what_was_written(tmp_path):
+    model = onnx.load_from_string(sealed(onnx.load(str(TINY))))
+    model.graph.initializer[0].raw_data = bytes(len(model.graph.initializer[0].raw_data))
+    path = write(tmp_path, model.SerializeToString())
+    error = refused(path, "bad_model", "damaged: it does not hold what was written")
+    assert error.hint == "Copy or download it again."
+
+
+def test_a_seal_is_replaced_and_the_rest_stays(tmp_path):
+    model = onnx.load(str(TINY))
+    first = sealed(model)
+    assert sealed(onnx.load_from_string(first)) == first
+    model.doc_string = "changed"
+    second = open_bundle(write(tmp_path, sealed(model))).graph
+    keys = [entry.key for entry in second.metadata_props]
+    assert keys[-1] == SEAL_KEY and len(set(keys)) == len(keys)
+    assert (second.doc_string, second.graph) == ("changed", model.graph)
+
+
+def test_a_model_without_a_seal_is_read(tmp_path):
+    """Those of earlier versions have none."""
+    path = changed(tmp_path, lambda model: None)
+    assert SEAL_KEY not in [entry.key for entry in open_bundle(path).graph.metadata_props]
+
+
 def test_a_model_without_a_card(tmp_path):
     path = changed(tmp_path, lambda model: model.ClearField("metadata_props"))
     error = refused(path, "bad_model", r"has no card \(hyperkd.card\)")
@@ -206,9 +331,11 @@ def test_a_model_without_a_card(tmp_path):
 def test_a_card_of_another_schema(tmp_path):
     def age(model):
         for entry in model.metadata_props:
-            entry.value = entry.value.replace('"schema": 1', '"schema": 99')
+            entry.value = re.sub(r'"schema": \d', '"schema": 99', entry.value)
 
-    with pytest.raises(HyperKDError, match="its schema is 99, this version reads 1") as caught:
+    with pytest.raises(
+        HyperKDError, match="wrote it, in schema 99; this version reads 1"
+    ) as caught:
         open_bundle(changed(tmp_path, age))
     assert caught.value.code == "bad_model"
 
@@ -312,8 +439,9 @@ def test_the_card_key_is_the_documented_one():
 # --- the real sensor ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("output", ["embedding", "reconstruction"])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_potsdam_folded_equals_unfolded_with_shuffled_bands(tiny, shared, dtype):
+def test_potsdam_folded_equals_unfolded_with_shuffled_bands(tiny, shared, dtype, output):
     from hyperkd.raster.source import open_raster
     from hyperkd.spectral.preprocessing import input_map
 
@@ -321,15 +449,19 @@ def test_potsdam_folded_equals_unfolded_with_shuffled_bands(tiny, shared, dtype)
     with open_raster(str(path)) as source:
         tile = source.read_tile(source.grid.window)
         table = source.bands
+    stored = tile.data.astype(np.int16)  # float32 in the file, of whole numbers
+    np.testing.assert_array_equal(stored, tile.data)
+    if dtype == np.float32:  # reflectance itself, as other programs write it
+        stored = np.float32(stored * table.scale[:, None, None] + table.offset[:, None, None])
+        table = dataclasses.replace(table, scale=np.ones(len(table)), offset=np.zeros(len(table)))
     plain = np.zeros(218), np.ones(218)
     affine, _ = input_map(table, tiny.card.bands, *plain)
     valid = np.ones((1, 1, 32, 32))
-    stored = tile.data.astype(dtype)
-    unfolded = run(tiny.network("embedding"), affine.apply(stored.astype(float))[None], valid)
+    unfolded = run(tiny.network(output), affine.apply(stored.astype(float))[None], valid)
     shuffle = np.random.default_rng(2).permutation(len(table))
     shuffled, _ = input_map(table.take(shuffle), tiny.card.bands, *plain)
     for first, values in ((affine, stored), (shuffled, stored[shuffle])):
-        folded = run(tiny.network("embedding", first), values[None], valid)
+        folded = run(tiny.network(output, first), values[None], valid)
         np.testing.assert_allclose(folded, unfolded, atol=1e-5 * np.abs(unfolded).max())
 
 

@@ -96,3 +96,13 @@ def test_reconstruct(scene: Path, tmp_path: Path) -> None:
 def test_info(scene: Path, tmp_path: Path) -> None:
     summary = run(tmp_path, job="info", path="scene.tif")[-1]["summary"]
     assert (summary["bands"], len(summary["bad_bands"])) == (224, 6)
+
+
+def test_quantize(scene: Path, tmp_path: Path) -> None:
+    # A scene of noise, which costs a model of 8 bits more than a real one.
+    fields = {"model": "tiny", "input": ["scene.tif"], "output": "small.onnx", "loss": 20}
+    events = run(tmp_path, job="quantize", method="float16", **fields)
+    assert events[-1]["event"] == "done"
+    assert events[-1]["summary"]["quantisation"]["kind"] == "float16"
+    events = run(tmp_path, job="quantize", method="static", calibration=["scene.tif"], **fields)
+    assert events[-1]["summary"]["quantisation"]["calibration"] == {"scenes": 1, "tiles": 1}

@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi, position_table  # noqa: E402
 from hyperkd.models.nets.weights import read_tensors  # noqa: E402
-from hyperkd.models.prithvi import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
+from hyperkd.models.prithvi import BANDS, VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
 from hyperkd.training.teacher import load_teacher, read_teacher  # noqa: E402
 
 NANO, NANO_TL = "prithvi-eo-2.0-nano", "prithvi-eo-2.0-nano-tl"
@@ -318,6 +318,25 @@ def test_a_flipped_bit_in_the_weights_is_refused(good_file):
     refusal("bad_model", f"teacher.pt is damaged in its part {member.filename}", good_file)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (30, 0xF4, "codec can't decode byte"),  # in the name of a part, which is UTF-8
+        (6, 0x01, "is encrypted, password required"),  # a flag
+    ],
+)
+def test_a_damaged_directory_is_refused(tmp_path, place, value, message):
+    path = tmp_path / "teacher.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("größe/data.pkl", b"content")
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    for at in (place, entry + place + (16 if place == 30 else 2)):  # both headers of the part
+        content[at] |= value
+    path.write_bytes(bytes(content))
+    refusal("bad_model", message, path)
+
+
 def rewrite(path, change, compression=zipfile.ZIP_STORED) -> None:
     """Write the archive anew with ``change(name, content)`` for each part; None drops it."""
     with zipfile.ZipFile(path) as archive:
@@ -346,6 +365,19 @@ def test_an_archive_with_wrong_parts_is_refused(good_file, change, message):
 def test_a_compressed_archive_is_refused(good_file):
     rewrite(good_file, lambda name, content: content, zipfile.ZIP_DEFLATED)
     refusal("untrusted_model", "is a compressed archive (teacher/data.pkl)", good_file)
+
+
+@pytest.mark.parametrize(
+    ("bands", "problem"),
+    [
+        (BANDS[:4], "SWIR_1, SWIR_2 is missing"),
+        (["B02", "B03", "B04", "B8A", "B11", "B12"], "B02, B03, B04, B8A, B11, B12 is no band"),
+        (BANDS[::-1], "the order is SWIR_2"),
+    ],
+)
+def test_a_teacher_for_other_bands_is_refused(good_file, bands, problem):
+    assert load_teacher(good_file, bands=list(BANDS)).version.name == NANO
+    refusal("band_mismatch", problem, good_file, bands=bands)
 
 
 def test_other_files_are_refused(tmp_path):

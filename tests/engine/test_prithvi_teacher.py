@@ -68,7 +68,7 @@ def test_a_pixel_without_a_spectrum_is_the_mean_and_its_content_never_matters():
         assert torch.equal(teacher.features(changed, valid), expected), content
 
 
-@pytest.mark.parametrize(("depth", "blocks"), [(1.0, 4), (0.75, 3), (0.5, 2), (0.01, 1), (0.6, 2)])
+@pytest.mark.parametrize(("depth", "blocks"), [(1.0, 4), (0.75, 3), (0.5, 2), (0.01, 1), (0.6, 3)])
 def test_features_are_the_tokens_of_the_block_at_that_depth(depth, blocks):
     source = loaded()
     teacher = Teacher(source, depth)
@@ -183,8 +183,8 @@ def test_the_unit_is_judged_from_valid_pixels_alone():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Teacher(loaded(), 0.0), "depth is 0"),
-        (lambda: Teacher(loaded(), 1.5), "depth is 1.5"),
+        (lambda: Teacher(loaded(), 0.0), "depth to look at is 0"),
+        (lambda: Teacher(loaded(), 1.5), "depth to look at is 1.5"),
         (lambda: Teacher(loaded(), frames="four"), "frames are 'four'"),
         (lambda: Teacher(loaded()).features(*scene(1, 16, 20)), "at 20 x 16 pixels: its patches"),
         (

@@ -231,6 +231,20 @@ def test_the_end_of_standard_input_ends_the_process(job: Path, behaviour: str) -
 
 
 @posix
+@pytest.mark.parametrize(("flags", "nicer"), [((), 0), (("--exit-with-stdin",), 5)])
+def test_started_by_a_program_with_a_window_it_lets_others_go_first(
+    job: Path, flags: tuple[str, ...], nicer: int
+) -> None:
+    result = subprocess.run(
+        command("priority", job, *flags),
+        stdin=subprocess.PIPE if flags else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert events(result.stdout)[-1]["summary"] == {"nice": min(19, os.nice(0) + nicer)}
+
+
+@posix
 def test_a_killed_parent_leaves_no_orphan(job: Path) -> None:
     parent_code = (
         "import subprocess, sys, time\n"

@@ -16,7 +16,7 @@ from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.grid import iterate_tiles
-from hyperkd.raster.sink import create_raster
+from hyperkd.raster.sink import ClassEntry, create_raster
 from hyperkd.raster.source import open_raster
 from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
 from tests.factories import GEOTRANSFORM, spectra, wkt
@@ -321,7 +321,7 @@ def test_data_of_another_shape_type_or_place(tmp_path: Path) -> None:
 
 def test_classes_have_names_and_colours_and_zero_is_transparent(tmp_path: Path) -> None:
     path = tmp_path / "classes.tif"
-    classes = [("Water", (0, 90, 200)), ("Forest", (20, 110, 40))]
+    classes = [ClassEntry("Water", (0, 90, 200), 7), ClassEntry("Forest", (20, 110, 40))]
     values = np.array([[[0, 1, 2]]], np.uint8)
     with create_raster(str(path), grid(3, 1), 1, np.uint8, nodata=0, classes=classes) as sink:
         sink.write(Window(0, 0, 3, 1), values)
@@ -331,6 +331,13 @@ def test_classes_have_names_and_colours_and_zero_is_transparent(tmp_path: Path) 
     assert band.GetRasterCategoryNames() == ["no data", "Water", "Forest"]
     colours = [band.GetColorTable().GetColorEntry(value) for value in range(3)]
     assert colours == [(0, 0, 0, 0), (0, 90, 200, 255), (20, 110, 40, 255)]
+    table = band.GetDefaultRAT()
+    rows = [[table.GetValueAsString(row, column) for column in range(7)] for row in range(3)]
+    assert rows == [
+        ["0", "no data", "0", "0", "0", "0", ""],
+        ["1", "Water", "0", "90", "200", "255", "7"],
+        ["2", "Forest", "20", "110", "40", "255", ""],
+    ]
     with pytest.raises(ValueError, match="2 classes in 1 bands of float32"):
         create_raster(str(tmp_path / "x.tif"), grid(3, 1), 1, np.float32, classes=classes)
 
@@ -356,3 +363,105 @@ def test_a_band_is_named_with_its_wavelength_once(tmp_path: Path, name: str, exp
         sink.write(grid().window, np.zeros((1, 5, 7), np.int16))
     dataset = gdal.Open(str(path))
     assert dataset.GetRasterBand(1).GetDescription() == (expected or name)
+
+
+# --- layouts ----------------------------------------------------------------------------------
+
+
+def test_half_floats_take_16_bits_and_keep_nan(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).normal(size=(2, 70, 70)).astype(np.float32)
+    data[:, 3, 4] = np.nan
+    path = tmp_path / "half.tif"
+    write(path, data, GridSpec(70, 70), half=True, nodata=float("nan"))
+    np.testing.assert_array_equal(read(path), data.astype(np.float16).astype(np.float32))
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    assert band.GetMetadataItem("NBITS", "IMAGE_STRUCTURE") == "16"
+    whole = tmp_path / "whole.tif"
+    write(whole, data, GridSpec(70, 70))
+    assert path.stat().st_size < 0.6 * whole.stat().st_size
+
+
+@pytest.mark.parametrize(("half", "kind"), [(False, np.float32), (True, np.float16)])
+def test_a_cloud_optimised_file_holds_the_same_and_overviews(
+    tmp_path: Path, half: bool, kind: Any
+) -> None:
+    data = np.random.default_rng(0).normal(size=(2, 700, 600)).astype(np.float32)
+    path = tmp_path / "cog.tif"
+    spec = grid(600, 700)
+    names = ["one", "two"]
+    options: dict[str, Any] = {"names": names, "metadata": {"about": "me"}, "half": half}
+    write(path, data, spec, layout="cog", nodata=-1.0, **options)
+    assert os.listdir(tmp_path) == ["cog.tif"]
+    np.testing.assert_array_equal(read(path), data.astype(kind).astype(np.float32))
+    dataset = gdal.Open(str(path))
+    assert dataset.GetMetadataItem("LAYOUT", "IMAGE_STRUCTURE") == "COG"
+    assert dataset.GetMetadataItem("COMPRESSION", "IMAGE_STRUCTURE") == "DEFLATE"
+    assert dataset.GetMetadataItem("about") == "me"
+    assert dataset.GetGeoTransform() == GEOTRANSFORM
+    bands = [dataset.GetRasterBand(number) for number in (1, 2)]
+    assert [band.GetDescription() for band in bands] == names
+    assert [band.GetNoDataValue() for band in bands] == [-1.0, -1.0]
+    assert bands[0].GetOverviewCount() >= 1
+
+
+def test_classes_survive_in_a_cloud_optimised_file(tmp_path: Path) -> None:
+    path = tmp_path / "classes.tif"
+    classes = [ClassEntry("Water", (0, 90, 200), 7), ClassEntry("Forest", (20, 110, 40))]
+    values = np.ones((1, 600, 700), np.uint8)
+    values[:, 300:] = 2
+    write(path, values, grid(700, 600), layout="cog", nodata=0, classes=classes)
+    assert sorted(os.listdir(tmp_path)) == ["classes.tif", "classes.tif.aux.xml"]
+    np.testing.assert_array_equal(read(path), values)
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    assert band.GetDefaultRAT().GetValueAsString(1, 1) == "Water"
+    assert band.GetRasterCategoryNames() == ["no data", "Water", "Forest"]
+    assert band.GetColorTable().GetColorEntry(2) == (20, 110, 40, 255)
+    overview = band.GetOverview(0)
+    assert set(overview.ReadRaster()) <= {1, 2}, "a class is never the mean of two others"
+
+
+def test_a_cloud_optimised_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "cog.tif"
+    with (
+        pytest.raises(ZeroDivisionError),
+        create_raster(str(path), grid(), 6, np.int16, layout="cog") as sink,
+    ):
+        sink.write(Window(0, 0, 7, 2), spectra()[:, :2])
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
+
+
+def test_blocks_are_as_high_as_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "low.tif"
+    with create_raster(str(path), GridSpec(300, 300), 1, np.uint8, block_rows=64) as sink:
+        assert sink.block_shape == (64, 256)
+        sink.write(Window(0, 0, 300, 300), np.ones((1, 300, 300), np.uint8))
+    dataset = gdal.Open(str(path))
+    assert dataset.GetRasterBand(1).GetBlockSize() == [256, 64]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({"block_rows": 100}, "blocks of 100 rows, TIFF demands a multiple of 16"),
+        ({"half": True}, "int16 cannot be stored as 16 bit floating point"),
+        ({"layout": "jpeg"}, "the layout 'jpeg' is none of geotiff, cog"),
+    ],
+)
+def test_layouts_that_do_not_exist(tmp_path: Path, knobs: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        create_raster(str(tmp_path / "out.tif"), grid(), 1, np.int16, **knobs)
+    assert os.listdir(tmp_path) == []
+
+
+def test_finish_completes_the_file_and_commit_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "out.tif"
+    sink = create_raster(str(path), grid(), 6, np.int16)
+    sink.write(grid().window, spectra())
+    sink.finish()
+    assert os.listdir(tmp_path) == ["out.tif.part"]
+    np.testing.assert_array_equal(read(Path(f"{path}.part")), spectra())
+    sink.commit()
+    assert os.listdir(tmp_path) == ["out.tif"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,29 @@ def test_sample_windows_lie_inside_and_start_in_the_middle(width: int, height: i
         assert planned == [grid.window]
 
 
+@for_any(
+    st.integers(97, 700), st.integers(97, 700), st.integers(1, 600), st.sampled_from([16, 256, 700])
+)
+def test_sample_windows_touch_as_few_blocks_as_they_can(
+    width: int, height: int, block_rows: int, block_cols: int
+) -> None:
+    grid = GridSpec(width, height)
+    for window in sample_windows(grid, (block_rows, block_cols)):
+        assert grid.window.contains(window)
+        for first, size, block in (
+            (window.row, window.height, block_rows),
+            (window.col, window.width, block_cols),
+        ):
+            touched = (first + size - 1) // block - first // block + 1
+            assert touched == -(-size // block)
+
+
+def test_in_strips_the_windows_are_low_and_wide() -> None:
+    windows = list(sample_windows(GridSpec(1100, 1000), (3, 1100)))
+    assert {(window.height, window.width) for window in windows} == {(3, 341)}
+    assert windows[0] == Window(380, 498, 341, 3)
+
+
 def test_sampling_stops_at_its_budget_and_goes_on_where_it_finds_nothing() -> None:
     grid = GridSpec(4000, 4000)
     full = FakeRaster(np.full((1, 4000, 4000), 5, np.uint8), table(1, np.nan))
@@ -273,9 +297,72 @@ def test_sampling_stops_at_its_budget_and_goes_on_where_it_finds_nothing() -> No
     assert nothing.windows == 73, "and it ends"
 
 
+def test_of_a_block_that_has_to_be_decoded_anyway_more_is_looked_at() -> None:
+    grid = GridSpec(4000, 4000)
+    full = FakeRaster(np.full((1, 4000, 4000), 5, np.uint8), table(1, np.nan))
+    dear = take_sample(full.read, grid, lambda window: 2**40, np.array([np.nan]), (512, 512))
+    assert (dear.windows, dear.pixels.size) == (1, 96 * 96)
+    (window,) = full.windows
+    assert window.row // 512 == (window.row_end - 1) // 512
+    assert window.col // 512 == (window.col_end - 1) // 512
+
+
 def test_a_small_raster_is_sampled_as_a_whole() -> None:
     data = pixels()
     fake = FakeRaster(data, table())
     sample = take_sample(fake.read, fake.grid, lambda window: 2**40, np.full(6, np.nan))
     assert sample.whole
     np.testing.assert_array_equal(sample.pixels, data.reshape(6, -1))
+
+
+# --- for several threads ----------------------------------------------------------------------
+
+
+def test_a_reopened_raster_is_the_same_and_a_file_of_its_own(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif")
+    with open_raster(str(path)) as source:
+        other = source.reopen()
+        assert other is not None
+        assert other.bands is source.bands
+        window = source.grid.window
+        np.testing.assert_array_equal(other.read(window), source.read(window))
+        other.close()
+        np.testing.assert_array_equal(source.read(window), spectra())
+        os.utime(path, ns=(1, 1))
+        with pytest.raises(HyperKDError, match="changed while it was read") as caught:
+            source.reopen()
+        assert caught.value.code == "input_changed"
+
+
+def test_several_threads_read_the_same_at_once(tmp_path: Path) -> None:
+    data = spectra(6, 200, 50)
+    path = make_raster(tmp_path / "a.tif", data, options=["COMPRESS=DEFLATE", "BLOCKYSIZE=3"])
+    with open_raster(str(path)) as source, ThreadPoolExecutor(4) as pool:
+
+        def read(number: int) -> Any:
+            own = source.reopen()
+            assert own is not None
+            with own:
+                return [own.read(Window(0, row, 50, 3)) for row in range(0, 198, 3)]
+
+        for rows in pool.map(read, range(8)):
+            np.testing.assert_array_equal(np.concatenate(rows, axis=1), data[:, :198])
+
+
+def test_a_tile_can_be_read_into_memory_that_is_there(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif")
+    with open_raster(str(path)) as source:
+        out = np.empty((2, 3, 4), np.int16)
+        tile = source.read_tile(Window(1, 2, 4, 3), [4, 1], out)
+        assert tile.data is out
+        np.testing.assert_array_equal(out, spectra()[[4, 1], 2:5, 1:5])
+        for wrong in (np.empty((2, 3, 4), np.int32), np.empty((2, 4, 4), np.int16)):
+            with pytest.raises(ValueError, match="out is int"):
+                source.read_tile(Window(1, 2, 4, 3), [4, 1], wrong)
+
+
+def test_the_stamp_of_a_raster_tells_its_files(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif")
+    with open_raster(str(path)) as source:
+        status = path.stat()
+        assert source.stamp() == [(str(path), status.st_size, status.st_mtime_ns)]

@@ -9,10 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hyperkd.models.nets.student import Student, StudentConfig, take_patches  # noqa: E402
+from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
+from hyperkd.models.nets.student import Student, take_patches  # noqa: E402
 from hyperkd.training.dataset import CropSampler, Scene, band_statistics  # noqa: E402
 from hyperkd.training.initial import start_from_components  # noqa: E402
-from hyperkd.training.loop import draw, reconstruction_loss  # noqa: E402
+from hyperkd.training.tiles import draw  # noqa: E402
+from tests.engine.training_factories import reconstruction_loss  # noqa: E402
 
 NANO = StudentConfig(
     bands=6, patch=2, stem=12, dim=24, depth=1, heads=2,

@@ -68,9 +68,12 @@ def plugin(qgis: Any, plugin_folder: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(autouse=True)
-def no_engine_from_outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_engine_from_outside(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Keep the developer's own choice of an engine, and the checkout's, out of the tests."""
     monkeypatch.delenv("HYPERKD_ENGINE_PYTHON", raising=False)
+    monkeypatch.setenv("HYPERKD_ENGINES", str(tmp_path / "engines"))
     if "plugin" in request.fixturenames:
         request.getfixturevalue("plugin")
         monkeypatch.setattr("hyperkd_qgis.settings.checkout_python", lambda: Path("nowhere"))

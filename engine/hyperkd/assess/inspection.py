@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from hyperkd.assess.description import describe_raster, description_lines
 from hyperkd.assess.html import details, page, paragraph, section, table
 from hyperkd.assess.plot import Line, line_plot
+from hyperkd.assess.spectra import detector_runs
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.registry import resolve
 from hyperkd.partial import PartialFile
 from hyperkd.raster.source import RasterSource, open_raster
-from hyperkd.spectral.bands import sort_bands
 from hyperkd.spectral.inspection import Inspection, inspect_bands
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter, Window
@@ -127,7 +127,7 @@ def _spectra_section(bands: BandTable, spectra: NDArray[np.float64]) -> str:
     if not spectra.size:
         return section("Spectra", paragraph("No sampled pixel is valid.", warning=True))
     # One detector after the other, so that curves run through where they overlap.
-    runs = _runs(bands)
+    runs = detector_runs(bands)
     order = np.lexsort((bands.wavelengths.centre_nm, runs))
     order = order[bands.good[order]]
     low, middle, high = np.percentile(spectra[:, order], _PERCENTILES, axis=0)
@@ -157,18 +157,6 @@ def _spectra_section(bands: BandTable, spectra: NDArray[np.float64]) -> str:
         ),
         details("The numbers", table(head, rows)),
     )
-
-
-def _runs(bands: BandTable) -> NDArray[np.int64]:
-    """Return for each band the detector run it belongs to, so that curves break between them."""
-    have = sort_bands(bands.wavelengths, bands.good)
-    run_of_node = np.zeros(len(have), np.int64)
-    for number, detector in enumerate(have.detectors):
-        run_of_node[detector] = number
-    runs = np.full(len(bands), -1, np.int64)
-    known = have.node >= 0
-    runs[known] = run_of_node[have.node[known]]
-    return runs
 
 
 def _student_section(bands: Inspection, student: str) -> str:

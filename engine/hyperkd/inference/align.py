@@ -8,8 +8,9 @@ from typing import Any, Optional
 import numpy as np
 
 from hyperkd import __version__
-from hyperkd.inference.pipeline import Stopwatch, no_valid_pixels
-from hyperkd.inference.writer import RowWriter
+from hyperkd.inference.clock import Stopwatch
+from hyperkd.inference.pipeline import no_valid_pixels
+from hyperkd.inference.writer import Output, RowWriter, portions
 from hyperkd.raster.sink import create_raster
 from hyperkd.raster.source import iterate_stripes, open_raster
 from hyperkd.spectral.alignment import HLS_BANDS, Alignment, align_to_hls
@@ -69,8 +70,9 @@ def align(
         )
         report.stage("Aligning")
         valid_pixels = 0
-        clock = Stopwatch()
-        with RowWriter(sink, source.grid, len(HLS_BANDS), np.int16, clock) as writer:
+        outputs = [Output(sink, len(HLS_BANDS), np.int16)]
+        windows = portions(source.grid, sink.block_shape[0])
+        with RowWriter(outputs, windows, Stopwatch()) as writer:
             for window in iterate_stripes(source):
                 report.check_cancelled()
                 tile = source.read_tile(window, used)

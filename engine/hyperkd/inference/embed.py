@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from typing import Any, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.pipeline import (
-    Run,
-    StripeReader,
-    TilePlan,
-    no_valid_pixels,
-    run_stripe,
-    run_tiled,
-    with_pixels,
-)
+from hyperkd.inference.blend import Float32Array
+from hyperkd.inference.journal import Journal
+from hyperkd.inference.pipeline import Blender, FinishedRows, Run, no_valid_pixels
 from hyperkd.inference.principal import Moments, PrincipalComponents, principal_components
-from hyperkd.inference.student import ReadyStudent, ready_student
-from hyperkd.inference.writer import RowWriter
-from hyperkd.raster.sink import create_raster
+from hyperkd.inference.ready import LoadingModel, ReadyModel, ready_model
+from hyperkd.inference.tiled_job import (
+    OutputSpec,
+    RunSettings,
+    begin_journal,
+    create_writer,
+    fingerprint,
+    plan_run,
+    run_summary,
+    run_tiled_job,
+)
+from hyperkd.inference.tokens import TileRow, TokenStore
+from hyperkd.inference.writer import block_rows
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands
-from hyperkd.types import Reporter
-
-# Components are found on so many tiles, spread over so many stripes. 64 tiles of
-# 64 x 64 pixels determine the covariance of some hundred channels well, and
-# 8 stripes keep a large scene from being decoded twice.
-SAMPLE_TILES = 64
-SAMPLE_STRIPES = 8
+from hyperkd.types import FloatArray, Reporter
 
 
 def embed(
@@ -38,24 +39,29 @@ def embed(
     output: str,
     model: str,
     components: int,
-    overlap: Optional[int],
-    batch: int,
-    device: str,
+    dtype: str = "float32",
+    overlap: Optional[int] = None,
+    batch: Optional[int] = None,
+    device: str = "auto",
+    memory_mb: Optional[int] = None,
+    resume: bool = False,
+    unreadable: str = "fail",
+    format: str = "geotiff",
     bands: Optional[str] = None,
     scale: Optional[float] = None,
     nodata: Optional[float] = None,
     report: Reporter,
 ) -> dict[str, Any]:
-    """Write the embedding of every valid pixel as float32, NaN where the input has no data.
+    """Write the embedding of every valid pixel, NaN where the input has no data.
 
     Args:
         input: the hyperspectral raster.
         output: the GeoTIFF to write.
         model: name or path of the student.
         components: K principal components of this scene; 0 writes the embedding itself.
-        overlap: pixels that neighbouring tiles share; default a quarter of the tile.
-        batch: tiles computed at once.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        dtype: ``float32``, or ``float16`` for half the size and 3 digits.
+        overlap, batch, device, memory_mb, resume, unreadable, format: see
+            ``tiled_job.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -67,105 +73,188 @@ def embed(
             ``components``; ``no_valid_pixels``; and what reading, matching the
             bands, computing and writing raise. No output is left then.
     """
+    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
+    loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        student = ready_student(
-            source, model, "embedding", overlap=overlap, device=device, report=report
+        ready = ready_model(
+            source,
+            loading,
+            ["embedding"],
+            overlap=overlap,
+            device=device,
+            batch=batch,
+            report=report,
         )
-        dimension = student.card.embedding_dim
-        if components > dimension:
-            raise HyperKDError(
-                "bad_job",
-                f"{components} components were asked for, but the embedding of "
-                f"{student.card.name} has {dimension} dimensions.",
-                f"Choose 1 to {dimension} components, or 0 for the embedding itself.",
-                components=components,
-                embedding_dim=dimension,
-            )
-        plan = student.plan
-        sample = TilePlan.over(student.source.grid, plan.tile_px, 0)
-        sampled = min(SAMPLE_TILES, sample.count) if components else 0
-        run = Run(student.session, batch, report, sampled + plan.count)
-        student.log_memory(components or dimension, np.float32, batch, report)
-
-        found: Optional[PrincipalComponents] = None
-        names = [f"embedding {index + 1}" for index in range(dimension)]
+        _refuse_too_many(components, ready)
+        half = dtype == "float16"
         if components:
-            report.stage("Finding the components")
-            found = _find_components(student, run, sample, components)
-            names = [
-                f"principal component {index + 1} ({share:.1%})"
-                for index, share in enumerate(found.share)
-            ]
-        report.stage("Embedding")
-        _write(student, run, output, names, found)
-        summary = student.summary(run)
-    if found is not None:
-        summary["explained_variance"] = [round(float(share), 6) for share in found.share]
-    report.artifact("output", output)
+            names = [f"principal component {index + 1}" for index in range(components)]
+            spec = _spec(output, names, half, components=components)
+            return _Components(ready, spec, settings, report).run()
+        names = [f"embedding {index + 1}" for index in range(ready.count)]
+        spec = _spec(output, names, half, components=0)
+        summary = run_tiled_job(ready, [spec], _values, settings, report, stage="Embedding")
     return {"bands": len(names), **summary}
 
 
-def _find_components(
-    student: ReadyStudent, run: Run, sample: TilePlan, count: int
-) -> PrincipalComponents:
-    """Return the components of up to ``SAMPLE_TILES`` evenly spaced tiles without overlap.
+def _values(rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+    return [rows.values]
 
-    A scene with no more tiles than that is used whole. Only valid pixels count.
+
+def _spec(output: str, names: Sequence[str], half: bool, **about: Any) -> OutputSpec:
+    options = {"names": list(names), "half": half}
+    return OutputSpec("output", output, len(names), np.float32, np.nan, about, options)
+
+
+def _refuse_too_many(components: int, ready: ReadyModel) -> None:
+    dimension = ready.card.embedding_dim
+    if components > dimension:
+        raise HyperKDError(
+            "bad_job",
+            f"{components} components were asked for, but the embedding of "
+            f"{ready.card.name} has {dimension} dimensions.",
+            f"Choose 1 to {dimension} components, or 0 for the embedding itself.",
+            components=components,
+            embedding_dim=dimension,
+        )
+
+
+class _Components:
+    """Principal components of a scene, with one pass of the network.
+
+    The first pass computes the tokens of all tiles, keeps them on disk and adds up their
+    moments. The second reads them again, projects them, brings K channels instead of D to
+    the pixels, blends and writes.
     """
-    reader = StripeReader(student.source, student.bands, sample.height, run.clock)
-    moments = Moments(student.card.embedding_dim)
-    stripes = max(SAMPLE_STRIPES, -(-SAMPLE_TILES // len(sample.cols)))
-    chosen = _evenly(sample.rows, stripes)
-    others = [row for row in sample.rows if row not in chosen]
-    left = SAMPLE_TILES
-    for index, row in enumerate(chosen + others):
-        # The chosen stripes share what is left; the others serve only where those are empty.
-        stripes_left = max(1, len(chosen) - index)
-        if left == 0 or (index >= len(chosen) and moments.count):
-            break
-        run.check_cancelled()
-        stripe = reader.read(row)
-        cols = _evenly(with_pixels(stripe, sample.cols, sample), -(-left // stripes_left))
-        for col, output in run_stripe(run, stripe, cols, sample):
-            with run.clock.time("analyse"):
-                moments.add(output[:, stripe.valid[:, col : col + sample.width]])
-        left -= len(cols)
-    if moments.count == 0:
-        raise no_valid_pixels(student.source)
-    run.advance(min(SAMPLE_TILES, sample.count) - (SAMPLE_TILES - left))
-    return principal_components(moments, count)
+
+    def __init__(
+        self, ready: ReadyModel, spec: OutputSpec, settings: RunSettings, report: Reporter
+    ) -> None:
+        self._ready = replace(ready, tokens=ready.has_tokens)
+        self._spec = spec
+        self._settings = settings
+        self._report = report
+
+    def run(self) -> dict[str, Any]:
+        """Compute and write; returns the summary."""
+        ready, spec, settings, report = self._ready, self._spec, self._settings, self._report
+        plan = ready.plan
+        # Where the network gives no tokens, each pixel is one.
+        grid = plan.tile_px // (ready.card.patch_px if ready.tokens else 1)
+        row_of_tiles = len(plan.cols) * ready.count * grid**2 * 4
+        row_bytes = spec.count * plan.grid.width * 4
+        rows = block_rows(row_bytes)
+        run = plan_run(
+            ready, settings, report, kept=spec.count, row_bytes=row_bytes, block_rows=rows,
+            fixed=3 * row_of_tiles,
+        )  # fmt: skip
+        report.stage("Embedding")
+        about = {**fingerprint(ready, [spec], settings, run, rows), "tokens": grid}
+        journal = Journal(spec.path, about)
+        with TokenStore(ready, journal, run.resources.panels, grid, keep=settings.resume) as store:
+            begun = begin_journal(journal, settings, report)
+            moments, done = Moments(ready.count), 0
+            if begun:
+                for row in store.read():
+                    self._add(moments, row)
+                    done += 1
+                run.advance(sum(len(panel.cols) for panel, _ in store.rows[:done]))
+                report.log("info", f"Resumed: {done} rows of tiles were finished before.")
+            with closing(store.compute(run, done)) as computed:
+                for row in computed:
+                    with run.clock.time("analyse"):
+                        self._add(moments, row)
+            ready.source.check_unchanged()
+            if moments.count == 0:
+                raise no_valid_pixels(ready.source)
+            found = principal_components(moments, spec.count)
+            report.stage("Writing the components")
+            self._write(run, store, found, rows)
+        report.artifact("output", spec.path)
+        share = [round(float(value), 6) for value in found.share]
+        summary = {**ready.summary(), **run_summary(run, resumed_portions=done)}
+        return {"bands": spec.count, **summary, "explained_variance": share}
+
+    def _add(self, moments: Moments, row: TileRow) -> None:
+        """Add the tokens of a row of tiles; a token counts as its valid pixels do.
+
+        The weights of blending sum to one at each pixel, so that each pixel counts once
+        however many tiles it lies in.
+        """
+        panel, plan = row.panel, row.panel.plan
+        down = plan.row_weights()[row.row]
+        weights_of = plan.col_weights()
+        left = panel.cols[0]
+        for tokens, col in zip(row.tokens, panel.cols):
+            valid = row.valid[:, col - left : col - left + plan.width]
+            across = weights_of[col].astype(np.float64)
+            places = np.arange(col, col + plan.width)
+            across[(places < panel.first) | (places >= panel.end)] = 0
+            weights = self._per_token(valid * down[:, None] * across, tokens.shape[1])
+            moments.add(tokens.reshape(len(tokens), -1), weights.ravel())
+
+    def _per_token(self, weights: FloatArray, count: int) -> FloatArray:
+        """Add up the ``(row, col)`` weights of pixels by token, ``(count, count)``."""
+        tile, patch = self._ready.plan.tile_px, self._ready.plan.tile_px // count
+        whole = np.zeros((tile, tile))
+        whole[: weights.shape[0], : weights.shape[1]] = weights
+        added: FloatArray = whole.reshape(count, patch, count, patch).sum(axis=(1, 3))
+        return added
+
+    def _write(self, run: Run, store: TokenStore, found: PrincipalComponents, rows: int) -> None:
+        names = [
+            f"principal component {index + 1} ({share:.1%})"
+            for index, share in enumerate(found.share)
+        ]
+        spec = replace(self._spec, options={**self._spec.options, "names": names})
+        writer = create_writer(self._ready, [spec], self._settings, run, rows)
+        with writer:
+            for values in self._blended(run, store, found):
+                writer.append(values)
+
+    def _blended(
+        self, run: Run, store: TokenStore, found: PrincipalComponents
+    ) -> Iterator[Float32Array]:
+        """Yield finished rows of components from top to bottom."""
+        plan, left = self._ready.plan, 0
+        blender: Optional[Blender] = None
+        for done, row in enumerate(store.read(), 1):
+            self._report.check_cancelled()
+            if blender is None or row.row == plan.rows[0]:
+                blender = Blender(row.panel, self._spec.count)
+                left = row.panel.cols[0]
+            with run.clock.time("blend"):
+                for tokens, col in zip(row.tokens, row.panel.cols):
+                    if row.valid[:, col - left : col - left + plan.width].any():
+                        components = upsample(found.project(tokens), plan.tile_px)
+                        blender.add(row.row, col, components)
+                window = blender.finished(row.row)
+                if window is not None:
+                    first = row.panel.first - left
+                    valid = row.valid[: window.height, first : first + row.panel.width]
+                    values = blender.values(window, valid)
+            if window is not None:
+                yield values
+            blender.roll(row.row)
+            self._report.progress(done, store.portions, "rows of tiles")
 
 
-def _evenly(values: Sequence[int], count: int) -> list[int]:
-    """Return ``count`` of the values, evenly spaced; all of them where there are no more."""
-    if count >= len(values):
-        return list(values)
-    return [values[(2 * index + 1) * len(values) // (2 * count)] for index in range(count)]
+def upsample(tokens: Float32Array, size: int) -> Float32Array:
+    """Bring ``(K, n, n)`` to ``(K, size, size)`` bilinearly, as the networks do.
 
-
-def _write(
-    student: ReadyStudent,
-    run: Run,
-    output: str,
-    names: Sequence[str],
-    found: Optional[PrincipalComponents],
-) -> None:
-    """Compute the whole scene and write it, projected where components were found."""
-    grid, count = student.source.grid, len(names)
-    sink = create_raster(
-        output,
-        grid,
-        count,
-        np.float32,
-        nodata=np.nan,
-        names=names,
-        metadata=student.provenance(components=0 if found is None else count),
-    )
-    project = None if found is None else found.project
-    with RowWriter(sink, grid, count, np.float32, run.clock) as writer:
-        for values, _ in run_tiled(
-            run, student.source, student.bands, student.plan, count, project
-        ):
-            writer.append(values)
-        student.source.check_unchanged()
+    Pixel i lies at (i + 0.5) n / size - 0.5; beyond the middle of the outermost token its
+    value is kept (the operator Resize of ONNX, half_pixel).
+    """
+    count = tokens.shape[1]
+    if count == size:
+        return tokens
+    place = ((np.arange(size) + 0.5) * count / size - 0.5).clip(0, count - 1)
+    first = np.floor(place).astype(np.intp).clip(0, max(0, count - 2))
+    share = (place - first).astype(np.float32)
+    matrix = np.zeros((size, count), np.float32)
+    matrix[np.arange(size), first] = 1 - share
+    if count > 1:
+        matrix[np.arange(size), first + 1] += share
+    result: Float32Array = matrix @ tokens @ matrix.T
+    return result

@@ -1,344 +1,231 @@
 """Running a network over a whole raster, tile by tile, from top to bottom.
 
-A stripe of full-width rows is read once, cut into overlapping tiles, computed
-in batches and blended in a strip that rolls down the raster. The caller takes
-finished rows from a generator and writes them, so no array is ever larger than
-a row of tiles, whatever the height of the raster.
+    PieceReader    threads that read pieces of whole blocks        (reading.py)
+    TileComputer   threads that cut, cast and compute tiles        (computing.py)
+    run_tiled      blends them in a strip that rolls down, and yields finished rows
+    RowWriter      a thread that writes them in whole blocks       (writer.py)
 
-    StripeReader -> run_stripe -> RollingStrip -> run_tiled yields FinishedRows
+Each stage is bounded in what it holds, so that no array is larger than some rows of
+the raster, whatever its height.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Callable, NamedTuple, Optional, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.blend import Float32Array, RollingStrip, axis_weights
-from hyperkd.raster.grid import tile_starts
+from hyperkd.inference.blend import Float32Array, RollingStrip
+from hyperkd.inference.clock import Stopwatch
+from hyperkd.inference.computing import Computed, Network, TileComputer
+from hyperkd.inference.pieces import PieceMesh
+from hyperkd.inference.plan import Panel, TilePlan
+from hyperkd.inference.reading import PieceReader, Unreadable
+from hyperkd.inference.resources import Resources
 from hyperkd.raster.source import RasterSource
-from hyperkd.types import GridSpec, Reporter, Tile, Window
+from hyperkd.types import BoolArray, Reporter, Window
 
 
-class Network(Protocol):
-    """Whatever maps tiles to tiles; ``backends`` has the real ones."""
-
-    def run(self, pixels: Float32Array, valid: Float32Array) -> Float32Array:
-        """Map ``(B, C, H, W)`` and ``(B, 1, H, W)`` to ``(B, D, H, W)``, all float32."""
-
-
-@dataclass(frozen=True)
-class TilePlan:
-    """Where the tiles lie: a mesh of starts, the last of each axis moved back inside.
+@dataclass(eq=False)
+class Run:
+    """What one job carries along.
 
     Attributes:
-        grid: the raster.
-        tile_px: side of the square that the network sees at once.
-        overlap_px: pixels that neighbouring tiles share at least.
-        rows, cols: first row of each row of tiles, first column of each column.
-    """
-
-    grid: GridSpec
-    tile_px: int
-    overlap_px: int
-    rows: tuple[int, ...]
-    cols: tuple[int, ...]
-
-    @classmethod
-    def over(cls, grid: GridSpec, tile_px: int, overlap_px: Optional[int] = None) -> TilePlan:
-        """Cover ``grid`` with tiles that share ``overlap_px`` pixels, default a quarter tile.
-
-        Raises:
-            HyperKDError: ``bad_job`` where the overlap leaves no step between tiles.
-        """
-        overlap = tile_px // 4 if overlap_px is None else overlap_px
-        if not 0 <= overlap < tile_px:
-            raise HyperKDError(
-                "bad_job",
-                f"An overlap of {overlap} pixels does not fit tiles of {tile_px} pixels.",
-                f"Choose an overlap from 0 to {tile_px - 1}; a quarter of the tile is usual.",
-                overlap=overlap,
-                tile_px=tile_px,
-            )
-        return cls(
-            grid,
-            tile_px,
-            overlap,
-            tile_starts(grid.height, tile_px, overlap),
-            tile_starts(grid.width, tile_px, overlap),
-        )
-
-    @property
-    def height(self) -> int:
-        """Rows of a stripe: those of a tile, or of the raster where it is lower."""
-        return min(self.tile_px, self.grid.height)
-
-    @property
-    def width(self) -> int:
-        """Columns of a window: those of a tile, or of the raster where it is narrower."""
-        return min(self.tile_px, self.grid.width)
-
-    @property
-    def count(self) -> int:
-        """Number of tiles."""
-        return len(self.rows) * len(self.cols)
-
-
-class Stopwatch:
-    """Seconds spent in each stage; stages do not nest."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to ``stage``."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            elapsed = time.perf_counter() - start
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
-
-
-class Run:
-    """What one job carries along: its network, its report, its clock and its tally.
-
-    Args:
         network: computes the tiles.
-        batch: tiles computed at once.
+        resources: threads, batch and memory.
         report: where progress goes, and who knows of a cancel.
         total: tiles of the whole job, all passes together, for the progress.
+        clock: the time spent in each stage.
+        unreadable: what to do with windows that cannot be read.
+        computed_tiles, skipped_tiles: how many there were so far.
     """
 
-    def __init__(self, network: Network, batch: int, report: Reporter, total: int) -> None:
-        self.network = network
-        self.batch = batch
-        self.clock = Stopwatch()
-        self.computed_tiles = 0
-        self.skipped_tiles = 0
-        self._report = report
-        self._pixels: Float32Array = np.empty((0, 0, 0, 0), np.float32)
-        self._valid: Float32Array = self._pixels
-        self._done = 0
-        self._total = total
-
-    def buffers(self, tiles: int, bands: int, tile_px: int) -> tuple[Float32Array, Float32Array]:
-        """Return arrays for a batch, ``(B, C, T, T)`` and ``(B, 1, T, T)``, reused by each.
-
-        New memory of this size comes from the system page by page, which costs
-        more than filling it.
-        """
-        shape = (self.batch, bands, tile_px, tile_px)
-        if self._pixels.shape != shape:
-            self._pixels = np.empty(shape, np.float32)
-            self._valid = np.empty((self.batch, 1, tile_px, tile_px), np.float32)
-        return self._pixels[:tiles], self._valid[:tiles]
-
-    def check_cancelled(self) -> None:
-        """Raise ``cancelled`` where nobody wants the result any more."""
-        self._report.check_cancelled()
+    network: Network
+    resources: Resources
+    report: Reporter
+    total: int
+    clock: Stopwatch = field(default_factory=Stopwatch)
+    unreadable: Unreadable = field(default_factory=Unreadable)
+    computed_tiles: int = 0
+    skipped_tiles: int = 0
+    _settled: int = 0
 
     def advance(self, tiles: int) -> None:
-        """Tell that so many more tiles are settled, computed or skipped."""
-        self._done += tiles
-        self._report.progress(self._done, self._total, "tiles")
+        """Tell that so many more tiles are settled, computed or skipped or known before."""
+        self._settled += tiles
+        self.report.progress(self._settled, self.total, "tiles")
 
+    @contextmanager
+    def tiles(
+        self,
+        source: RasterSource,
+        bands: Sequence[int],
+        plan: TilePlan,
+        wanted: Mapping[int, Sequence[int]],
+    ) -> Iterator[tuple[PieceReader, Iterator[Computed]]]:
+        """Compute some tiles of a raster.
 
-class StripeReader:
-    """Full-width stripes of a raster; going down from one to the next, no row is read twice.
+        Args:
+            source: the raster.
+            bands: 0-based bands that the network eats, in its order.
+            plan: where the tiles lie.
+            wanted: first columns of the tiles to compute, by their first row, in order.
 
-    Args:
-        source: the raster.
-        bands: 0-based bands to read.
-        height: rows of a stripe.
-        clock: gets the time spent under ``read``.
-    """
-
-    def __init__(
-        self, source: RasterSource, bands: Sequence[int], height: int, clock: Stopwatch
-    ) -> None:
-        self._source = source
-        self._bands = list(bands)
-        self._table = source.bands.take(self._bands)
-        self._height = height
-        self._clock = clock
-        width = source.grid.width
-        self._data = np.empty((len(self._bands), height, width), source.dtype)
-        self._valid = np.zeros((height, width), np.bool_)
-        self._rows = range(0)  # what the buffer holds
-
-    def read(self, row: int) -> Tile:
-        """Return the stripe from ``row`` on; it is overwritten by the next call.
-
-        Pixels that are not valid hold 0 in every band.
+        Yields:
+            The reader, which the caller releases row by row, and the tiles in order.
         """
-        width = self._source.grid.width
-        with self._clock.time("read"):
-            # Rows that the last stripe shares with this one move up, the others are read.
-            keep = self._rows.stop - row if row in self._rows else 0
-            if keep:
-                self._data[:, :keep] = self._data[:, -keep:]
-                self._valid[:keep] = self._valid[-keep:]
-            if keep < self._height:
-                window = Window(0, row + keep, width, self._height - keep)
-                tile = self._source.read_tile(window, self._bands)
-                self._data[:, keep:] = tile.data
-                self._valid[keep:] = tile.valid
-                if not tile.valid.all():
-                    # Nodata may be NaN or 1e38, and either times 0 is no number.
-                    np.copyto(self._data[:, keep:], 0, where=~tile.valid)
-        self._rows = range(row, row + self._height)
-        return Tile(
-            self._data,
-            self._valid,
-            Window(0, row, width, self._height),
-            self._source.grid,
-            self._table,
+        mesh = PieceMesh.over(source)
+        needed = {
+            index
+            for row, cols in wanted.items()
+            for col in cols
+            for index in mesh.touching(plan.window(row, col))
+        }
+        resources = self.resources
+        reader = PieceReader(
+            source,
+            bands,
+            mesh,
+            sorted(needed),
+            threads=resources.readers,
+            capacity=resources.capacity,
+            clock=self.clock,
+            unreadable=self.unreadable,
         )
+        computer = TileComputer(
+            self.network,
+            reader,
+            plan,
+            wanted,
+            bands=len(bands),
+            threads=resources.threads,
+            batch=resources.batch,
+            clock=self.clock,
+        )
+        with reader, computer.running():
+            yield reader, self._counted(computer.results(self.report))
+
+    def _counted(self, results: Iterator[Computed]) -> Iterator[Computed]:
+        for result in results:
+            yield result
+            self.computed_tiles += len(result.cols)
+            self.skipped_tiles += result.skipped
+            self.advance(len(result.cols) + result.skipped)
 
 
-def with_pixels(stripe: Tile, starts: Sequence[int], plan: TilePlan) -> list[int]:
-    """Return those of the tiles that begin at ``starts`` which hold a valid pixel."""
-    return [col for col in starts if stripe.valid[:, col : col + plan.width].any()]
-
-
-def run_stripe(
-    run: Run, stripe: Tile, starts: Sequence[int], plan: TilePlan
-) -> Iterator[tuple[int, Float32Array]]:
-    """Compute the tiles of one stripe in batches; those without a valid pixel are skipped.
-
-    Args:
-        run: the job's network, report and clock.
-        stripe: full-width rows, as high as the plan's tiles.
-        starts: first column of each tile to compute.
-        plan: gives the size of the tiles.
-
-    Yields:
-        First column and output ``(D, rows, cols)`` of each tile, cropped to the raster.
-
-    Raises:
-        HyperKDError: ``cancelled``; ``unsupported_raster`` where the network
-            gives something that is no finite number.
-    """
-    wanted = with_pixels(stripe, starts, plan)
-    run.skipped_tiles += len(starts) - len(wanted)
-    run.advance(len(starts) - len(wanted))
-    for first in range(0, len(wanted), run.batch):
-        run.check_cancelled()
-        cols = wanted[first : first + run.batch]
-        with run.clock.time("prepare"):
-            pixels, valid = run.buffers(len(cols), len(stripe.data), plan.tile_px)
-            _fill(pixels, valid, stripe, cols, plan)
-        with run.clock.time("compute"):
-            output = run.network.run(pixels, valid)
-            # A sum is finite only where all its terms are, and costs a fraction of isfinite.
-            finite = np.isfinite(output.sum())
-        if not finite:
-            raise _not_finite(stripe, cols, plan)
-        for index, col in enumerate(cols):
-            yield col, output[index, :, : plan.height, : plan.width]
-        run.computed_tiles += len(cols)
-        run.advance(len(cols))
-
-
-def _fill(
-    pixels: Float32Array, valid: Float32Array, stripe: Tile, cols: Sequence[int], plan: TilePlan
-) -> None:
-    """Cut tiles out of a stripe into ``pixels`` (B, C, T, T) and ``valid`` (B, 1, T, T).
-
-    A raster smaller than a tile is continued by reflection, mask included.
-    """
-    below, right = plan.tile_px - plan.height, plan.tile_px - plan.width
-    for index, col in enumerate(cols):
-        data = stripe.data[:, :, col : col + plan.width]
-        mask = stripe.valid[:, col : col + plan.width]
-        if below or right:
-            data = np.pad(data, ((0, 0), (0, below), (0, right)), mode="reflect")
-            mask = np.pad(mask, ((0, below), (0, right)), mode="reflect")
-        pixels[index] = data
-        valid[index, 0] = mask
-
-
-def _not_finite(stripe: Tile, cols: Sequence[int], plan: TilePlan) -> HyperKDError:
-    window = stripe.window
-    end = cols[-1] + plan.width
-    values = stripe.data[:, :, cols[0] : end][:, stripe.valid[:, cols[0] : end]]
-    return HyperKDError(
-        "unsupported_raster",
-        f"The student gives no finite numbers for columns {cols[0]} to {end - 1}, rows "
-        f"{window.row} to {window.row_end - 1}; the stored values there run from "
-        f"{values.min():g} to {values.max():g}.",
-        "Declare values that mean 'no data' as nodata, and check scale and offset of the bands.",
-        window=[cols[0], window.row, end - cols[0], window.height],
-    )
-
-
-class FinishedRows(NamedTuple):
-    """Rows of the result that no later tile changes; both arrays are reused afterwards.
+@dataclass(frozen=True, eq=False)
+class FinishedRows:
+    """Rows of the result that no later tile changes; overwritten when the next ones come.
 
     Attributes:
+        window: where they lie in the raster.
         values: ``(D, row, col)`` float32, NaN where the input is not valid.
-        input: the same rows of the input.
+        valid: ``(row, col)``.
+        reader: has the input of these rows, see ``PieceReader.copy``.
     """
 
+    window: Window
     values: Float32Array
-    input: Tile
+    valid: BoolArray
+    reader: PieceReader
 
 
 def run_tiled(
     run: Run,
     source: RasterSource,
     bands: Sequence[int],
-    plan: TilePlan,
+    panel: Panel,
     count: int,
-    transform: Optional[Callable[[Float32Array], NDArray[np.float32]]] = None,
-) -> Iterator[FinishedRows]:
-    """Run a network over a whole raster and yield blended rows from top to bottom.
+    *,
+    first_row: int = 0,
+) -> Generator[FinishedRows, None, None]:
+    """Run a network over a raster, or some columns of it, and yield blended rows.
 
     Args:
-        run: the job's network, report and clock.
+        run: the job's network, report, clock and tally.
         source: the raster.
         bands: 0-based bands that the network eats, in its order.
-        plan: where the tiles lie.
+        panel: where the tiles lie, and which columns are wanted.
         count: D, bands of the result.
-        transform: linear map of a tile's output ``(., row, col)`` to ``(D, row, col)``,
-            applied before the blending.
+        first_row: where the rows begin that are wanted; what lies above is known already.
 
     Raises:
-        HyperKDError: ``no_valid_pixels`` at the end where there was none;
-            ``cancelled``; what reading and computing raise.
+        HyperKDError: ``cancelled``; what reading and computing raise.
     """
-    reader = StripeReader(source, bands, plan.height, run.clock)
-    row_weights = axis_weights(plan.grid.height, plan.rows, plan.tile_px)
-    col_weights = axis_weights(plan.grid.width, plan.cols, plan.tile_px)
-    weight_of = dict(zip(plan.cols, col_weights))
-    strip = RollingStrip(count, plan.height, plan.grid.width)
-    any_valid = False
-    for index, row in enumerate(plan.rows):
-        run.check_cancelled()
-        stripe = reader.read(row)
-        for col, output in run_stripe(run, stripe, plan.cols, plan):
+    blender = Blender(panel, count, first_row)
+    run.advance(panel.count - len(blender.rows) * len(panel.cols))
+    wanted = dict.fromkeys(blender.rows, panel.cols)
+    with run.tiles(source, bands, panel.plan, wanted) as (reader, results):
+        for result in results:
             with run.clock.time("blend"):
-                tile = output if transform is None else transform(output)
-                strip.add(tile, col, row_weights[index][:, None] * weight_of[col])
-        last = index + 1 == len(plan.rows)
-        rows = plan.height if last else plan.rows[index + 1] - row
-        finished = _top(stripe, rows)
-        any_valid |= bool(finished.valid.any())
-        values = strip.top(rows)
-        np.copyto(values, np.nan, where=~finished.valid)
-        yield FinishedRows(values, finished)
-        with run.clock.time("blend"):
-            strip.roll(rows)
-    if not any_valid:
-        raise no_valid_pixels(source)
+                for col, output in zip(result.cols, result.outputs):
+                    blender.add(result.row, col, output)
+            if not result.last:
+                continue
+            window = blender.finished(result.row)
+            if window is not None:
+                valid = reader.valid(window)
+                with run.clock.time("blend"):
+                    values = blender.values(window, valid)
+                yield FinishedRows(window, values, valid, reader)
+            with run.clock.time("blend"):
+                reader.release(blender.roll(result.row))
+
+
+class Blender:
+    """Adds up the tiles of a panel, row of tiles by row of tiles, in a strip that rolls down.
+
+    Args:
+        panel: where the tiles lie, and which columns are wanted.
+        count: bands of the result.
+        first_row: where the rows begin that are wanted.
+
+    Attributes:
+        rows: first rows of the rows of tiles that reach into the wanted rows.
+    """
+
+    def __init__(self, panel: Panel, count: int, first_row: int = 0) -> None:
+        plan = panel.plan
+        self.rows = tuple(row for row in plan.rows if row + plan.height > first_row)
+        self._panel = panel
+        self._first_row = first_row
+        self._row_weights, self._col_weights = plan.row_weights(), plan.col_weights()
+        self._strip = RollingStrip(count, plan.height, panel.first, panel.end)
+        self._row = self.rows[0] if self.rows else plan.grid.height  # where the strip begins
+
+    def add(self, row: int, col: int, tile: Float32Array) -> None:
+        """Add the tile that begins there, ``(band, row, col)``."""
+        plan = self._panel.plan
+        weight = self._row_weights[row][:, None] * self._col_weights[col]
+        self._strip.add(tile[:, : plan.height, : plan.width], col, weight)
+
+    def finished(self, row: int) -> Optional[Window]:
+        """Return which rows no later tile changes after those that begin in ``row``."""
+        end, top = self._end(row), max(self._first_row, row)
+        return self._panel.window(top, end - top) if top < end else None
+
+    def values(self, window: Window, valid: BoolArray) -> Float32Array:
+        """Return finished rows, NaN where not valid; overwritten by later tiles."""
+        first = window.row - self._row
+        values = self._strip.top(first + window.height)[:, first:]
+        np.copyto(values, np.nan, where=~valid)
+        return values
+
+    def roll(self, row: int) -> int:
+        """Forget what is finished after the tiles that begin in ``row``; returns its end."""
+        end = self._end(row)
+        self._strip.roll(end - self._row)
+        self._row = end
+        return end
+
+    def _end(self, row: int) -> int:
+        following = self.rows.index(row) + 1
+        return self.rows[following] if following < len(self.rows) else self._panel.plan.grid.height
 
 
 def no_valid_pixels(source: RasterSource) -> HyperKDError:
@@ -351,7 +238,8 @@ def no_valid_pixels(source: RasterSource) -> HyperKDError:
     )
 
 
-def _top(stripe: Tile, rows: int) -> Tile:
-    """Return the first rows of a stripe as a view."""
-    window = Window(stripe.window.col, stripe.window.row, stripe.window.width, rows)
-    return Tile(stripe.data[:, :rows], stripe.valid[:rows], window, stripe.grid, stripe.bands)
+def stored_rows(rows: FinishedRows, bands: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return what the raster stores in finished rows, ``(band, row, col)``."""
+    data = np.empty((bands, rows.window.height, rows.window.width), dtype)
+    rows.reader.copy(rows.window, data)
+    return data

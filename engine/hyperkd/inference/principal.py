@@ -12,28 +12,30 @@ from hyperkd.types import FloatArray
 
 
 class Moments:
-    """Count, mean and scatter of vectors that come in portions; exact in any order of portions.
+    """Weight, mean and scatter of vectors that come in portions; exact in any order of portions.
 
     Each portion is centred on its own mean before it is squared, so that a mean
     far from zero costs no digits.
     """
 
     def __init__(self, dimension: int) -> None:
-        self.count = 0
+        self.count = 0.0
         self.mean: FloatArray = np.zeros(dimension)
         self.scatter: FloatArray = np.zeros((dimension, dimension))
 
-    def add(self, vectors: Float32Array) -> None:
-        """Add the columns of ``(dimension, n)``."""
-        count = vectors.shape[1]
+    def add(self, vectors: Float32Array, weights: Optional[FloatArray] = None) -> None:
+        """Add the columns of ``(dimension, n)``, each as often as ``weights`` (n,) say."""
+        values = vectors.astype(np.float64)
+        if weights is None:
+            weights = np.ones(values.shape[1])
+        count = float(weights.sum())
         if count == 0:
             return
-        values = vectors.astype(np.float64)
-        mean = values.mean(axis=1)
+        mean = values @ weights / count
         values -= mean[:, None]
         total = self.count + count
         step = mean - self.mean
-        self.scatter += values @ values.T
+        self.scatter += (values * weights) @ values.T
         self.scatter += np.outer(step, step) * (self.count * count / total)
         self.mean = self.mean + step * (count / total)
         self.count = total

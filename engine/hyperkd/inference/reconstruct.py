@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.pipeline import Run, run_tiled
+from hyperkd.inference.pipeline import FinishedRows, Run, stored_rows
+from hyperkd.inference.ready import LoadingModel, ReadyModel, ready_model
 from hyperkd.inference.spectral_error import NAMES, spectral_error
-from hyperkd.inference.student import ReadyStudent, ready_student
-from hyperkd.inference.writer import RowWriter
-from hyperkd.raster.sink import create_raster
+from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, BoolArray, Reporter
@@ -26,12 +25,16 @@ NODATA = -32768
 def reconstruct(
     *,
     input: str,
-    output: Optional[str],
-    error: Optional[str],
+    output: Optional[str] = None,
+    error: Optional[str] = None,
     model: str,
-    overlap: Optional[int],
-    batch: int,
-    device: str,
+    overlap: Optional[int] = None,
+    batch: Optional[int] = None,
+    device: str = "auto",
+    memory_mb: Optional[int] = None,
+    resume: bool = False,
+    unreadable: str = "fail",
+    format: str = "geotiff",
     bands: Optional[str] = None,
     scale: Optional[float] = None,
     nodata: Optional[float] = None,
@@ -47,9 +50,8 @@ def reconstruct(
             reconstruction before it is rounded, over the bands that the raster
             covers.
         model: name or path of the student.
-        overlap: pixels that neighbouring tiles share; default a quarter of the tile.
-        batch: tiles computed at once.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        overlap, batch, device, memory_mb, resume, unreadable, format: see
+            ``tiled_job.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -67,52 +69,72 @@ def reconstruct(
             "Neither 'output' nor 'error' is given, so there is nothing to write.",
             "Name a file for the reconstruction, for its error, or for both.",
         )
+    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
+    loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        student = ready_student(
-            source, model, "reconstruction", overlap=overlap, device=device, report=report
+        ready = ready_model(
+            source,
+            loading,
+            ["reconstruction"],
+            overlap=overlap,
+            device=device,
+            batch=batch,
+            report=report,
         )
-        run = Run(student.session, batch, report, student.plan.count)
-        student.log_memory(len(student.card.bands), np.int16, batch, report)
-        report.stage("Reconstructing")
-        means = _write(student, run, output, error)
-        summary = {**student.summary(run), **means}
-    for role, path in (("output", output), ("error", error)):
-        if path is not None:
-            report.artifact(role, path)
-    return summary
+        files = _Reconstruction(ready, output, error)
+        summary = run_tiled_job(
+            ready, files.specs, files.convert, settings, report, stage="Reconstructing"
+        )
+    return {**summary, **files.summary()}
 
 
-def _write(
-    student: ReadyStudent, run: Run, output: Optional[str], error: Optional[str]
-) -> dict[str, float]:
-    """Compute the whole scene, write what was asked for, and return the mean errors."""
-    bands = np.flatnonzero(student.support.supported)
-    total, compared = np.zeros(2), np.zeros(2)
-    with ExitStack() as stack:
-        spectra = errors = None
+class _Reconstruction:
+    """The files of the job.
+
+    Attributes:
+        specs: the files.
+    """
+
+    def __init__(self, ready: ReadyModel, output: Optional[str], error: Optional[str]) -> None:
+        self._ready = ready
+        self._compared = np.flatnonzero(ready.support.supported)
+        self._total, self._count = np.zeros(2), np.zeros(2)
+        self.specs: list[OutputSpec] = []
         if output is not None:
-            spectra = stack.enter_context(_spectra_writer(student, run, output))
+            self.specs.append(_spectra_spec(ready, output))
         if error is not None:
-            errors = stack.enter_context(_error_writer(student, run, error))
-        for values, tile in run_tiled(
-            run, student.source, student.bands, student.plan, len(student.card.bands)
-        ):
-            if errors is not None:
-                with run.clock.time("compare"):
-                    difference = spectral_error(tile.data, student.reflectance, values, bands)
-                errors.append(difference)
-                total += np.nansum(difference, axis=(1, 2), dtype=np.float64)
-                compared += np.isfinite(difference).sum(axis=(1, 2))
-            if spectra is not None:
-                with run.clock.time("convert"):
-                    stored = to_stored(values, tile.valid)
-                spectra.append(stored)
-        student.source.check_unchanged()
-    if error is None:
-        return {}
-    angle, rmse = total / np.maximum(compared, 1)
-    return {"mean_spectral_angle_deg": round(angle, 4), "mean_rmse": round(rmse, 6)}
+            options = {"names": NAMES}
+            self.specs.append(
+                OutputSpec("error", error, 2, np.float32, np.nan, {}, options, self._add)
+            )
+
+    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+        """Return the stored values of each file."""
+        stored: dict[str, NDArray[Any]] = {}
+        roles = [spec.role for spec in self.specs]
+        ready = self._ready
+        if "error" in roles:
+            with run.clock.time("compare"):
+                data = stored_rows(rows, len(ready.bands), ready.source.dtype)
+                stored["error"] = spectral_error(
+                    data, ready.reflectance, rows.values, self._compared
+                )
+        if "output" in roles:
+            with run.clock.time("convert"):
+                stored["output"] = to_stored(rows.values, rows.valid)
+        return [stored[role] for role in roles]
+
+    def summary(self) -> dict[str, float]:
+        """Return the mean of each error."""
+        if not any(spec.role == "error" for spec in self.specs):
+            return {}
+        angle, rmse = self._total / np.maximum(self._count, 1)
+        return {"mean_spectral_angle_deg": round(angle, 4), "mean_rmse": round(rmse, 6)}
+
+    def _add(self, errors: NDArray[Any]) -> None:
+        self._total += np.nansum(errors, axis=(1, 2), dtype=np.float64)
+        self._count += np.isfinite(errors).sum(axis=(1, 2))
 
 
 def to_stored(values: Float32Array, valid: BoolArray) -> NDArray[np.int16]:
@@ -129,8 +151,8 @@ def to_stored(values: Float32Array, valid: BoolArray) -> NDArray[np.int16]:
     return stored
 
 
-def _spectra_writer(student: ReadyStudent, run: Run, path: str) -> RowWriter:
-    grid, wavelengths = student.source.grid, student.card.bands
+def _spectra_spec(ready: ReadyModel, path: str) -> OutputSpec:
+    wavelengths = ready.card.bands
     count = len(wavelengths)
     table = BandTable(
         wavelengths,
@@ -140,27 +162,4 @@ def _spectra_writer(student: ReadyStudent, run: Run, path: str) -> RowWriter:
         nodata=np.full(count, NODATA),
         names=tuple(f"reconstruction {centre:.1f} nm" for centre in wavelengths.centre_nm),
     )
-    sink = create_raster(
-        path,
-        grid,
-        count,
-        np.int16,
-        nodata=NODATA,
-        bands=table,
-        metadata=student.provenance(),
-    )
-    return RowWriter(sink, grid, count, np.int16, run.clock)
-
-
-def _error_writer(student: ReadyStudent, run: Run, path: str) -> RowWriter:
-    grid = student.source.grid
-    sink = create_raster(
-        path,
-        grid,
-        len(NAMES),
-        np.float32,
-        nodata=np.nan,
-        names=NAMES,
-        metadata=student.provenance(),
-    )
-    return RowWriter(sink, grid, len(NAMES), np.float32, run.clock)
+    return OutputSpec("output", path, count, np.int16, NODATA, {}, {"bands": table})

@@ -31,8 +31,9 @@ def spectral_error(
         bands: 0-based bands to compare.
 
     Returns:
-        ``(2, row, col)`` float32 in the order of ``NAMES``. The angle of a
-        spectrum that is zero in every band is not defined: NaN. NaN in, NaN out.
+        ``(2, row, col)`` float32 in the order of ``NAMES``. A spectrum that is zero in
+        every band has no direction: its angle is 90 degrees to any other spectrum (their
+        scalar product is 0) and 0 to another zero. NaN in, NaN out.
     """
     shape = estimate.shape[1:]
     norm_a: FloatArray = np.zeros(shape)
@@ -54,6 +55,8 @@ def spectral_error(
     with np.errstate(invalid="ignore", divide="ignore"):
         # Rounding may leave the quotient a hair outside 0..1.
         half = np.sqrt(((norm_d - gap) / (4.0 * product)).clip(0.0, 1.0))
-    angle = np.where(product > 0, np.degrees(2.0 * np.arcsin(half)), np.nan)
+    angle = np.degrees(2.0 * np.arcsin(half))
+    without = np.where(norm_d > 0, 90.0, 0.0)  # of two spectra one or both have no direction
+    angle = np.where(product == 0, without, angle)
     errors: Float32Array = np.stack([angle, np.sqrt(norm_d / len(bands))]).astype(np.float32)
     return errors

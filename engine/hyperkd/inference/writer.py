@@ -1,65 +1,209 @@
-"""Writing finished rows in whole blocks of the output file."""
+"""A thread that writes finished rows, in whole blocks of the output files."""
 
 from __future__ import annotations
 
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference.pipeline import Stopwatch
+from hyperkd.errors import HyperKDError
+from hyperkd.inference.clock import Stopwatch
+from hyperkd.inference.journal import Journal
+from hyperkd.inference.plan import Panel
 from hyperkd.raster.sink import RasterSink
 from hyperkd.types import GridSpec, Window
 
+# A portion of rows of all outputs together should not be larger; blocks of the output are
+# multiples of 16 rows high.
+_PORTION_BYTES = 32 * 2**20
+_BLOCK_ROWS = (256, 128, 64, 32)
+
+
+def block_rows(row_bytes: int) -> int:
+    """Return how high the blocks of outputs are whose rows take ``row_bytes`` together."""
+    fitting = [rows for rows in _BLOCK_ROWS if rows * row_bytes <= _PORTION_BYTES]
+    return fitting[0] if fitting else _BLOCK_ROWS[-1]
+
+
+def portions(grid: GridSpec, rows: int, panels: Sequence[Panel] = ()) -> list[Window]:
+    """Return full-width windows of so many rows, or those of each panel, one after the other."""
+    return [
+        Window(first, row, end - first, min(rows, grid.height - row))
+        for first, end in [(panel.first, panel.end) for panel in panels] or [(0, grid.width)]
+        for row in range(0, grid.height, rows)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """One of the files that a job writes.
+
+    Attributes:
+        sink: where the rows go.
+        count, dtype: bands and stored dtype.
+        observe: called with every portion that is written, ``(band, row, col)``, in order;
+            also with those of a job that is resumed.
+    """
+
+    sink: RasterSink
+    count: int
+    dtype: Any
+    observe: Optional[Callable[[NDArray[Any]], None]] = None
+
 
 class RowWriter:
-    """Collects rows until they fill a row of blocks, then writes them.
+    """Collects rows until they fill a row of blocks, then writes them in a thread of its own.
 
     A block that is written in portions may be compressed and rewritten for each
     of them where GDAL's cache is smaller than a row of blocks: several times
     the work, and a file several times too large.
 
-    A context manager: it completes the file on success and removes it on any exception.
+    A context manager: it completes the files on success, all of them before the first
+    gets its name, and removes them on any exception.
 
     Args:
-        sink: where the rows go.
-        grid: the sink's grid.
-        count: bands of the sink.
-        dtype: stored dtype of the sink.
+        outputs: the files.
+        windows: portions of whole blocks, in the order in which their rows come.
         clock: gets the time spent under ``write``.
+        journal: keeps what was written, or None. Where the disk is too full for it, the
+            job goes on without.
+        keep: whether the journal stays when the job fails; then the job needs it.
     """
 
     def __init__(
-        self, sink: RasterSink, grid: GridSpec, count: int, dtype: Any, clock: Stopwatch
+        self,
+        outputs: Sequence[Output],
+        windows: Sequence[Window],
+        clock: Stopwatch,
+        *,
+        journal: Optional[Journal] = None,
+        keep: bool = False,
     ) -> None:
-        self._sink = sink
+        self._outputs = list(outputs)
+        self._windows = list(windows)
         self._clock = clock
-        self._grid = grid
-        rows = min(sink.block_shape[0], grid.height)
-        self._buffer: NDArray[Any] = np.empty((count, rows, grid.width), dtype)
-        self._row = 0  # of the raster, where the buffer begins
+        self._journal = journal
+        self._keep = keep
+        self._next = 0  # the portion that is being filled
         self._filled = 0
+        largest = max(window.width * window.height for window in windows)
+        # One set is filled while the other is written.
+        self._spare: queue.Queue[list[NDArray[Any]]] = queue.Queue()
+        for _ in range(2):
+            self._spare.put([np.empty(o.count * largest, o.dtype) for o in self._outputs])
+        self._buffers: list[NDArray[Any]] = []
+        self._full: queue.Queue[Optional[tuple[Window, list[NDArray[Any]]]]] = queue.Queue()
+        self._failure: Optional[BaseException] = None
+        self._thread = threading.Thread(target=self._work, name="writer")
 
-    def append(self, values: NDArray[Any]) -> None:
-        """Add the next rows from top to bottom, ``(band, row, col)`` stored values."""
-        with self._clock.time("write"):
-            while values.shape[1]:
-                taken = values[:, : self._buffer.shape[1] - self._filled]
-                self._buffer[:, self._filled : self._filled + taken.shape[1]] = taken
-                self._filled += taken.shape[1]
-                values = values[:, taken.shape[1] :]
-                if self._filled == self._buffer.shape[1]:
-                    self._flush()
+    def resume(self) -> int:
+        """Write what the journal holds of an older job; returns the number of portions."""
+        if self._journal is None:
+            return 0
+        shapes = [
+            [((o.count, window.height, window.width), o.dtype) for o in self._outputs]
+            for window in self._windows
+        ]
+        for arrays in self._journal.replay(shapes):
+            self._put(self._windows[self._next], arrays)
+            self._next += 1
+        return self._next
 
-    def _flush(self) -> None:
-        if self._filled:
-            window = Window(0, self._row, self._grid.width, self._filled)
-            self._sink.write(window, self._buffer[:, : self._filled])
-            self._row += self._filled
-            self._filled = 0
+    def append(self, *arrays: NDArray[Any]) -> None:
+        """Add the next rows of the panel, one ``(band, row, col)`` of stored values per output.
+
+        Raises:
+            HyperKDError: ``out_of_disk`` or ``unwritable_output``, also for earlier rows.
+        """
+        start, height = 0, arrays[0].shape[1]
+        while start < height:
+            self._check()
+            window = self._windows[self._next]
+            if not self._buffers:
+                self._buffers = self._take(window)
+            rows = min(height - start, window.height - self._filled)
+            for buffer, values in zip(self._buffers, arrays):
+                buffer[:, self._filled : self._filled + rows] = values[:, start : start + rows]
+            start += rows
+            self._filled += rows
+            if self._filled == window.height:
+                self._full.put((window, self._buffers))
+                self._next, self._filled, self._buffers = self._next + 1, 0, []
+
+    def wait(self) -> None:
+        """Wait until all rows are written and observed; none may follow.
+
+        Raises:
+            HyperKDError: ``out_of_disk`` or ``unwritable_output``.
+        """
+        if self._thread.is_alive():
+            self._full.put(None)
+            self._thread.join()
+        self._check()
+
+    def _take(self, window: Window) -> list[NDArray[Any]]:
+        """Return arrays for a portion, as soon as an earlier one is written."""
+        spare = self._spare.get()
+        self._check()
+        return [
+            flat[: o.count * window.height * window.width].reshape(
+                o.count, window.height, window.width
+            )
+            for flat, o in zip(spare, self._outputs)
+        ]
+
+    def _work(self) -> None:
+        while True:
+            portion = self._full.get()
+            if portion is None:
+                return
+            window, arrays = portion
+            try:
+                # After a failure the rest is thrown away, so that nobody waits for memory.
+                if self._failure is None:
+                    with self._clock.time("write"):
+                        self._note(arrays)
+                        self._put(window, arrays)
+            except BaseException as error:  # noqa: BLE001 - raised again by append()
+                self._failure = error
+            self._spare.put([self._flat(array) for array in arrays])
+
+    def _note(self, arrays: Sequence[NDArray[Any]]) -> None:
+        """Keep a portion in the journal, or go on without one where nobody counts on it."""
+        if self._journal is None:
+            return
+        try:
+            self._journal.append(arrays)
+        except HyperKDError as error:
+            if self._keep or error.code != "out_of_disk":
+                raise
+            self._journal.remove()
+            self._journal = None
+
+    @staticmethod
+    def _flat(array: NDArray[Any]) -> NDArray[Any]:
+        if array.base is None:
+            raise ValueError("an array of the writer owns its memory")
+        return array.base
+
+    def _put(self, window: Window, arrays: Sequence[NDArray[Any]]) -> None:
+        for output, array in zip(self._outputs, arrays):
+            output.sink.write(window, array)
+            if output.observe is not None:
+                output.observe(array)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def __enter__(self) -> RowWriter:
+        self._thread.start()
         return self
 
     def __exit__(
@@ -68,8 +212,38 @@ class RowWriter:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        if kind is not None:
-            self._sink.abort()
-            return
-        with self._clock.time("write"), self._sink:
-            self._flush()
+        try:
+            self.wait()
+        except BaseException:
+            self._abort(self._keep)
+            if kind is None:
+                raise
+            return  # the error that ended the block says more
+        if kind is None:
+            self._commit()
+        else:
+            self._abort(self._keep)
+
+    def _commit(self) -> None:
+        if self._next != len(self._windows):
+            self._abort(keep=False)
+            raise ValueError(f"{self._next} of {len(self._windows)} portions were written")
+        try:
+            with self._clock.time("write"):
+                for output in self._outputs:
+                    output.sink.finish()
+                for output in self._outputs:
+                    output.sink.commit()
+        except BaseException:
+            self._abort(self._keep)
+            raise
+        if self._journal is not None:
+            self._journal.remove()
+
+    def _abort(self, keep: bool) -> None:
+        for output in self._outputs:
+            output.sink.abort()
+        if self._journal is not None and keep:
+            self._journal.close()
+        elif self._journal is not None:
+            self._journal.remove()

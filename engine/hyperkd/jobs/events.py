@@ -19,11 +19,13 @@ from typing import Any, TextIO
 
 import hyperkd
 from hyperkd.errors import HyperKDError
+from hyperkd.jobs.control import Wishes
 from hyperkd.jobs.job import PROTOCOL
 
 _INTERVAL_S = 0.1  # ten progress events a second look continuous and cost nothing
 _PLAIN_INTERVAL_S = 5.0  # a log file wants a sign of life, not a film
 _BAR_WIDTH = 30
+_PAUSE_S = 0.1  # how often a paused job looks whether it shall go on
 
 
 class EventReporter(ABC):
@@ -37,13 +39,19 @@ class EventReporter(ABC):
         stream: where the events go.
         cancelled: set by whoever wants the job to stop.
         interval_s: shortest time between two progress events of a stage.
+        wishes: what else somebody may want; its ``cancelled`` is not looked at.
     """
 
     def __init__(
-        self, stream: TextIO, cancelled: threading.Event, interval_s: float = _INTERVAL_S
+        self,
+        stream: TextIO,
+        cancelled: threading.Event,
+        interval_s: float = _INTERVAL_S,
+        wishes: Wishes | None = None,
     ) -> None:
         self._stream = stream
         self._cancelled = cancelled
+        self._wishes = wishes or Wishes()
         self._interval_s = interval_s
         self._lock = threading.Lock()
         self._done = -math.inf
@@ -94,11 +102,20 @@ class EventReporter(ABC):
         self._tell("done", summary=dict(summary))
 
     def check_cancelled(self) -> None:
-        """Raise ``HyperKDError("cancelled")`` where the job was cancelled."""
+        """Raise ``HyperKDError("cancelled")`` where the job was cancelled; wait while paused."""
+        if self._wishes.paused.is_set() and not self._cancelled.is_set():
+            self.log("info", "Paused.")
+            while self._wishes.paused.is_set() and not self._cancelled.wait(_PAUSE_S):
+                continue
+            self.log("info", "Continued.")
         if self._cancelled.is_set():
             raise HyperKDError(
                 "cancelled", "The job was cancelled.", "Start it again to get its result."
             )
+
+    def stop_requested(self) -> bool:
+        """Return whether the job shall end soon, with the best result so far."""
+        return self._wishes.stopped.is_set()
 
     def _tell(self, event: str, **values: Any) -> None:
         with self._lock:
@@ -136,10 +153,13 @@ class JsonReporter(EventReporter):
 class TextReporter(EventReporter):
     """Writes for a person: a progress bar at a terminal, plain lines elsewhere."""
 
-    def __init__(self, stream: TextIO, cancelled: threading.Event) -> None:
+    def __init__(
+        self, stream: TextIO, cancelled: threading.Event, wishes: Wishes | None = None
+    ) -> None:
         self._bar = stream.isatty()
         self._bar_length = 0
-        super().__init__(stream, cancelled, _INTERVAL_S if self._bar else _PLAIN_INTERVAL_S)
+        interval_s = _INTERVAL_S if self._bar else _PLAIN_INTERVAL_S
+        super().__init__(stream, cancelled, interval_s, wishes)
 
     def _show(self, event: str, values: Mapping[str, Any]) -> None:
         if event == "progress":

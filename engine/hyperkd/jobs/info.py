@@ -126,7 +126,9 @@ def _card_lines(card: ModelCard) -> list[str]:
         f"Embedding: {card.embedding_dim} channels",
         f"Licence: {card.licence}; created {card.created}",
     ]
-    for title in ("teacher", "architecture", "training", "metrics"):
+    if card.task == "classification":
+        lines.append(f"Temperature of the probabilities: {card.temperature:.4g}")
+    for title in ("quantisation", "teacher", "architecture", "training", "metrics"):
         values = getattr(card, title)
         if values:
             lines.append(f"{title.capitalize()}: {_flat(values)}")

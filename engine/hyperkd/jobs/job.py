@@ -23,6 +23,7 @@ INPUT_ROLES = (
     "band_table",
     "model",
     "checkpoint",
+    "teacher",
 )
 OUTPUT_ROLES = ("output_raster", "output_file", "output_directory")
 

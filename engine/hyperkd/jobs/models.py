@@ -182,13 +182,7 @@ def verify(*, name: str, store: Optional[str], report: Reporter) -> dict[str, An
     target = Store(store)
     record = target.find(name) or target.find(_canonical(name))
     if record is None:
-        names = [each.name for each in target.records() if isinstance(each, Record)]
-        raise HyperKDError(
-            "bad_model",
-            f"There is no model {name!r} in the model store {target.folder}.",
-            f"It has {', '.join([*shipped_students(), *names])}.",
-            known=names,
-        )
+        raise _unknown(name, target)
     report.stage(f"Verifying {record.name}")
     target.verify(record, report)
     path = target.path(record)
@@ -199,6 +193,49 @@ def verify(*, name: str, store: Optional[str], report: Reporter) -> dict[str, An
     if CONTENT not in checks:
         text += " Its tensors were not looked at, because PyTorch is not installed."
     return {"name": record.name, "sha256": record.sha256, "checks": list(checks), "text": text}
+
+
+def remove(*, name: str, store: Optional[str], report: Reporter) -> dict[str, Any]:
+    """Remove a stored model, its record, and what an unfinished download of it left.
+
+    Raises:
+        HyperKDError: ``bad_job`` for a shipped student, ``bad_model`` where there is no
+            such model, ``unwritable_output`` where a file cannot be removed.
+    """
+    if name in shipped_students():
+        raise HyperKDError(
+            "bad_job",
+            f"{name} is shipped with HyperKD and stays.",
+            "Give a model of the model store.",
+        )
+    target = Store(store)
+    chosen = name if target.files(name) else _canonical(name)
+    files = target.files(chosen)
+    if not files:
+        raise _unknown(name, target)
+    freed = sum(path.stat().st_size for path in files)
+    for path in files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise HyperKDError(
+                "unwritable_output",
+                f"Cannot remove {path}: {error.strerror}.",
+                "Close the programs that use the model, and remove it again.",
+            ) from error
+    removed = [path.name for path in files]
+    text = f"Removed {', '.join(removed)} ({freed / 1e6:.1f} MB) from {target.folder}."
+    return {"name": chosen, "removed": removed, "bytes": freed, "text": text}
+
+
+def _unknown(name: str, target: Store) -> HyperKDError:
+    names = [each.name for each in target.records() if isinstance(each, Record)]
+    return HyperKDError(
+        "bad_model",
+        f"There is no model {name!r} in the model store {target.folder}.",
+        f"It has {', '.join([*shipped_students(), *names])}.",
+        known=names,
+    )
 
 
 def _shipped() -> Iterator[dict[str, Any]]:

@@ -20,6 +20,44 @@ def input_option() -> Any:
     return option("The hyperspectral raster to read.", role="input_raster")
 
 
+def inputs_option() -> Any:
+    """Declare the rasters to read."""
+    return option("The hyperspectral rasters to read.", role="input_raster")
+
+
+def labels_option() -> Any:
+    """Declare the labels."""
+    return option(
+        "Labels: polygon, line or point layers (file.gpkg|layername=x names one of several), or "
+        "class rasters. Each is tried on every raster.",
+        role="input_file",
+    )
+
+
+def field_option() -> Any:
+    """Declare the fields of the labels."""
+    return option(
+        "The class field, or the numeric field of each target. Default: the only field there is.",
+        (),
+    )
+
+
+def margin_option() -> Any:
+    """Declare how far inside a polygon a labelled pixel must lie."""
+    return option(
+        "How far inside a polygon a pixel's centre must lie, in pixels; from 0.71 on only pixels "
+        "that lie wholly inside count.",
+        0.0,
+        minimum=0.0,
+        maximum=100.0,
+    )
+
+
+def seed_option() -> Any:
+    """Declare the seed."""
+    return option("Seed: the same seed gives the same result.", 0, minimum=0, maximum=2**31 - 1)
+
+
 def bands_option() -> Any:
     """Declare what to believe about the bands."""
     return option(
@@ -43,15 +81,22 @@ def nodata_option() -> Any:
 def overlap_option() -> Any:
     """Declare how many pixels tiles share."""
     return option(
-        "Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile.",
+        "Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile, "
+        "or less where the model sees less far.",
         None,
         minimum=0,
     )
 
 
 def batch_option() -> Any:
-    """Declare how many tiles are computed at once."""
-    return option("Tiles computed at once.", 8, minimum=1, maximum=256)
+    """Declare how many tiles the network gets at once."""
+    return option(
+        "Tiles that the network gets at once. Default: 1 on a CPU, where every core has a tile "
+        "of its own, else 8. The result does not depend on it.",
+        None,
+        minimum=1,
+        maximum=256,
+    )
 
 
 def store_option(role: str) -> Any:
@@ -61,6 +106,54 @@ def store_option(role: str) -> Any:
         "folder.",
         None,
         role=role,
+    )
+
+
+def inference_device_option() -> Any:
+    """Declare where to run a model."""
+    return option(
+        "Where to compute: auto takes a GPU only where it passes the model's self-test and is "
+        "faster than the CPU.",
+        "auto",
+        choices=("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"),
+    )
+
+
+def memory_option() -> Any:
+    """Declare how much memory a job may take."""
+    return option(
+        "Megabytes of memory that the job may take. Default: a quarter of the machine's, at most "
+        "2000.",
+        None,
+        minimum=100,
+        maximum=1000000,
+    )
+
+
+def resume_option() -> Any:
+    """Declare whether to go on with an earlier job."""
+    return option(
+        "Go on with what an earlier run of the same job finished, and leave what this one "
+        "finishes for a later one.",
+        False,
+    )
+
+
+def unreadable_option() -> Any:
+    """Declare what to do where the raster cannot be read."""
+    return option(
+        "What to do where the raster cannot be read: fail, or leave these blocks without data.",
+        "fail",
+        choices=("fail", "nodata"),
+    )
+
+
+def format_option() -> Any:
+    """Declare the layout of the outputs."""
+    return option(
+        "The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.",
+        "geotiff",
+        choices=("geotiff", "cog"),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TextIO
 from hyperkd import partial
 from hyperkd.errors import EXIT_CANCELLED
 
+_NICE = 5  # of 19; what is not nice at all gets three times as much of a contended core
 _GRACE_S = 2.0  # for a job to notice that it was cancelled before the process ends without it
 
 
@@ -47,6 +48,21 @@ def cancel_on_signals(cancelled: threading.Event) -> None:
         # What the caller ignores stays ignored: that is how nohup works.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handle)
+
+
+def yield_to_the_user() -> None:
+    """Let programs that somebody works with go first, whenever they want the processor.
+
+    A job fills every core; started by QGIS, it must not make its window slow.
+    """
+    if os.name == "nt":
+        import ctypes
+
+        below_normal = 0x00004000  # BELOW_NORMAL_PRIORITY_CLASS
+        kernel = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), below_normal)
+    else:
+        os.nice(_NICE)
 
 
 def end_with_stdin(cancelled: threading.Event, finished: threading.Event) -> None:

@@ -22,14 +22,25 @@ TARGETS: dict[str, str] = {
     "inspect": "hyperkd.assess.inspection:inspect",
     "import": "hyperkd.raster.products.importer:import_product",
     "align": "hyperkd.inference.align:align",
+    "predict": "hyperkd.inference.predict:predict",
+    "evaluate": "hyperkd.assess.evaluate:evaluate",
+    "labels": "hyperkd.assess.label_overview:overview",
     "embed": "hyperkd.inference.embed:embed",
     "reconstruct": "hyperkd.inference.reconstruct:reconstruct",
+    "anomaly": "hyperkd.inference.anomaly:anomaly",
+    "similarity": "hyperkd.inference.similarity:similarity",
+    "cluster": "hyperkd.inference.cluster:cluster",
+    "distill": "hyperkd.training.distil:distill",
+    "finetune": "hyperkd.training.finetune:finetune",
     "export": "hyperkd.training.export:export",
+    "quantize": "hyperkd.assess.quantisation:quantize",
     "synth": "hyperkd.synth.scene:synth",
     "models_list": "hyperkd.jobs.models:list_models",
     "models_add": "hyperkd.jobs.models:add",
     "models_fetch": "hyperkd.jobs.models:fetch",
     "models_verify": "hyperkd.jobs.models:verify",
+    "models_test": "hyperkd.inference.trial:try_model",
+    "models_remove": "hyperkd.jobs.models:remove",
 }
 
 # Packages that may be missing, under the name that they are imported by, and
@@ -93,6 +104,9 @@ def _call(job: Job, reporter: EventReporter) -> dict[str, Any]:
     module, _, function = TARGETS[job.kind].partition(":")
     target = getattr(importlib.import_module(module), function)
     fields = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
+    # Every function takes the reporter as `report`, and the public flag --report names a folder.
+    if "report" in fields:
+        fields["report_folder"] = fields.pop("report")
     summary: dict[str, Any] = target(**fields, report=reporter)
     return summary
 

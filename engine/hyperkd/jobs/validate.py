@@ -19,8 +19,12 @@ _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", 
 # GDAL's names of virtual files and of data sets inside a file, as NETCDF:"cube.nc":radiance;
 # one letter before the colon is a Windows drive.
 _GDAL_NAME = re.compile(r"/vsi|[A-Za-z][A-Za-z0-9_]+:")
-# Where a value may be a name instead of a file, and the suffix that tells the file.
-_NAMED_ROLES = {"model": ".onnx", "band_table": ".csv"}
+# Where a value may be a name instead of a file, and the suffixes that tell the file.
+_NAMED_ROLES = {
+    "model": (".onnx",),
+    "band_table": (".csv",),
+    "teacher": (".pt", ".safetensors"),
+}
 
 
 def load_job(path: str) -> Job:
@@ -199,8 +203,9 @@ def _checked_string(field: JobField, value: str, folder: str) -> str:
 def _absolute(field: JobField, value: str, folder: str) -> str:
     """Return the path from the root; a name (model, sensor, GDAL data set) stays as it is."""
     joined = os.path.join(os.path.abspath(folder), value)
-    suffix = _NAMED_ROLES.get(field.role or "")
-    if suffix and os.path.basename(value) == value and suffix not in value:
+    suffixes = _NAMED_ROLES.get(field.role or "", ())
+    is_name = os.path.basename(value) == value and not any(each in value for each in suffixes)
+    if suffixes and is_name:
         return value
     if field.role in INPUT_ROLES and _GDAL_NAME.match(value) and not os.path.exists(joined):
         return value

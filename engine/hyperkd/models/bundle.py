@@ -9,21 +9,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Optional, Union
 
-import numpy as np
-
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import CARD_KEY, ModelCard
+from hyperkd.models.graph import before_upsampling, cut, fold
+from hyperkd.models.seal import CARD_SEAL_KEY, is_intact, text_digest
 from hyperkd.spectral.linear import Affine
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
 
 INPUTS: Final = ("pixels", "valid")
-STEM_WEIGHT: Final = "stem.weight"
-STEM_BIAS: Final = "stem.bias"
+TOKENS: Final = "tokens"
 
 # What onnxruntime computes itself. Any other domain would need somebody's library.
 _TRUSTED_DOMAINS: Final = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+_NOT_AS_WRITTEN: Final = "it does not hold what was written"
 _OTHER_MODEL: Final = "Take another copy of the model, or export it again."
 
 
@@ -55,60 +55,45 @@ class Bundle:
         so the graph is cut down before a session is made of it.
 
         Args:
-            output: one of ``outputs``.
+            output: one of ``outputs``; or, where ``has_tokens``, ``tokens``: what the
+                embedding is made of bilinearly, ``(B, D, H / P, W / P)``.
             first_layer: ``(C, sources)`` map from stored values to reflectance
-                on the card's bands. It is composed with the spectral stem, and
-                the network then takes ``sources`` channels of stored values:
-                scaling, normalisation and resampling cost nothing per pixel.
+                on the card's bands. It is composed with each convolution that reads
+                the pixels (stem and spectral branch), and the network then takes
+                ``sources`` channels of stored values: scaling, normalisation and
+                resampling cost nothing per pixel.
 
         Raises:
             HyperKDError: ``bad_model`` where the model has no such output or no
                 spectral stem, ``band_mismatch`` where ``first_layer`` gives
                 another number of bands than the student takes.
         """
-        from onnx.utils import Extractor
-
-        if output not in self.outputs:
+        tensor: Optional[str] = output if output in self.outputs else None
+        if output == TOKENS:
+            tensor = self._tokens
+        if tensor is None:
             raise HyperKDError(
                 "bad_model",
                 f"The model {self.path.name} has no output {output!r}, "
                 f"only {', '.join(self.outputs)}.",
                 "Take a model made for this task.",
             )
-        model: ModelProto = Extractor(self.graph).extract_model(list(INPUTS), [output])
+        model = cut(self.graph, tensor, output)
         if first_layer is not None:
-            self._fold(model.graph, first_layer)
+            fold(model.graph, first_layer, self.path.name)
         network: bytes = model.SerializeToString()
         return network
 
-    def _fold(self, graph: GraphProto, first_layer: Affine) -> None:
-        """Put ``first_layer`` into the spectral stem."""
-        from onnx import numpy_helper
+    @property
+    def has_tokens(self) -> bool:
+        """Whether ``network`` gives ``tokens``."""
+        return self._tokens is not None
 
-        tensors = {tensor.name: tensor for tensor in graph.initializer}
-        if STEM_WEIGHT not in tensors or STEM_BIAS not in tensors:
-            raise HyperKDError(
-                "bad_model",
-                f"The model {self.path.name} has no spectral stem ({STEM_WEIGHT}, {STEM_BIAS}).",
-                _OTHER_MODEL,
-            )
-        weight = numpy_helper.to_array(tensors[STEM_WEIGHT]).astype(np.float64)
-        bias = numpy_helper.to_array(tensors[STEM_BIAS]).astype(np.float64)
-        bands, sources = first_layer.matrix.shape
-        if bands != weight.shape[1]:
-            raise HyperKDError(
-                "band_mismatch",
-                f"The first layer gives {bands} bands, the model takes {weight.shape[1]}.",
-                "Resample the raster's bands to the bands of the model's card.",
-            )
-        folded = first_layer.then(Affine(weight[:, :, 0, 0], bias))
-        for name, values in (
-            (STEM_WEIGHT, folded.matrix[:, :, None, None]),
-            (STEM_BIAS, folded.offset),
-        ):
-            tensors[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
-        pixels = next(value for value in graph.input if value.name == INPUTS[0])
-        pixels.type.tensor_type.shape.dim[1].dim_value = sources
+    @property
+    def _tokens(self) -> Optional[str]:
+        if "embedding" not in self.outputs:
+            return None
+        return before_upsampling(self.graph, "embedding", self.card.patch_px)
 
 
 def open_bundle(path: Union[str, Path]) -> Bundle:
@@ -116,7 +101,7 @@ def open_bundle(path: Union[str, Path]) -> Bundle:
 
     Raises:
         HyperKDError: ``bad_model`` where the file is no ONNX model, was cut
-            short, or has no card; ``untrusted_model`` where it is a pickled
+            short or changed, or has no card; ``untrusted_model`` where it is a pickled
             object, points to other files, or needs foreign operators;
             ``missing_dependency`` where the package onnx is not installed.
     """
@@ -130,6 +115,8 @@ def open_bundle(path: Union[str, Path]) -> Bundle:
         )
     graph = _parse(path.name, content)
     _refuse_untrusted(path.name, graph)
+    if not is_intact(graph, content):
+        raise _cut_short(path.name, _NOT_AS_WRITTEN)
     card = _card_of(path.name, graph)
     missing = sorted(set(INPUTS) - {value.name for value in graph.graph.input})
     if missing:
@@ -138,6 +125,7 @@ def open_bundle(path: Union[str, Path]) -> Bundle:
             f"The model {path.name} has no input {', '.join(missing)}.",
             "Export it with hyperkd export.",
         )
+    _refuse_other_shapes(path.name, graph.graph, card)
     return Bundle(path, card, hashlib.sha256(content).hexdigest(), graph)
 
 
@@ -178,7 +166,11 @@ def read_checkpoint_card(path: Union[str, Path]) -> ModelCard:
         ) from error
     if CARD_KEY not in metadata:
         raise _no_card(path.name)
-    return ModelCard.from_json(metadata[CARD_KEY])
+    text = metadata[CARD_KEY]
+    # Checkpoints of earlier versions state none.
+    if metadata.get(CARD_SEAL_KEY) not in (None, text_digest(text)):
+        raise _cut_short(path.name, _NOT_AS_WRITTEN)
+    return ModelCard.from_json(text)
 
 
 def _read(path: Path) -> bytes:
@@ -263,6 +255,37 @@ def _card_of(name: str, model: ModelProto) -> ModelCard:
         if entry.key == CARD_KEY:
             return ModelCard.from_json(entry.value)
     raise _no_card(name)
+
+
+def _refuse_other_shapes(name: str, graph: GraphProto, card: ModelCard) -> None:
+    """Refuse a graph whose outputs or channels are not those that the card describes."""
+    outputs = tuple(value.name for value in graph.output)
+    if outputs != card.outputs:
+        raise HyperKDError(
+            "bad_model",
+            f"The model {name} gives {', '.join(outputs)}; its card is that of a {card.task} "
+            f"model, which gives {', '.join(card.outputs)}.",
+            _OTHER_MODEL,
+        )
+    channels = {
+        INPUTS[0]: len(card.bands),
+        INPUTS[1]: 1,
+        "embedding": card.embedding_dim,
+        "reconstruction": len(card.bands),
+        "logits": len(card.classes),
+        "values": len(card.targets),
+    }
+    for value in (*graph.input, *graph.output):
+        dims = value.type.tensor_type.shape.dim
+        known = len(dims) == 4 and dims[1].WhichOneof("value") == "dim_value"
+        if len(dims) != 4 or (known and dims[1].dim_value != channels.get(value.name)):
+            shape = " x ".join(dim.dim_param or str(dim.dim_value) for dim in dims)
+            raise HyperKDError(
+                "bad_model",
+                f"In the model {name} {value.name} is {shape}, but its card describes "
+                f"{channels.get(value.name, 'no')} channels of it.",
+                _OTHER_MODEL,
+            )
 
 
 def _no_model(name: str) -> HyperKDError:

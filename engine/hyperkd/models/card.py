@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, Optional
 
@@ -18,10 +19,32 @@ from hyperkd.errors import HyperKDError
 from hyperkd.types import Wavelengths
 
 CARD_KEY: Final = "hyperkd.card"
-SCHEMA: Final = 1
-TASKS: Final = ("pretrain",)
+SCHEMA: Final = 2
+# Schema 1 knew students alone: neither temperature nor quantisation, one task.
+MIGRATED: Final = (1,)
+
+# What the graph of a model gives, by its task; the first is its embedding or its answer.
+OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "pretrain": ("embedding", "reconstruction"),
+    "classification": ("logits",),
+    "regression": ("values",),
+}
+TASKS: Final = tuple(OUTPUTS)
+
+MAX_CLASSES: Final = 255  # a class map is uint8 and 0 is no data
+QUANTISATIONS: Final = ("dynamic", "static", "float16")
 
 _HINT = "Export the model again with this version of HyperKD, or take another model."
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
+# What JSON must hold under these names; the other fields say so when they are parsed.
+_TEXT: Final = (str, "a text")
+_OBJECT: Final = (dict, "an object")
+_KINDS: Final[Mapping[str, tuple[Any, str]]] = {
+    **dict.fromkeys(("name", "task", "licence", "created", "units", "nodata"), _TEXT),
+    **dict.fromkeys(("architecture", "training", "metrics"), _OBJECT),
+    **dict.fromkeys(("teacher", "quantisation"), ((dict, type(None)), "an object or null")),
+    "ground_sampling_m": ((int, float), "a number"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,8 +87,11 @@ class SelfTest:
 
     def deviation(self, output: str, values: NDArray[Any]) -> float:
         """Return how far ``values`` is off, as a share of the largest expected value."""
-        probe = self.outputs[output]
-        got = np.asarray(values, np.float64).reshape(-1)[list(probe.indices)]
+        probe = self.outputs.get(output)
+        flat = np.asarray(values, np.float64).reshape(-1)
+        if probe is None or max(probe.indices) >= flat.size:
+            raise _bad(f"its self-test does not fit the output {output} of {flat.size} values")
+        got = flat[list(probe.indices)]
         return float(np.abs(got - np.asarray(probe.values)).max() / probe.largest)
 
     def check(self, output: str, values: NDArray[Any]) -> float:
@@ -92,7 +118,8 @@ class ModelCard:
 
     Attributes:
         name: short name.
-        task: ``pretrain`` for a student as trained; later tasks add theirs.
+        task: ``pretrain`` for a student as trained, ``classification`` or ``regression``
+            for a fine-tuned model.
         bands: the student's band grid, in the order of its input.
         mean, std: ``(C,)`` reflectance (0 to 1) that the first layer subtracts and divides by.
         patch_px, tile_px: side of a token's square, and of the tiles it was trained on.
@@ -103,12 +130,19 @@ class ModelCard:
         ground_sampling_m: pixel size of the training data in metres.
         units: what input and reconstruction are measured in.
         nodata: what the model does with invalid pixels.
-        classes, targets: names, colours, units of later tasks; empty for ``pretrain``.
+        classes: of a classification, each ``{"name": str, "value": int or str, "color":
+            "#rrggbb"}``. The position i in this order is logit i and value i + 1 of a class
+            map (0 is no data); ``value`` is what the user's labels called it.
+        targets: of a regression, each ``{"name": str, "unit": str, "minimum": float,
+            "maximum": float}``; the range is that of the training labels.
         teacher: the teacher's name and checksum, or None.
         parents: checksums of the models this one was made from.
         architecture: preset and sizes of the network.
         training: summary of the training data and settings, without paths.
         metrics: figures with the protocol that gave them.
+        temperature: the probabilities of a classification are softmax(logits / temperature).
+        quantisation: how the weights were made smaller, ``{"kind": "dynamic", "static" or
+            "float16", ...}`` with what it cost, or None for float32.
         self_test: see ``SelfTest``; None in a checkpoint.
     """
 
@@ -133,7 +167,14 @@ class ModelCard:
     architecture: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+    quantisation: Optional[Mapping[str, Any]] = None
     self_test: Optional[SelfTest] = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that a model of this task has."""
+        return OUTPUTS[self.task]
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -146,9 +187,20 @@ class ModelCard:
             raise _bad(f"std must be positive, its smallest value is {min(self.std):g}")
         if self.task not in TASKS:
             raise _bad(f"the task is {self.task!r}, known are {', '.join(TASKS)}")
-        if self.patch_px < 1 or self.tile_px < 1 or self.tile_px % (2 * self.patch_px):
+        if self.patch_px < 1 or self.tile_px < 1 or self.tile_px % self.patch_px:
+            raise _bad(f"tile_px = {self.tile_px} is no multiple of patch_px = {self.patch_px}")
+        if min(self.receptive_field_px, self.embedding_dim) < 1:
             raise _bad(
-                f"tile_px = {self.tile_px} is no multiple of 2 x patch_px = {2 * self.patch_px}"
+                f"receptive_field_px = {self.receptive_field_px} and embedding_dim = "
+                f"{self.embedding_dim} must be positive"
+            )
+        _check_answers(self.task, self.classes, self.targets)
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise _bad(f"temperature must be a positive number, it is {self.temperature:g}")
+        if self.quantisation is not None and self.quantisation.get("kind") not in QUANTISATIONS:
+            raise _bad(
+                f"the quantisation is {self.quantisation.get('kind')!r}, "
+                f"known are {', '.join(QUANTISATIONS)}"
             )
 
     def to_json(self) -> str:
@@ -170,19 +222,19 @@ class ModelCard:
     def from_json(cls, text: str) -> ModelCard:
         """Read a card.
 
+        A card of an older schema is migrated: what it does not know takes its default.
+
         Raises:
-            HyperKDError: ``bad_model`` where the text is no card, has another
-                schema, lacks a field, holds an unknown one or a wrong value.
+            HyperKDError: ``bad_model`` where the text is no card, has a newer or
+                unknown schema, lacks a field, holds an unknown one or a wrong value.
         """
         try:
-            values = json.loads(text)
+            values = json.loads(text, parse_float=_finite, parse_constant=_finite)
         except ValueError as error:
             raise _bad(f"it is not JSON ({error})") from error
         if not isinstance(values, dict):
             raise _bad("it is not a JSON object")
-        schema = values.pop("schema", None)
-        if schema != SCHEMA:
-            raise _bad(f"its schema is {schema!r}, this version reads {SCHEMA}")
+        _refuse_schema(values.pop("schema", None))
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise _bad(f"it holds unknown fields: {', '.join(unknown)}")
@@ -195,6 +247,53 @@ class ModelCard:
             raise _bad(f"a field holds the wrong kind of value ({error})") from error
         except HyperKDError as error:
             raise error if error.code == "bad_model" else _bad(error.message.rstrip(".")) from error
+
+
+def _refuse_schema(schema: Any) -> None:
+    known = (*MIGRATED, SCHEMA)
+    if type(schema) is int and schema in known:
+        return
+    readable = " and ".join(map(str, known))
+    if type(schema) is int and schema > SCHEMA:
+        raise HyperKDError(
+            "bad_model",
+            f"The model's card cannot be used: a newer HyperKD wrote it, in schema {schema}; "
+            f"this version reads {readable}.",
+            "Update HyperKD.",
+        )
+    raise _bad(f"its schema is {schema!r}, this version reads {readable}")
+
+
+def _check_answers(
+    task: str, classes: Sequence[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuse classes and targets that do not fit the task or do not say what they must."""
+    for name, given, wanted in (
+        ("classes", classes, "classification"),
+        ("targets", targets, "regression"),
+    ):
+        if given and task != wanted:
+            raise _bad(f"the task {task} has no {name}, {len(given)} are given")
+        names = [entry["name"] for entry in given]
+        if not all(type(entry) is str and entry.strip() for entry in names):
+            raise _bad(f"the {name} are named {names}, each must have a name")
+        if len(set(names)) < len(names):
+            raise _bad(f"the {name} are named {names}, each name may stand once")
+    if task == "classification" and not 2 <= len(classes) <= MAX_CLASSES:
+        raise _bad(f"a classification has 2 to {MAX_CLASSES} classes, these are {len(classes)}")
+    if task == "regression" and not targets:
+        raise _bad("a regression has at least one target, there is none")
+    for entry in classes:
+        if type(entry["value"]) not in (int, str):
+            raise _bad(f"the class {entry['name']!r} has the value {entry['value']!r}")
+        if not _COLOUR.fullmatch(entry["color"]):
+            raise _bad(f"the class {entry['name']!r} has the colour {entry['color']!r}, no #rrggbb")
+    for entry in targets:
+        low, high = float(entry["minimum"]), float(entry["maximum"])
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise _bad(f"the target {entry['name']!r} reaches from {low:g} to {high:g}")
+        if type(entry["unit"]) is not str:
+            raise _bad(f"the target {entry['name']!r} has the unit {entry['unit']!r}")
 
 
 def _required() -> set[str]:
@@ -214,16 +313,37 @@ def _parsed(values: dict[str, Any]) -> dict[str, Any]:
             raise TypeError(f"{name} must be a whole number, got {values[name]!r}")
     for name in ("classes", "targets", "parents"):
         values[name] = tuple(values.get(name, ()))
-    test = values.get("self_test")
-    if test is not None:
-        outputs = {
-            name: Probe(tuple(p["indices"]), tuple(p["values"]), float(p["largest"]))
-            for name, p in test["outputs"].items()
-        }
-        values["self_test"] = SelfTest(
-            int(test["seed"]), int(test["batch"]), float(test["tolerance"]), outputs
-        )
+    values["temperature"] = float(values.get("temperature", 1.0))
+    for name, (kind, described) in _KINDS.items():
+        if name in values and not isinstance(values[name], kind):
+            raise TypeError(f"{name} must be {described}, got {values[name]!r}")
+    if values.get("self_test") is not None:
+        values["self_test"] = _self_test(values["self_test"])
     return values
+
+
+def _self_test(values: Mapping[str, Any]) -> SelfTest:
+    outputs = {}
+    for name, probe in values["outputs"].items():
+        indices, expected = tuple(probe["indices"]), tuple(map(float, probe["values"]))
+        if not indices or len(indices) != len(expected) or not all(map(_is_count, indices)):
+            raise ValueError(f"the self-test of {name} expects {expected} at {indices}")
+        outputs[name] = Probe(indices, expected, float(probe["largest"]))
+    if not (_is_count(values["seed"]) and _is_count(values["batch"])):
+        raise ValueError(f"a self-test of seed {values['seed']} and batch {values['batch']}")
+    return SelfTest(values["seed"], values["batch"], float(values["tolerance"]), outputs)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _finite(text: str) -> float:
+    """Return a number of JSON, which knows neither NaN nor infinity; Python's reader does."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
 
 
 def _bad(what: str) -> HyperKDError:

@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hyperkd.errors import HyperKDError
+from hyperkd.models.tensors import Shape, listed, require_shapes
 from hyperkd.spectral.alignment import HLS_BANDS
-
-Shape = tuple[int, ...]
 
 # The input channels, in this order.
 BANDS: Final = tuple(band.name for band in HLS_BANDS)
@@ -34,7 +33,6 @@ POSITIONS: Final = ("recompute", "stretch")
 POSITION_TABLES: Final = ("encoder.pos_embed", "decoder.decoder_pos_embed")
 
 _WRAPPING_PREFIXES: Final = ("module.", "_timm_module.")
-_SHOWN: Final = 5  # names that a message lists
 
 
 @dataclass(frozen=True)
@@ -253,7 +251,7 @@ def identify(shapes: Mapping[str, Shape], source: str) -> PrithviVersion:
     if token is None or kernel is None or len(token) != 3 or len(kernel) != 5:
         raise HyperKDError(
             "bad_model",
-            f"{source} holds no Prithvi: {_listed(sorted(shapes)) or 'no tensor at all'}.",
+            f"{source} holds no Prithvi: {listed(sorted(shapes)) or 'no tensor at all'}.",
             f"Give the published file of one of: {', '.join(VERSIONS)}.",
         )
     blocks = {match[1] for name in shapes if (match := re.match(r"encoder\.blocks\.(\d+)\.", name))}
@@ -295,33 +293,10 @@ def require_tensors(shapes: Mapping[str, Shape], version: PrithviVersion, source
         if name not in POSITION_TABLES and (has_decoder or name.startswith("encoder."))
     }
     found = {name: shape for name, shape in shapes.items() if name not in POSITION_TABLES}
-    missing = [name for name in expected if name not in found]
-    unexpected = [name for name in found if name not in expected]
-    misshapen = [
-        f"{name} {found[name]} instead of {shape}"
-        for name, shape in expected.items()
-        if name in found and found[name] != shape
-    ]
-    problems = [
-        f"{title}: {_listed(names)}"
-        for title, names in (
-            ("missing tensors", missing),
-            ("unexpected tensors", unexpected),
-            ("wrong shapes", misshapen),
-        )
-        if names
-    ]
-    if problems:
-        raise HyperKDError(
-            "bad_model",
-            f"{source} does not hold exactly {version.name}; {'; '.join(problems)}.",
-            f"Take the published file: hyperkd models fetch {version.name}",
-            missing=missing,
-            unexpected=unexpected,
-            misshapen=misshapen,
-        )
+    require_shapes(
+        found,
+        expected,
+        f"{source} does not hold exactly {version.name}",
+        f"Take the published file: hyperkd models fetch {version.name}",
+    )
     return has_decoder
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN))

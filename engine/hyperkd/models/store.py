@@ -224,6 +224,18 @@ class Store:
             if record.file != record.name + suffix:
                 (self.folder / (record.name + suffix)).unlink(missing_ok=True)
 
+    def files(self, name: str) -> list[Path]:
+        """Return everything that belongs to a model: its file, parts of it, at last its record."""
+        if not _NAME.fullmatch(name):
+            return []
+        found = sorted(self.folder.glob(f"{name}@*{SUFFIX}*"))  # with the notes beside them
+        record = self.folder / f"{name}.json"
+        if record.is_file():
+            # Without a record a file of this name is none of ours.
+            own = (self.folder / (name + suffix) for suffix in FILE_KINDS)
+            found += [*(path for path in own if path.is_file()), record]
+        return found
+
     def state(self, record: Record) -> str:
         """Return ``ready``, ``missing``, or ``changed`` where the file has another size."""
         path = self.path(record)

@@ -9,6 +9,7 @@ for as long as anything of it is used.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -87,12 +88,18 @@ class PlainRaster:
         bands = (self._dataset.GetRasterBand(number + 1) for number in range(self.count))
         return tuple(band.GetNoDataValue() for band in bands)
 
-    def read(self, window: Window, bands: Optional[Sequence[int]] = None) -> NDArray[Any]:
+    def read(
+        self,
+        window: Window,
+        bands: Optional[Sequence[int]] = None,
+        out: Optional[NDArray[Any]] = None,
+    ) -> NDArray[Any]:
         """Return stored values ``(band, row, col)``, C-contiguous, in ``dtype``.
 
         Args:
             window: a rectangle inside the raster.
             bands: 0-based bands in the order wanted; default: all.
+            out: C-contiguous array of the result's shape and dtype to put it into.
 
         Raises:
             HyperKDError: ``unreadable_raster`` or ``input_changed``.
@@ -101,10 +108,16 @@ class PlainRaster:
         index = range(self.count) if bands is None else bands
         if not all(0 <= band < self.count for band in index):
             raise ValueError(f"bands {list(index)} of a raster with {self.count} bands")
-        return self._read_bands(window, index)
+        return self._read_bands(window, index, out)
 
-    def _read_bands(self, window: Window, index: Sequence[int]) -> NDArray[Any]:
-        pixels = np.empty((len(index), window.height, window.width), self.dtype)
+    def _read_bands(
+        self, window: Window, index: Sequence[int], out: Optional[NDArray[Any]] = None
+    ) -> NDArray[Any]:
+        shape = (len(index), window.height, window.width)
+        pixels = np.empty(shape, self.dtype) if out is None else out
+        if pixels.shape != shape or pixels.dtype != self.dtype or not pixels.flags.c_contiguous:
+            # GDAL checks the number of bytes alone.
+            raise ValueError(f"out is {pixels.dtype} {pixels.shape}, not {self.dtype} {shape}")
         with self._reading(window):
             done = self._dataset.ReadRaster(
                 window.col,
@@ -119,6 +132,10 @@ class PlainRaster:
             )
             _require_done(done)
         return pixels
+
+    def stamp(self) -> list[tuple[str, int, int]]:
+        """Return name, size and time of change of each file of the raster, as it was opened."""
+        return [(name, *state) for name, state in sorted(self._files.items())]
 
     def check_unchanged(self) -> None:
         """Raise ``input_changed`` where a file of the raster is not the one that was opened."""
@@ -167,6 +184,7 @@ class PlainRaster:
                 "The file is damaged or was cut short, or a file it refers to is missing; copy "
                 "or download it again.",
                 path=self.path,
+                window=[window.col, window.row, window.width, window.height],
             ) from error
 
     def __enter__(self) -> PlainRaster:
@@ -230,9 +248,14 @@ class GdalRaster(PlainRaster):
         )
         self._tiny = description.tiny
 
-    def read_tile(self, window: Window, bands: Optional[Sequence[int]] = None) -> Tile:
-        """Return stored values with their mask, grid and bands; see ``read``."""
-        data = self.read(window, bands)
+    def read_tile(
+        self,
+        window: Window,
+        bands: Optional[Sequence[int]] = None,
+        out: Optional[NDArray[Any]] = None,
+    ) -> Tile:
+        """Return stored values with their mask, grid and bands; see ``source.RasterSource``."""
+        data = self.read(window, bands, out)
         table = self.bands if bands is None else self.bands.take(bands)
         valid = valid_mask(data, table, self._missing, self._tiny)
         if self._has_alpha:
@@ -240,6 +263,14 @@ class GdalRaster(PlainRaster):
         if self._has_mask:
             valid &= self._read_mask(window)
         return Tile(data, valid, window, self.grid, table)
+
+    def reopen(self) -> GdalRaster:
+        """Return the same raster for another thread; nothing is found out anew."""
+        self.check_unchanged()
+        other = copy.copy(self)
+        other._dataset, _ = open_dataset(self.path)
+        protect(other._files)
+        return other
 
     def _read_mask(self, window: Window) -> BoolArray:
         mask = np.empty((window.height, window.width), np.uint8)
@@ -267,7 +298,7 @@ class GdalRaster(PlainRaster):
         return (*parts, *find_sidecars(self.path, self.count))
 
     def _sample(self, nodata: FloatArray) -> Sample:
-        return take_sample(self.read, self.grid, self._decoded_bytes, nodata)
+        return take_sample(self.read, self.grid, self._decoded_bytes, nodata, self.block_shape)
 
     def _decoded_bytes(self, window: Window) -> int:
         """Return how much the file decodes for a window."""

@@ -38,6 +38,11 @@ _IN_ARCHIVE = re.compile(
 _ENVI_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin")
 
 
+def set_cache(size: int) -> None:
+    """Let GDAL keep at most ``size`` bytes of decoded blocks."""
+    gdal.SetCacheMax(int(size))
+
+
 def open_dataset(path: str) -> tuple[Any, str]:
     """Return the open dataset and the path it was opened by.
 
@@ -45,7 +50,7 @@ def open_dataset(path: str) -> tuple[Any, str]:
         HyperKDError: ``unreadable_raster``, ``empty_raster`` or ``unsupported_raster``.
     """
     path = _data_file(path)
-    _refuse_remote(path)
+    refuse_remote(path)
     status = gdal.VSIStatL(path)
     if status is None and not _CONNECTION.search(path):
         raise HyperKDError(
@@ -93,7 +98,7 @@ def _local_drivers() -> list[str]:
     ]
 
 
-def _refuse_remote(path: str) -> None:
+def refuse_remote(path: str) -> None:
     text = path
     if path.lower().endswith((".vrt", ".xml")) and os.path.isfile(path):
         text = Path(path).read_text(encoding="utf-8", errors="replace")

@@ -18,7 +18,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.partial import PartialFile
 from hyperkd.raster._gdal import GDAL_TYPES
 from hyperkd.raster.masks import representable
-from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.sink import LAYOUTS, ClassEntry, Layout
 from hyperkd.raster.source import require_inside
 from hyperkd.types import BandTable, GridSpec, Window
 
@@ -46,22 +46,33 @@ class GeoTiffSink:
         dtype: np.dtype[Any],
         *,
         nodata: Optional[float],
+        scale: Optional[float],
         bands: Optional[BandTable],
         names: Optional[Sequence[str]],
         units: Optional[Sequence[str]],
         classes: Optional[Sequence[ClassEntry]],
         metadata: Mapping[str, str],
+        block_rows: int,
+        half: bool,
+        layout: Layout,
     ) -> None:
         _check_arguments(count, dtype, nodata, bands, names, units, classes)
+        _check_layout(dtype, block_rows, half, layout)
         self.path = os.fspath(path)
-        self.block_shape = (_block(grid.height), _block(grid.width))
-        self._grid, self._count, self._dtype = grid, count, dtype
+        self.block_shape = (_block(grid.height, block_rows), _block(grid.width, _TILE_PX))
+        self._grid, self._count, self._dtype, self._half = grid, count, dtype, half
         self._part = PartialFile(self.path, _COMPANIONS)
+        # A cloud optimised file can only be made from a whole one.
+        self._overviews = ("MODE" if classes else "AVERAGE") if layout == "cog" else ""
+        self._plain = self._part
+        if layout == "cog":
+            self._plain = PartialFile(f"{self.path}.plain", _COMPANIONS)
         self._dataset: Any = None
+        self._finished = False
         try:
             self._require_space()
             self._attempt(self._create)
-            self._attempt(lambda: self._describe(nodata, bands, names, units, metadata))
+            self._attempt(lambda: self._describe(nodata, scale, bands, names, units, metadata))
             if classes is not None:
                 self._attempt(lambda: _write_classes(self._dataset.GetRasterBand(1), classes))
         except HyperKDError:
@@ -84,7 +95,7 @@ class GeoTiffSink:
 
     def _create(self) -> None:
         self._dataset = gdal.GetDriverByName("GTiff").Create(
-            self._part.temporary,
+            self._plain.temporary,
             self._grid.width,
             self._grid.height,
             self._count,
@@ -95,6 +106,7 @@ class GeoTiffSink:
     def _describe(
         self,
         nodata: Optional[float],
+        scale: Optional[float],
         bands: Optional[BandTable],
         names: Optional[Sequence[str]],
         units: Optional[Sequence[str]],
@@ -106,6 +118,8 @@ class GeoTiffSink:
             band = self._dataset.GetRasterBand(index + 1)
             if nodata is not None:
                 band.SetNoDataValue(float(nodata))
+            if scale is not None:
+                band.SetScale(float(scale))
             if bands is not None:
                 _write_band(band, index, bands)
             if names is not None:
@@ -126,6 +140,7 @@ class GeoTiffSink:
             f"PREDICTOR={3 if self._dtype.kind == 'f' else 2}",
             "NUM_THREADS=ALL_CPUS",
             "BIGTIFF=IF_SAFER",
+            *(["NBITS=16"] if self._half else []),
             # Otherwise three or four bytes become RGB(A).
             "PHOTOMETRIC=MINISBLACK",
             "ALPHA=NO",
@@ -142,6 +157,9 @@ class GeoTiffSink:
         if self._dataset is None:
             raise ValueError(f"{self.path} is finished")
         pixels = np.ascontiguousarray(data)
+        if self._half:  # GDAL would cut digits off instead of rounding, and overflow
+            limit = np.finfo(np.float16).max
+            pixels = pixels.clip(-limit, limit).astype(np.float16).astype(np.float32)
         self._attempt(
             lambda: self._dataset.WriteRaster(
                 window.col,
@@ -156,23 +174,53 @@ class GeoTiffSink:
             )
         )
 
-    def commit(self) -> None:
-        """Finish the file and give it its name; later calls do nothing."""
+    def finish(self) -> None:
+        """Complete the file under its temporary name; later calls do nothing."""
         if self._dataset is None:
             return
         try:
             self._attempt(lambda: self._dataset.FlushCache())
             self._attempt(self._close)
+            if self._overviews:
+                self._attempt(self._optimise)
+                self._plain.abort()
         except HyperKDError:
             self.abort()
             raise
-        self._part.commit()
+        self._finished = True
+
+    def commit(self) -> None:
+        """Finish the file and give it its name; later calls do nothing."""
+        self.finish()
+        if self._finished:
+            self._finished = False
+            self._part.commit()
 
     def abort(self) -> None:
         """Remove what was written; after ``commit`` it does nothing."""
         with contextlib.suppress(RuntimeError):  # what is thrown away need not be complete
             self._close()
+        self._finished = False
+        self._plain.abort()
         self._part.abort()
+
+    def _optimise(self) -> Any:
+        """Make the cloud optimised file from the plain one."""
+        options = [
+            "COMPRESS=DEFLATE",
+            "LEVEL=1",
+            "PREDICTOR=YES",
+            "BIGTIFF=IF_SAFER",
+            "NUM_THREADS=ALL_CPUS",
+            f"OVERVIEW_RESAMPLING={self._overviews}",
+            *(["NBITS=16"] if self._half else []),
+        ]
+        plain = gdal.Open(self._plain.temporary)
+        self._dataset = gdal.GetDriverByName("COG").CreateCopy(
+            self._part.temporary, plain, 1, options
+        )
+        del plain
+        self._close()
 
     def _close(self) -> None:
         """Close the dataset.
@@ -257,9 +305,18 @@ def _check_arguments(
             raise ValueError(f"a {what} of {len(given)} for {count} bands")
 
 
-def _block(length: int) -> int:
+def _check_layout(dtype: np.dtype[Any], block_rows: int, half: bool, layout: Layout) -> None:
+    if block_rows < 16 or block_rows % 16:
+        raise ValueError(f"blocks of {block_rows} rows, TIFF demands a multiple of 16")
+    if half and dtype != np.float32:
+        raise ValueError(f"{dtype} cannot be stored as 16 bit floating point")
+    if layout not in LAYOUTS:
+        raise ValueError(f"the layout {layout!r} is none of {', '.join(LAYOUTS)}")
+
+
+def _block(length: int, most: int) -> int:
     """Return the side of a tile: a multiple of 16, as TIFF demands, and no larger than needed."""
-    return min(_TILE_PX, -(-length // 16) * 16)
+    return min(most, -(-length // 16) * 16)
 
 
 def _write_grid(dataset: Any, grid: GridSpec) -> None:
@@ -300,9 +357,28 @@ def _band_name(bands: BandTable, index: int) -> str:
 
 def _write_classes(band: Any, classes: Sequence[ClassEntry]) -> None:
     """Name and colour the values 1, 2, ... of a class map; 0 is no data."""
+    entries = [ClassEntry("no data", (0, 0, 0)), *classes]
     colours = gdal.ColorTable()
-    colours.SetColorEntry(0, (0, 0, 0, 0))
-    for value, (_, colour) in enumerate(classes, 1):
-        colours.SetColorEntry(value, (*colour, 255))
+    table = gdal.RasterAttributeTable()
+    columns = (
+        ("Value", gdal.GFT_Integer, gdal.GFU_MinMax),
+        ("Class", gdal.GFT_String, gdal.GFU_Name),
+        ("Red", gdal.GFT_Integer, gdal.GFU_Red),
+        ("Green", gdal.GFT_Integer, gdal.GFU_Green),
+        ("Blue", gdal.GFT_Integer, gdal.GFU_Blue),
+        ("Alpha", gdal.GFT_Integer, gdal.GFU_Alpha),
+        ("Label", gdal.GFT_String, gdal.GFU_Generic),
+    )
+    for column in columns:
+        table.CreateColumn(*column)
+    table.SetRowCount(len(entries))
+    for value, entry in enumerate(entries):
+        alpha = 255 if value else 0
+        colours.SetColorEntry(value, (*entry.colour, alpha))
+        label = "" if entry.label is None else str(entry.label)
+        for index, item in enumerate((value, entry.name, *entry.colour, alpha, label)):
+            set_item = table.SetValueAsString if isinstance(item, str) else table.SetValueAsInt
+            set_item(value, index, item)
     band.SetRasterColorTable(colours)
-    band.SetRasterCategoryNames(["no data", *(name for name, _ in classes)])
+    band.SetRasterCategoryNames([entry.name for entry in entries])
+    band.SetDefaultRAT(table)

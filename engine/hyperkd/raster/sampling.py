@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,16 @@ from hyperkd.raster.masks import has_value
 from hyperkd.types import FloatArray, GridSpec, Window
 
 _WINDOW_PX = 32
+# Where the budget is spent with the first window, it may as well show more of its block.
+_ONLY_WINDOW_PX = 96
 # A raster up to this size is looked at as a whole.
 _WHOLE_PX = 96
 _MOST_WINDOWS = 9
-# What the sample may decode: a block of an EnMAP COG alone holds 117 MB.
-_BUDGET_BYTES = 256 * 2**20
+# What the sample may decode: every job waits for it. A block of an EnMAP COG alone holds 117 MB.
+_BUDGET_BYTES = 64 * 2**20
+# In a file of strips a window of this many rows or one strip, and as many columns as make up
+# for it: 32 rows would decode several whole strips for every window.
+_STRIP_ROWS = 4
 # Where the first windows hold no data at all, the search goes on over this lattice.
 _LATTICE = 8
 # Centre and inner quarters hold data in a rotated footprint, corners its border.
@@ -52,6 +57,7 @@ def take_sample(
     grid: GridSpec,
     window_bytes: Callable[[Window], int],
     nodata: FloatArray,
+    block_shape: Optional[tuple[int, int]] = None,
 ) -> Sample:
     """Read the windows that ``sample_windows`` names, more only where those hold no data.
 
@@ -60,11 +66,15 @@ def take_sample(
         grid: the raster's grid.
         window_bytes: what the file has to decode for a window.
         nodata: ``(bands,)`` nodata values, NaN where a band declares none.
+        block_shape: ``(rows, cols)`` that the file decodes at once, where that matters.
     """
     chunks: list[NDArray[Any]] = []
     found = False
-    planned = _planned(grid, window_bytes)
-    for count, window in enumerate(sample_windows(grid)):
+    planned = _planned(next(sample_windows(grid, block_shape)), window_bytes)
+    side = _WINDOW_PX
+    if planned == 1 and block_shape is not None and min(block_shape) >= _ONLY_WINDOW_PX:
+        side = _ONLY_WINDOW_PX
+    for count, window in enumerate(sample_windows(grid, block_shape, side)):
         if count >= planned and found:
             break
         pixels = read(window)
@@ -77,19 +87,38 @@ def take_sample(
     )
 
 
-def sample_windows(grid: GridSpec) -> Iterator[Window]:
-    """Yield the windows to sample, the most telling first; a small raster is one window."""
+def sample_windows(
+    grid: GridSpec, block_shape: Optional[tuple[int, int]] = None, side: int = _WINDOW_PX
+) -> Iterator[Window]:
+    """Yield the windows to sample, the most telling first; a small raster is one window.
+
+    With a ``block_shape`` they cross as few borders between blocks as possible; ``side`` is
+    that of a window, which is lower and wider in a file of strips.
+    """
     if grid.width <= _WHOLE_PX and grid.height <= _WHOLE_PX:
         yield grid.window
         return
+    block_rows, block_cols = block_shape or (1, 1)
+    rows = cols = side
+    if block_shape is not None and block_rows < _WINDOW_PX and block_cols >= grid.width:
+        rows = block_rows * max(1, _STRIP_ROWS // block_rows)
+        cols = _WINDOW_PX**2 // rows
+    height, width = min(rows, grid.height), min(cols, grid.width)
     steps = [(i + 0.5) / _LATTICE for i in range(_LATTICE)]
     for down, right in (*_PLACES, *((down, right) for down in steps for right in steps)):
-        width, height = min(_WINDOW_PX, grid.width), min(_WINDOW_PX, grid.height)
         yield Window(
-            round(right * (grid.width - width)), round(down * (grid.height - height)), width, height
+            _within_block(round(right * (grid.width - width)), width, block_cols),
+            _within_block(round(down * (grid.height - height)), height, block_rows),
+            width,
+            height,
         )
 
 
-def _planned(grid: GridSpec, window_bytes: Callable[[Window], int]) -> int:
-    cost = window_bytes(next(sample_windows(grid)))
-    return max(1, min(_MOST_WINDOWS, _BUDGET_BYTES // cost))
+def _within_block(start: int, size: int, block: int) -> int:
+    """Move a start back so that ``size`` pixels touch as few blocks as possible."""
+    inside = start % block
+    return start - (inside if size >= block else max(0, inside + size - block))
+
+
+def _planned(first: Window, window_bytes: Callable[[Window], int]) -> int:
+    return max(1, min(_MOST_WINDOWS, _BUDGET_BYTES // window_bytes(first)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Optional, Protocol
+from typing import Any, NamedTuple, Optional, Protocol, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,23 @@ from numpy.typing import NDArray
 from hyperkd.raster.source import missing_gdal
 from hyperkd.types import BandTable, GridSpec, Window
 
-# The name of a class and its colour as red, green, blue (0 to 255).
-ClassEntry = tuple[str, tuple[int, int, int]]
+# How an output is laid out: "geotiff", or "cog" for a cloud optimised one.
+Layout = str
+LAYOUTS = ("geotiff", "cog")
+
+
+class ClassEntry(NamedTuple):
+    """A class of a map: its name, its colour, and what the user's labels called it.
+
+    Attributes:
+        name: shown in the legend.
+        colour: red, green, blue, 0 to 255.
+        label: the value in the labels, or None where there were none.
+    """
+
+    name: str
+    colour: tuple[int, int, int]
+    label: Union[int, str, None] = None
 
 
 class RasterSink(Protocol):
@@ -34,6 +49,13 @@ class RasterSink(Protocol):
 
     def write(self, window: Window, data: NDArray[Any]) -> None:
         """Write stored values ``(band, row, col)`` in the sink's dtype.
+
+        Raises:
+            HyperKDError: ``out_of_disk`` or ``unwritable_output``.
+        """
+
+    def finish(self) -> None:
+        """Complete the file under its temporary name; nothing can be written any more.
 
         Raises:
             HyperKDError: ``out_of_disk`` or ``unwritable_output``.
@@ -68,11 +90,15 @@ def create_raster(
     dtype: Any,
     *,
     nodata: Optional[float] = None,
+    scale: Optional[float] = None,
     bands: Optional[BandTable] = None,
     names: Optional[Sequence[str]] = None,
     units: Optional[Sequence[str]] = None,
     classes: Optional[Sequence[ClassEntry]] = None,
     metadata: Optional[Mapping[str, str]] = None,
+    block_rows: int = 256,
+    half: bool = False,
+    layout: Layout = "geotiff",
 ) -> RasterSink:
     """Create a GeoTIFF: tiled, band interleaved, deflate, BigTIFF where it must be.
 
@@ -82,13 +108,19 @@ def create_raster(
         count: number of bands.
         dtype: stored dtype, for instance ``np.float32``.
         nodata: the nodata value of every band, which ``dtype`` must be able to hold.
+        scale: what a stored value is worth, the same for every band.
         bands: a table of ``count`` bands whose wavelengths, FWHM, bad bands, scale,
             offset and names are written to each band.
         names: band descriptions; they win over those of ``bands``.
         units: the unit of each band, for instance ``"degrees"``.
-        classes: of a class map (one band of uint8): name and colour of the values
-            1, 2, ...; the value 0 is "no data" and transparent.
+        classes: of a class map (one band of uint8), the values 1, 2, ...: written as
+            names, colours and a raster attribute table; the value 0 is "no data" and
+            transparent.
         metadata: items of the dataset.
+        block_rows: height of a tile of the file, a multiple of 16.
+        half: whether float32 is stored in 16 bits: rounded to 3 digits, clipped to 65504.
+        layout: ``geotiff``, or ``cog`` for a cloud optimised GeoTIFF, which has overviews
+            and is made from the whole file at the end.
 
     Raises:
         HyperKDError: ``unwritable_output``, ``out_of_disk`` or ``missing_dependency``.
@@ -103,9 +135,13 @@ def create_raster(
         count,
         np.dtype(dtype),
         nodata=nodata,
+        scale=scale,
         bands=bands,
         names=names,
         units=units,
         classes=classes,
         metadata=metadata or {},
+        block_rows=block_rows,
+        half=half,
+        layout=layout,
     )

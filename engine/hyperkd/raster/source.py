@@ -64,8 +64,28 @@ class RasterSource(Protocol):
                 damaged, ``input_changed`` where it changed since it was opened.
         """
 
-    def read_tile(self, window: Window, bands: Optional[Sequence[int]] = None) -> Tile:
-        """Return stored values with their mask, grid and bands; see ``read``."""
+    def read_tile(
+        self,
+        window: Window,
+        bands: Optional[Sequence[int]] = None,
+        out: Optional[NDArray[Any]] = None,
+    ) -> Tile:
+        """Return stored values with their mask, grid and bands; see ``read``.
+
+        Args:
+            window, bands: see ``read``.
+            out: a C-contiguous array of the tile's shape and dtype that the data may be
+                put into; new memory costs more than filling it.
+        """
+
+    def reopen(self) -> Optional[RasterSource]:
+        """Return the same raster for another thread, or None where one thread must do.
+
+        What was found out about the bands is taken over, so that it costs little.
+        """
+
+    def stamp(self) -> list[tuple[str, int, int]]:
+        """Return name, size and time of change of each file of the raster, as it was opened."""
 
     def check_unchanged(self) -> None:
         """Raise ``input_changed`` where the file is not the one that was opened."""
@@ -142,6 +162,22 @@ def missing_gdal(error: ImportError) -> HyperKDError:
     )
 
 
+def limit_block_cache(size: int) -> None:
+    """Let GDAL keep at most ``size`` bytes of decoded blocks, in this process.
+
+    Its default is a share of the machine's memory, which whoever reads every block
+    once fills for nothing.
+
+    Raises:
+        HyperKDError: ``missing_dependency`` where there is no GDAL.
+    """
+    try:
+        from hyperkd.raster._gdal_open import set_cache
+    except ImportError as error:
+        raise missing_gdal(error) from error
+    set_cache(size)
+
+
 # Full-width windows of this size keep reading and writing in large pieces.
 _STRIPE_BYTES = 128 * 2**20
 
@@ -206,11 +242,27 @@ class FakeRaster:
         index = slice(None) if bands is None else list(bands)
         return np.array(self._data[index, rows, cols], order="C")
 
-    def read_tile(self, window: Window, bands: Optional[Sequence[int]] = None) -> Tile:
+    def read_tile(
+        self,
+        window: Window,
+        bands: Optional[Sequence[int]] = None,
+        out: Optional[NDArray[Any]] = None,
+    ) -> Tile:
         """Return stored values with their mask, grid and bands."""
         data = self.read(window, bands)
+        if out is not None:
+            np.copyto(out, data)
+            data = out
         table = self.bands if bands is None else self.bands.take(bands)
         return Tile(data, valid_mask(data, table, self._missing), window, self.grid, table)
+
+    def reopen(self) -> FakeRaster:
+        """Return the raster itself: an array may be read by several threads."""
+        return self
+
+    def stamp(self) -> list[tuple[str, int, int]]:
+        """Return nothing: there is no file."""
+        return []
 
     def check_unchanged(self) -> None:
         """Do nothing: memory is the caller's."""

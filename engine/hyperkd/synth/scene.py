@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.sink import RasterSink, create_raster
+from hyperkd.raster.sink import ClassEntry, RasterSink, create_raster
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.synth.draw import SceneDraw, draw_scene
 from hyperkd.synth.fields import Float32Array
@@ -265,7 +265,7 @@ def _create(role: str, path: str, scene: Scene) -> RasterSink:
         bands, count, dtype, nodata = scene.bands, len(scene.bands), np.dtype(np.int16), NODATA
     elif role == "classes":
         names, dtype, nodata = ["land cover"], np.dtype(np.uint8), 0
-        classes = [(item.name, item.colour) for item in COVERS]
+        classes = [ClassEntry(item.name, item.colour) for item in COVERS]
     elif role == "abundances":
         names = [item.name for item in COVERS]
     else:

@@ -1,95 +1,221 @@
-"""Checkpoints: a student's tensors and its card in one safetensors file."""
+"""Checkpoints: a network's tensors and its card in one safetensors file."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Final, Optional, Union
 
-from safetensors.torch import load_file, save
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import read_checkpoint_card
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.nets.student import Student, StudentConfig
+from hyperkd.models.nets.encoder import Encoder, StudentConfig
+from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
+from hyperkd.models.nets.student import Student
+from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, text_digest
+from hyperkd.models.tensors import require_shapes
 from hyperkd.partial import PartialFile
 
-_FAMILY = "hyperkd-student-1"
+Network = Union[Student, DenseModel]
+
+STUDENT_FAMILY: Final = "hyperkd-student-1"
+DENSE_FAMILY: Final = "hyperkd-dense-1"
+
+# What no network reaches; a damaged or made-up card must not fill memory or run for hours.
+_LARGEST_SIZE: Final = 1 << 16
+_LARGEST_DEPTH: Final = 1 << 9
 
 
-def architecture(preset: str, config: StudentConfig) -> dict[str, Any]:
-    """Return what the card says about a student's network."""
-    return {"family": _FAMILY, "preset": preset, **config.to_dict()}
+def architecture(
+    preset: str, config: StudentConfig, head: Optional[HeadConfig] = None
+) -> dict[str, Any]:
+    """Return what the card says about a network: a student, or its encoder with a head."""
+    if head is None:
+        return {"family": STUDENT_FAMILY, "preset": preset, **config.to_dict()}
+    sizes = {"preset": preset, **config.to_dict(), "head": head.to_dict()}
+    return {"family": DENSE_FAMILY, **sizes}
 
 
-def save_checkpoint(path: Union[str, Path], student: Student, card: ModelCard) -> None:
-    """Write a student; the old file stays until the new one is whole.
+def save_checkpoint(path: Union[str, Path], model: Network, card: ModelCard) -> None:
+    """Write a network; the old file stays until the new one is whole.
 
     Raises:
+        ValueError: where the card describes another network.
         HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``PartialFile``.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in student.state_dict().items()}
-    content = save(tensors, metadata={CARD_KEY: card.to_json()})
+    require_card_of(model, card)
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    text = card.to_json()
+    metadata = {
+        CARD_KEY: text,
+        CARD_SEAL_KEY: text_digest(text),
+        SEAL_KEY: tensors_digest(tensors),
+    }
+    content = _in_order(save(tensors, metadata))
     with PartialFile(path) as part:
         Path(part.temporary).write_bytes(content)
 
 
-def load_checkpoint(path: Union[str, Path]) -> tuple[Student, ModelCard]:
-    """Read a student; its tensors must be exactly those of its architecture.
+def load_checkpoint(path: Union[str, Path]) -> tuple[Network, ModelCard]:
+    """Read a network; its tensors must be exactly those of its architecture.
+
+    Returns:
+        A ``Student`` for the task ``pretrain``, else a ``DenseModel``; and the card.
 
     Raises:
         HyperKDError: ``bad_model`` with the names of tensors that are missing,
-            unexpected or misshapen, and as ``read_checkpoint_card``.
+            unexpected or misshapen, where the card describes no network of this
+            version, or where a tensor changed since it was written; and as
+            ``read_checkpoint_card``.
     """
     card = read_checkpoint_card(path)
-    student = Student(_config(card), card.mean, card.std)
-    tensors = load_file(path)
-    _refuse_mismatch(Path(path).name, student.state_dict(), tensors)
-    student.load_state_dict(tensors)
-    return student.eval(), card
+    # Without memory for weights first: only a network of the file's own size gets any.
+    with torch.device("meta"):
+        described = _build(card).state_dict()
+    tensors = _read_tensors(Path(path))
+    require_shapes(
+        {name: tuple(tensor.shape) for name, tensor in sorted(tensors.items())},
+        {name: tuple(tensor.shape) for name, tensor in sorted(described.items())},
+        f"{Path(path).name} does not hold the network that its card describes",
+        "Take a checkpoint written by this version of HyperKD.",
+    )
+    model = _build(card)
+    model.load_state_dict(tensors)
+    return model.eval(), card
 
 
-def _config(card: ModelCard) -> StudentConfig:
-    sizes = {f.name: card.architecture.get(f.name) for f in fields(StudentConfig)}
-    wrong = [name for name, size in sizes.items() if type(size) is not int or size < 1]
-    family = card.architecture.get("family")
-    if family != _FAMILY or wrong:
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of names and values; safetensors itself does not notice a flipped bit."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        values = tensors[name].detach().cpu().reshape(-1).contiguous()
+        digest.update(values.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _in_order(content: bytes) -> bytes:
+    """Sort the metadata in a safetensors file, so that the same network gives the same bytes.
+
+    The file begins with the length of its header, 8 bytes, and the header, which is JSON.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[end:]
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as checkpoint:
+        stated = (checkpoint.metadata() or {}).get(SEAL_KEY)
+        tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
+    # Checkpoints with a card of schema 1 state none.
+    if stated is not None and tensors_digest(tensors) != stated:
         raise HyperKDError(
             "bad_model",
-            f"The checkpoint's architecture cannot be built: family {family!r}"
-            + (f", wrong sizes {', '.join(wrong)}." if wrong else "."),
-            f"This version of HyperKD builds the family {_FAMILY!r}.",
+            f"{path.name} is damaged: its tensors are not those that were written.",
+            "Copy or download it again.",
         )
-    return StudentConfig(**{name: int(size or 0) for name, size in sizes.items()})
+    return tensors
 
 
-def _refuse_mismatch(
-    name: str, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
-) -> None:
-    missing = sorted(set(expected) - set(tensors))
-    unexpected = sorted(set(tensors) - set(expected))
-    misshapen = [
-        f"{key} {tuple(tensors[key].shape)} instead of {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in tensors and tensors[key].shape != value.shape
-    ]
-    problems = [
-        f"{what} {', '.join(keys[:5])}{' and more' if len(keys) > 5 else ''}"
-        for what, keys in (
-            ("missing tensors:", missing),
-            ("unexpected tensors:", unexpected),
-            ("wrong shapes:", misshapen),
-        )
-        if keys
-    ]
-    if problems:
+def load_student(path: Union[str, Path]) -> tuple[Student, ModelCard]:
+    """Read a student, which is to be trained further.
+
+    Raises:
+        HyperKDError: as ``load_checkpoint``, and ``bad_model`` for a fine-tuned model,
+            which has no decoder.
+    """
+    model, card = load_checkpoint(path)
+    if not isinstance(model, Student):
         raise HyperKDError(
             "bad_model",
-            f"{name} does not hold the student that its card describes; {'; '.join(problems)}.",
-            "Take a checkpoint written by this version of HyperKD.",
-            missing=missing,
-            unexpected=unexpected,
-            misshapen=misshapen,
+            f"{Path(path).name} holds a model fine-tuned for {card.task}, not a student.",
+            "Give the checkpoint of a student, as hyperkd distill writes it.",
         )
+    return model, card
+
+
+def require_card_of(model: Network, card: ModelCard) -> None:
+    """Refuse to write a card that describes another network than ``model``.
+
+    Raises:
+        ValueError: where task, family, sizes, classes or targets differ.
+    """
+    preset = str(card.architecture.get("preset"))
+    if isinstance(model, Student):
+        task, answers = "pretrain", 0
+        expected = architecture(preset, model.config)
+    else:
+        head = model.head.config
+        task, answers = head.task, head.outputs
+        expected = architecture(preset, model.student.config, head)
+    described = (card.task, len(card.classes) + len(card.targets), dict(card.architecture))
+    if described != (task, answers, expected):
+        raise ValueError(
+            f"the card describes {described}, the model is {(task, answers, expected)}"
+        )
+
+
+def _build(card: ModelCard) -> Network:
+    """Make the network that a card describes; its weights are arbitrary."""
+    family = STUDENT_FAMILY if card.task == "pretrain" else DENSE_FAMILY
+    given = card.architecture.get("family")
+    if given != family:
+        raise HyperKDError(
+            "bad_model",
+            f"The checkpoint's architecture cannot be built: family {given!r}.",
+            f"For the task {card.task} this version of HyperKD builds the family {family!r}.",
+        )
+    config = StudentConfig(**_settings(card.architecture, StudentConfig))
+    if config.bands != len(card.bands):
+        raise _impossible(f"{config.bands} bands, but the card names {len(card.bands)}")
+    if card.task == "pretrain":
+        return Student(config, card.mean, card.std)
+    described = card.architecture.get("head")
+    if not isinstance(described, Mapping):
+        raise _impossible("there is no head")
+    sizes = _settings(described, HeadConfig)
+    answers = len(card.classes) + len(card.targets)
+    if (sizes["task"], sizes["outputs"]) != (card.task, answers):
+        raise _impossible(
+            f"a head for {sizes['task']!r} with {sizes['outputs']} outputs, but the card "
+            f"is that of a {card.task} with {answers}"
+        )
+    try:
+        return DenseModel(Encoder(config, card.mean, card.std), DenseHead(HeadConfig(**sizes)))
+    except ValueError as error:
+        raise _impossible(str(error)) from error
+
+
+def _settings(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Return the fields of a dataclass of sizes; whole numbers must be positive and sensible."""
+    given: dict[str, Any] = {f.name: values.get(f.name) for f in fields(kind)}
+    wrong = []
+    for each in fields(kind):
+        value = given[each.name]
+        largest = _LARGEST_DEPTH if each.name.endswith("depth") else _LARGEST_SIZE
+        is_size = each.type == "int"
+        if type(value).__name__ != each.type or (is_size and not 1 <= value <= largest):
+            wrong.append(each.name)
+    if wrong:
+        raise _impossible(f"wrong sizes {', '.join(wrong)}")
+    return given
+
+
+def _impossible(what: str) -> HyperKDError:
+    return HyperKDError(
+        "bad_model",
+        f"The checkpoint's architecture cannot be built: {what}.",
+        "Take a checkpoint written by this version of HyperKD.",
+    )

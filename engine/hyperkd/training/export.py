@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import logging
@@ -19,12 +20,13 @@ from torch.export import Dim
 
 from hyperkd.models.bundle import INPUTS
 from hyperkd.models.card import CARD_KEY, ModelCard, Probe, SelfTest
+from hyperkd.models.nets.encoder import Convolution, Encoder
+from hyperkd.models.nets.heads import DenseModel
 from hyperkd.models.nets.student import Student
+from hyperkd.models.seal import sealed
 from hyperkd.partial import PartialFile, require_writable
-from hyperkd.training.checkpoint import load_checkpoint
+from hyperkd.training.checkpoint import Network, load_checkpoint, require_card_of
 from hyperkd.types import Reporter
-
-OUTPUTS: Final = ("embedding", "reconstruction")
 
 # The oldest opset with Gelu as one operator, which onnxruntime 1.17 and later run.
 # The IR version that came with it; the exporter would write a newer one for nothing.
@@ -38,30 +40,58 @@ _SELF_TEST_TOLERANCE: Final = 5e-3
 _PARITY: Final = 1e-4  # what onnxruntime may differ from torch on the CPU that exports
 
 
-class _Deployed(Student):
-    """A student whose stem and head hold the normalisation: reflectance in, reflectance out."""
-
-    def __init__(self, student: Student) -> None:
-        super().__init__(student.config, student.mean.tolist(), student.std.tolist())
-        self.load_state_dict(student.state_dict())
-        with torch.no_grad():
-            for layer, folded in (
-                (self.stem, student.folded_stem()),
-                (self.spectra, student.folded_spectra()),
-            ):
-                layer.weight.copy_(folded[0])
-                layer.bias.copy_(folded[1])
-        self.eval()
+class _Folded(Encoder):
+    """An encoder whose first layer holds the normalisation: it takes plain reflectance."""
 
     def folded_stem(self) -> tuple[Tensor, Tensor]:
         return self.stem.weight, self.stem.bias
 
+    def normalise_image(self, reflectance: Tensor) -> Tensor:
+        return reflectance
+
+
+class _DeployedStudent(_Folded, Student):
+    """A student as it is exported: reflectance in, embedding and reflectance out."""
+
+    def __init__(self, student: Student) -> None:
+        super().__init__(student.config, student.mean.tolist(), student.std.tolist())
+        self.load_state_dict(student.state_dict())
+        _set(self.stem, *student.folded_stem())
+        _set(self.spectra, *student.folded_spectra())
+        self.eval()
+
     def folded_spectra(self) -> tuple[Tensor, Tensor]:
         return self.spectra.weight, self.spectra.bias
 
-    def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
         """Return ``embedding`` (B, D, H, W) and ``reconstruction`` (B, C, H, W)."""
         return self.embedding(pixels, valid), self.reconstruct(pixels, valid)
+
+
+class _DeployedDense(DenseModel):
+    """An encoder with its head as they are exported: reflectance in, the answer out."""
+
+    def __init__(self, model: DenseModel) -> None:
+        student = model.student
+        super().__init__(student, copy.deepcopy(model.head).cpu())
+        self.student = _Folded(student.config, student.mean.tolist(), student.std.tolist())
+        self.student.load_state_dict(student.state_dict())
+        for layer in (self.student.stem, *self.head.first_layers()):
+            _set(layer, *self.student.folded(layer))
+        self.eval()
+
+    def forward(self, pixels: Tensor, valid: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Return ``logits`` or ``values`` (B, K, H, W)."""
+        return (super().forward(pixels, valid),)
+
+
+_Deployed = Union[_DeployedStudent, _DeployedDense]
+
+
+@torch.no_grad()
+def _set(layer: Convolution, weight: Tensor, bias: Tensor) -> None:
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
 
 
 def export(checkpoint: str, output: str, report: Reporter) -> dict[str, Any]:
@@ -73,46 +103,57 @@ def export(checkpoint: str, output: str, report: Reporter) -> dict[str, Any]:
     """
     require_writable(output)
     report.stage("load the checkpoint")
-    student, card = load_checkpoint(checkpoint)
+    model, card = load_checkpoint(checkpoint)
     report.check_cancelled()
     report.stage("export to ONNX")
-    card = export_student(student, card, output)
+    card = export_model(model, card, output)
     report.artifact("output", output)
     size = Path(output).stat().st_size
     return {"output": output, "model": card.name, "bytes": size}
 
 
-def export_student(student: Student, card: ModelCard, path: Union[str, Path]) -> ModelCard:
-    """Write a student as ONNX; the old file stays until the new one is whole.
+def export_model(model: Network, card: ModelCard, path: Union[str, Path]) -> ModelCard:
+    """Write a network as ONNX; the old file stays until the new one is whole.
 
     Returns:
         The card as written, with the self-test that torch computed.
+
+    Raises:
+        ValueError: where the card describes another network.
+        HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``PartialFile``.
     """
-    deployed = _Deployed(student)
+    require_card_of(model, card)
+    deployed: _Deployed = (
+        _DeployedStudent(model) if isinstance(model, Student) else _DeployedDense(model)
+    )
     card = dataclasses.replace(card, self_test=_self_test(deployed, card))
-    model = _to_onnx(deployed)
+    graph = _to_onnx(deployed, card)
     for key, value in {CARD_KEY: card.to_json(), **_deepness_keys(card)}.items():
-        model.metadata_props.append(StringStringEntryProto(key=key, value=value))
-    content = model.SerializeToString()
+        graph.metadata_props.append(StringStringEntryProto(key=key, value=value))
+    content = sealed(graph)
     _verify(content, card)
     with PartialFile(path) as part:
         Path(part.temporary).write_bytes(content)
     return card
 
 
-def _to_onnx(deployed: _Deployed) -> ModelProto:
-    config = deployed.config
-    # Two tiles, because the exporter takes a size of one for a constant.
-    tile = 2 * config.patch * max(2, config.tile // (2 * config.patch))
-    example = (torch.zeros(2, config.bands, tile, tile), torch.ones(2, 1, tile, tile))
-    step = 2 * config.patch
-    sizes = {0: Dim("batch"), 2: step * Dim("block_rows"), 3: step * Dim("block_cols")}
+def _to_onnx(deployed: _Deployed, card: ModelCard) -> ModelProto:
+    # Importing it takes a second, and nothing but the exporter needs it.
+    import torch._dynamo.config as dynamo_config
+
+    step = card.patch_px
+    # Two tiles of two blocks of 2 x 2 tokens: the exporter takes a size of one for a constant.
+    tile = step * max(4, card.tile_px // step)
+    bands = len(card.bands)
+    example = (torch.zeros(2, bands, tile, tile), torch.ones(2, 1, tile, tile))
+    sizes = {0: Dim("batch"), 2: step * Dim("rows"), 3: step * Dim("cols")}
     # The exporter logs each operator of packages that are not installed here.
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        # Symbolic sizes take longer to look up than to work out again: a third of an export.
+        with warnings.catch_warnings(), dynamo_config.patch(fake_tensor_cache_enabled=False):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 deployed,
@@ -120,7 +161,7 @@ def _to_onnx(deployed: _Deployed) -> ModelProto:
                 dynamo=True,
                 opset_version=_OPSET,
                 input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
+                output_names=list(card.outputs),
                 dynamic_shapes=dict.fromkeys(INPUTS, sizes),
                 external_data=False,
                 verbose=False,
@@ -153,11 +194,13 @@ def _self_test(deployed: _Deployed, card: ModelCard) -> SelfTest:
         outputs = deployed(torch.from_numpy(pixels), torch.from_numpy(valid))
     generator = np.random.default_rng(_SELF_TEST_SEED)
     probes = {}
-    for name, output in zip(OUTPUTS, outputs):
+    for name, output in zip(card.outputs, outputs):
         flat = output.numpy().reshape(-1)
         indices = np.sort(generator.choice(flat.size, _SELF_TEST_PROBES, replace=False))
         values = tuple(float(value) for value in flat[indices])
-        probes[name] = Probe(tuple(indices.tolist()), values, float(np.abs(flat).max()))
+        # A head that was never trained answers zero everywhere.
+        largest = float(np.abs(flat).max()) or 1.0
+        probes[name] = Probe(tuple(indices.tolist()), values, largest)
     return dataclasses.replace(test, outputs=probes)
 
 
@@ -167,7 +210,8 @@ def _verify(content: bytes, card: ModelCard) -> None:
         raise ValueError("the card has no self-test")
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     inputs = card.self_test.inputs(len(card.bands), card.tile_px)
-    for name, values in zip(OUTPUTS, session.run(list(OUTPUTS), dict(zip(INPUTS, inputs)))):
+    names = list(card.outputs)
+    for name, values in zip(names, session.run(names, dict(zip(INPUTS, inputs)))):
         deviation = card.self_test.deviation(name, values)
         if not deviation <= _PARITY:
             raise RuntimeError(f"onnxruntime's {name} deviates from torch's by {deviation:.2g}")

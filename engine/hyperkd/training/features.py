@@ -25,7 +25,7 @@ from hyperkd.types import Window
 FeatureArray = NDArray[np.float32]
 
 # Changes when the same key would lead to other numbers or to another layout of the file.
-_FORMAT: Final = "hyperkd-features-1"
+_FORMAT: Final = "hyperkd-features-2"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FeatureKey:
 
     Attributes:
         teacher: checksum of the teacher's file.
-        blocks: how many of its blocks are computed.
+        blocks: how many of its blocks are computed, or the blocks that are kept.
         frames: one of ``hyperkd.training.teacher.FRAMES``.
         positions: one of ``hyperkd.models.prithvi.POSITIONS``.
         alignment: ``checksum`` of the matrix from the scene's bands to the six of HLS.
@@ -43,10 +43,11 @@ class FeatureKey:
         turns: quarter turns of the tile, counter-clockwise.
         mirrored: whether it is mirrored left to right after turning.
         coordinates: year, day of the year, latitude and longitude, if the teacher got them.
+        values: whether the values of attention are kept instead of the blocks' output.
     """
 
     teacher: str
-    blocks: int
+    blocks: Union[int, tuple[int, ...]]
     frames: str
     positions: str
     alignment: str
@@ -55,6 +56,7 @@ class FeatureKey:
     turns: int = 0
     mirrored: bool = False
     coordinates: tuple[float, ...] = ()
+    values: bool = False
 
     def digest(self) -> str:
         """Return 64 hexadecimal digits that change with every field."""

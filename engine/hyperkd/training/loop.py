@@ -1,104 +1,45 @@
-"""The training loop: plain masked-autoencoder training of a student."""
+"""The training loop: masked-autoencoder training of a student, distilled or not.
+
+Plain torch instead of a trainer's framework: the loop is short, everything that
+happens in a step stands in one function, and a run repeats to the last bit because
+nothing is hidden in callbacks.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, Final, Optional
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperkd.errors import HyperKDError
-from hyperkd.metrics import psnr_db, spectral_angle_deg
-from hyperkd.models.nets.student import Student, take_patches
-from hyperkd.training.dataset import UNIT, CropSampler
-from hyperkd.training.losses import masked_mse
-from hyperkd.training.masking import random_order, visible_count
-from hyperkd.types import BoolArray, Reporter
+from hyperkd.models.nets.student import Student
+from hyperkd.spectral.sensors import canonical_bands
+from hyperkd.training.balance import Balance, part_gradients, weighted_sum
+from hyperkd.training.batches import Batches
+from hyperkd.training.dataset import CropSampler
+from hyperkd.training.distillation import FrozenTeacher
+from hyperkd.training.objective import MAIN, PLAIN, Draws, Objective, Recipe
+from hyperkd.training.parallel import Group
+from hyperkd.training.progress import Keeper, Progress, Settings, Validator
+from hyperkd.training.schedule import (
+    Average,
+    learning_rate,
+    make_optimiser,
+    set_learning_rate,
+)
+from hyperkd.training.tiles import Masked as Masked
+from hyperkd.training.tiles import Tiles
+from hyperkd.training.tiles import draw as draw
+from hyperkd.types import Reporter, Wavelengths
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Attributes:
-        steps: optimiser steps.
-        batch: tiles per step.
-        chunk: tiles computed at once; their gradients add up to the batch's. On a CPU a
-            chunk that fits the cache is twice as fast as 32 tiles, on a GPU take the whole batch.
-        learning_rate: its peak, after the warm-up; it then falls to zero as a cosine.
-        warmup: share of the steps in which the learning rate rises.
-        weight_decay: of AdamW, on matrices alone.
-        mask_ratio: share of hidden tokens.
-        clip: largest norm of the gradient.
-        seed: of the samples and masks.
-        bfloat16: multiply matrices in bfloat16; weights, loss and optimiser stay float32.
-        report_every: steps between two reported metrics.
-    """
-
-    steps: int
-    batch: int = 64
-    chunk: int = 8
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    weight_decay: float = 0.05
-    mask_ratio: float = 0.75
-    clip: float = 1.0
-    seed: int = 0
-    bfloat16: bool = False
-    report_every: int = 20
-
-
-@dataclass(frozen=True, eq=False)
-class Masked:
-    """Tiles cut into patches, of which the student sees the first.
-
-    Attributes:
-        patches: ``(B, N, P, P, C)`` float32 reflectance in the order of ``order``.
-        valid: ``(B, N, P, P, 1)`` float32, 1 or 0.
-        order: ``(B, N)`` token numbers.
-        visible: V, how many tokens are visible.
-        grid: rows and columns of tokens.
-    """
-
-    patches: Tensor
-    valid: Tensor
-    order: Tensor
-    visible: int
-    grid: tuple[int, int]
-
-    @classmethod
-    def make(
-        cls,
-        pixels: NDArray[np.int16],
-        valid: BoolArray,
-        order: NDArray[np.int64],
-        visible: int,
-        patch: int,
-        device: torch.device,
-    ) -> Masked:
-        """Cut ``pixels`` (B, H, W, C), reflectance x 10000, and ``valid`` (B, H, W)."""
-        tokens = torch.from_numpy(order).to(device)
-        # Sorted into patches while they are 16 bits wide, then made float.
-        stored = take_patches(torch.from_numpy(pixels).to(device), tokens, patch)
-        mask = take_patches(torch.from_numpy(valid).to(device)[..., None], tokens, patch)
-        grid = (pixels.shape[1] // patch, pixels.shape[2] // patch)
-        return cls(stored.float().mul_(UNIT), mask.float(), tokens, visible, grid)
-
-    def predict(self, student: Student) -> Tensor:
-        """Return the hidden patches as the student sees them, normalised."""
-        count = self.visible
-        visible = student.normalise(self.patches[:, :count])
-        return student.predict_hidden(visible, self.valid[:, :count], self.order, self.grid)
-
-    def hidden(self) -> tuple[Tensor, Tensor]:
-        """Return ``patches`` and ``valid`` of the hidden tokens."""
-        return self.patches[:, self.visible :], self.valid[:, self.visible :]
+_NAMED_CROPS: Final = 3  # of a batch that went wrong
 
 
 def train(
@@ -106,16 +47,31 @@ def train(
     sampler: CropSampler,
     settings: Settings,
     report: Reporter,
+    recipe: Recipe = PLAIN,
+    teacher: Optional[FrozenTeacher] = None,
+    *,
+    bands: Optional[Wavelengths] = None,
+    validate: Optional[Validator] = None,
+    keeper: Optional[Keeper] = None,
+    group: Group = Group(),  # noqa: B008 - frozen
+    prepare: Optional[Callable[[Objective], None]] = None,
     after_step: Optional[Callable[[int], None]] = None,
-) -> list[Mapping[str, float]]:
+) -> list[dict[str, float]]:
     """Train a student in place; the same seed and threads give the same student.
 
     Args:
         student: what to train, on the device where it lies.
         sampler: where the tiles come from.
         settings: how to train.
-        report: is told loss, learning rate and samples per second.
-        after_step: called with the number of finished steps, for checkpoints and validation.
+        report: is told losses, learning rate, samples per second and seconds left.
+        recipe: what to train for.
+        teacher: demanded where the recipe distils.
+        bands: the student's; default: the canonical grid.
+        validate: called every ``validate_every`` steps and at the end.
+        keeper: called every ``save_every`` steps, and at the end also of a cancelled run.
+        group: the processes that train together; each calls this function.
+        prepare: called with the objective before the first step.
+        after_step: called with the number of finished steps.
 
     Returns:
         The reported metrics, each with its ``step``.
@@ -123,105 +79,251 @@ def train(
     Raises:
         HyperKDError: ``bad_training`` where the loss is no longer a number, ``cancelled``.
     """
-    device = student.mean.device
-    optimiser = make_optimiser(student, settings)
-    history: list[Mapping[str, float]] = []
-    losses: list[float] = []
-    started = time.perf_counter()
+    progress = _begin(student, sampler.tile_px, settings, recipe, teacher, bands)
+    if prepare is not None:
+        prepare(progress.objective)
+    if keeper is not None:
+        keeper.restore(progress)
+    first = progress.step
+    run = _Run(progress, sampler, settings, report, group, validate)
     student.train()
-    for step in range(settings.steps):
-        report.check_cancelled()
-        # One generator per step: a resumed run draws what the whole run would have.
-        generator = np.random.default_rng((settings.seed, step))
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, settings)
-        optimiser.zero_grad(set_to_none=True)
-        loss = 0.0
-        for first in range(0, settings.batch, settings.chunk):
-            size = min(settings.chunk, settings.batch - first)
-            masked = draw(sampler, generator, size, settings.mask_ratio, student, device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
-                share = reconstruction_loss(student, masked) * (size / settings.batch)
-            share.backward()
-            loss += float(share.detach())
-        torch.nn.utils.clip_grad_norm_(student.parameters(), settings.clip)
-        optimiser.step()
-
-        losses.append(loss)
-        if not math.isfinite(losses[-1]):
-            raise HyperKDError(
-                "bad_training",
-                f"The loss became {losses[-1]} in step {step + 1}.",
-                f"Train with a learning rate below {settings.learning_rate:g}.",
-            )
-        done = step + 1
-        if done % settings.report_every == 0 or done == settings.steps:
-            rate = done * settings.batch / (time.perf_counter() - started)
-            values = {
-                "loss": float(np.mean(losses[-settings.report_every :])),
-                "learning_rate": learning_rate(step, settings),
-                "samples_per_s": rate,
-            }
-            history.append({"step": float(done), **values})
-            report.metric(done, values)
-        report.progress(done, settings.steps, "step")
-        if after_step is not None:
-            after_step(done)
+    try:
+        batches = Batches(sampler, student, settings, group)
+        with batches, _attention(student.mean.device, settings.bfloat16):
+            for step in range(first, settings.steps):
+                losses = run.step(step, batches)
+                asked = group.any(report.stop_requested())
+                run.tell(losses, last=asked or progress.step == settings.steps)
+                if keeper is not None and _every(settings.save_every, progress.step):
+                    keeper.save(progress)
+                if after_step is not None:
+                    after_step(progress.step)
+                if reason := _early_end(progress, settings, asked):
+                    report.log("info", reason)
+                    break
+    except HyperKDError as error:
+        # A loss that is no number must not replace the last good state.
+        if keeper is not None and error.code == "cancelled" and progress.step > first:
+            keeper.save(progress)
+        raise
+    if keeper is not None:
+        keeper.save(progress)
+    student.load_state_dict(progress.result() if progress.best is None else progress.best)
     student.eval()
-    return history
+    return progress.history
 
 
-def draw(
-    sampler: CropSampler,
-    generator: np.random.Generator,
-    batch: int,
-    mask_ratio: float,
+def _begin(
     student: Student,
-    device: torch.device,
-) -> Masked:
-    """Draw tiles and what of them is hidden."""
-    pixels, valid = sampler.batch(generator, batch)
-    patch = student.config.patch
-    tokens = (sampler.tile_px // patch) ** 2
-    order = random_order(generator, batch, tokens)
-    return Masked.make(pixels, valid, order, visible_count(tokens, mask_ratio), patch, device)
+    tile_px: int,
+    settings: Settings,
+    recipe: Recipe,
+    teacher: Optional[FrozenTeacher],
+    bands: Optional[Wavelengths],
+) -> Progress:
+    """Return a training before its first step."""
+    # A plain recipe asks for no wavelengths, so a student of other bands may do without.
+    objective = Objective(student, recipe, bands or canonical_bands(), tile_px, teacher)
+    parameters = [*student.parameters(), *objective.parameters()]
+    return Progress(
+        student,
+        objective,
+        make_optimiser(parameters, settings.learning_rate, settings.weight_decay),
+        Balance(recipe, settings.steps),
+        Average(student, settings.average) if settings.average else None,
+    )
 
 
-def reconstruction_loss(student: Student, masked: Masked) -> Tensor:
-    """Return the mean squared error of the hidden patches in normalised reflectance."""
-    hidden, valid = masked.hidden()
-    return masked_mse(masked.predict(student), student.normalise(hidden), valid)
+def _early_end(progress: Progress, settings: Settings, asked: bool) -> str:
+    """Return why training ends before its last step, as a sentence, or ""."""
+    if asked:
+        return f"Training was asked to end after step {progress.step}."
+    if settings.patience and progress.waited >= settings.patience:
+        return (
+            f"No smaller validation loss for {progress.waited} validations: training ends "
+            f"after step {progress.step}."
+        )
+    return ""
 
 
-def make_optimiser(student: Student, settings: Settings) -> torch.optim.AdamW:
-    """Return AdamW; biases, norms and the mask token are not decayed."""
-    matrices = [p for p in student.parameters() if p.ndim > 1]
-    vectors = [p for p in student.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    # 0.95 for the second moment, as masked autoencoders use throughout.
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.95))
+@dataclass(eq=False)
+class _Run:
+    """One training on its way."""
+
+    progress: Progress
+    sampler: CropSampler
+    settings: Settings
+    report: Reporter
+    group: Group
+    validate: Optional[Validator]
+
+    def __post_init__(self) -> None:
+        self._first = self.progress.step
+        self._started = time.perf_counter()
+        self._computing_s = 0.0
+
+    def step(self, step: int, batches: Batches) -> dict[str, float]:
+        """Take one step, and return the batch's loss and its parts."""
+        progress, settings = self.progress, self.settings
+        done = step / max(1, settings.steps - 1)
+        started = time.perf_counter()
+        chunks = batches.of(step)
+        if progress.balance.due(step):
+            progress.balance.calibrate(self._sizes(chunks, done))
+        weights = progress.balance.at(done)
+        set_learning_rate(progress.optimiser, self.rate(step))
+        progress.optimiser.zero_grad(set_to_none=True)
+        told: list[Tensor] = []
+        for tiles, draws in chunks:
+            # A step of a large student takes minutes on a CPU; nothing is changed before its end.
+            self.report.check_cancelled()
+            share = len(tiles) / settings.batch
+            parts = progress.objective.parts(
+                progress.student, tiles, draws, done, settings.bfloat16
+            )
+            loss = weighted_sum(parts, weights)
+            (loss * share).backward()
+            told.append(torch.stack([loss, *parts.values()]).detach() * share)
+        self.group.add_up_gradients(progress.parameters)
+        norm = nn.utils.clip_grad_norm_(progress.parameters, settings.clip)
+        total = self.group.add_up(torch.stack(told).sum(0))
+        values, length = total.tolist(), float(norm)
+        if not (math.isfinite(values[0]) and math.isfinite(length)):
+            raise self._no_number(step, values[0], length, chunks, told)
+        progress.optimiser.step()
+        if progress.average is not None:
+            progress.average.update(progress.student)
+        progress.step = step + 1
+        self._computing_s += time.perf_counter() - started
+        return dict(zip(("loss", *(f"loss_{name}" for name in parts)), values))
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a 0-based step."""
+        settings = self.settings
+        return learning_rate(step, settings.steps, settings.learning_rate, settings.warmup)
+
+    def tell(self, losses: Mapping[str, float], last: bool) -> None:
+        """Report a finished step; validate where it is time to, and after the last one."""
+        progress, settings = self.progress, self.settings
+        done = progress.step
+        progress.recent.append(dict(losses))
+        values: dict[str, float] = {}
+        if done % settings.report_every == 0 or last:
+            recent, progress.recent = progress.recent, []
+            values = {name: sum(each[name] for each in recent) / len(recent) for name in losses}
+            taken = done - self._first
+            elapsed_s = time.perf_counter() - self._started
+            values["learning_rate"] = self.rate(done - 1)
+            values["samples_per_s"] = taken * settings.batch / self._computing_s
+            values["seconds_left"] = elapsed_s / taken * (settings.steps - done)
+        if self.validate is not None and (_every(settings.validate_every, done) or last):
+            values.update(self._validated())
+        if values:
+            progress.history.append({"step": float(done), **values})
+            self.report.metric(done, values)
+        self.report.progress(done, settings.steps, "step")
+
+    def _validated(self) -> Mapping[str, float]:
+        """Validate the student as it would be the result, and remember the best one."""
+        progress, student = self.progress, self.progress.student
+        if self.validate is None:
+            return {}
+        own = {name: value.clone() for name, value in student.state_dict().items()}
+        student.load_state_dict(progress.result())
+        student.eval()
+        figures = self.validate(student, progress.step)
+        if self.settings.patience:
+            loss = figures["validation_loss"]
+            progress.waited = 0 if loss < progress.best_loss else progress.waited + 1
+            if progress.waited == 0:
+                progress.best_loss = loss
+                progress.best = {
+                    name: value.clone() for name, value in student.state_dict().items()
+                }
+        student.load_state_dict(own)
+        student.train()
+        return figures
+
+    def _sizes(
+        self, chunks: list[tuple[Tiles, Draws]], done: float
+    ) -> dict[str, tuple[float, float]]:
+        """Measure how long the gradient of each part is, and that of the squared error beside it.
+
+        Both over the parameters that the part reaches.
+        """
+        progress, settings = self.progress, self.settings
+        parameters = list(progress.student.parameters())
+        totals: dict[str, list[Optional[Tensor]]] = {}
+        for tiles, draws in chunks:
+            parts = progress.objective.parts(
+                progress.student, tiles, draws, done, settings.bfloat16
+            )
+            share = len(tiles) / settings.batch
+            for name, gradients in part_gradients(parts, parameters).items():
+                sums = totals.setdefault(name, [None] * len(parameters))
+                for place, gradient in enumerate(gradients):
+                    if gradient is not None:
+                        before = sums[place]
+                        scaled = gradient * share
+                        sums[place] = scaled if before is None else before + scaled
+        for sums in totals.values():
+            for tensor in sums:
+                if tensor is not None:
+                    self.group.add_up(tensor)
+        sizes = {}
+        for name, sums in totals.items():
+            reached = [main for main, own in zip(totals[MAIN], sums) if own is not None]
+            sizes[name] = (_length(sums), _length(reached))
+        return sizes
+
+    def _no_number(
+        self,
+        step: int,
+        loss: float,
+        length: float,
+        chunks: list[tuple[Tiles, Draws]],
+        told: list[Tensor],
+    ) -> HyperKDError:
+        """Return the refusal to go on, with the step and the tiles at fault."""
+        wrong = [
+            crop
+            for (tiles, _), values in zip(chunks, told)
+            if not bool(values.isfinite().all())
+            for crop in tiles.crops
+        ]
+        crops = wrong or [crop for tiles, _ in chunks for crop in tiles.crops]
+        named = [
+            f"{self.sampler.scenes[crop.scene].name} at column {crop.window.col}, "
+            f"row {crop.window.row}"
+            for crop in crops[:_NAMED_CROPS]
+        ]
+        more = f" and {len(crops) - _NAMED_CROPS} more" * (len(crops) > _NAMED_CROPS)
+        what = f"loss became {loss:g}" if not math.isfinite(loss) else f"gradient became {length:g}"
+        return HyperKDError(
+            "bad_training",
+            f"The {what} in step {step + 1}; its batch: {'; '.join(named)}{more}.",
+            f"Train with a learning rate below {self.settings.learning_rate:g}.",
+            step=step + 1,
+        )
 
 
-def learning_rate(step: int, settings: Settings) -> float:
-    """Return the learning rate of a 0-based step: linear warm-up, then a cosine to zero."""
-    warmup = max(1, round(settings.warmup * settings.steps))
-    if step < warmup:
-        return settings.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / max(1, settings.steps - warmup)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+@contextmanager
+def _attention(device: torch.device, bfloat16: bool) -> Iterator[None]:
+    """Choose how attention is computed.
 
-
-def figures(prediction: Tensor, truth: Tensor, valid: Tensor) -> Mapping[str, float]:
-    """Compare reflectance ``(..., C)`` where ``valid`` (..., 1) is 1.
-
-    Returns:
-        ``psnr_db`` with the peak 1.0, and the mean spectral angle ``sam_deg``.
+    The fused kernel's backward pass takes a third of a step on a CPU in bfloat16 with
+    the few tokens of a masked tile; plain products train half as fast again.
     """
-    chosen = valid[..., 0] > 0
-    predicted, true = prediction[chosen].cpu().numpy(), truth[chosen].cpu().numpy()
-    error = float(np.mean(np.square(predicted - true, dtype=np.float64)))
-    angle = spectral_angle_deg(predicted, true, axis=-1)
-    return {"psnr_db": psnr_db(error), "sam_deg": float(np.nanmean(angle))}
+    if device.type == "cpu" and bfloat16:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    else:
+        yield
+
+
+def _every(interval: int, step: int) -> bool:
+    return interval > 0 and step % interval == 0
+
+
+def _length(tensors: Sequence[Optional[Tensor]]) -> float:
+    return math.sqrt(sum(float(each.square().sum()) for each in tensors if each is not None))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Optional, Union
+from typing import Any, Final, Optional, Union
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.prithvi import Prithvi
@@ -22,6 +25,7 @@ from hyperkd.models.prithvi import (
     PrithviVersion,
     identify,
     published_names,
+    require_bands,
     require_tensors,
 )
 from hyperkd.types import BoolArray, Reporter
@@ -29,6 +33,9 @@ from hyperkd.types import BoolArray, Reporter
 # `single`: one frame. `repeat3_mean`: the image three times, and the mean of its tokens
 # over the frames; version 1.0 was pretrained on three frames.
 FRAMES: Final = {"single": 1, "repeat3_mean": 3}
+
+Pixels = Union[NDArray[np.float32], Tensor]
+Mask = Union[BoolArray, Tensor]
 
 # Of Prithvi's input, reflectance x 10000: images lie between in their median.
 _LEAST_MEDIAN: Final = 1.0
@@ -58,11 +65,16 @@ class LoadedTeacher:
         network: in evaluation mode; its ``decoder`` is None where the file has none.
         version: what it is.
         sha256: checksum of the file.
+        kind: ``published``; ``unverified``, a published layout with another checksum than
+            the published file's; ``stand-in teacher``; or ``random teacher``.
+        licence: SPDX identifier of the weights' licence, where it is known.
     """
 
     network: Prithvi
     version: PrithviVersion
     sha256: str
+    kind: str = "published"
+    licence: str = ""
 
 
 def read_teacher(path: Union[str, Path], version: Optional[str] = None) -> PrithviFile:
@@ -106,17 +118,23 @@ def read_teacher(path: Union[str, Path], version: Optional[str] = None) -> Prith
 
 
 def load_teacher(
-    path: Union[str, Path], version: Optional[str] = None, positions: str = "recompute"
+    path: Union[str, Path],
+    version: Optional[str] = None,
+    positions: str = "recompute",
+    bands: Sequence[str] = BANDS,
 ) -> LoadedTeacher:
     """Build the network that a file holds; every weight comes from the file.
 
     Args:
         path, version: as in ``read_teacher``.
         positions: one of ``hyperkd.models.prithvi.POSITIONS``.
+        bands: names of the bands that it is to be shown, in their order; there is one
+            right answer, and any other is refused rather than filled with zeros.
 
     Raises:
-        HyperKDError: as ``read_teacher``.
+        HyperKDError: as ``read_teacher`` and ``hyperkd.models.prithvi.require_bands``.
     """
+    require_bands(bands)
     file = read_teacher(path, version)
     with torch.device("meta"):
         network = Prithvi(file.version.config, positions, with_decoder=file.has_decoder)
@@ -149,8 +167,10 @@ class Teacher:
         blocks: how many blocks are computed.
         patch_px: side of a token's square; tiles are a multiple of it.
         dim: D, the width of its features.
+        heads: attention heads of its blocks.
+        depth: how many blocks it has.
         identity: what its features depend on beside the image, see ``FeatureKey``.
-        note: what first looked wrong in the input, as a sentence, or "".
+        note: what looked wrong in the first input, as a sentence, or "".
     """
 
     def __init__(
@@ -162,12 +182,6 @@ class Teacher:
         report: Optional[Reporter] = None,
     ) -> None:
         config = loaded.version.config
-        if not 0 < depth <= 1:
-            raise HyperKDError(
-                "bad_job",
-                f"The teacher's depth is {depth:g}.",
-                "Give a share of its blocks: more than 0, at most 1.",
-            )
         if frames not in FRAMES:
             raise HyperKDError(
                 "bad_job",
@@ -175,7 +189,7 @@ class Teacher:
                 f"Choose one of: {', '.join(FRAMES)}.",
             )
         self.version = loaded.version
-        self.blocks = max(1, round(depth * config.depth))
+        self.blocks = block_count(depth, config.depth)
         self.identity: dict[str, Union[str, int]] = {
             "teacher": loaded.sha256,
             "blocks": self.blocks,
@@ -185,7 +199,10 @@ class Teacher:
         self._frames = FRAMES[frames]
         self.patch_px = config.patch
         self.dim = config.dim
+        self.heads = config.heads
+        self.depth = config.depth
         self.note = ""
+        self._judged = False
         self._report = report
         self._device = torch.device(device)
         self._encoder = loaded.network.encoder.to(self._device).eval().requires_grad_(False)
@@ -196,8 +213,8 @@ class Teacher:
 
     def features(
         self,
-        reflectance: NDArray[np.float32],
-        valid: BoolArray,
+        reflectance: Pixels,
+        valid: Mask,
         keep: Optional[Tensor] = None,
         when: Optional[Tensor] = None,
         where: Optional[Tensor] = None,
@@ -222,11 +239,32 @@ class Teacher:
                 ``bad_job`` where a tile does not divide into patches, or date
                 or place go to a version that does not take them.
         """
+        return self.look(reflectance, valid, (self.blocks,), keep, when, where)[0]
+
+    def look(
+        self,
+        reflectance: Pixels,
+        valid: Mask,
+        blocks: Sequence[int],
+        keep: Optional[Tensor] = None,
+        when: Optional[Tensor] = None,
+        where: Optional[Tensor] = None,
+        *,
+        values: bool = False,
+    ) -> list[Tensor]:
+        """Return the tokens of several blocks, or the values of their attention.
+
+        Args:
+            reflectance, valid, keep, when, where: as in ``features``.
+            blocks: numbers of blocks, counted from 1.
+            values: return what the tokens of each block give to attention, all
+                heads side by side, instead of the block's output.
+
+        Returns:
+            ``(B, N or K, D)`` for each of ``blocks``, as ``features``.
+        """
         self._refuse(reflectance, when, where)
-        if not self.note:
-            self.note = unit_note(reflectance, valid)
-            if self.note and self._report is not None:
-                self._report.log("warning", self.note)
+        self._judge(reflectance, valid)
         images = self.prepare(reflectance, valid)
         count = self._frames
         images = images[:, :, None].expand(-1, -1, count, -1, -1)  # (B, 6, T, H, W)
@@ -238,25 +276,41 @@ class Teacher:
             when = when[:, None].expand(-1, count, -1).to(self._device)
         if where is not None:
             where = where.to(self._device)
-        with torch.no_grad():
-            tokens = self._encoder.forward_features(images, when, where, keep, self.blocks)[-1]
-        return tokens[:, 1:].unflatten(1, (count, -1)).mean(1)
+        encoder = self._encoder
+        names = [f"blocks.{number - 1}.attn.qkv" for number in blocks] if values else []
+        layers = [encoder.get_submodule(name) for name in names]
+        with torch.no_grad(), recorded(layers) as seen:
+            every = encoder.forward_features(images, when, where, keep, max(blocks))
+        if values:
+            chosen = [output[..., 2 * self.dim :] for output in seen]
+        else:
+            chosen = [every[number - 1] for number in blocks]
+        return [tokens[:, 1:].unflatten(1, (count, -1)).mean(1).float() for tokens in chosen]
 
-    def prepare(self, reflectance: NDArray[np.float32], valid: BoolArray) -> Tensor:
+    def prepare(self, reflectance: Pixels, valid: Mask) -> Tensor:
         """Bring reflectance to what the network was trained on, ``(B, 6, H, W)``.
 
         As in pretraining it is clipped to 0 to 1 before it is normalised; a
         pixel without a spectrum becomes 0, the mean of the pretraining data.
         """
-        values = torch.from_numpy(np.ascontiguousarray(reflectance, np.float32)).to(self._device)
-        inside = torch.from_numpy(np.ascontiguousarray(valid)).to(self._device)[:, None]
+        values = torch.as_tensor(reflectance, dtype=torch.float32, device=self._device)
+        inside = torch.as_tensor(valid, device=self._device)[:, None] > 0
         stored = (values * REFLECTANCE_UNIT).clamp(0, REFLECTANCE_UNIT)
         normalised = (stored - self._mean) / self._std
         return torch.where(inside, normalised, torch.zeros_like(normalised))
 
-    def _refuse(
-        self, reflectance: NDArray[np.float32], when: Optional[Tensor], where: Optional[Tensor]
-    ) -> None:
+    def _judge(self, reflectance: Pixels, valid: Mask) -> None:
+        """Note what looks wrong in the first image that has a valid pixel."""
+        if self._judged:
+            return
+        inside = np.asarray(torch.as_tensor(valid).cpu()) > 0
+        if inside.any():
+            self._judged = True
+            self.note = unit_note(np.asarray(torch.as_tensor(reflectance).cpu()), inside)
+            if self.note and self._report is not None:
+                self._report.log("warning", self.note)
+
+    def _refuse(self, reflectance: Pixels, when: Optional[Tensor], where: Optional[Tensor]) -> None:
         bands, height, width = reflectance.shape[1:]
         if bands != len(BANDS):
             raise HyperKDError(
@@ -277,6 +331,42 @@ class Teacher:
                 f"The teacher {self.version.name} takes no date and no place.",
                 "Leave them out, or take a version whose name ends with -tl.",
             )
+
+
+def block_count(depth: float, blocks: int) -> int:
+    """Return how many of ``blocks`` lie up to a relative ``depth``, at least one.
+
+    Raises:
+        HyperKDError: ``bad_job`` where the depth is not in (0, 1].
+    """
+    if not 0 < depth <= 1:
+        raise HyperKDError(
+            "bad_job",
+            f"The depth to look at is {depth:g}.",
+            "Give a share of the blocks: more than 0, at most 1.",
+        )
+    return max(1, math.ceil(depth * blocks - 1e-9))
+
+
+@contextmanager
+def recorded(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """Keep what each of ``layers`` gives while the context lasts, in their order.
+
+    A hook, so that neither teacher nor student carries code for their own training.
+    """
+    seen: list[Tensor] = [torch.empty(0)] * len(layers)
+    hooks = []
+    for place, layer in enumerate(layers):
+
+        def keep(module: nn.Module, inputs: Any, output: Tensor, place: int = place) -> None:
+            seen[place] = output
+
+        hooks.append(layer.register_forward_hook(keep))
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def unit_note(reflectance: NDArray[np.float32], valid: BoolArray) -> str:

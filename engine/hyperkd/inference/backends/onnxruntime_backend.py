@@ -7,7 +7,10 @@ session exists.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import contextlib
+import threading
+from collections.abc import Mapping
+from typing import Any, Final, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +20,45 @@ from hyperkd.models.bundle import Bundle
 
 Float32Array = NDArray[np.float32]
 
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+# What a device is called by its users and by onnxruntime, those that auto prefers first.
+# TensorRT comes after CUDA: it builds an engine for minutes before the first tile.
+PROVIDERS: Final[Mapping[str, str]] = {
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+# Inputs of these wait in the device's own memory, which is allocated once.
+_BOUND: Final = {"cuda": "cuda", "tensorrt": "cuda"}
+# A session of these computes one batch at a time.
+_SERIAL: Final = ("directml",)
+_INSTALL: Final = {
+    "cuda": 'pip install "hyperkd[gpu]"',
+    "tensorrt": 'pip install "hyperkd[gpu]" tensorrt',
+    "directml": "pip install onnxruntime-directml",
+    "openvino": "pip install onnxruntime-openvino",
+    "coreml": "pip install onnxruntime (on macOS)",
+}
 _LOG_ERRORS_ONLY = 3  # onnxruntime's severity 3; its warnings are about graph optimisation
 
 
 class Session:
-    """A network that is ready to run.
+    """A network that is ready to run; several threads may use it at once.
 
     Attributes:
+        device: one of ``PROVIDERS``.
         provider: onnxruntime's name of what really computes, for instance
             ``CPUExecutionProvider``.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, device: str = "cpu") -> None:
         self._session = session
+        self.device = device
         self.provider: str = session.get_providers()[0]
+        self._binding = threading.local()
+        self._turn = threading.Lock() if device in _SERIAL else contextlib.nullcontext()
 
     def run(self, pixels: Float32Array, valid: Float32Array) -> Float32Array:
         """Compute the network's one output.
@@ -49,9 +76,13 @@ class Session:
         """
         import onnxruntime.capi.onnxruntime_pybind11_state as state
 
+        inputs = {"pixels": pixels, "valid": valid}
         try:
-            (output,) = self._session.run(None, {"pixels": pixels, "valid": valid})
-        except (state.RuntimeException, state.Fail) as error:
+            if self.device in _BOUND:
+                return self._run_bound(inputs, _BOUND[self.device])
+            with self._turn:
+                (output,) = self._session.run(None, inputs)
+        except (state.RuntimeException, state.Fail, state.EPFail) as error:
             # onnxruntime has no class of its own for this; both allocators say "allocate".
             if "alloc" not in str(error):
                 raise _bad_model(f"cannot run it: {_first_line(error)}") from error
@@ -68,25 +99,38 @@ class Session:
         result: Float32Array = output
         return result
 
+    def _run_bound(self, inputs: Mapping[str, Float32Array], device: str) -> Float32Array:
+        """Run with inputs and output in the device's memory, kept for batches of one shape."""
+        import onnxruntime
 
-def open_session(network: bytes, device: str = "auto", threads: Optional[int] = None) -> Session:
-    """Make a network ready to run.
+        shapes = [array.shape for array in inputs.values()]
+        if getattr(self._binding, "shapes", None) != shapes:
+            binding = self._session.io_binding()
+            values = {}
+            for name, array in inputs.items():
+                values[name] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+                    array.shape, np.float32, device, 0
+                )
+                binding.bind_ortvalue_input(name, values[name])
+            binding.bind_output(self._session.get_outputs()[0].name, device)
+            self._binding.shapes, self._binding.values = shapes, values
+            self._binding.binding = binding
+        for name, array in inputs.items():
+            self._binding.values[name].update_inplace(array)
+        self._session.run_with_iobinding(self._binding.binding)
+        (output,) = self._binding.binding.copy_outputs_to_cpu()
+        result: Float32Array = output
+        return result
 
-    Args:
-        network: a serialised ONNX graph with the inputs ``pixels`` and
-            ``valid`` and one output.
-        device: ``cpu``, ``cuda``, or ``auto``, which takes CUDA where
-            onnxruntime offers it.
-        threads: threads of one operator; default: one per physical core.
+
+def load_runtime() -> Any:
+    """Import onnxruntime and return it.
 
     Raises:
-        HyperKDError: ``missing_dependency`` where onnxruntime is not installed
-            or cannot use CUDA although it was asked for; ``bad_model`` where
-            the network is damaged.
+        HyperKDError: ``missing_dependency`` where it is not installed.
     """
     try:
         import onnxruntime
-        import onnxruntime.capi.onnxruntime_pybind11_state as state
     except ImportError as error:
         raise HyperKDError(
             "missing_dependency",
@@ -94,21 +138,53 @@ def open_session(network: bytes, device: str = "auto", threads: Optional[int] = 
             'Install it with: pip install "hyperkd[onnx]".',
             package="onnxruntime",
         ) from error
-    offered = onnxruntime.get_available_providers()
-    cuda = _PROVIDERS["cuda"]
-    if device == "cuda" and cuda not in offered:
-        raise _no_cuda(f"this onnxruntime offers only {', '.join(offered)}")
-    wants_cuda = device != "cpu" and cuda in offered
+    return onnxruntime
+
+
+def runtime_version() -> str:
+    """Return the version of onnxruntime."""
+    return str(load_runtime().__version__)
+
+
+def offered_devices() -> tuple[str, ...]:
+    """Return the devices that onnxruntime offers on this machine, the preferred ones first."""
+    offered = load_runtime().get_available_providers()
+    return tuple(device for device, provider in PROVIDERS.items() if provider in offered)
+
+
+def open_session(network: bytes, device: str = "cpu", threads: Optional[int] = None) -> Session:
+    """Make a network ready to run.
+
+    Args:
+        network: a serialised ONNX graph with the inputs ``pixels`` and
+            ``valid`` and one output.
+        device: one of ``PROVIDERS``.
+        threads: threads of one operator; default: one per physical core.
+
+    Raises:
+        HyperKDError: ``missing_dependency`` where onnxruntime is not installed
+            or cannot use the device; ``bad_model`` where the network is damaged.
+    """
+    onnxruntime = load_runtime()
+    import onnxruntime.capi.onnxruntime_pybind11_state as state
+
+    if device not in offered_devices():
+        offered = ", ".join(onnxruntime.get_available_providers())
+        raise _no_device(device, f"this onnxruntime offers only {offered}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     # Its threads would otherwise wait by spinning, and take the cores from reading,
     # blending and writing between two batches: a third more processor time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A plan of the memory for each shape takes 20 MB more for every tile that is computed
+    # side by side, and saves no time; DirectML cannot do with it.
+    options.enable_mem_pattern = device not in ("cpu", "directml")
     if threads is not None:
         options.intra_op_num_threads = threads
-    providers = [cuda] * wants_cuda + [_PROVIDERS["cpu"]]
+    cpu = PROVIDERS["cpu"]
+    providers = list(dict.fromkeys([PROVIDERS[device], cpu]))
     try:
-        session = Session(onnxruntime.InferenceSession(network, options, providers=providers))
+        session = onnxruntime.InferenceSession(network, options, providers=providers)
     except (
         state.Fail,
         state.InvalidArgument,
@@ -117,13 +193,15 @@ def open_session(network: bytes, device: str = "auto", threads: Optional[int] = 
         state.NotImplemented,
         state.RuntimeException,
     ) as error:
+        if device != "cpu":
+            raise _no_device(device, f"it fails: {_first_line(error)}") from error
         raise _bad_model(f"cannot load it: {_first_line(error)}") from error
-    if device == "cuda" and session.provider != cuda:
-        raise _no_cuda("onnxruntime fell back to the CPU, a library of CUDA or cuDNN is missing")
-    return session
+    if session.get_providers()[0] != PROVIDERS[device]:
+        raise _no_device(device, "onnxruntime fell back to the CPU, a library of it is missing")
+    return Session(session, device)
 
 
-def self_test(bundle: Bundle, output: str, device: str = "auto") -> Optional[float]:
+def self_test(bundle: Bundle, output: str, device: str = "cpu") -> Optional[float]:
     """Repeat the card's self-test for one output on this machine.
 
     Returns:
@@ -153,10 +231,10 @@ def _bad_model(reason: str) -> HyperKDError:
     )
 
 
-def _no_cuda(reason: str) -> HyperKDError:
+def _no_device(device: str, reason: str) -> HyperKDError:
     return HyperKDError(
         "missing_dependency",
-        f"The device cuda was asked for, but {reason}.",
-        'Install the GPU build with: pip install "hyperkd[gpu]", or choose the device auto or cpu.',
-        package="onnxruntime-gpu",
+        f"The device {device} was asked for, but {reason}.",
+        f"Install what it needs ({_INSTALL[device]}), or choose the device auto or cpu.",
+        package="onnxruntime",
     )

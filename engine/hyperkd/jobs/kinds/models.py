@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Optional
 
 from hyperkd.jobs.job import Job, option
-from hyperkd.jobs.options import store_option
+from hyperkd.jobs.options import inference_device_option, store_option
 
 
 @dataclass(frozen=True)
@@ -87,3 +87,27 @@ class ModelsVerifyJob(Job):
 
     name: str = option("The name of a model, as hyperkd models list shows it.", positional=True)
     store: Optional[str] = store_option("input_directory")
+
+
+@dataclass(frozen=True)
+class ModelsRemoveJob(Job):
+    """Remove a model from the store."""
+
+    kind: ClassVar[str] = "models_remove"
+    summary: ClassVar[str] = "Remove an own or fetched model from the model store."
+    answers: ClassVar[bool] = True
+
+    name: str = option("The name of a model, as hyperkd models list shows it.", positional=True)
+    store: Optional[str] = store_option("input_directory")
+
+
+@dataclass(frozen=True)
+class ModelsTestJob(Job):
+    """Repeat a model's self-test here."""
+
+    kind: ClassVar[str] = "models_test"
+    summary: ClassVar[str] = "Repeat a model's self-test on this machine, and time it."
+    answers: ClassVar[bool] = True
+
+    name: str = option("The name of a model, or the path of an .onnx file.", positional=True)
+    device: str = inference_device_option()

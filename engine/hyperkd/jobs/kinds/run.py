@@ -9,13 +9,62 @@ from hyperkd.jobs.job import Job, option
 from hyperkd.jobs.options import (
     bands_option,
     batch_option,
-    device_option,
+    format_option,
+    inference_device_option,
     input_option,
+    memory_option,
     model_option,
     nodata_option,
     overlap_option,
+    resume_option,
     scale_option,
+    unreadable_option,
 )
+
+
+@dataclass(frozen=True)
+class PredictJob(Job):
+    """Map classes or values with a fine-tuned model."""
+
+    kind: ClassVar[str] = "predict"
+    summary: ClassVar[str] = "Write the class map or the map of values that a model makes."
+
+    input: str = input_option()
+    output: str = option(
+        "The map to write (GeoTIFF): classes as uint8, or values as float32.",
+        role="output_raster",
+    )
+    model: str = option(
+        "A model fine-tuned for classification or regression: its name in the store, or the path "
+        "of an .onnx file.",
+        role="model",
+    )
+    probabilities: Optional[str] = option(
+        "The probability of each class to write (GeoTIFF, a band per class).",
+        None,
+        role="output_raster",
+    )
+    probability_type: str = option(
+        "How probabilities are stored: bytes in steps of 0.004, or as they are.",
+        "uint8",
+        choices=("uint8", "float32"),
+    )
+    uncertainty: Optional[str] = option(
+        "The uncertainty of the classes to write (GeoTIFF): the margin between the two most "
+        "probable ones, and the entropy of all.",
+        None,
+        role="output_raster",
+    )
+    overlap: Optional[int] = overlap_option()
+    batch: Optional[int] = batch_option()
+    device: str = inference_device_option()
+    memory_mb: Optional[int] = memory_option()
+    resume: bool = resume_option()
+    unreadable: str = unreadable_option()
+    format: str = format_option()
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
@@ -34,9 +83,18 @@ class EmbedJob(Job):
         minimum=0,
         maximum=1024,
     )
+    dtype: str = option(
+        "How the values are stored; float16 has 3 digits and takes half the space.",
+        "float32",
+        choices=("float32", "float16"),
+    )
     overlap: Optional[int] = overlap_option()
-    batch: int = batch_option()
-    device: str = device_option()
+    batch: Optional[int] = batch_option()
+    device: str = inference_device_option()
+    memory_mb: Optional[int] = memory_option()
+    resume: bool = resume_option()
+    unreadable: str = unreadable_option()
+    format: str = format_option()
     bands: Optional[str] = bands_option()
     scale: Optional[float] = scale_option()
     nodata: Optional[float] = nodata_option()
@@ -63,8 +121,12 @@ class ReconstructJob(Job):
     )
     model: str = model_option()
     overlap: Optional[int] = overlap_option()
-    batch: int = batch_option()
-    device: str = device_option()
+    batch: Optional[int] = batch_option()
+    device: str = inference_device_option()
+    memory_mb: Optional[int] = memory_option()
+    resume: bool = resume_option()
+    unreadable: str = unreadable_option()
+    format: str = format_option()
     bands: Optional[str] = bands_option()
     scale: Optional[float] = scale_option()
     nodata: Optional[float] = nodata_option()

@@ -84,7 +84,8 @@ def _require_sound_archive(path: Union[str, Path], name: str) -> None:
             members = archive.infolist()
             problem, hint = _foreign(members)
             damaged = None if problem else archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    # The last two: names that are no text, and parts that claim to be encrypted.
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
         raise _damaged(name, error) from error
     if problem:
         raise HyperKDError("untrusted_model", f"{name} is {problem}.", hint)

@@ -53,12 +53,25 @@ class ArrayProduct(ABC):
     def read(self, window: Window, bands: Optional[Sequence[int]] = None) -> NDArray[Any]:
         """Return stored values ``(band, row, col)`` of a window."""
 
-    def read_tile(self, window: Window, bands: Optional[Sequence[int]] = None) -> Tile:
-        """Return a window with its mask of pixels that carry a spectrum."""
+    def read_tile(
+        self,
+        window: Window,
+        bands: Optional[Sequence[int]] = None,
+        out: Optional[NDArray[Any]] = None,
+    ) -> Tile:
+        """Return a window with its mask of pixels that carry a spectrum; ``out`` is left alone."""
         index = range(len(self.bands)) if bands is None else bands
         table = self.bands.take(list(index))
         data = self.read(window, bands)
         return Tile(data, valid_mask(data, table), window, self.grid, table)
+
+    def reopen(self) -> None:
+        """Return None: the HDF5 library lets one thread read at a time."""
+        return None
+
+    def stamp(self) -> list[tuple[str, int, int]]:
+        """Return name, size and time of change of the file, as it was opened."""
+        return [(name, *state) for name, state in self._files.items()]
 
     def check_unchanged(self) -> None:
         """Raise ``input_changed`` where the file is not the one that was opened."""

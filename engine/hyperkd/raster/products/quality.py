@@ -48,15 +48,18 @@ class QualityMask:
         names: which of ``MASKS`` to apply.
         grid: the grid of the spectral image, which the layers must share.
 
+    Attributes:
+        names: the masks that are applied.
+
     Raises:
         HyperKDError: ``bad_job`` for an unknown name, ``bad_product`` where the
             product lacks the layer, it is empty, or lies on another grid.
     """
 
     def __init__(self, layers: Mapping[str, str], names: Sequence[str], grid: GridSpec) -> None:
-        self._names = tuple(names)
+        self.names = tuple(names)
         self._rasters: dict[str, PlainRaster] = {}
-        for name in self._names:
+        for name in self.names:
             if name not in MASKS:
                 raise HyperKDError(
                     "bad_job",
@@ -83,6 +86,6 @@ class QualityMask:
     def read(self, window: Window) -> BoolArray:
         """Return the pixels to leave out, ``(row, col)`` bool."""
         masked = np.zeros((window.height, window.width), bool)
-        for name in self._names:
+        for name in self.names:
             masked |= MASKS[name][1](self._rasters[name].read(window))
         return masked

@@ -1,0 +1,252 @@
+"""The job ``evaluate``: how good a fine-tuned model is where the truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.assess.accuracy import ClassificationAssessment, assess_classification
+from hyperkd.assess.area import AreaEstimate, estimate_area
+from hyperkd.assess.contest import Learned, contest
+from hyperkd.assess.fingerprint import seen_share
+from hyperkd.assess.regression import RegressionAssessment, assess_regression
+from hyperkd.assess.report import write_report
+from hyperkd.assess.strata import read_strata
+from hyperkd.assess.truth import answers_at, read_truth, require_answers
+from hyperkd.errors import HyperKDError
+from hyperkd.models.bundle import Bundle, open_bundle
+from hyperkd.models.card import ModelCard
+from hyperkd.models.registry import resolve
+from hyperkd.raster.labels import Labels
+from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.spectral.sensors import given_bands
+from hyperkd.types import Reporter
+
+# Files that the report names of many.
+_NAMED = 6
+_KEY_FIGURES = ("overall_accuracy", "macro_f1", "macro_iou", "kappa")
+
+
+def evaluate(
+    *,
+    model: str,
+    input: Sequence[str],
+    labels: Sequence[str],
+    report_folder: str,
+    field: Sequence[str] = (),
+    strata: Sequence[str] = (),
+    training_labels: Sequence[str] = (),
+    training_input: Sequence[str] = (),
+    margin: float = 0.0,
+    seed: int = 0,
+    overlap: Optional[int] = None,
+    batch: Optional[int] = None,
+    device: str = "auto",
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
+    """Compare a model's predictions at labelled pixels with the labels, and write a report.
+
+    Args:
+        model: name or path of a model for classification or regression.
+        input: the scenes.
+        labels: vector layers or rasters with the truth, each tried on every scene.
+        report_folder: gets ``report.html`` and ``report.json``.
+        field: the class field, or the fields of the targets in their order.
+        strata: class rasters in whose classes the labels were drawn at random; accuracies
+            and areas of the whole map are estimated then.
+        training_labels: the labels that the model learned from: classical models learn
+            from them too and stand beside it.
+        training_input: the scenes of these labels; none: ``input``.
+        margin: how far inside a polygon a pixel's centre must lie, in pixels.
+        seed: of resamples and classical models.
+        overlap, batch, device: as in ``predict``.
+        bands, scale, nodata: what to believe instead of the files; see ``open_raster``.
+        report: where progress goes.
+
+    Returns:
+        Summary: the pixels, the key figures, and the notes of the report.
+
+    Raises:
+        HyperKDError: ``bad_model`` where the model is a student; ``bad_job`` where fields
+            and targets do not match; ``bad_labels`` where the labels hold classes that the
+            model does not know, or strata without labels; what reading labels and scenes
+            and predicting raise. No report is left then.
+    """
+    bundle = open_bundle(resolve(model))
+    card = bundle.card
+    require_answers(card)
+    with ExitStack() as stack:
+
+        def opened(paths: Sequence[str]) -> list[RasterSource]:
+            given = given_bands(bands)
+            return [
+                stack.enter_context(open_raster(path, bands=given, scale=scale, nodata=nodata))
+                for path in paths
+            ]
+
+        sources = opened(input)
+        truth = read_truth(sources, labels, card, field, margin, report)
+        learned = None
+        if training_labels:
+            scenes = opened(training_input) or sources
+            learned = Learned(
+                scenes, read_truth(scenes, training_labels, card, field, margin, report)
+            )
+        answers = answers_at(sources, bundle, truth, overlap, batch, device, report)
+        judged = _judge(card, truth, answers, seed)
+        notes: list[str] = []
+        areas = None
+        if strata:
+            areas = _areas(strata, sources, card, truth, answers, seed, notes, report)
+        beside = contest(card, sources, truth, answers, learned, seed, report)
+        notes += beside.notes
+        seen = _seen(card, sources, truth, notes)
+        for note in notes:
+            report.log("warning", note)
+        notes = [*truth.notes, *notes]
+        report.stage("Writing the report")
+        write_report(
+            report_folder,
+            judged,
+            title=f"Accuracy of {card.name}",
+            about=_about(bundle, input, labels, field, strata, truth),
+            protocol=_protocol(bool(strata), len(truth)),
+            optimistic=seen,
+            comparisons=beside.comparisons,
+            spectra=beside.spectra,
+            areas=areas,
+            notes=notes,
+            report=report,
+        )
+    return _summary(judged, areas, [*notes, *judged.notes])
+
+
+def _judge(
+    card: ModelCard, truth: Labels, answers: NDArray[np.float32], seed: int
+) -> Union[ClassificationAssessment, RegressionAssessment]:
+    if card.task == "regression":
+        return assess_regression(truth.values, answers, card.targets, truth.group, seed=seed)
+    return assess_classification(
+        truth.values, answers, card.classes, truth.group, seed=seed, temperature=card.temperature
+    )
+
+
+def _areas(
+    paths: Sequence[str],
+    sources: Sequence[RasterSource],
+    card: ModelCard,
+    truth: Labels,
+    answers: NDArray[np.float32],
+    seed: int,
+    notes: list[str],
+    report: Reporter,
+) -> AreaEstimate:
+    if card.task != "classification":
+        raise HyperKDError(
+            "bad_job",
+            f"{card.name} is a model for {card.task}; strata are for the areas of classes.",
+            "Leave the strata out.",
+            key="strata",
+        )
+    found = read_strata(paths, sources, truth, report)
+    inside = found.index >= 0
+    if not inside.all():
+        notes.append(
+            f"{int((~inside).sum())} labelled pixels lie in no stratum and do not count for areas."
+        )
+    return estimate_area(
+        truth.values[inside],
+        answers.argmax(axis=1)[inside],
+        found.index[inside],
+        found.pixels,
+        card.classes,
+        truth.group[inside],
+        pixel_ha=found.pixel_ha,
+        strata_names=found.names,
+        seed=seed,
+    )
+
+
+def _seen(
+    card: ModelCard, sources: Sequence[RasterSource], truth: Labels, notes: list[str]
+) -> bool:
+    """Return whether the model learned from some of the pixels, and say so."""
+    seen = card.training.get("labels_seen")
+    if seen is None:
+        notes.append(
+            "The model does not tell which pixels it learned from: make sure that these labels "
+            "are none of them."
+        )
+        return False
+    places = [(source.grid, scene.rows, scene.cols) for source, scene in zip(sources, truth.scenes)]
+    share = seen_share(seen, places)
+    if share > 0:
+        notes.append(
+            f"About {share:.0%} of these pixels are among those that the model learned from or "
+            "was chosen with."
+        )
+    return share > 0
+
+
+def _about(
+    bundle: Bundle,
+    inputs: Sequence[str],
+    labels: Sequence[str],
+    fields: Sequence[str],
+    strata: Sequence[str],
+    truth: Labels,
+) -> dict[str, str]:
+    def names(paths: Sequence[str]) -> str:
+        shown = [Path(path).name for path in paths]
+        more = len(shown) - _NAMED
+        return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+    about = {
+        "model": f"{bundle.card.name} ({bundle.card.task}), SHA-256 {bundle.sha256[:16]}…",
+        "scenes": names(inputs),
+        "labels": names(labels),
+        "labelled pixels": f"{len(truth):,}",
+    }
+    if fields:
+        about["fields"] = ", ".join(fields)
+    if strata:
+        about["strata"] = names(strata)
+    return about
+
+
+def _protocol(stratified: bool, pixels: int) -> str:
+    told = (
+        f"The model was applied as it is, and all {pixels:,} valid labelled pixels were compared "
+        "with what the map says there, seams and blending of tiles included."
+    )
+    if stratified:
+        told += " For the areas the labels are taken as a random sample within each stratum."
+    return told
+
+
+def _summary(
+    judged: Union[ClassificationAssessment, RegressionAssessment],
+    areas: Optional[AreaEstimate],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    told = judged.to_json()
+    summary: dict[str, Any] = {"pixels": told["pixels"], "groups": told["groups"]}
+    if isinstance(judged, ClassificationAssessment):
+        summary.update({name: told["overall"][name]["value"] for name in _KEY_FIGURES})
+        if areas is not None:
+            adjusted = areas.to_json()["overall_accuracy"]["value"]
+            summary["area_adjusted_overall_accuracy"] = adjusted
+    else:
+        summary["targets"] = {
+            target["name"]: {name: target[name]["value"] for name in ("r2", "rmse", "bias")}
+            for target in told["targets"]
+        }
+    return {**summary, "notes": list(notes)}

@@ -1,0 +1,245 @@
+"""The job ``labels``: what labels there are, and how they would be split, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.assess.split_parts import LEFT_OUT, PARTS, Split
+from hyperkd.assess.splits import split_labels
+from hyperkd.errors import HyperKDError
+from hyperkd.models.bundle import open_bundle, read_checkpoint_card
+from hyperkd.models.card import ModelCard
+from hyperkd.models.registry import resolve
+from hyperkd.raster.labels import Labels, SceneLabels, read_labels
+from hyperkd.raster.sink import ClassEntry, create_raster
+from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.spectral.sensors import given_bands
+from hyperkd.types import GridSpec, Reporter, Window
+
+# What the values 1, 2, ... of the maps mean: the parts of a split, and the buffer.
+_ENTRIES = (
+    ClassEntry("train", (31, 143, 224)),
+    ClassEntry("validation", (242, 167, 59)),
+    ClassEntry("test", (228, 87, 46)),
+    ClassEntry("left out (buffer)", (160, 166, 176)),
+)
+_SCRATCH = "scratch"
+# What a new encoder will see is not known yet; fine-tuning assumes the same.
+_SCRATCH_FIELD_PX = 64
+
+
+def overview(
+    *,
+    input: tuple[str, ...],
+    labels: tuple[str, ...],
+    task: str,
+    field: tuple[str, ...] = (),
+    output: Optional[str] = None,
+    student: str = "tiny",
+    tune: str = "auto",
+    split: str = "auto",
+    test: float = 0.2,
+    validation: float = 0.2,
+    buffer: Optional[int] = None,
+    block: Optional[int] = None,
+    margin: float = 0.0,
+    seed: int = 0,
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
+    """Read labels, split them as ``finetune`` would, and tell what comes of it.
+
+    Args:
+        input: the scenes.
+        labels: label layers and rasters, each tried on every scene.
+        task: ``classification`` or ``regression``.
+        field: the class field, or the field of each target.
+        output: a folder for a map of the parts of each scene, or None.
+        student: what would be trained: what it sees decides about the buffer.
+        tune, split, test, validation, buffer, block, margin, seed: as in ``finetune``.
+        bands, scale, nodata: what to believe instead of the files; see ``open_raster``.
+        report: where progress goes.
+
+    Returns:
+        ``classes`` (name, value, colour, pixels, features) or ``targets`` (name, minimum,
+        mean, maximum), ``scenes`` (path, labelled pixels, map), ``split`` (its summary, or
+        None where these labels cannot be split), ``refusal`` (why not), ``notes``, ``text``.
+
+    Raises:
+        HyperKDError: ``no_labels``, ``bad_labels``; ``bad_model`` for the student; what
+            reading and writing raise.
+    """
+    with ExitStack() as stack:
+        report.stage("Opening")
+        sources = [
+            stack.enter_context(
+                open_raster(path, bands=given_bands(bands), scale=scale, nodata=nodata)
+            )
+            for path in input
+        ]
+        found = read_labels(
+            sources, labels, task=task, fields=field, margin_px=margin, report=report
+        )
+        report.stage("Splitting the labels")
+        frozen = tune == "frozen" or (tune == "auto" and not student.startswith(_SCRATCH))
+        held = 0.0 if frozen else validation
+        made: Optional[Split] = None
+        refusal = ""
+        try:
+            made = split_labels(
+                found,
+                method=split,
+                shares=(1.0 - test - held, held, test),
+                buffer_px=buffer,
+                receptive_field_px=_field_px(student),
+                seed=seed,
+                block_px=block,
+            )
+        except HyperKDError as error:
+            if error.code != "class_missing_in_split":
+                raise
+            refusal = f"{error.message} {error.hint}".strip()
+        paths = _write(output, sources, found, made, report)
+    return _summary(found, made, refusal, input, paths)
+
+
+def _field_px(student: str) -> int:
+    """Return the side of the square of pixels that one prediction of a student depends on."""
+    if student.startswith(_SCRATCH):
+        return _SCRATCH_FIELD_PX
+    path = resolve(student)
+    card: ModelCard
+    card = read_checkpoint_card(path) if path.suffix == ".safetensors" else open_bundle(path).card
+    return card.receptive_field_px
+
+
+def _write(
+    folder: Optional[str],
+    sources: Sequence[RasterSource],
+    labels: Labels,
+    split: Optional[Split],
+    report: Reporter,
+) -> list[Optional[str]]:
+    """Write a map of the parts of each scene; None where a scene has no labels."""
+    if folder is None or split is None:
+        return [None] * len(sources)
+    Path(folder).mkdir(exist_ok=True)
+    report.stage("Drawing the split")
+    paths: list[Optional[str]] = []
+    for number, (source, scene) in enumerate(zip(sources, labels.scenes), 1):
+        if not len(scene):
+            paths.append(None)
+            continue
+        path = str(Path(folder) / f"{number}-{Path(source.path).stem}.tif")
+        _draw(path, source.grid, scene, split.parts[number - 1])
+        report.artifact("map", path)
+        paths.append(path)
+        report.progress(number, len(sources), "scenes")
+    return paths
+
+
+def _draw(path: str, grid: GridSpec, scene: SceneLabels, parts: NDArray[np.int8]) -> None:
+    """Write the parts of one scene, some rows at a time."""
+    codes = np.where(parts == LEFT_OUT, len(_ENTRIES), parts + 1).astype(np.uint8)
+    sink = create_raster(
+        path, grid, 1, np.uint8, nodata=0, names=["part of the split"], classes=_ENTRIES
+    )
+    height = sink.block_shape[0]
+    with sink:
+        for first in range(0, grid.height, height):
+            rows = min(height, grid.height - first)
+            here = (scene.rows >= first) & (scene.rows < first + rows)
+            values = np.zeros((1, rows, grid.width), np.uint8)
+            values[0, scene.rows[here] - first, scene.cols[here]] = codes[here]
+            sink.write(Window(0, first, grid.width, rows), values)
+
+
+def _summary(
+    labels: Labels,
+    split: Optional[Split],
+    refusal: str,
+    scenes: Sequence[str],
+    paths: Sequence[Optional[str]],
+) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "task": labels.task,
+        "pixels": len(labels),
+        "features": len(np.unique(labels.group)),
+        "classes": _classes(labels),
+        "targets": _targets(labels),
+        "scenes": [
+            {"path": path, "pixels": len(scene), "map": drawn}
+            for path, scene, drawn in zip(scenes, labels.scenes, paths)
+        ],
+        "split": None if split is None else split.summary(),
+        "parts": {} if split is None else _parts(split),
+        "refusal": refusal,
+        "notes": [*labels.notes, *(() if split is None else split.notes)],
+    }
+    summary["text"] = _text(summary)
+    return summary
+
+
+def _classes(labels: Labels) -> list[dict[str, Any]]:
+    if labels.task != "classification":
+        return []
+    values, group = labels.values, labels.group
+    return [
+        {
+            "name": item.name,
+            "value": item.value,
+            "colour": item.colour,
+            "pixels": int((values == index).sum()),
+            "features": len(np.unique(group[values == index])),
+        }
+        for index, item in enumerate(labels.classes)
+    ]
+
+
+def _targets(labels: Labels) -> list[dict[str, Any]]:
+    if labels.task == "classification":
+        return []
+    values = labels.values
+    return [
+        {
+            "name": name,
+            "minimum": float(values[:, index].min()),
+            "mean": float(values[:, index].mean()),
+            "maximum": float(values[:, index].max()),
+        }
+        for index, name in enumerate(labels.targets)
+    ]
+
+
+def _parts(split: Split) -> dict[str, int]:
+    """Return the pixels of each part, and of the buffer."""
+    codes = np.concatenate(split.parts)
+    found = {name: int((codes == index).sum()) for index, name in enumerate(PARTS)}
+    return {**found, "left_out": int((codes == LEFT_OUT).sum())}
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    lines = [f"{summary['pixels']} labelled pixels of {summary['features']} features."]
+    lines += [
+        f"  {item['name']}: {item['pixels']} pixels, {item['features']} features"
+        for item in summary["classes"]
+    ]
+    lines += [
+        f"  {item['name']}: {item['minimum']:.4g} to {item['maximum']:.4g}, mean {item['mean']:.4g}"
+        for item in summary["targets"]
+    ]
+    split = summary["split"]
+    if split is None:
+        lines.append(f"They cannot be split: {summary['refusal']}")
+    else:
+        parts = ", ".join(f"{name} {count}" for name, count in summary["parts"].items())
+        lines.append(f"Split by {split['method']}, buffer {split['buffer_px']} px: {parts} pixels.")
+    return "\n".join([*lines, *(f"Note: {note}" for note in summary["notes"])])

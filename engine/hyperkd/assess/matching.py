@@ -1,0 +1,93 @@
+"""Labels brought to the classes and targets of a model, by value and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hyperkd.errors import HyperKDError
+from hyperkd.models.card import ModelCard
+from hyperkd.raster.labels import LabelClass, Labels
+
+
+def fitting_labels(labels: Labels, card: ModelCard, fields_given: bool) -> Labels:
+    """Return labels whose class indices, or columns of targets, are those of the model.
+
+    A class is the model's class with the same value; a name that says otherwise is
+    refused. Where no value fits, the name decides.
+
+    Args:
+        labels: of the model's task.
+        card: the model's.
+        fields_given: whether the user named the fields: a single one may then have
+            another name than the target.
+
+    Raises:
+        HyperKDError: ``bad_labels`` where the labels hold a class that the model does not
+            know; ``bad_job`` where the fields are not the targets.
+    """
+    if card.task == "regression":
+        return _fitting_targets(labels, card, fields_given)
+    index = np.array(_class_indices(labels.classes, card), np.int64)
+    scenes = tuple(replace(scene, values=index[scene.values]) for scene in labels.scenes)
+    classes = tuple(
+        LabelClass(str(item["name"]), item["value"], str(item["color"])) for item in card.classes
+    )
+    return replace(labels, classes=classes, scenes=scenes)
+
+
+def _class_indices(found: Sequence[LabelClass], card: ModelCard) -> list[int]:
+    values = {_kind(item["value"]): i for i, item in enumerate(card.classes)}
+    names = {str(item["name"]).casefold(): i for i, item in enumerate(card.classes)}
+    indices, unknown = [], []
+    for item in found:
+        by_value, by_name = values.get(_kind(item.value)), names.get(item.name.casefold())
+        if by_value is not None and by_name is not None and by_value != by_name:
+            raise HyperKDError(
+                "bad_labels",
+                f"The labels call the value {item.value!r} {item.name}, but the model calls it "
+                f"{card.classes[by_value]['name']}.",
+                "Give labels with the values and names that the model was fine-tuned with.",
+            )
+        place = by_value if by_value is not None else by_name
+        if place is None:
+            unknown.append(item.name if item.name == item.value else f"{item.name} ({item.value})")
+        else:
+            indices.append(place)
+    if unknown:
+        known = ", ".join(str(item["name"]) for item in card.classes)
+        raise HyperKDError(
+            "bad_labels",
+            f"The labels hold classes that the model {card.name} does not know: "
+            f"{', '.join(unknown[:10])}{' and more' if len(unknown) > 10 else ''}.",
+            f"Its classes are {known}. Leave other labels out, or choose another field.",
+            classes=unknown,
+        )
+    return indices
+
+
+def _kind(value: Any) -> tuple[str, Any]:
+    # 1 and "1" are different values, and True is no class.
+    return type(value).__name__, value
+
+
+def _fitting_targets(labels: Labels, card: ModelCard, fields_given: bool) -> Labels:
+    wanted = [str(target["name"]) for target in card.targets]
+    found = list(labels.targets)
+    if sorted(found) == sorted(wanted):
+        order = [found.index(name) for name in wanted]
+    elif len(found) == len(wanted) == 1 and fields_given:
+        order = [0]
+    else:
+        raise HyperKDError(
+            "bad_job",
+            f"The labels give {', '.join(found)}, the model {card.name} predicts "
+            f"{', '.join(wanted)}.",
+            "Name the fields of its targets (field).",
+            key="field",
+        )
+    scenes = tuple(replace(scene, values=scene.values[:, order]) for scene in labels.scenes)
+    return replace(labels, targets=tuple(wanted), scenes=scenes)

@@ -1,0 +1,328 @@
+"""The job ``quantize``: a model with fewer bits, what it loses by that, and what it gains."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import itertools
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, Optional
+
+from hyperkd.assess.deviation import OutputDeviation, truth_deviation
+from hyperkd.assess.truth import answers_at, read_truth, require_answers
+from hyperkd.errors import HyperKDError
+from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version, self_test
+from hyperkd.inference.backends.quantisation import to_float16, to_int8
+from hyperkd.inference.blend import Float32Array
+from hyperkd.inference.selftest import new_self_test
+from hyperkd.inference.tiles import reflectance_tiles, tile_count
+from hyperkd.models.bundle import Bundle, open_bundle
+from hyperkd.models.card import CARD_KEY, ModelCard
+from hyperkd.models.registry import resolve
+from hyperkd.models.seal import sealed
+from hyperkd.partial import PartialFile, require_writable
+from hyperkd.raster.labels import Labels
+from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.spectral.sensors import given_bands
+from hyperkd.types import Reporter
+
+_WEIGHTS: Final[Mapping[str, str]] = {
+    "dynamic": "int8 (7 bits of it), a scale for each column",
+    "static": "int8 (7 bits of it), a scale for each column",
+    "float16": "float16",
+}
+
+
+def quantize(
+    *,
+    model: str,
+    output: str,
+    input: Sequence[str],
+    method: str = "dynamic",
+    calibration: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    field: Sequence[str] = (),
+    margin: float = 0.0,
+    loss: float = 0.5,
+    tiles: int = 32,
+    device: str = "cpu",
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
+    """Write a model with fewer bits, unless it loses too much on the user's own scenes.
+
+    Args:
+        model: name or path of a float32 model.
+        output: the .onnx file to write.
+        input: scenes on which both models are compared.
+        method: ``dynamic`` (int8, ranges of each batch), ``static`` (int8, ranges of the
+            calibration scenes) or ``float16``.
+        calibration: scenes that show a static model what to expect.
+        labels: truth of the scenes; with it the loss is one of accuracy, else one of
+            agreement with the float32 model.
+        field, margin: of the labels, as in ``evaluate``.
+        loss: largest accepted loss in percent points, see ``deviation``.
+        tiles: how many tiles of each scene are looked at, for either purpose.
+        device: where the smaller model computes in the comparison: a CPU computes float16 in
+            float32, so only a GPU tells what float16 costs there.
+        bands, scale, nodata: what to believe instead of the files; see ``open_raster``.
+        report: where progress goes.
+
+    Returns:
+        Summary: the loss and what it is measured by, sizes, the speed of both models on
+        this CPU (int8 alone), and the details that the card holds as well.
+
+    Raises:
+        HyperKDError: ``quantisation_loss`` where the loss is larger than accepted;
+            ``bad_job`` where calibration scenes are missing or of no use, or the model is
+            quantised already or has nothing to quantise; ``bad_model``; and what reading
+            scenes and labels raises. No output is left then.
+    """
+    require_writable(output)
+    _refuse_scenes(method, input, calibration)
+    bundle = open_bundle(resolve(model))
+    _refuse_model(bundle.card)
+    if labels:
+        require_answers(bundle.card)
+    with ExitStack() as stack:
+        given = given_bands(bands)
+        scenes, examples = (
+            [
+                stack.enter_context(open_raster(path, bands=given, scale=scale, nodata=nodata))
+                for path in paths
+            ]
+            for paths in (input, calibration)
+        )
+        truth = read_truth(scenes, labels, bundle.card, field, margin, report) if labels else None
+        report.stage(f"Making {bundle.card.name} {method}")
+        seen = _Counted(_tiles(examples, bundle.card, tiles, report))
+        smaller = _smaller(bundle, method, seen)
+        told, speed = _judge(bundle, smaller, scenes, truth, tiles, device, report)
+    if method == "static":
+        told["calibration"] = {"scenes": len(examples), "tiles": seen.count}
+    told["loss"] = {**_decisive(told), "accepted": loss}
+    _refuse_loss(bundle.card, told, loss)
+    _write(smaller, told, output, report)
+    return _summary(bundle, output, told, speed)
+
+
+def _refuse_scenes(method: str, input: Sequence[str], calibration: Sequence[str]) -> None:
+    if not input:
+        raise HyperKDError(
+            "bad_job",
+            "There is no scene on which the smaller model could be compared with its original.",
+            "Name one or more scenes that the model is made for (input).",
+            key="input",
+        )
+    if method == "static" and not calibration:
+        raise HyperKDError(
+            "bad_job",
+            "A static model needs scenes that show it what values to expect.",
+            "Name some (calibration), better others than those it is compared on, or take the "
+            "method dynamic.",
+            key="calibration",
+        )
+    if method != "static" and calibration:
+        raise HyperKDError(
+            "bad_job",
+            f"The method {method} does not calibrate; {len(calibration)} scenes are given for it.",
+            "Leave them out, or take the method static.",
+            key="calibration",
+        )
+
+
+def _refuse_model(card: ModelCard) -> None:
+    if card.quantisation is not None:
+        raise HyperKDError(
+            "bad_job",
+            f"The model {card.name} is {card.quantisation['kind']} already.",
+            "Take the float32 model that it was made of.",
+        )
+
+
+class _Counted:
+    """An iterator that knows how many items it gave."""
+
+    def __init__(self, items: Iterator[tuple[Float32Array, Float32Array]]) -> None:
+        self._items = items
+        self.count = 0
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> tuple[Float32Array, Float32Array]:
+        item = next(self._items)
+        self.count += 1
+        return item
+
+
+def _tiles(
+    scenes: Sequence[RasterSource], card: ModelCard, count: int, report: Reporter
+) -> Iterator[tuple[Float32Array, Float32Array]]:
+    return itertools.chain.from_iterable(
+        reflectance_tiles(scene, card, count, report) for scene in scenes
+    )
+
+
+def _smaller(bundle: Bundle, method: str, examples: _Counted) -> Bundle:
+    """Return the smaller model with a card that says all but what it loses."""
+    card = bundle.card
+    if method == "float16":
+        graph = to_float16(bundle.graph)
+    else:
+        graph = to_int8(bundle.graph, examples if method == "static" else None)
+    card = dataclasses.replace(
+        card,
+        name=f"{card.name}-{'float16' if method == 'float16' else 'int8'}",
+        created=datetime.date.today().isoformat(),
+        parents=(bundle.sha256,),
+        quantisation={"kind": method, "weights": _WEIGHTS[method]},
+    )
+    graph.metadata_props.extend(e for e in bundle.graph.metadata_props if e.key != CARD_KEY)
+    checksum = hashlib.sha256(graph.SerializeToString()).hexdigest()
+    made = Bundle(bundle.path, card, checksum, graph)
+    test = new_self_test(made)
+    return dataclasses.replace(made, card=dataclasses.replace(card, self_test=test))
+
+
+def _judge(
+    bundle: Bundle,
+    smaller: Bundle,
+    scenes: Sequence[RasterSource],
+    truth: Optional[Labels],
+    tiles: int,
+    device: str,
+    report: Reporter,
+) -> tuple[dict[str, Any], Optional[float]]:
+    """Return what the card shall tell of the comparison, and the speed, see ``_compare``."""
+    outputs, speed = _compare(bundle, smaller, scenes, tiles, device, report)
+    told: dict[str, Any] = {
+        **(smaller.card.quantisation or {}),
+        "runtime": f"onnxruntime {runtime_version()}",
+        "device": device,
+        "scenes": len(scenes),
+        "outputs": outputs,
+    }
+    if truth is not None:
+        answers = [
+            answers_at(scenes, each, truth, None, None, where, report)
+            for each, where in ((bundle, "cpu"), (smaller, device))
+        ]
+        told["labels"] = truth_deviation(bundle.card, truth.values, *answers)
+    return told, speed
+
+
+def _compare(
+    bundle: Bundle,
+    smaller: Bundle,
+    scenes: Sequence[RasterSource],
+    count: int,
+    device: str,
+    report: Reporter,
+) -> tuple[dict[str, Any], Optional[float]]:
+    """Return how far each output is off, and how many times as fast the smaller model is."""
+    told: dict[str, Any] = {}
+    ratios: list[float] = []
+    total = sum(tile_count(scene, bundle.card, count) for scene in scenes)
+    for output in bundle.outputs:
+        report.stage(f"Comparing the {output}")
+        # One thread, which is this one: its own processor time is that of the network.
+        sessions = [
+            open_session(bundle.network(output), "cpu", 1),
+            open_session(smaller.network(output), device, 1 if device == "cpu" else None),
+        ]
+        deviation = OutputDeviation(output)
+        done = 0
+        for scene in scenes:
+            # A scene smaller than a tile is continued by reflection, which does not count.
+            inside = (..., slice(scene.grid.height), slice(scene.grid.width))
+            for pixels, valid in reflectance_tiles(scene, bundle.card, count, report):
+                answers, seconds = [], []
+                for session in sessions:
+                    started = time.thread_time()
+                    answers.append(session.run(pixels, valid)[0][inside])
+                    seconds.append(time.thread_time() - started)
+                deviation.add(answers[0], answers[1], valid[0, 0][inside] > 0)
+                if output == bundle.outputs[0]:
+                    ratios.append(seconds[0] / max(seconds[1], 1e-9))
+                done += 1
+                report.progress(done, total, "tiles")
+        told[output] = deviation.to_json()
+    # Memory is allocated in the first run.
+    speed = statistics.median(ratios[1:] or ratios)
+    kind = (smaller.card.quantisation or {}).get("kind")
+    return told, round(speed, 2) if device == "cpu" and kind != "float16" else None
+
+
+def _decisive(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the loss that decides: that of accuracy where there is truth, else the largest."""
+    if "labels" in told:
+        found = told["labels"]
+    else:
+        found = max(told["outputs"].values(), key=lambda each: _sortable(each["loss"]))
+    return {"value": found["loss"], "measure": found["measure"], "pixels": found["pixels"]}
+
+
+def _sortable(loss: Optional[float]) -> float:
+    return float("inf") if loss is None else loss
+
+
+def _refuse_loss(card: ModelCard, told: Mapping[str, Any], accepted: float) -> None:
+    found = told["loss"]
+    if found["value"] is not None and found["value"] <= accepted:
+        return
+    lost = "numbers that are not finite" if found["value"] is None else f"{found['value']:.3g}"
+    others = {"dynamic": "static or float16", "static": "dynamic or float16"}
+    raise HyperKDError(
+        "quantisation_loss",
+        f"{card.name} made {told['kind']} loses {lost} ({found['measure']}, of "
+        f"{found['pixels']} pixels); {accepted:g} is accepted.",
+        f"Accept more (loss), take the method {others.get(told['kind'], 'dynamic or static')}, "
+        "or keep the model as it is."
+        + ("" if "labels" in told else " With labels the loss of accuracy decides."),
+        **found,
+    )
+
+
+def _write(smaller: Bundle, told: Mapping[str, Any], output: str, report: Reporter) -> None:
+    """Write the file, read it again and test it, before it gets its name."""
+    report.stage("Writing and testing the model")
+    card = dataclasses.replace(smaller.card, quantisation=told)
+    smaller.graph.metadata_props.add(key=CARD_KEY, value=card.to_json())
+    with PartialFile(output) as part:
+        Path(part.temporary).write_bytes(sealed(smaller.graph))
+        written = open_bundle(part.temporary)
+        for name in written.outputs:
+            self_test(written, name)
+        report.check_cancelled()
+    report.artifact("output", output)
+
+
+def _summary(
+    bundle: Bundle, output: str, told: Mapping[str, Any], speed: Optional[float]
+) -> dict[str, Any]:
+    sizes = [bundle.path.stat().st_size, Path(output).stat().st_size]
+    found = told["loss"]
+    text = (
+        f"{Path(output).name}: {sizes[0] / 1e6:.1f} MB became {sizes[1] / 1e6:.1f} MB"
+        + ("" if speed is None else f", {speed:.2f} times as fast on one core of this CPU")
+        + f".\nLoss: {found['value']:.3g} ({found['measure']}; {found['pixels']} pixels), "
+        f"{found['accepted']:g} is accepted."
+    )
+    return {
+        "output": output,
+        "loss": found["value"],
+        "measure": found["measure"],
+        "bytes": sizes[1],
+        "bytes_before": sizes[0],
+        "speed": speed,
+        "quantisation": dict(told),
+        "text": text,
+    }

@@ -1,0 +1,297 @@
+"""The accuracy report: one HTML page without scripts, and the same figures as JSON.
+
+The page is made from the JSON document alone, so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+import hyperkd
+from hyperkd.assess import report_classes, report_values
+from hyperkd.assess.accuracy import ClassificationAssessment
+from hyperkd.assess.area import AreaEstimate
+from hyperkd.assess.comparison import Comparison
+from hyperkd.assess.html import details
+from hyperkd.assess.plot import Line, line_plot
+from hyperkd.assess.regression import RegressionAssessment
+from hyperkd.assess.report_parts import (
+    MISSING,
+    box,
+    document,
+    figure_of,
+    paragraph,
+    plain,
+    table,
+)
+from hyperkd.assess.spectra import Spectra
+from hyperkd.errors import HyperKDError
+from hyperkd.partial import PartialFile
+from hyperkd.types import FloatArray, Reporter
+
+PAGE, FIGURES = "report.html", "report.json"
+SCHEMA = 1
+
+OPTIMISTIC = (
+    "These figures are optimistic: test pixels lie beside training pixels, or were among them. "
+    "On another place the map will be worse than they say."
+)
+_PARTS = ("train", "validation", "test")
+# Colours that people with colour vision deficiencies tell apart (Okabe and Ito 2008).
+_SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# With more curves than this the shaded bands only hide each other.
+_SHADED = 5
+# Where water vapour leaves no light, reflectance is noise of any size and hides the rest.
+_VAPOUR_NM = ((1350.0, 1450.0), (1800.0, 1960.0))
+# A gap of so many usual steps between two bands is one of the spectrum, not of the curve.
+_GAP_STEPS = 6
+
+
+def write_report(
+    folder: str,
+    assessment: Union[ClassificationAssessment, RegressionAssessment],
+    *,
+    title: str,
+    about: Mapping[str, str],
+    protocol: str,
+    optimistic: bool = False,
+    comparisons: Sequence[Comparison] = (),
+    split: Optional[Mapping[str, Any]] = None,
+    history: Sequence[Mapping[str, float]] = (),
+    spectra: Optional[Spectra] = None,
+    areas: Optional[AreaEstimate] = None,
+    notes: Sequence[str] = (),
+    report: Reporter,
+) -> Path:
+    """Write ``report.html`` and ``report.json`` into a folder.
+
+    Args:
+        folder: made where only it is missing, not its parents.
+        assessment: the figures.
+        title: of the page.
+        about: facts about model and data, by label, in the order to show.
+        protocol: one or two sentences on how the tested pixels were chosen.
+        optimistic: whether the figures are known to be too good; a warning stands on top.
+        comparisons: with classical models; of a regression one for each target.
+        split: ``Split.summary()``.
+        history: one row per epoch with the key ``epoch``; a series ``validation_x`` is
+            drawn dashed in the colour of ``x``.
+        spectra: of the labelled pixels.
+        areas: estimates for the whole map.
+        notes: what else the reader must know.
+        report: gets both files as artifacts.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        HyperKDError: ``unwritable_output`` or ``out_of_disk``.
+    """
+    contents = {
+        "schema": SCHEMA,
+        "title": title,
+        "created": datetime.date.today().isoformat(),
+        "hyperkd": hyperkd.__version__,
+        "about": dict(about),
+        "protocol": protocol,
+        "optimistic": optimistic,
+        "assessment": assessment.to_json(),
+        "comparisons": [item.to_json() for item in comparisons],
+        "areas": None if areas is None else areas.to_json(),
+        "split": None if split is None else dict(split),
+        "history": [dict(row) for row in history],
+        "spectra": None if spectra is None else spectra.to_json(),
+        "notes": [*notes, *assessment.notes],
+    }
+    # Through JSON and back: the page sees what a reader of the file sees.
+    text = json.dumps(contents, ensure_ascii=False, allow_nan=False, indent=1)
+    target = _made(folder)
+    page, figures = target / PAGE, target / FIGURES
+    with PartialFile(figures) as json_part, PartialFile(page) as page_part:
+        Path(json_part.temporary).write_text(text + "\n", encoding="utf-8")
+        Path(page_part.temporary).write_text(render(json.loads(text)), encoding="utf-8")
+    report.artifact("report", str(page))
+    report.artifact("figures", str(figures))
+    return page
+
+
+def render(contents: Mapping[str, Any]) -> str:
+    """Return the page of a report's JSON document."""
+    by_class = contents["assessment"]["task"] == "classification"
+    words: Any = report_classes if by_class else report_values
+    sections = [("", words.key_figures(contents) + _warnings(contents))]
+    if contents["comparisons"]:
+        sections.append(("Beside classical models", words.comparison(contents)))
+    if by_class:
+        sections.append(("Confusion matrix", report_classes.confusion(contents)))
+        sections.append(("Classes", report_classes.classes(contents)))
+        if contents["areas"]:
+            sections.append(("Areas", report_classes.areas(contents)))
+        sections.append(("Probabilities", report_classes.calibration(contents)))
+    else:
+        sections.append(("Predicted against observed", report_values.targets(contents)))
+    if contents["history"]:
+        sections.append(("Training", _history(contents["history"])))
+    if contents["spectra"]:
+        sections.append(("Spectra", _spectra(contents["spectra"])))
+    if contents["split"]:
+        sections.append(("Split", _split(contents["split"])))
+    sections.append(("How this was measured", _protocol(contents)))
+    foot = (
+        f"HyperKD {contents['hyperkd']}, {contents['created']}. The figures of this page are in "
+        f"{FIGURES} beside it."
+    )
+    return document(contents["title"], words.lead(contents), sections, foot)
+
+
+def _made(folder: str) -> Path:
+    """Return the folder, made where it was missing."""
+    target = Path(folder)
+    try:
+        target.mkdir(exist_ok=True)
+    except OSError as error:
+        raise HyperKDError(
+            "unwritable_output",
+            f"Cannot make the folder {folder}: {error.strerror}.",
+            "Give a folder whose parent exists and is yours to write.",
+            path=folder,
+        ) from error
+    return target
+
+
+def _warnings(contents: Mapping[str, Any]) -> str:
+    warned = box(OPTIMISTIC, warning=True) if contents["optimistic"] else ""
+    return warned + box(*contents["notes"])
+
+
+def _protocol(contents: Mapping[str, Any]) -> str:
+    assessment = contents["assessment"]
+    intervals = assessment["intervals"]
+    by_class = assessment["task"] == "classification"
+    told = [
+        paragraph(contents["protocol"]),
+        paragraph(
+            f"{assessment['pixels']:,} pixels in {assessment['groups']:,} groups (polygons, "
+            "points, patches or blocks). Pixels of one group resemble each other, so the 95 % "
+            f"intervals come from {intervals['replicates']:,} resamples of whole groups "
+            f"(percentiles, seed {intervals['seed']}); below five groups there is none. An "
+            "interval of width 0 says that no group was wrong, not that none can be."
+        ),
+    ]
+    if by_class:
+        told.append(
+            paragraph(
+                "Macro figures are plain means over the classes that the reference holds; weighted "
+                "figures weigh by reference pixels. Micro IoU pools all classes and equals "
+                "OA / (2 − OA): it is not the mean IoU of classes. "
+                f"{MISSING} stands for what is not defined."
+            )
+        )
+    facts = [[name, value] for name, value in contents["about"].items()]
+    return "".join(told) + table(("what was judged", ""), facts, texts=(1,))
+
+
+def _split(split: Mapping[str, Any]) -> str:
+    parts = [name for name in _PARTS if split.get(name)]
+    rows = [["pixels", *(f"{split[name]['pixels']:,}" for name in parts)]]
+    rows.append(["groups", *(f"{split[name]['groups']:,}" for name in parts)])
+    for name in split[parts[0]].get("classes", {}) if parts else ():
+        rows.append([name, *(f"{split[part]['classes'].get(name, 0):,}" for part in parts)])
+    block = split.get("block_px")
+    how = f"Kept together: {split['method']}" + (f" of {block} px" if block else "")
+    how += f"; buffer between the parts {split['buffer_px']} px; seed {split['seed']}."
+    left = split.get("left_out", {}).get("pixels", 0)
+    if left:
+        how += f" Within the buffer {left:,} pixels were left out."
+    told = [paragraph(text) for text in split.get("notes", ())]
+    return paragraph(how) + table(("pixels by class", *parts), rows) + "".join(told)
+
+
+def _history(history: Sequence[Mapping[str, float]]) -> str:
+    names = list(dict.fromkeys(name for row in history for name in row if name != "epoch"))
+    losses = [name for name in names if "loss" in name]
+    parts = []
+    for label, chosen in (("loss", losses), ("score", [n for n in names if n not in losses])):
+        if chosen:
+            lines = [_series(history, name, chosen) for name in chosen]
+            legend = [
+                (line.colour, line.name + (" (dashed)" if line.dashed else "")) for line in lines
+            ]
+            parts.append(figure_of(line_plot(lines, "epoch", label, legend=False), "", legend))
+    rows = [
+        [f"{row.get('epoch', number):g}", *(plain(row.get(name)) for name in names)]
+        for number, row in enumerate(history)
+    ]
+    shown = table(("epoch", *(name.replace("_", " ") for name in names)), rows)
+    return "".join(parts) + details("The numbers", shown)
+
+
+def _series(history: Sequence[Mapping[str, float]], name: str, chosen: Sequence[str]) -> Line:
+    stem = name.replace("validation_", "")
+    stems = list(dict.fromkeys(other.replace("validation_", "") for other in chosen))
+    known = [
+        (row.get("epoch", i), row[name])
+        for i, row in enumerate(history)
+        if row.get(name) is not None
+    ]
+    x, y = np.array(known, np.float64).reshape(-1, 2).T
+    return Line(
+        name.replace("_", " "),
+        x,
+        y,
+        _SERIES[stems.index(stem) % len(_SERIES)],
+        np.zeros(len(x), np.int64),
+        dashed=stem != name,
+    )
+
+
+def _spectra(spectra: Mapping[str, Any]) -> str:
+    kinds = spectra["kinds"]
+    every = np.array(spectra["centre_nm"], np.float64)
+    clear = np.ones(len(every), np.bool_)
+    for low, high in _VAPOUR_NM:
+        clear &= (every < low) | (every > high)
+    centre = every[clear]
+    run = _unbroken(centre, np.array(spectra["run"], np.int64)[clear])
+    shaded = len(kinds) <= _SHADED
+
+    def curve(values: Sequence[Optional[float]]) -> FloatArray:
+        return np.array(values, np.float64)[clear]
+
+    lines = [
+        Line(
+            kind["name"],
+            centre,
+            curve(kind["mean"]),
+            kind["color"],
+            run,
+            curve(kind["p10"]) if shaded else None,
+            curve(kind["p90"]) if shaded else None,
+        )
+        for kind in kinds
+    ]
+    caption = "Mean reflectance of the labelled pixels" + (
+        "; the shaded bands hold the middle 80 % of them." if shaded else "."
+    )
+    if not clear.all():
+        caption += f" {int((~clear).sum())} bands inside water vapour are not drawn."
+    legend = [(kind["color"], f"{kind['name']} ({kind['pixels']:,} px)") for kind in kinds]
+    return figure_of(
+        line_plot(lines, "wavelength (nm)", "reflectance", legend=False), caption, legend
+    )
+
+
+def _unbroken(centre_nm: FloatArray, run: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the runs, broken again where bands are missing within one."""
+    step = np.diff(centre_nm)
+    inside = step[(np.diff(run) == 0) & (step > 0)]
+    usual = float(np.median(inside)) if inside.size else np.inf
+    breaks = (np.diff(run) != 0) | (step > _GAP_STEPS * usual)
+    return np.append(0, np.cumsum(breaks))

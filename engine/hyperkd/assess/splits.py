@@ -1,0 +1,258 @@
+"""Honest splits of labels: groups that stay together, with a buffer between the parts.
+
+Neighbouring pixels resemble each other, and a network sees the surroundings of a
+pixel. A test pixel near a training pixel therefore measures memory, not skill. So
+whole polygons, blocks or scenes go to one part, and pixels too near another part are
+left out. Distances are Chebyshev distances in pixels, max(|rows|, |cols|), because
+what a network sees is a square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.assess.split_parts import LEFT_OUT as LEFT_OUT
+from hyperkd.assess.split_parts import PARTS as PARTS
+from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Apart, Attempt, refusal
+from hyperkd.assess.split_parts import Split as Split
+from hyperkd.assess.split_units import (
+    Ints,
+    Pixels,
+    by_block,
+    by_polygon,
+    by_scene,
+    deal,
+    deal_pixels,
+)
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.labels import Labels
+
+METHODS = ("auto", "polygons", "blocks", "scenes", "random")
+# Labels whose groups touch more than this are dense: their patches are no separate places.
+_TOUCHING_SHARE = 0.1
+# Automatic blocks: this many along the longer side at first, then more and more.
+_FIRST_BLOCKS, _MORE_BLOCKS, _SMALLEST_BLOCK_PX = 4, 1.4, 4
+
+
+def split_labels(
+    labels: Labels,
+    *,
+    method: str = "auto",
+    shares: Sequence[float] = (0.6, 0.2, 0.2),
+    buffer_px: Optional[int] = None,
+    receptive_field_px: int = 0,
+    seed: int = 0,
+    block_px: Optional[int] = None,
+) -> Split:
+    """Split labels into train, validation and test, each class in each part.
+
+    Args:
+        labels: what to split.
+        method: ``polygons``, ``blocks`` or ``scenes`` stay together; ``random`` deals
+            single pixels and is marked optimistic; ``auto`` takes scenes, polygons or
+            blocks, the first that allows the buffer.
+        shares: of train, validation and test; a part with share 0 stays empty.
+        buffer_px: pixels of training and validation this near to a pixel of the test
+            part, or of training this near to validation, are left out; kept or refused.
+            None: half of the receptive field, halved again until at least half of the
+            pixels of each part remain, with a note.
+        receptive_field_px: side of the square that a prediction depends on.
+        seed: the same seed gives the same split.
+        block_px: side of blocks; None: as large as possible.
+
+    Raises:
+        HyperKDError: ``class_missing_in_split`` where a class cannot be in each part;
+            ``bad_job`` for arguments out of range.
+    """
+    _check(labels, method, buffer_px, receptive_field_px, block_px)
+    wanted = _check_shares(shares)
+    pixels = Pixels.of(labels)
+    used = [part for part in range(3) if wanted[part] > 0]
+    target, fixed = _target(method, buffer_px, receptive_field_px)
+    tried: list[Attempt] = []
+    for name, size, unit in _candidates(pixels, method, block_px):
+        dealt = _deal(pixels, name, unit, [wanted[i] for i in used], seed)
+        apart = Apart.of(pixels, np.array(used, np.int8)[dealt], target)
+        attempt = Attempt(pixels, name, size, unit, apart, frozenset(used), frozenset(used))
+        attempt.choose(target, fixed=fixed)
+        tried.append(attempt)
+        if attempt.good:
+            break
+    best = max(tried, key=lambda attempt: attempt.rank)
+    if best.missing:
+        raise refusal(tried, target)
+    return best.split(seed, target)
+
+
+def k_folds(
+    labels: Labels,
+    *,
+    folds: int = 5,
+    method: str = "auto",
+    buffer_px: Optional[int] = None,
+    receptive_field_px: int = 0,
+    seed: int = 0,
+    block_px: Optional[int] = None,
+    validation: bool = True,
+) -> list[Split]:
+    """Return one split per fold: each unit is in the test part of exactly one.
+
+    The validation part of a fold is the next fold, or the next one that leaves every
+    class to the training part. Classes are spread over the folds as evenly as their
+    units allow; every class is in every training part.
+
+    Args:
+        labels: what to split.
+        folds: how many.
+        method, buffer_px, receptive_field_px, seed, block_px: see ``split_labels``; one
+            buffer serves all folds.
+        validation: whether a fold is set aside for validation.
+
+    Raises:
+        HyperKDError: as ``split_labels``.
+    """
+    least = 3 if validation else 2
+    if folds < least:
+        raise HyperKDError("bad_job", f"{folds} folds are too few.", f"Give at least {least}.")
+    _check(labels, method, buffer_px, receptive_field_px, block_px)
+    pixels = Pixels.of(labels)
+    target, fixed = _target(method, buffer_px, receptive_field_px)
+    tried: list[list[Attempt]] = []
+    for name, size, unit in _candidates(pixels, method, block_px):
+        fold = _deal(pixels, name, unit, [1 / folds] * folds, seed)
+        attempts = [
+            _fold_attempt(
+                pixels,
+                name,
+                size,
+                unit,
+                _fold_parts(pixels, fold, number, folds if validation else 0),
+                target,
+            )
+            for number in range(folds)
+        ]
+        for attempt in attempts:
+            attempt.choose(target, fixed=fixed)
+        if not fixed:
+            common = min(attempt.buffer_px for attempt in attempts)
+            for attempt in attempts:
+                attempt.settle(common)
+        tried.append(attempts)
+        if all(attempt.good for attempt in attempts):
+            break
+    best = max(tried, key=lambda attempts: min(attempt.rank for attempt in attempts))
+    if any(attempt.missing for attempt in best):
+        raise refusal([attempt for attempts in tried for attempt in attempts], target)
+    return [attempt.split(seed, target) for attempt in best]
+
+
+def _fold_parts(pixels: Pixels, fold: Ints, number: int, validating: int) -> NDArray[np.int8]:
+    """Return the parts where fold ``number`` tests, and one of ``validating`` may validate."""
+    part = np.full(fold.size, TRAIN, np.int8)
+    part[fold == number] = TEST
+    if validating:
+        others = [(number + step) % validating for step in range(1, validating)]
+        lost = [_classes_lost(pixels, part, fold == other) for other in others]
+        part[fold == others[int(np.argmin(lost))]] = VALIDATION
+    return part
+
+
+def _classes_lost(pixels: Pixels, part: NDArray[np.int8], taken: NDArray[np.bool_]) -> int:
+    """Return how many classes the training part has no more without the pixels ``taken``."""
+    if not pixels.names:
+        return 0
+    left = np.bincount(pixels.stratum[(part == TRAIN) & ~taken], minlength=pixels.strata)
+    return int((left == 0).sum())
+
+
+def _fold_attempt(
+    pixels: Pixels,
+    name: str,
+    size: Optional[int],
+    unit: Ints,
+    part: NDArray[np.int8],
+    reach_px: int,
+) -> Attempt:
+    # A fold's test part may lack a rare class, its training part may not.
+    used = frozenset(int(each) for each in np.unique(part)) | {TRAIN, TEST}
+    apart = Apart.of(pixels, part, reach_px)
+    return Attempt(pixels, name, size, unit, apart, used, frozenset({TRAIN}))
+
+
+def _target(method: str, buffer_px: Optional[int], receptive_field_px: int) -> tuple[int, bool]:
+    """Return the buffer to aim at, and whether it must be kept."""
+    if method == "random":
+        return 0, True  # any buffer would leave out all that is dealt pixel by pixel
+    return (receptive_field_px // 2, False) if buffer_px is None else (buffer_px, True)
+
+
+def _deal(pixels: Pixels, name: str, unit: Ints, shares: Sequence[float], seed: int) -> Ints:
+    """Return ``(n,)``, the part of each pixel."""
+    generator = np.random.default_rng(seed)
+    if name == "random":
+        return deal_pixels(pixels, shares, generator)
+    return deal(pixels.counts(unit), shares, generator)[unit]
+
+
+def _check(
+    labels: Labels,
+    method: str,
+    buffer_px: Optional[int],
+    receptive_field_px: int,
+    block_px: Optional[int],
+) -> None:
+    problem = (
+        f"The split {method!r} is unknown; there are {', '.join(METHODS)}."
+        if method not in METHODS
+        else f"The buffer is {buffer_px} px, but must be 0 or more."
+        if buffer_px is not None and buffer_px < 0
+        else f"The receptive field is {receptive_field_px} px, but must be 0 or more."
+        if receptive_field_px < 0
+        else f"Blocks of {block_px} px are too small."
+        if block_px is not None and block_px < 1
+        else ""
+    )
+    if problem:
+        raise HyperKDError("bad_job", problem, "Correct the job.")
+    if len(labels) == 0:
+        raise HyperKDError("no_labels", "There are no labels to split.", "Give labels.")
+
+
+def _check_shares(shares: Sequence[float]) -> tuple[float, ...]:
+    fine = len(shares) == 3 and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6
+    if not fine or shares[TRAIN] == 0:
+        raise HyperKDError(
+            "bad_job",
+            f"The shares of train, validation and test are {', '.join(f'{s:g}' for s in shares)}.",
+            "Give three numbers from 0 to 1 that add up to 1, the first above 0.",
+        )
+    return tuple(shares)
+
+
+def _candidates(
+    pixels: Pixels, method: str, block_px: Optional[int]
+) -> Iterator[tuple[str, Optional[int], Ints]]:
+    """Yield name, block size and units of the ways to split, the most honest first."""
+    if method == "random":
+        yield "random", None, np.arange(pixels.group.size)
+    if method == "scenes" or (method == "auto" and len(pixels.sizes) > 1):
+        yield "scenes", None, by_scene(pixels)
+    if method == "polygons" or (method == "auto" and pixels.touching() <= _TOUCHING_SHARE):
+        yield "polygons", None, by_polygon(pixels)
+    if method in ("auto", "blocks"):
+        for size in [block_px] if block_px else _block_sizes(pixels):
+            yield "blocks", size, by_block(pixels, size)
+
+
+def _block_sizes(pixels: Pixels) -> list[int]:
+    """Return sides of blocks to try, from large to small."""
+    longest = max(int(np.ptp(pixels.row)), int(np.ptp(pixels.col))) + 1
+    size, sizes = longest / _FIRST_BLOCKS, []
+    while size >= _SMALLEST_BLOCK_PX:
+        sizes.append(int(np.ceil(size)))
+        size /= _MORE_BLOCKS
+    return sizes or [_SMALLEST_BLOCK_PX]

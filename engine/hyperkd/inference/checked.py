@@ -1,0 +1,79 @@
+"""Which models this machine has computed correctly, so that not every job tests it anew."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Optional
+
+import hyperkd
+from hyperkd.errors import HyperKDError
+from hyperkd.partial import PartialFile
+
+_FILE = "self-tests.json"
+_MOST = 200  # entries; the oldest go
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again; ``HYPERKD_CACHE`` names another."""
+    named = os.environ.get("HYPERKD_CACHE")
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        return Path(base) / "HyperKD" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "HyperKD"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperkd"
+
+
+def test_key(sha256: str, output: str, device: str, runtime: str) -> str:
+    """Return what a self-test depends on: the model, the programs, the machine."""
+    parts = (
+        *(sha256, output, device, runtime, hyperkd.__version__),
+        *(platform.machine(), platform.processor(), platform.system(), _processor()),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def passed(key: str) -> Optional[float]:
+    """Return the deviation of a self-test that passed before, or None."""
+    value = _read().get(key)
+    return value if isinstance(value, float) else None
+
+
+def remember(key: str, deviation: float) -> None:
+    """Keep that a self-test passed; where the folder cannot be written, nothing is kept."""
+    entries = _read()
+    entries.pop(key, None)
+    entries[key] = deviation
+    kept = dict(list(entries.items())[-_MOST:])
+    folder = cache_folder()
+    # Without a memory the test is only repeated, and another job may be writing it just now.
+    with contextlib.suppress(OSError, HyperKDError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with PartialFile(folder / _FILE) as part:
+            Path(part.temporary).write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _read() -> dict[str, object]:
+    try:
+        found = json.loads((cache_folder() / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _processor() -> str:
+    """Return the name of the processor where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else ""

@@ -1,0 +1,174 @@
+"""The job ``cluster``: groups of pixels whose embeddings are alike, found without labels."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.errors import HyperKDError
+from hyperkd.inference.blend import Float32Array
+from hyperkd.inference.kmeans import Centres, k_means
+from hyperkd.inference.pipeline import FinishedRows, Run
+from hyperkd.inference.ready import LoadingModel, ready_model
+from hyperkd.inference.sample import reopened, sampled_vectors
+from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
+from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.source import open_raster
+from hyperkd.spectral.sensors import given_bands
+from hyperkd.types import FloatArray, Reporter
+
+NO_CLUSTER = 0
+# Pixels that the centres are found from. More change the centres by less than another seed.
+SAMPLE_PIXELS = 16_384
+# The embedding's directions that hold this share of its variance; the rest is noise.
+_KEPT_VARIANCE = 0.99
+# Told apart by most people, also by the colour-blind; further ones follow by their hue.
+_COLOURS = (
+    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee7733"),
+    *("#332288", "#44aa99", "#882255", "#999933"),
+)
+_GOLDEN_ANGLE = 0.381966
+
+
+def cluster(
+    *,
+    input: str,
+    output: str,
+    model: str,
+    classes: int = 8,
+    seed: int = 0,
+    overlap: Optional[int] = None,
+    batch: Optional[int] = None,
+    device: str = "auto",
+    memory_mb: Optional[int] = None,
+    resume: bool = False,
+    unreadable: str = "fail",
+    format: str = "geotiff",
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
+    """Write a map of clusters of a student's embedding.
+
+    The centres are found by k-means on pixels of up to 64 tiles that are spread over the
+    scene, in the principal components that hold 99 % of their variance; then every pixel
+    gets its nearest centre. Clusters are numbered by their size in the sample.
+
+    Args:
+        input: the hyperspectral raster.
+        output: the GeoTIFF to write, uint8: 1 to ``classes``, 0 no data.
+        model: name or path of the student.
+        classes: how many clusters.
+        seed: the same seed gives the same map.
+        overlap, batch, device, memory_mb, resume, unreadable, format: see
+            ``tiled_job.RunSettings``.
+        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        report: where progress goes.
+
+    Returns:
+        Summary of the run, with the pixels of each cluster and ``explained``, the share of
+        the sample's variance that lies between the clusters.
+
+    Raises:
+        HyperKDError: ``bad_job`` where the scene has fewer different pixels than clusters;
+            ``no_valid_pixels``; and what reading, computing and writing raise.
+    """
+    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
+    report.stage("Opening")
+    loading = LoadingModel(model)
+    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
+        ready = ready_model(
+            source, loading, ["embedding"], overlap=overlap, device=device, batch=batch,
+            report=report,
+        )  # fmt: skip
+        report.stage("Finding the clusters")
+        vectors = sampled_vectors(ready, settings, report, seed=seed, most=SAMPLE_PIXELS)
+        file = _Clusters(vectors, classes, seed, output)
+        again = reopened(ready, model)
+        summary = run_tiled_job(
+            again, [file.spec], file.convert, settings, report, stage="Mapping the clusters"
+        )
+    return {**summary, **file.summary()}
+
+
+class _Clusters:
+    """The file of the job.
+
+    Attributes:
+        spec: the file.
+    """
+
+    def __init__(self, vectors: Float32Array, classes: int, seed: int, output: str) -> None:
+        self._mean, self._directions = _components(vectors)
+        reduced = (vectors - self._mean) @ self._directions
+        self._centres = _centres(reduced, classes, seed)
+        self._counts = np.zeros(classes + 1, np.int64)
+        entries = [ClassEntry(f"cluster {number + 1}", _rgb(number)) for number in range(classes)]
+        options = {"names": ["cluster"], "classes": entries}
+        about = {"classes": classes, "seed": seed}
+        self.spec = OutputSpec(
+            "output", output, 1, np.uint8, NO_CLUSTER, about, options, self._count
+        )
+
+    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+        """Return the clusters of finished rows."""
+        with run.clock.time("assign"):
+            clusters = np.full((1, *rows.valid.shape), NO_CLUSTER, np.uint8)
+            vectors = rows.values[:, rows.valid].T
+            reduced = (vectors - self._mean) @ self._directions
+            clusters[0][rows.valid] = self._centres.nearest(reduced) + 1
+        return [clusters]
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was found."""
+        return {
+            "clusters": {
+                f"cluster {number}": int(count) for number, count in enumerate(self._counts[1:], 1)
+            },
+            "components": self._directions.shape[1],
+            "explained": round(self._centres.explained, 4),
+        }
+
+    def _count(self, clusters: NDArray[Any]) -> None:
+        self._counts += np.bincount(clusters.ravel(), minlength=len(self._counts))
+
+
+def _components(vectors: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Return the mean ``(D,)`` and the directions ``(D, K)`` that hold most of the variance."""
+    values = vectors.astype(np.float64)
+    mean = values.mean(axis=0)
+    variances, directions = np.linalg.eigh(np.cov((values - mean).T, ddof=0).reshape(len(mean), -1))
+    order = np.argsort(variances)[::-1]
+    shares: FloatArray = np.cumsum(variances[order].clip(0))
+    total = shares[-1] if shares[-1] > 0 else 1.0
+    count = int((shares < _KEPT_VARIANCE * total).sum()) + 1
+    return mean.astype(np.float32), directions[:, order[:count]].astype(np.float32)
+
+
+def _centres(vectors: NDArray[Any], classes: int, seed: int) -> Centres:
+    try:
+        return k_means(vectors, classes, seed)
+    except ValueError as error:
+        raise HyperKDError(
+            "bad_job",
+            f"{classes} clusters were asked for, but the scene has fewer different pixels.",
+            "Ask for fewer clusters (--classes), or check the nodata value of the raster.",
+            classes=classes,
+        ) from error
+
+
+def _rgb(number: int) -> tuple[int, int, int]:
+    """Return the colour of a cluster: from the list, then by hues that never come close."""
+    if number < len(_COLOURS):
+        red, green, blue = bytes.fromhex(_COLOURS[number][1:])
+        return red, green, blue
+    hue = (number * _GOLDEN_ANGLE) % 1.0
+    lightness = (0.40, 0.55, 0.70)[number % 3]
+    shares = colorsys.hls_to_rgb(hue, lightness, 0.65)
+    red, green, blue = (round(255 * share) for share in shares)
+    return red, green, blue

@@ -1,0 +1,60 @@
+"""A self-test for a model that was made from another one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+
+from hyperkd.inference.backends.onnxruntime_backend import open_session
+from hyperkd.models.bundle import Bundle
+from hyperkd.models.card import Probe, SelfTest
+
+_PROBES: Final = 16
+# What a model without a self-test gets; exports give the same tolerance.
+_DEFAULT: Final = SelfTest(seed=20230624, batch=1, tolerance=5e-3, outputs={})
+_DRAWS: Final = 3
+_ROOM: Final = 4.0
+# Relative differences that another machine brings into float32 sums.
+_ROUNDING: Final = 1e-6
+# A CPU computes float16 in float32, a GPU does not: by as much as 0.3 % of the largest
+# value do the two differ where torch computes both.
+_LEAST_FLOAT16: Final = 2e-2
+
+
+def new_self_test(bundle: Bundle) -> SelfTest:
+    """Return a self-test with what the model gives on this machine's CPU.
+
+    In int8 a value that lies between two steps of a quantised model falls to one or the other
+    with the last bit of a float, and the next layer carries that on: another machine
+    differs by a part of the quantisation's own error. How much is measured with inputs
+    that differ by rounding alone, and four times that is tolerated.
+
+    Args:
+        bundle: the quantised model; the inputs of its card's self-test are kept where it
+            has one.
+    """
+    card = bundle.card
+    test = card.self_test or _DEFAULT
+    pixels, valid = test.inputs(len(card.bands), card.tile_px)
+    random = np.random.default_rng(test.seed)
+    nudged = [
+        (pixels * (1 + _ROUNDING * random.standard_normal(pixels.shape))).astype(np.float32)
+        for _ in range(_DRAWS)
+    ]
+    probes, tolerance = {}, test.tolerance
+    if card.quantisation is not None and card.quantisation["kind"] == "float16":
+        tolerance = max(tolerance, _LEAST_FLOAT16)
+    for output in bundle.outputs:
+        session = open_session(bundle.network(output))
+        values = session.run(pixels, valid)
+        largest = float(np.abs(values).max()) or 1.0
+        apart = max(float(np.abs(session.run(each, valid) - values).max()) for each in nudged)
+        tolerance = max(tolerance, _ROOM * apart / largest)
+        flat = values.reshape(-1)
+        indices = np.sort(random.choice(flat.size, min(_PROBES, flat.size), replace=False))
+        probes[output] = Probe(
+            tuple(indices.tolist()), tuple(float(value) for value in flat[indices]), largest
+        )
+    return dataclasses.replace(test, tolerance=float(f"{tolerance:.2g}"), outputs=probes)

@@ -1,0 +1,186 @@
+"""The job ``similarity``: where does a scene look like some places of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.errors import HyperKDError
+from hyperkd.inference.blend import Float32Array
+from hyperkd.inference.kmeans import k_means
+from hyperkd.inference.pipeline import FinishedRows, Run
+from hyperkd.inference.predict import predict_at
+from hyperkd.inference.ready import LoadingModel, ready_model
+from hyperkd.inference.sample import reopened, sampled_vectors
+from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
+from hyperkd.raster.labels import read_places
+from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.spectral.sensors import given_bands
+from hyperkd.types import FloatArray, Reporter
+
+# More references than this are replaced by the centres of as many clusters of them.
+MOST_REFERENCES = 64
+# Pixels that the scene's mean is taken from.
+_SAMPLE_PIXELS = 16_384
+# The suggested threshold lets this share of the references themselves pass.
+_PASSING = 0.9
+_LEAST_FEATURES = 3
+
+
+def similarity(
+    *,
+    input: str,
+    places: str,
+    output: str,
+    model: str,
+    margin: float = 0.0,
+    seed: int = 0,
+    overlap: Optional[int] = None,
+    batch: Optional[int] = None,
+    device: str = "auto",
+    memory_mb: Optional[int] = None,
+    resume: bool = False,
+    unreadable: str = "fail",
+    format: str = "geotiff",
+    bands: Optional[str] = None,
+    scale: Optional[float] = None,
+    nodata: Optional[float] = None,
+    report: Reporter,
+) -> dict[str, Any]:
+    """Write how like each pixel is to the places that features mark.
+
+    Likeness is the cosine between two embeddings from which the scene's mean was taken: 1
+    is the same, 0 has nothing in common, -1 is the opposite. The largest over all references
+    counts, so that places of several kinds can be given at once.
+
+    Args:
+        input: the hyperspectral raster.
+        places: points, lines or polygons, see ``read_places``.
+        output: the GeoTIFF to write, float32, NaN no data.
+        model: name or path of the student.
+        margin: how far inside a polygon a pixel's centre must lie, in pixels.
+        seed: of the sample that the scene's mean is taken from.
+        overlap, batch, device, memory_mb, resume, unreadable, format: see
+            ``tiled_job.RunSettings``.
+        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        report: where progress goes.
+
+    Returns:
+        Summary of the run, with the number of references and, from three features on,
+        ``threshold``: nine tenths of the references are at least that like to the best one
+        of another feature.
+
+    Raises:
+        HyperKDError: ``no_labels`` where no feature marks a pixel with data; ``bad_labels``;
+            and what reading, computing and writing raise.
+    """
+    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
+    report.stage("Opening")
+    loading = LoadingModel(model)
+    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
+        rows, cols, features = read_places(source, places, margin_px=margin)
+        ready = ready_model(
+            source, loading, ["embedding"], overlap=overlap, device=device, batch=batch,
+            report=report,
+        )  # fmt: skip
+        report.stage("Looking at the scene")
+        mean = sampled_vectors(ready, settings, report, seed=seed, most=_SAMPLE_PIXELS).mean(axis=0)
+        report.stage("Looking at the places")
+        found = predict_at(
+            source,
+            model,
+            (rows, cols),
+            outputs=["embedding"],
+            overlap=overlap,
+            batch=batch,
+            device=ready.device,
+            report=report,
+        )
+        references, features = _valid(found, features, source, places)
+        file = _Likeness(mean, references, features, seed, output)
+        summary = run_tiled_job(
+            reopened(ready, model), [file.spec], file.convert, settings, report, stage="Comparing"
+        )
+    return {**summary, **file.summary}
+
+
+class _Likeness:
+    """The file of the job.
+
+    Attributes:
+        spec: the file.
+        summary: what is known of the references.
+    """
+
+    def __init__(
+        self,
+        mean: Float32Array,
+        references: Float32Array,
+        features: NDArray[np.int64],
+        seed: int,
+        output: str,
+    ) -> None:
+        self._mean = mean
+        directions = _directions(references - mean)
+        self.summary = {
+            "references": len(references),
+            "features": len(np.unique(features)),
+            "threshold": _threshold(directions, features),
+        }
+        if len(directions) > MOST_REFERENCES:
+            directions = _fewer(directions, seed)
+        self._directions = directions
+        options = {"names": ["likeness (cosine of embeddings)"]}
+        about = {"references": len(references), "seed": seed}
+        self.spec = OutputSpec("output", output, 1, np.float32, np.nan, about, options)
+
+    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+        """Return the likeness of finished rows."""
+        with run.clock.time("compare"):
+            likeness = np.full((1, *rows.valid.shape), np.nan, np.float32)
+            vectors = _directions(rows.values[:, rows.valid].T - self._mean)
+            likeness[0][rows.valid] = (vectors @ self._directions.T).max(axis=1)
+        return [likeness]
+
+
+def _directions(vectors: Float32Array) -> Float32Array:
+    """Return ``(n, D)`` vectors of length 1; one without a direction stays 0."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions: Float32Array = vectors / np.maximum(length, np.finfo(np.float32).tiny)
+    return directions
+
+
+def _fewer(directions: Float32Array, seed: int) -> Float32Array:
+    """Return the directions of the centres of clusters of the references."""
+    different = len(np.unique(directions, axis=0))
+    centres = k_means(directions, min(MOST_REFERENCES, different), seed).vectors
+    return _directions(centres.astype(np.float32))
+
+
+def _threshold(directions: Float32Array, features: NDArray[np.int64]) -> Optional[float]:
+    """Return what most references reach when compared with other features than their own."""
+    names = np.unique(features)
+    if len(names) < _LEAST_FEATURES:
+        return None
+    best: FloatArray = np.empty(len(directions))
+    for name in names:
+        own = features == name
+        best[own] = (directions[own] @ directions[~own].T).max(axis=1)
+    return round(float(np.quantile(best, 1.0 - _PASSING)), 4)
+
+
+def _valid(
+    vectors: Float32Array, features: NDArray[np.int64], source: RasterSource, places: str
+) -> tuple[Float32Array, NDArray[np.int64]]:
+    """Leave out the references on pixels without data."""
+    valid = np.isfinite(vectors[:, 0])
+    if not valid.any():
+        raise HyperKDError(
+            "no_labels",
+            f"All {len(vectors)} pixels of {source.path} that {places} marks are without data.",
+            "Mark places where the scene has data.",
+        )
+    return vectors[valid], features[valid]

@@ -1,0 +1,94 @@
+"""What somebody outside wants of a running job: told through a folder, heard by the reporter.
+
+A long training outlives the window that started it, so there is no pipe to talk
+through. ``hyperkd run job.json --control FOLDER`` reads the file ``wish`` in that
+folder twice a second and touches the file ``alive``: whoever finds the folder later
+sees by the age of that file whether the job still runs, without asking the system
+for a process whose number may by then be another's.
+
+    run      go on (also the meaning of no file, or of anything else)
+    pause    wait; whatever holds memory keeps it
+    stop     end soon and well, with the best result so far
+    cancel   end now, with no result
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from hyperkd.errors import HyperKDError
+
+WISH: Final = "wish"
+ALIVE: Final = "alive"
+WISHES: Final = ("run", "pause", "stop", "cancel")
+# A person who pauses or stops a training does not notice half a second.
+_POLL_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is wanted of a job; the events are set and cleared from any thread.
+
+    Attributes:
+        cancelled: nobody wants its result any more.
+        paused: it shall wait.
+        stopped: it shall end soon, with the best result so far.
+    """
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    paused: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, wish: str) -> None:
+        """Take one of ``WISHES``; an unknown one means ``run``. Cancelling is for good."""
+        if wish == "cancel":
+            self.cancelled.set()
+        # A job that shall end must not wait for that.
+        for event, wanted in ((self.paused, wish == "pause"), (self.stopped, wish == "stop")):
+            if wanted:
+                event.set()
+            else:
+                event.clear()
+
+
+def follow(folder: Path, wishes: Wishes, finished: threading.Event) -> None:
+    """Read the wish and give a sign of life until the job has finished, in a thread.
+
+    Args:
+        folder: the control folder, which must exist.
+        wishes: gets what is wanted.
+        finished: set by the main thread when the job has ended by itself.
+
+    Raises:
+        HyperKDError: ``bad_job`` where there is no such folder, or it is not writable.
+    """
+    try:
+        (folder / ALIVE).touch()
+    except OSError as error:
+        raise HyperKDError(
+            "bad_job",
+            f"The control folder {folder} cannot be used: {error.strerror}.",
+            "Give an existing folder that is yours to write (--control).",
+            path=str(folder),
+        ) from error
+
+    def watch() -> None:
+        while not finished.wait(_POLL_S):
+            wishes.take(_read(folder / WISH))
+            # A folder that was removed, or a full disk, is no reason to end the job.
+            with contextlib.suppress(OSError):
+                (folder / ALIVE).touch()
+
+    wishes.take(_read(folder / WISH))
+    threading.Thread(target=watch, name="control", daemon=True).start()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):  # none yet, or just being replaced
+        return ""

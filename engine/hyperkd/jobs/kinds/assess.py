@@ -1,0 +1,131 @@
+"""Judging models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Optional
+
+from hyperkd.jobs.job import Job, option
+from hyperkd.jobs.options import (
+    bands_option,
+    batch_option,
+    field_option,
+    inference_device_option,
+    inputs_option,
+    labels_option,
+    margin_option,
+    nodata_option,
+    overlap_option,
+    scale_option,
+    seed_option,
+)
+
+
+@dataclass(frozen=True)
+class EvaluateJob(Job):
+    """Compare a model's map with labels."""
+
+    kind: ClassVar[str] = "evaluate"
+    summary: ClassVar[str] = "Write an accuracy report: a model's map against labels."
+
+    model: str = option(
+        "A fine-tuned model: the name of a stored model, or the path of an .onnx file.",
+        role="model",
+    )
+    input: tuple[str, ...] = inputs_option()
+    labels: tuple[str, ...] = labels_option()
+    report: str = option(
+        "Folder for the report (report.html) and its figures (report.json).",
+        role="output_directory",
+    )
+    field: tuple[str, ...] = field_option()
+    strata: tuple[str, ...] = option(
+        "Class rasters in whose classes the labels were drawn at random, mostly the map itself: "
+        "accuracies and areas of the whole map are estimated, with intervals.",
+        (),
+        role="input_file",
+    )
+    training_labels: tuple[str, ...] = option(
+        "The labels that the model was trained on: classical models learn from them and stand "
+        "beside it.",
+        (),
+        role="input_file",
+    )
+    training_input: tuple[str, ...] = option(
+        "The rasters of the training labels. Default: the rasters that are evaluated.",
+        (),
+        role="input_raster",
+    )
+    margin: float = margin_option()
+    seed: int = seed_option()
+    overlap: Optional[int] = overlap_option()
+    batch: Optional[int] = batch_option()
+    device: str = inference_device_option()
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()
+
+
+@dataclass(frozen=True)
+class LabelsJob(Job):
+    """Look at labels before any training."""
+
+    kind: ClassVar[str] = "labels"
+    summary: ClassVar[str] = "Say what labels there are, and how a fine-tuning would split them."
+    answers: ClassVar[bool] = True
+
+    input: tuple[str, ...] = inputs_option()
+    labels: tuple[str, ...] = labels_option()
+    task: str = option(
+        "What the labels say: a class, or one or several quantities.",
+        choices=("classification", "regression"),
+    )
+    field: tuple[str, ...] = field_option()
+    output: Optional[str] = option(
+        "Folder for a map of the parts of each scene: train, validation, test, left out.",
+        None,
+        role="output_directory",
+    )
+    student: str = option(
+        "What would be trained: what it sees decides how far the parts must lie apart.",
+        "tiny",
+        role="model",
+    )
+    tune: str = option(
+        "What would be trained beside the head: with a frozen encoder no validation part is "
+        "needed.",
+        "auto",
+        choices=("auto", "frozen", "last", "adapters", "full"),
+    )
+    split: str = option(
+        "What stays together when labels are held out for the test.",
+        "auto",
+        choices=("auto", "polygons", "blocks", "scenes", "random"),
+    )
+    test: float = option(
+        "Share of the labels that only test the model.", 0.2, minimum=0.0, maximum=0.8
+    )
+    validation: float = option(
+        "Share that tells when to stop where the encoder is trained.",
+        0.2,
+        minimum=0.05,
+        maximum=0.5,
+    )
+    buffer: Optional[int] = option(
+        "Pixels around test labels whose labels do not teach. Default: up to half of what the "
+        "student sees, as far as enough labels remain.",
+        None,
+        minimum=0,
+        maximum=100_000,
+    )
+    block: Optional[int] = option(
+        "Side of the blocks in pixels. Default: as large as the labels allow.",
+        None,
+        minimum=1,
+        maximum=100_000,
+    )
+    margin: float = margin_option()
+    seed: int = seed_option()
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()

@@ -1,0 +1,121 @@
+"""Looking at a scene with a student, without labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Optional
+
+from hyperkd.jobs.job import Job, option
+from hyperkd.jobs.options import (
+    bands_option,
+    batch_option,
+    format_option,
+    inference_device_option,
+    input_option,
+    margin_option,
+    memory_option,
+    model_option,
+    nodata_option,
+    overlap_option,
+    resume_option,
+    scale_option,
+    seed_option,
+    unreadable_option,
+)
+
+
+@dataclass(frozen=True)
+class AnomalyJob(Job):
+    """Find what a student cannot explain."""
+
+    kind: ClassVar[str] = "anomaly"
+    summary: ClassVar[str] = "Write how unexpected each pixel is, and which ones are anomalies."
+
+    input: str = input_option()
+    output: str = option(
+        "The score to write (GeoTIFF): the modified z-score of the reconstruction error, and "
+        "that error.",
+        role="output_raster",
+    )
+    mask: Optional[str] = option(
+        "The anomalies to write (GeoTIFF): 1 as expected, 2 anomaly.",
+        None,
+        role="output_raster",
+    )
+    model: str = model_option()
+    measure: str = option(
+        "Which error: the RMSE in reflectance, or the spectral angle, which ignores brightness "
+        "and is mostly noise where it is dark.",
+        "rmse",
+        choices=("rmse", "angle"),
+    )
+    threshold: float = option(
+        "Score from which on a pixel is an anomaly.", 3.5, minimum=0.1, maximum=1000.0
+    )
+    overlap: Optional[int] = overlap_option()
+    batch: Optional[int] = batch_option()
+    device: str = inference_device_option()
+    memory_mb: Optional[int] = memory_option()
+    resume: bool = resume_option()
+    unreadable: str = unreadable_option()
+    format: str = format_option()
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()
+
+
+@dataclass(frozen=True)
+class SimilarityJob(Job):
+    """Find places like these."""
+
+    kind: ClassVar[str] = "similarity"
+    summary: ClassVar[str] = "Write how like each pixel is to the places that features mark."
+
+    input: str = input_option()
+    places: str = option(
+        "Points, lines or polygons of what is looked for (file.gpkg|layername=x names one layer).",
+        role="input_file",
+    )
+    output: str = option(
+        "The likeness to write (GeoTIFF), from -1 to 1, the same.", role="output_raster"
+    )
+    model: str = model_option()
+    margin: float = margin_option()
+    seed: int = seed_option()
+    overlap: Optional[int] = overlap_option()
+    batch: Optional[int] = batch_option()
+    device: str = inference_device_option()
+    memory_mb: Optional[int] = memory_option()
+    resume: bool = resume_option()
+    unreadable: str = unreadable_option()
+    format: str = format_option()
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()
+
+
+@dataclass(frozen=True)
+class ClusterJob(Job):
+    """Group pixels that are alike."""
+
+    kind: ClassVar[str] = "cluster"
+    summary: ClassVar[str] = "Write a map of clusters of pixels whose embeddings are alike."
+
+    input: str = input_option()
+    output: str = option(
+        "The clusters to write (GeoTIFF), 1 to the number of classes, 0 no data.",
+        role="output_raster",
+    )
+    model: str = model_option()
+    classes: int = option("Number of clusters.", 8, minimum=2, maximum=254)
+    seed: int = seed_option()
+    overlap: Optional[int] = overlap_option()
+    batch: Optional[int] = batch_option()
+    device: str = inference_device_option()
+    memory_mb: Optional[int] = memory_option()
+    resume: bool = resume_option()
+    unreadable: str = unreadable_option()
+    format: str = format_option()
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()

@@ -1,0 +1,186 @@
+"""Fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Optional
+
+from hyperkd.jobs.job import Job, option
+from hyperkd.jobs.options import (
+    bands_option,
+    field_option,
+    inputs_option,
+    labels_option,
+    margin_option,
+    nodata_option,
+    scale_option,
+    seed_option,
+)
+
+
+@dataclass(frozen=True)
+class FinetuneJob(Job):
+    """Train a model for classes or quantities on labels."""
+
+    kind: ClassVar[str] = "finetune"
+    summary: ClassVar[str] = "Fine-tune a student on labels: a model for classes or quantities."
+
+    input: tuple[str, ...] = inputs_option()
+    labels: tuple[str, ...] = labels_option()
+    output: str = option(
+        "The model to write (.onnx); its checkpoint (.safetensors) is written beside it.",
+        role="output_file",
+    )
+    task: str = option(
+        "What the labels say: a class, or one or several quantities.",
+        choices=("classification", "regression"),
+    )
+    student: str = option(
+        "What to start from: a student's name, its checkpoint (.safetensors), or scratch (also "
+        "scratch:small, scratch:base) for random weights.",
+        "tiny",
+        role="model",
+    )
+    field: tuple[str, ...] = field_option()
+    report: Optional[str] = option(
+        "Folder for the accuracy report (report.html) and its figures (report.json).",
+        None,
+        role="output_directory",
+    )
+    seed: int = seed_option()
+    margin: float = margin_option()
+    colours: tuple[str, ...] = option(
+        "Colours of classes as value=#rrggbb. Default: those of the labels, or distinct ones.", ()
+    )
+    unit: tuple[str, ...] = option("Unit of each target, in the order of the fields.", ())
+    split: str = option(
+        "What stays together when labels are held out for the test: auto, polygons, blocks, "
+        "scenes; or random pixels, whose score is optimistic.",
+        "auto",
+        choices=("auto", "polygons", "blocks", "scenes", "random"),
+    )
+    test: float = option(
+        "Share of the labels that only test the model.", 0.2, minimum=0.0, maximum=0.8
+    )
+    validation: float = option(
+        "Share that tells when to stop where the encoder is trained; with a frozen encoder folds "
+        "of the training labels do that.",
+        0.2,
+        minimum=0.05,
+        maximum=0.5,
+    )
+    buffer: Optional[int] = option(
+        "Pixels around test labels whose labels do not teach. Default: up to half of what the "
+        "student sees, as far as enough labels remain.",
+        None,
+        minimum=0,
+        maximum=100_000,
+    )
+    block: Optional[int] = option(
+        "Side of the blocks in pixels. Default: as large as the labels allow.",
+        None,
+        minimum=1,
+        maximum=100_000,
+    )
+    folds: int = option(
+        "Test by so many folds (3 or more) instead of one test part; the final model then learns "
+        "from all labels.",
+        0,
+        minimum=0,
+        maximum=100,
+    )
+    refit: bool = option(
+        "After the test, train the model in the file on all labels, those of the test included.",
+        False,
+    )
+    tune: str = option(
+        "What is trained beside the head: nothing (frozen), the last blocks, adapters of low "
+        "rank, or the full encoder. auto: frozen, for random weights full.",
+        "auto",
+        choices=("auto", "frozen", "last", "adapters", "full"),
+    )
+    epochs: int = option(
+        "Passes over the labels at most; training stops by itself before.",
+        100,
+        minimum=0,
+        maximum=100_000,
+    )
+    learning_rate: Optional[float] = option(
+        "Largest learning rate. Default: what suits the kind of training.",
+        None,
+        minimum=1e-7,
+        maximum=1.0,
+    )
+    class_weights: str = option(
+        "How rare classes count: as often as they occur (none), by the root of that (sqrt), all "
+        "classes alike (balanced), or what folds of the training labels say (auto).",
+        "sqrt",
+        choices=("auto", "none", "sqrt", "balanced"),
+    )
+    label_smoothing: float = option(
+        "Share of the truth that all classes get alike.", 0.0, minimum=0.0, maximum=0.5
+    )
+    illumination: float = option(
+        "Augmentation: how much the brightness of spectra varies (standard deviation of its "
+        "logarithm).",
+        0.05,
+        minimum=0.0,
+        maximum=1.0,
+    )
+    noise: float = option(
+        "Augmentation: added noise, as a share of the noise of the scene.",
+        0.5,
+        minimum=0.0,
+        maximum=10.0,
+    )
+    band_dropout: float = option(
+        "Augmentation: chance that a tile loses some neighbouring bands, while the encoder is "
+        "trained.",
+        0.0,
+        minimum=0.0,
+        maximum=1.0,
+    )
+    last: int = option("Blocks that the tuning of the last blocks trains.", 2, minimum=1)
+    rank: int = option("Rank of the adapters.", 8, minimum=1, maximum=512)
+    previous: Optional[str] = option(
+        "An earlier model for classes whose probabilities at the labelled pixels are learnt too.",
+        None,
+        role="model",
+    )
+    previous_weight: float = option(
+        "Share of the loss that the earlier model's probabilities have.",
+        0.5,
+        minimum=0.0,
+        maximum=1.0,
+    )
+    teacher: Optional[str] = option(
+        "A teacher (stored, a published .pt file, or a stand-in .safetensors) whose features the "
+        "tokens follow while the encoder is trained.",
+        None,
+        role="teacher",
+    )
+    teacher_weight: float = option(
+        "Weight of the distance to the teacher's features.", 0.5, minimum=0.0, maximum=100.0
+    )
+    preview: Optional[str] = option(
+        "A small map (GeoTIFF) of what the model would say now, renewed while it is trained.",
+        None,
+        role="output_raster",
+    )
+    preview_extent: tuple[float, ...] = option(
+        "What the preview shows: xmin ymin xmax ymax in the reference system of the first raster; "
+        "at most 256 x 256 pixels around its centre. Default: the middle of that raster.",
+        (),
+    )
+    baselines: bool = option(
+        "Train classical models on the raw spectra too, and compare them on the same pixels.",
+        True,
+    )
+    device: str = option(
+        "Where to train: auto takes a GPU where PyTorch finds one.",
+        "auto",
+        choices=("auto", "cpu", "cuda"),
+    )
+    bands: Optional[str] = bands_option()
+    scale: Optional[float] = scale_option()
+    nodata: Optional[float] = nodata_option()

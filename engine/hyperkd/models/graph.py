@@ -1,0 +1,179 @@
+"""Surgery on ONNX graphs: cut down to one output, fold a map into what reads the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final, Optional
+
+import numpy as np
+
+from hyperkd.errors import HyperKDError
+from hyperkd.spectral.linear import Affine
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+PIXELS: Final = "pixels"
+
+# Inputs of a Resize: what is resized, the region, the scales, the sizes.
+_SCALES, _SIZES = 2, 3
+
+
+def cut(model: ModelProto, tensor: str, name: str) -> ModelProto:
+    """Return a model that computes one tensor and nothing else; its inputs stay.
+
+    Weights are copied once; onnx's own extractor copies them several times.
+
+    Args:
+        model: the whole, which is not changed.
+        tensor: what to compute, an output of a node.
+        name: how the new model calls it.
+    """
+    from onnx import ModelProto, TensorProto, helper
+
+    whole = model.graph
+    makers = {made: place for place, node in enumerate(whole.node) for made in node.output}
+    needed: set[str] = set()
+    kept: set[int] = set()
+    waiting = [tensor]
+    while waiting:
+        each = waiting.pop()
+        if each not in needed:
+            needed.add(each)
+            if each in makers:
+                kept.add(makers[each])
+                waiting += _read(whole.node[makers[each]])
+
+    small = ModelProto(ir_version=model.ir_version)
+    small.opset_import.extend(model.opset_import)
+    small.functions.extend(model.functions)
+    graph = small.graph
+    graph.name = whole.name
+    graph.node.extend(whole.node[place] for place in sorted(kept))
+    graph.input.extend(whole.input)
+    graph.initializer.extend(each for each in whole.initializer if each.name in needed)
+    known = [output for output in whole.output if output.name == tensor]
+    graph.output.append(
+        known[0] if known else helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    )
+    if name != tensor:
+        graph.output[0].name = name
+        for node in graph.node:
+            for names in (node.input, node.output):
+                for place, each in enumerate(names):
+                    if each == tensor:
+                        names[place] = name
+    return small
+
+
+def fold(graph: GraphProto, first_layer: Affine, model: str) -> None:
+    """Put ``first_layer`` into every convolution that reads the pixels, in place.
+
+    Args:
+        graph: then takes as many channels as ``first_layer`` has inputs.
+        first_layer: ``(C, sources)`` map to what the convolutions read now.
+        model: what to call it in messages.
+
+    Raises:
+        HyperKDError: ``bad_model`` where something else than a 1 x 1 convolution reads the
+            pixels, ``band_mismatch`` where ``first_layer`` gives another number of bands.
+    """
+    from onnx import numpy_helper
+
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    bands, sources = first_layer.matrix.shape
+    for node in _first_convolutions(graph, tensors, model):
+        weight, *bias = (
+            numpy_helper.to_array(tensors[name]).astype(np.float64) for name in node.input[1:]
+        )
+        if bands != weight.shape[1]:
+            raise HyperKDError(
+                "band_mismatch",
+                f"The first layer gives {bands} bands, the model takes {weight.shape[1]}.",
+                "Resample the raster's bands to the bands of the model's card.",
+            )
+        folded = first_layer.then(
+            Affine(weight[:, :, 0, 0], bias[0] if bias else np.zeros(len(weight)))
+        )
+        # New tensors: another node may read the old ones.
+        names = [f"{node.output[0]}.folded_{part}" for part in ("weight", "bias")]
+        for name, values in zip(names, (folded.matrix[:, :, None, None], folded.offset)):
+            graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
+        del node.input[1:]
+        node.input.extend(names)
+    drop_unused(graph)
+    pixels = next(value for value in graph.input if value.name == PIXELS)
+    pixels.type.tensor_type.shape.dim[1].dim_value = sources
+
+
+def drop_unused(graph: GraphProto) -> None:
+    """Drop the constants that no node reads, in place."""
+    read = {name for node in graph.node for name in _read(node)}
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name not in read:
+            del graph.initializer[place]
+
+
+def before_upsampling(model: ModelProto, output: str, factor: int) -> Optional[str]:
+    """Return the tensor that ``output`` is made of bilinearly, ``factor`` times as large.
+
+    None where the output is not made by just that.
+    """
+    from onnx import helper, numpy_helper
+
+    makers = {name: node for node in model.graph.node for name in node.output}
+    node = makers.get(output)
+    if node is None or node.op_type != "Resize" or len(node.input) <= _SCALES:
+        return None
+    scales = [t for t in model.graph.initializer if t.name == node.input[_SCALES]]
+    settings = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    plain = (
+        settings.get("mode") == b"linear"
+        and settings.get("coordinate_transformation_mode", b"half_pixel") == b"half_pixel"
+        and not settings.get("antialias")
+        and not any(node.input[_SIZES:])
+        and len(scales) == 1
+        and numpy_helper.to_array(scales[0]).tolist() == [1, 1, factor, factor]
+    )
+    return node.input[0] if plain else None
+
+
+def _first_convolutions(
+    graph: GraphProto, tensors: Mapping[str, TensorProto], model: str
+) -> list[NodeProto]:
+    """Return the nodes that read the pixels, all of them 1 x 1 convolutions."""
+    found = []
+    for node in graph.node:
+        # A shape of the pixels is their batch, rows and columns, whatever the bands.
+        if PIXELS not in _read(node) or node.op_type == "Shape":
+            continue
+        if not _is_spectral(node, tensors):
+            raise _no_stem(
+                f"The pixels of the model {model} go into {node.op_type} {node.name!r}, "
+                "which is no spectral stem (a 1 x 1 convolution)."
+            )
+        found.append(node)
+    if not found:
+        raise _no_stem(f"The model {model} does not read its pixels: it has no spectral stem.")
+    return found
+
+
+def _is_spectral(node: NodeProto, tensors: Mapping[str, TensorProto]) -> bool:
+    """Tell whether a node is a 1 x 1 convolution over all bands, with constant weights."""
+    if node.op_type != "Conv" or not all(name in tensors for name in node.input[1:]):
+        return False
+    groups = [attribute.i for attribute in node.attribute if attribute.name == "group"]
+    return list(tensors[node.input[1]].dims[2:]) == [1, 1] and groups in ([], [1])
+
+
+def _read(node: NodeProto) -> Iterator[str]:
+    """Yield the tensors that a node reads, those of its nested graphs included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for nested in graph.node:
+                yield from _read(nested)
+
+
+def _no_stem(message: str) -> HyperKDError:
+    return HyperKDError("bad_model", message, "Take another copy of the model, or export it again.")

@@ -1,0 +1,52 @@
+"""The seal of a model file: a checksum of what was written, which neither format keeps itself.
+
+A flipped bit in the weights of an ONNX or safetensors file changes answers a little and
+nothing notices. The seal of an ONNX file is its last entry of metadata and tells the
+checksum of all bytes before it; files without one, of earlier versions, are read too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+SEAL_KEY: Final = "hyperkd.sha256"
+# Of the card in the header of a checkpoint; SEAL_KEY is that of its tensors.
+CARD_SEAL_KEY: Final = "hyperkd.card.sha256"
+
+
+def sealed(model: ModelProto) -> bytes:
+    """Return the content of a model's file with a seal; one that it has already is taken off."""
+    kept = [entry for entry in model.metadata_props if entry.key != SEAL_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    content: bytes = model.SerializeToString()
+    return content + _seal(hashlib.sha256(content).hexdigest())
+
+
+def is_intact(model: ModelProto, content: bytes) -> bool:
+    """Tell whether ``content``, parsed as ``model``, is what was sealed, if it was at all."""
+    stated = [entry.value for entry in model.metadata_props if entry.key == SEAL_KEY]
+    if not stated:
+        return True
+    seal = _seal(stated[-1])
+    before = memoryview(content)[: -len(seal)]
+    return content.endswith(seal) and hashlib.sha256(before).hexdigest() == stated[-1]
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text as hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _seal(digest: str) -> bytes:
+    """Return one entry of metadata; appended to a file of protobuf it becomes its last one."""
+    from onnx import ModelProto
+
+    tail = ModelProto()
+    tail.metadata_props.add(key=SEAL_KEY, value=digest)
+    content: bytes = tail.SerializeToString()
+    return content

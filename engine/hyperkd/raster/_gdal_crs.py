@@ -1,0 +1,61 @@
+"""Coordinate reference systems, and GDAL's three switches for exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from osgeo import ogr, osr
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """Let ogr and osr raise, as gdal does, for the time of one call.
+
+    GDAL stacks the three switches: one that stayed on here would keep a sink from
+    switching gdal's off and on when it closes a file.
+    """
+    switched = [module for module in (ogr, osr) if not module.GetUseExceptions()]
+    for module in switched:
+        module.UseExceptions()
+    try:
+        yield
+    finally:
+        for module in reversed(switched):
+            module.DontUseExceptions()
+
+
+@raising()
+def same_crs(first_wkt: str, second_wkt: str) -> bool:
+    """Return whether two coordinate reference systems mean the same for coordinates x, y."""
+    if not first_wkt or not second_wkt:
+        return first_wkt == second_wkt
+    return bool(reference_of(first_wkt).IsSame(reference_of(second_wkt)))
+
+
+@raising()
+def crs_name(crs_wkt: str) -> str:
+    """Return how people call a coordinate reference system."""
+    return called(reference_of(crs_wkt)) if crs_wkt else "no coordinate reference system"
+
+
+def reference_of(crs_wkt: str) -> Any:
+    """Return the reference system of a raster, x before y."""
+    reference = osr.SpatialReference()
+    reference.ImportFromWkt(crs_wkt)
+    # A geotransform gives x and y, whatever the order of axes in the system's definition.
+    reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    return reference
+
+
+def known(reference: Any) -> Any:
+    """Return a reference system, None where it is one of GeoPackage's two words for none."""
+    undefined = ("Undefined geographic SRS", "Undefined Cartesian SRS")
+    return None if reference is None or reference.GetName() in undefined else reference
+
+
+def called(reference: Any) -> str:
+    """Return how people call a reference system."""
+    authority, code = reference.GetAuthorityName(None), reference.GetAuthorityCode(None)
+    return f"{authority}:{code}" if authority and code else str(reference.GetName())

@@ -1,0 +1,144 @@
+"""Vector files: which there are, how their layers are named, and how one is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from osgeo import gdal, ogr
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster._gdal_open import refuse_remote
+
+# Nothing leaves the machine: no driver that reaches for a server or a database.
+_SERVICES = frozenset(
+    (
+        *("EEDA", "OGCAPI", "ODBC", "MSSQLSpatial", "OGR_OGDI", "PostgreSQL", "MySQL", "GPSBabel"),
+        *("WFS", "OAPIF", "Elasticsearch", "Carto", "AmigoCloud", "PLSCENES", "CSW", "NGW", "HTTP"),
+        *("GMLAS", "MongoDBv3", "OCI", "HANA", "CouchDB", "Cloudant", "GFT", "SOSI"),
+    )
+)
+
+
+def is_vector(path: str) -> bool:
+    """Return whether a label file is a vector layer; ``|`` begins its options."""
+    path = path.partition("|")[0]
+    refuse_remote(path)
+    try:
+        dataset = open_vector(path)
+    except RuntimeError:  # GDAL's way to say that no vector driver knows the file
+        return False
+    return bool(dataset.GetLayerCount())
+
+
+def layer_paths(path: str) -> list[str]:
+    """Return a path for each layer with geometries; the path itself where it names a layer.
+
+    Raises:
+        HyperKDError: ``bad_labels``, or ``unsupported_raster`` for a file on a network.
+    """
+    file, options = split_path(path)
+    if "layername" in options or "layerid" in options:
+        return [path]
+    refuse_remote(file)
+    try:
+        dataset = open_vector(file)
+    except RuntimeError as error:
+        raise unreadable(file, error) from error
+    layers = (dataset.GetLayer(index) for index in range(dataset.GetLayerCount()))
+    return [
+        path.replace(file, f"{file}|layername={layer.GetName()}", 1)
+        for layer in layers
+        if layer.GetGeomType() != ogr.wkbNone
+    ]
+
+
+def open_vector(path: str) -> Any:
+    """Return the open dataset; ``RuntimeError`` where no local driver knows the file."""
+    drivers = (gdal.GetDriver(index) for index in range(gdal.GetDriverCount()))
+    local = [
+        driver.ShortName
+        for driver in drivers
+        if driver.GetMetadataItem("DCAP_VECTOR") and driver.ShortName not in _SERVICES
+    ]
+    dataset = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_VERBOSE_ERROR, allowed_drivers=local)
+    if dataset is None:  # without exceptions, which are process-wide
+        raise RuntimeError(gdal.GetLastErrorMsg())
+    return dataset
+
+
+def split_path(path: str) -> tuple[str, dict[str, str]]:
+    """Return the file and the options that QGIS writes behind ``|``.
+
+    Raises:
+        HyperKDError: ``bad_labels`` for an unknown option.
+    """
+    file, *parts = path.split("|")
+    options = {}
+    for number, part in enumerate(parts):
+        key, _, value = part.partition("=")
+        if key.lower() == "subset":  # the last one, and it may contain anything
+            options["subset"] = "|".join(parts[number:]).partition("=")[2]
+            break
+        if key.lower() not in ("layername", "layerid"):
+            raise HyperKDError(
+                "bad_labels",
+                f"{path} has the option {part!r}.",
+                "Known are |layername=NAME, |layerid=NUMBER and |subset=FILTER.",
+                path=file,
+            )
+        options[key.lower()] = value
+    return file, options
+
+
+def choose_layer(dataset: Any, path: str, options: Mapping[str, str]) -> tuple[Any, bool]:
+    """Return the layer that is meant, and whether the file has others.
+
+    Raises:
+        HyperKDError: ``bad_labels`` where there is none, or nobody says which.
+    """
+    layers = [dataset.GetLayer(index) for index in range(dataset.GetLayerCount())]
+    if "layername" in options:
+        layers = [layer for layer in layers if layer.GetName() == options["layername"]]
+    elif "layerid" in options:
+        wanted = options["layerid"]
+        layers = [layer for index, layer in enumerate(layers) if str(index) == wanted]
+    else:
+        layers = [layer for layer in layers if layer.GetGeomType() != ogr.wkbNone]
+    names = [dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())]
+    if not layers:
+        asked = ", ".join(f"{key} {value}" for key, value in options.items() if key != "subset")
+        raise HyperKDError(
+            "bad_labels",
+            f"{path} has no layer {asked}; its layers are {', '.join(names)}."
+            if asked
+            else f"{path} is a table without geometries.",
+            "Choose one of its layers." if asked else "Give polygons, lines or points.",
+            path=path,
+        )
+    if len(layers) > 1:
+        raise HyperKDError(
+            "bad_labels",
+            f"{path} has {len(layers)} layers: {', '.join(layer.GetName() for layer in layers)}.",
+            f"Say which one: {path}|layername={layers[0].GetName()}",
+            path=path,
+        )
+    if layers[0].GetGeomType() == ogr.wkbNone:
+        raise HyperKDError(
+            "bad_labels",
+            f"{path} is a table without geometries.",
+            "Give polygons, lines or points.",
+            path=path,
+        )
+    return layers[0], len(names) > 1
+
+
+def unreadable(path: str, error: RuntimeError) -> HyperKDError:
+    """Return the coded error for a vector file that breaks off or is none."""
+    reason = str(error).replace(f"{path}: ", "").strip().rstrip(".")
+    return HyperKDError(
+        "bad_labels",
+        f"{path} cannot be read as a vector layer: {reason}.",
+        "Check the path and open the file in QGIS.",
+        path=path,
+    )

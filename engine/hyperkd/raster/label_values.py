@@ -1,0 +1,263 @@
+"""From field values to classes and targets: what may stand in a field, and legends."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.label_marks import plural, some
+
+ClassValue = Union[int, str]
+
+# Colours that people with any of the common colour vision deficiencies tell apart:
+# Okabe and Ito (2008), without black, in an order that suits land cover maps; then
+# the same hues lighter and darker for long legends.
+_OKABE_ITO = ("#009e73", "#e69f00", "#56b4e9", "#d55e00", "#0072b2", "#f0e442", "#cc79a7")
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+
+# Class maps are uint8 with 0 for no data.
+MAX_CLASSES = 255
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """A class of the labels.
+
+    Attributes:
+        name: how people call it.
+        value: what stands in the labels.
+        colour: ``#rrggbb``.
+    """
+
+    name: str
+    value: ClassValue
+    colour: str
+
+
+@dataclass(eq=False)
+class ClassTable:
+    """The classes met so far, in the order in which they were met.
+
+    A value is met first as whatever the file holds; text and numbers do not mix.
+    """
+
+    _codes: dict[ClassValue, int] = field(default_factory=dict)
+    _names: dict[ClassValue, tuple[str, str]] = field(default_factory=dict)
+    _colours: dict[ClassValue, str] = field(default_factory=dict)
+    _first: dict[str, str] = field(default_factory=dict)
+
+    def code(self, value: ClassValue, where: str) -> int:
+        """Return the number of a class that is found in the file ``where``."""
+        if value not in self._codes:
+            kind = "text" if isinstance(value, str) else "numbers"
+            other = "numbers" if kind == "text" else "text"
+            self._first.setdefault(kind, where)
+            if other in self._first:
+                raise HyperKDError(
+                    "bad_labels",
+                    f"The classes in {where} are {kind}, those in {self._first[other]} {other}.",
+                    "Give all label files the same class values.",
+                )
+            self._codes[value] = len(self._codes)
+        return self._codes[value]
+
+    def describe(self, names: Mapping[int, str], colours: Mapping[int, str], where: str) -> None:
+        """Keep what a class raster says about its values."""
+        for value, name in names.items():
+            known, file = self._names.setdefault(value, (name, where))
+            if known != name:
+                raise HyperKDError(
+                    "bad_labels",
+                    f"The value {value} means {known} in {file}, but {name} in {where}.",
+                    "Give all class rasters the same legend.",
+                )
+        for value, colour in colours.items():
+            self._colours.setdefault(value, colour)
+
+    @property
+    def values(self) -> list[ClassValue]:
+        """All values, by code."""
+        return list(self._codes)
+
+    def name(self, code: int) -> str:
+        """Return how people call a class."""
+        value = self.values[code]
+        return self._names.get(value, (str(value), ""))[0]
+
+    def legend(self, codes: Sequence[int], colours: Mapping[str, str]) -> tuple[LabelClass, ...]:
+        """Return classes with their colours.
+
+        Args:
+            codes: which, in the order wanted.
+            colours: the user's word, ``#rrggbb`` by value or name.
+
+        Raises:
+            HyperKDError: ``bad_labels`` for a colour that is none.
+        """
+        chosen: list[Optional[str]] = []
+        for code in codes:
+            value, name = self.values[code], self.name(code)
+            colour = colours.get(str(value), colours.get(name, self._colours.get(value)))
+            if colour is not None and not _HEX.fullmatch(colour):
+                raise HyperKDError(
+                    "bad_labels",
+                    f"The class {name} has the colour {colour!r}.",
+                    "Write colours as #rrggbb, for instance #009e73.",
+                )
+            chosen.append(colour and colour.lower())
+        free = [colour for colour in palette(len(codes) * 2) if colour not in chosen]
+        return tuple(
+            LabelClass(self.name(code), self.values[code], colour or free.pop(0))
+            for code, colour in zip(codes, chosen)
+        )
+
+
+def palette(count: int) -> list[str]:
+    """Return ``count`` different colours, the first seven safe for colour-blind readers."""
+    colours: list[str] = []
+    level = 0
+    while len(colours) < count:
+        # 0, then 1/2 lighter, 1/2 darker, 1/4 lighter, 3/4 lighter, ...
+        share = 0.0 if level == 0 else _van_der_corput((level + 1) // 2)
+        towards = 255 if level % 2 else 0
+        for base in _OKABE_ITO:
+            rgb = (int(base[i : i + 2], 16) for i in (1, 3, 5))
+            mixed = (round(c + (towards - c) * share) for c in rgb)
+            colour = "#" + "".join(f"{c:02x}" for c in mixed)
+            if colour not in colours:
+                colours.append(colour)
+        level += 1
+    return colours[:count]
+
+
+def _van_der_corput(number: int) -> float:
+    """Return 1/2, 1/4, 3/4, 1/8, ...: evenly spread however many are taken."""
+    share, step = 0.0, 0.5
+    while number:
+        share += step * (number & 1)
+        number, step = number >> 1, step / 2
+    return share
+
+
+def class_value(raw: Union[str, int, float, None], name: str, where: str) -> Optional[ClassValue]:
+    """Return the class that stands in a field, None where the field is empty.
+
+    Raises:
+        HyperKDError: ``bad_labels`` for a number that is not whole.
+    """
+    if raw is None:
+        return None
+    if isinstance(raw, str):
+        return raw.strip() or None
+    if isinstance(raw, float):
+        if math.isnan(raw):
+            return None
+        if not raw.is_integer():
+            raise HyperKDError(
+                "bad_labels",
+                f"The field {name} of {where} holds {raw:g}, which is no class.",
+                "Classes are text or whole numbers; for a quantity choose the task regression.",
+                field=name,
+            )
+    return int(raw)
+
+
+def target_value(
+    raw: Union[str, int, float, None], name: str, where: str, feature: str
+) -> Optional[float]:
+    """Return the number that stands in a field, None where it is empty, NaN or infinite.
+
+    Raises:
+        HyperKDError: ``bad_labels`` for text that is no number.
+    """
+    if isinstance(raw, str) and raw.strip():
+        try:
+            raw = float(raw)
+        except ValueError as error:
+            raise HyperKDError(
+                "bad_labels",
+                f"The field {name} of {where} holds the text {raw!r} ({feature}), "
+                "but a regression needs numbers.",
+                "Choose a numeric field, or the task classification for a field of classes.",
+                field=name,
+            ) from error
+    if raw is None or isinstance(raw, str) or not math.isfinite(raw):
+        return None
+    return float(raw)
+
+
+def require_fields(
+    wanted: Sequence[str], fields: Mapping[str, str], where: str, task: str
+) -> tuple[str, ...]:
+    """Return the fields to read from a layer.
+
+    Args:
+        wanted: names the user gave; none: the only field that can be meant.
+        fields: kind by name of all fields of the layer.
+        where: how messages call the layer.
+        task: ``classification`` or ``regression``.
+
+    Raises:
+        HyperKDError: ``bad_labels`` where a field is missing, of no use for the
+            task, or nobody says which of several is meant.
+    """
+    use = ("text", "integer", "number")
+    shown = ", ".join(f"{name} ({kind})" for name, kind in fields.items()) or "none at all"
+    if not wanted:
+        fit = [name for name, kind in fields.items() if kind in use]
+        if len(fit) != 1:
+            raise HyperKDError(
+                "bad_labels",
+                f"Which field of {where} holds the labels? Its fields are {shown}.",
+                "Name the field.",
+            )
+        return (fit[0],)
+    if task == "classification" and len(wanted) > 1:
+        raise HyperKDError(
+            "bad_labels",
+            f"{len(wanted)} fields were given ({', '.join(wanted)}), but a pixel has one class.",
+            "Name one field, or choose the task regression for several targets.",
+        )
+    for name in wanted:
+        if name not in fields:
+            near = difflib.get_close_matches(name.lower(), [n.lower() for n in fields], 1)
+            meant = next((n for n in fields if near and n.lower() == near[0]), None)
+            raise HyperKDError(
+                "bad_labels",
+                f"{where} has no field {name}; its fields are {shown}.",
+                f"Did you mean {meant}?" if meant else "Name one of them.",
+                field=name,
+            )
+        if fields[name] not in use:
+            raise HyperKDError(
+                "bad_labels",
+                f"The field {name} of {where} is neither text nor a number.",
+                f"Its fields are {shown}.",
+                field=name,
+            )
+    return tuple(wanted)
+
+
+def sort_key(value: ClassValue) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """Return what sorts classes as people count: 2 before 10, also inside of text."""
+    if not isinstance(value, str):
+        return ((1, value, ""),), ""
+    parts = re.split(r"(\d+)", value)
+    return tuple((1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts), value
+
+
+def similar_names(classes: Sequence[LabelClass]) -> list[str]:
+    """Return a sentence for each set of classes that differ in letter case alone."""
+    by_name: dict[str, list[str]] = {}
+    for item in classes:
+        by_name.setdefault(item.name.casefold(), []).append(item.name)
+    return [
+        f"{plural(len(names), 'class', 'classes')} differ in letter case only: {some(names)}."
+        for names in by_name.values()
+        if len(names) > 1
+    ]

@@ -1,0 +1,311 @@
+"""The job ``finetune``: a scene and labels in; a model, its checkpoint and a report out."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import torch
+
+from hyperkd.assess.report import write_report
+from hyperkd.assess.split_parts import TRAIN, Split
+from hyperkd.assess.splits import k_folds, split_labels
+from hyperkd.errors import HyperKDError
+from hyperkd.models.card import ModelCard
+from hyperkd.partial import PartialFile
+from hyperkd.raster.labels import Labels, read_labels
+from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.spectral.sensors import given_bands
+from hyperkd.training.checkpoint import save_checkpoint
+from hyperkd.training.export import export_model
+from hyperkd.training.finetune_assess import Judgement, answer_tests, judge
+from hyperkd.training.finetune_base import load_base
+from hyperkd.training.finetune_card import card_of, with_card
+from hyperkd.training.finetune_fit import Fit, fit
+from hyperkd.training.finetune_request import Request, device_of
+from hyperkd.training.map_preview import MapPreview
+from hyperkd.types import Reporter
+
+# Of a new encoder, whose sizes are known but not what it will see.
+_SCRATCH_FIELD_PX = 64
+
+
+def finetune(report: Reporter, **fields: Any) -> dict[str, Any]:
+    """Train a model for classes or quantities on labels, and tell how good it is.
+
+    Args:
+        report: is told stages, progress, metrics, and what was written.
+        fields: see ``Request``.
+
+    Raises:
+        HyperKDError: ``bad_job``; ``no_labels``, ``bad_labels`` and
+            ``class_missing_in_split`` for the labels; ``bad_model`` for the student;
+            ``band_mismatch`` where a scene does not cover its bands; ``bad_training``;
+            ``out_of_memory``; ``cancelled``; what reading and writing raise. No output
+            is left then.
+    """
+    request = Request(**fields)
+    request.check()
+    device = device_of(request.device)
+    try:
+        with ExitStack() as stack:
+            report.stage("Opening")
+            sources = [
+                stack.enter_context(
+                    open_raster(
+                        path,
+                        bands=given_bands(request.bands),
+                        scale=request.scale,
+                        nodata=request.nodata,
+                    )
+                )
+                for path in request.input
+            ]
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hyperkd-")))
+            return _FineTuning(request, sources, device, folder, report).run()
+    except torch.OutOfMemoryError as error:
+        raise HyperKDError(
+            "out_of_memory",
+            f"The GPU has too little memory: {str(error).splitlines()[0]}",
+            "Train on the CPU (--device cpu), or with a frozen encoder (--tune frozen).",
+        ) from error
+
+
+class _FineTuning:
+    """One run of the job."""
+
+    def __init__(
+        self,
+        request: Request,
+        sources: Sequence[RasterSource],
+        device: str,
+        folder: Path,
+        report: Reporter,
+    ) -> None:
+        self.request, self.sources, self.report = request, sources, report
+        self.folder = folder
+        self.settings = request.settings(device)
+        # Refused before anything is read that takes long.
+        self.field_px = _SCRATCH_FIELD_PX
+        if not request.is_new:
+            self.field_px = load_base(request.student).card.receptive_field_px
+        self.frozen = request.tune == "frozen" or (request.tune == "auto" and not request.is_new)
+        self.preview: Optional[MapPreview] = None
+
+    def run(self) -> dict[str, Any]:
+        """Read, split, train, judge, write, and return the summary of the job."""
+        request, report = self.request, self.report
+        labels = read_labels(
+            self.sources,
+            request.labels,
+            task=request.task,
+            fields=request.field,
+            margin_px=request.margin,
+            colours=request.class_colours(),
+            report=report,
+        )
+        if request.preview is not None:
+            extent = request.preview_extent
+            self.preview = MapPreview(request.preview, self.sources[0], extent, labels, report)
+        report.stage("Splitting the labels")
+        splits = self._splits(labels)
+        rounds, fitted = [], None
+        for number, split in enumerate(splits):
+            if len(splits) > 1:
+                report.log("info", f"Fold {number + 1} of {len(splits)}.")
+            fitted = self._fit(labels, split, None)
+            if any((part == 2).any() for part in split.parts):
+                model, _ = self._export(fitted, labels, split, f"{number}.onnx")
+                temperature = fitted.temperature
+                rounds.append(answer_tests(model, self.sources, labels, split, temperature, report))
+        if fitted is None:
+            raise ValueError("a split gives at least one round")
+        split = splits[-1]
+        if len(splits) > 1 or request.refit:
+            report.log("info", "Training the final model on all labels.")
+            # Settings that the folds chose last serve all labels; a single split keeps its own.
+            split = _everything(splits[-1])
+            fitted = self._fit(labels, split, fitted if len(splits) == 1 else None)
+        model, card = self._export(fitted, labels, split, "final.onnx")
+        judged = None
+        if rounds:
+            judged = judge(
+                rounds,
+                card,
+                self.sources,
+                labels,
+                request.seed,
+                report,
+                with_baselines=request.baselines,
+            )
+            card = dataclasses.replace(card, metrics=judged.metrics(self._protocol(splits)))
+        return self._finish(labels, splits, fitted, model, card, judged)
+
+    def _splits(self, labels: Labels) -> list[Split]:
+        request = self.request
+        same: dict[str, Any] = {
+            "method": request.split,
+            "buffer_px": request.buffer,
+            "receptive_field_px": self.field_px,
+            "seed": request.seed,
+            "block_px": request.block,
+        }
+        if request.folds:
+            return k_folds(labels, folds=request.folds, validation=not self.frozen, **same)
+        # A frozen encoder needs no validation part: folds of the train part choose.
+        validation = 0.0 if self.frozen else request.validation
+        shares = (1 - request.test - validation, validation, request.test)
+        return [split_labels(labels, shares=shares, **same)]
+
+    def _fit(self, labels: Labels, split: Split, earlier: Optional[Fit]) -> Fit:
+        return fit(
+            self.sources,
+            labels,
+            split,
+            student=self.request.student,
+            settings=self.settings,
+            seed=self.request.seed,
+            found=None if earlier is None else earlier.found,
+            preview=self.preview,
+            report=self.report,
+        )
+
+    def _export(
+        self, fitted: Fit, labels: Labels, split: Split, name: str
+    ) -> tuple[Path, ModelCard]:
+        request, path = self.request, self.folder / name
+        self.report.check_cancelled()
+        self.report.stage("Exporting to ONNX")
+        card = card_of(
+            fitted,
+            Path(request.output).stem,
+            labels,
+            split,
+            self.sources,
+            self.settings,
+            request.seed,
+            request.unit,
+        )
+        return path, export_model(fitted.model, card, path)
+
+    def _protocol(self, splits: Sequence[Split]) -> str:
+        split = splits[0]
+        kept = {
+            "polygons": "whole polygons, lines or points",
+            "blocks": f"whole blocks of {split.block_px} px",
+            "scenes": "whole scenes",
+            "random": "single pixels, which is optimistic",
+        }[split.method]
+        buffer = f", a buffer of {split.buffer_px} px around them left out"
+        if len(splits) > 1:
+            return (
+                f"{len(splits)}-fold cross-validation: {kept} were held out in turn{buffer}, and "
+                "each answered by an exported model that had not seen them. The model in the "
+                "file learned from all labels."
+            )
+        told = (
+            f"Held out were {kept}{buffer}. The exported model answered at their pixels, seams "
+            "and blending of tiles included."
+        )
+        if self.request.refit:
+            told += " Afterwards the model in the file learned from all labels."
+        return told
+
+    def _finish(
+        self,
+        labels: Labels,
+        splits: Sequence[Split],
+        fitted: Fit,
+        model: Path,
+        card: ModelCard,
+        judged: Optional[Judgement],
+    ) -> dict[str, Any]:
+        """Write model, checkpoint and report, and return the summary."""
+        request, report = self.request, self.report
+        report.check_cancelled()
+        report.stage("Writing the model")
+        content = with_card(model, card)
+        with PartialFile(request.output) as part:
+            Path(part.temporary).write_bytes(content)
+            save_checkpoint(request.checkpoint, fitted.model, card)
+        if request.report_folder is not None and judged is not None:
+            self._write_report(request.report_folder, labels, splits, fitted, card, judged)
+        report.artifact("output", request.output)
+        report.artifact("checkpoint", str(request.checkpoint))
+        stopped = fitted.found.stopped or (fitted.tuned is not None and fitted.tuned.stopped)
+        return {
+            "output": request.output,
+            "checkpoint": str(request.checkpoint),
+            "model": card.name,
+            "task": card.task,
+            "classes": [item["name"] for item in card.classes],
+            "targets": [item["name"] for item in card.targets],
+            "labelled_pixels": len(labels),
+            "split": splits[0].method,
+            "folds": len(splits) if len(splits) > 1 else 0,
+            "optimistic": any(split.optimistic for split in splits),
+            "tune": fitted.tune,
+            "linear": dataclasses.asdict(fitted.found.plan),
+            "held_out": dict(fitted.scores),
+            "metrics": dict(card.metrics),
+            "temperature": card.temperature,
+            "seconds": round(fitted.seconds, 1),
+            "stopped_early": stopped,
+            "notes": [*labels.notes, *splits[0].notes, *fitted.notes],
+        }
+
+    def _write_report(
+        self,
+        folder: str,
+        labels: Labels,
+        splits: Sequence[Split],
+        fitted: Fit,
+        card: ModelCard,
+        judged: Judgement,
+    ) -> None:
+        request = self.request
+        self.report.stage("Writing the report")
+        write_report(
+            folder,
+            judged.assessment,
+            title=f"Accuracy of {card.name}",
+            about=_about(request, labels, fitted, card),
+            protocol=self._protocol(splits),
+            optimistic=any(split.optimistic for split in splits),
+            comparisons=judged.comparisons,
+            split=splits[0].summary(),
+            history=fitted.history,
+            spectra=judged.spectra,
+            notes=(*labels.notes, *fitted.notes, *judged.notes),
+            report=self.report,
+        )
+
+
+def _everything(split: Split) -> Split:
+    """Return the split with all pixels in the train part."""
+    parts = tuple(np.full_like(part, TRAIN) for part in split.parts)
+    return dataclasses.replace(split, parts=parts, counts={}, notes=())
+
+
+def _about(request: Request, labels: Labels, fitted: Fit, card: ModelCard) -> Mapping[str, str]:
+    head = fitted.model.head.config
+    looks = ["the pixel's spectrum"]
+    looks += ["its eight neighbours"] * head.neighbours + ["the student's tokens"] * head.tokens
+    facts = {
+        "model": f"{card.name} ({card.task})",
+        "student": fitted.base.card.name,
+        "encoder": fitted.tune,
+        "looks at": ", ".join(looks),
+        "scenes": ", ".join(Path(path).name for path in request.input),
+        "labels": ", ".join(Path(path).name for path in request.labels),
+        "labelled pixels": f"{len(labels):,}",
+        "seed": str(request.seed),
+    }
+    if request.field:
+        facts["fields"] = ", ".join(request.field)
+    return facts

@@ -1,0 +1,91 @@
+"""``hyperkd:anomaly``: pixels that their surroundings do not explain."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingOutputNumber
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+from .declare import JobParameters
+
+OUTPUT = "OUTPUT"
+MASK = "MASK"
+
+
+class AnomalyAlgorithm(EngineAlgorithm):
+    """Scores how unexpected each pixel is, by a threshold that anomalies do not move."""
+
+    NAME = "anomaly"
+    KIND = "anomaly"
+    GROUP = "run"
+    NEEDS = ("reconstruction",)
+    STYLES = {OUTPUT: "score", MASK: "classes"}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Find anomalies")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Marks pixels that a student cannot explain from their surroundings.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr(
+            "hyperspectral,anomaly,outlier,target detection,reconstruction error,unusual,enmap"
+        )
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return (
+            tr(
+                "<p>A student predicts every place of the scene from its surroundings. Where that "
+                "fails more than is usual in this scene, the place is unusual: another material, "
+                "a faulty pixel, a sharp edge.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
+                "reflectance is known.</p>"
+                "<h3>Student</h3>"
+                "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
+                "<h3>Error</h3>"
+                "<p><i>rmse</i> in reflectance, or the spectral <i>angle</i>, which ignores "
+                "brightness but is mostly noise over water and in shadow.</p>"
+                "<h3>Threshold</h3>"
+                "<p>How many robust standard deviations above the median of the scene an "
+                "anomaly lies; 3.5 is usual. The run tells which error that is and how many "
+                "pixels are beyond it.</p>"
+                "<h3>Anomaly score</h3>"
+                "<p>Band 1 the score, band 2 the error. The colours end at a score of 7 in every "
+                "scene, so that maps compare.</p>"
+                "<h3>Anomalies</h3>"
+                "<p>A map of 1 (as expected) and 2 (anomaly); not written unless you ask.</p>"
+            )
+            + parameters.band_overrides_help()
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
+        made = [
+            parameters.input_raster(),
+            parameters.model(),
+            job.make("measure", tr("Error")),
+            job.make("threshold", tr("Threshold")),
+            *parameters.run_parameters(job),
+        ]
+        outputs = [
+            job.output("output", tr("Anomaly score")),
+            job.output("mask", tr("Anomalies"), by_default=False),
+        ]
+        for parameter in [*made, *job.rest([*made, *outputs]), *outputs]:
+            self.addParameter(parameter)
+        self.addOutput(QgsProcessingOutputNumber("ANOMALIES", tr("Pixels that are anomalies")))
+        self.addOutput(QgsProcessingOutputNumber("SHARE", tr("Their share of all pixels")))
+        self.addOutput(QgsProcessingOutputNumber("MEDIAN_ERROR", tr("Median error")))
+        self.addOutput(QgsProcessingOutputNumber("THRESHOLD_ERROR", tr("Error at the threshold")))
+        for output in parameters.run_outputs():
+            self.addOutput(output)

@@ -1,0 +1,86 @@
+"""``hyperkd:classify``: a fine-tuned model's class map, and how sure it is."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingOutputString
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+from .declare import JobParameters
+
+OUTPUT = "OUTPUT"
+PROBABILITIES = "PROBABILITIES"
+UNCERTAINTY = "UNCERTAINTY"
+
+
+class ClassifyAlgorithm(EngineAlgorithm):
+    """Maps classes with a fine-tuned model."""
+
+    NAME = "classify"
+    KIND = "predict"
+    GROUP = "run"
+    NEEDS = ("logits",)
+    STYLES = {OUTPUT: "classes", PROBABILITIES: "probabilities", UNCERTAINTY: "uncertainty"}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Classify scene")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Maps the classes that a model was fine-tuned on, with probabilities.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr(
+            "hyperspectral,classification,land cover,class map,probability,uncertainty,entropy,"
+            "predict,inference,deep learning,enmap"
+        )
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return (
+            tr(
+                "<p>Runs a model that was fine-tuned for classification over a hyperspectral "
+                "scene.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
+                "reflectance is known. Other sensors than the model's are resampled on the "
+                "fly; one that covers too little of its spectrum is refused.</p>"
+                "<h3>Model</h3>"
+                "<p>The name of a model of the store (<i>Plugins › HyperKD › Models…</i>), or an "
+                "<i>.onnx</i> file. <i>Fine-tune</i> makes one from your labels.</p>"
+                "<h3>Class map</h3>"
+                "<p>A GeoTIFF of bytes with the names and colours of the classes; 0 is no "
+                "data.</p>"
+                "<h3>Probabilities</h3>"
+                "<p>One band per class. They are calibrated where the fine-tuning had labels to "
+                "calibrate with.</p>"
+                "<h3>Uncertainty</h3>"
+                "<p>Band 1 is the margin between the two most probable classes (0 is a tie), "
+                "band 2 the entropy of all (0 is certain). Look there before you trust a "
+                "border.</p>"
+            )
+            + parameters.band_overrides_help()
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
+        self.addParameter(parameters.input_raster())
+        self.addParameter(job.make("model", tr("Model (name or .onnx file)")))
+        self.addParameter(
+            job.make("probability_type", tr("Probabilities are stored as"), folded=True)
+        )
+        for parameter in parameters.run_parameters(job):
+            self.addParameter(parameter)
+        self.addParameter(job.output("output", tr("Class map")))
+        self.addParameter(job.output("probabilities", tr("Probabilities"), by_default=False))
+        self.addParameter(job.output("uncertainty", tr("Uncertainty"), by_default=False))
+        self.addOutput(QgsProcessingOutputString("CLASSES", tr("Pixels of each class")))
+        for output in parameters.run_outputs():
+            self.addOutput(output)

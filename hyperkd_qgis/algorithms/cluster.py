@@ -1,0 +1,77 @@
+"""``hyperkd:cluster``: groups of pixels that are alike."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingOutputNumber, QgsProcessingOutputString
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+from .declare import JobParameters
+
+OUTPUT = "OUTPUT"
+
+
+class ClusterAlgorithm(EngineAlgorithm):
+    """Finds groups of pixels whose embeddings are alike, without labels."""
+
+    NAME = "cluster"
+    KIND = "cluster"
+    GROUP = "run"
+    NEEDS = ("embedding",)
+    STYLES = {OUTPUT: "classes"}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Cluster scene")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Groups pixels that a student finds alike; no labels are needed.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr("hyperspectral,unsupervised,k-means,segmentation,classes,embedding,enmap")
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return (
+            tr(
+                "<p>Groups the pixels of a scene by k-means on a student's embedding: a first "
+                "look at what is there, and at what a classification could tell apart.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
+                "reflectance is known.</p>"
+                "<h3>Student</h3>"
+                "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
+                "<h3>Clusters</h3>"
+                "<p>How many. They are numbered by their size. Ask for more than you expect and "
+                "merge them afterwards.</p>"
+                "<h3>Cluster map</h3>"
+                "<p>A GeoTIFF of bytes with names and colours; 0 is no data.</p>"
+            )
+            + parameters.band_overrides_help()
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
+        made = [
+            parameters.input_raster(),
+            parameters.model(),
+            job.make("classes", tr("Clusters")),
+            job.make("seed", tr("Seed"), folded=True),
+            *parameters.run_parameters(job),
+        ]
+        outputs = [job.output("output", tr("Cluster map"))]
+        for parameter in [*made, *job.rest([*made, *outputs]), *outputs]:
+            self.addParameter(parameter)
+        self.addOutput(QgsProcessingOutputString("CLUSTERS", tr("Pixels of each cluster")))
+        self.addOutput(
+            QgsProcessingOutputNumber("EXPLAINED", tr("Share of variance between clusters"))
+        )
+        for output in parameters.run_outputs():
+            self.addOutput(output)

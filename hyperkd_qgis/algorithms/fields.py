@@ -1,0 +1,192 @@
+"""From what the user chose to the fields of a job, and what is wrong with it.
+
+By the type of a parameter; names play no part.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import (
+    NULL,
+    QgsCoordinateTransformContext,
+    QgsFeatureSink,
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeatureSource,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingUtils,
+    QgsRasterLayer,
+    QgsVectorFileWriter,
+)
+
+from ..layers import UnusableLayerError, raster_source
+from ..messages import tr
+from .parameters import is_path, missing_file, not_a_number
+
+Values = dict[str, Any]
+
+
+def problem_of(
+    algorithm: QgsProcessingAlgorithm,
+    definition: QgsProcessingParameterDefinition,
+    values: Values,
+    context: QgsProcessingContext,
+) -> str:
+    """Return what is wrong with one parameter as a sentence, or an empty string."""
+    name = definition.name()
+    if definition.isDestination():
+        good, problem = definition.isSupportedOutputValue(values.get(name), context)
+        return "" if good else problem
+    if isinstance(definition, QgsProcessingParameterRasterLayer):
+        if values.get(name) in (None, "", NULL):
+            return ""  # what must be given is QGIS's own check
+        layer = algorithm.parameterAsRasterLayer(values, name, context)
+        return _layer_problem(layer, algorithm.parameterAsString(values, name, context))
+    if is_rasters(definition):
+        layers = algorithm.parameterAsLayerList(values, name, context)
+        optional = definition.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
+        if not layers and not optional:
+            return tr("Choose at least one raster.")
+        return next(filter(None, (_layer_problem(each, "") for each in layers)), "")
+    text = algorithm.parameterAsString(values, name, context)
+    if isinstance(definition, QgsProcessingParameterFile):
+        return missing_file(name, text)
+    if isinstance(definition, QgsProcessingParameterNumber):
+        # QGIS lets any text pass where a number may be left out.
+        return not_a_number(name, text)
+    return ""
+
+
+def field_of(
+    algorithm: QgsProcessingAlgorithm,
+    definition: QgsProcessingParameterDefinition,
+    values: Values,
+    context: QgsProcessingContext,
+) -> Any:
+    """Return the job's field of one parameter; None leaves it to the engine's default."""
+    name = definition.name()
+    if isinstance(definition, QgsProcessingParameterRasterLayer):
+        layer = algorithm.parameterAsRasterLayer(values, name, context)
+        return None if layer is None else raster_source(layer)
+    if is_rasters(definition):
+        layers = algorithm.parameterAsLayerList(values, name, context)
+        return [raster_source(layer) for layer in layers]
+    if isinstance(definition, QgsProcessingParameterFeatureSource):
+        return None  # written as a file when the run has begun, see features_file
+    if isinstance(definition, QgsProcessingParameterEnum):
+        if definition.allowMultiple():
+            return algorithm.parameterAsEnumStrings(values, name, context)
+        return algorithm.parameterAsEnumString(values, name, context)
+    if isinstance(definition, QgsProcessingParameterBoolean):
+        return algorithm.parameterAsBoolean(values, name, context)
+    if isinstance(definition, QgsProcessingParameterField):
+        return algorithm.parameterAsFields(values, name, context)
+    text = algorithm.parameterAsString(values, name, context)
+    if isinstance(definition, QgsProcessingParameterNumber):
+        # Not set arrives as None, a null variant or an empty string.
+        if values.get(name) == NULL or not text:
+            return None
+        if definition.dataType() == QgsProcessingParameterNumber.Type.Integer:
+            return algorithm.parameterAsInt(values, name, context)
+        return algorithm.parameterAsDouble(values, name, context)
+    if isinstance(definition, QgsProcessingParameterFile) and is_path(name, text):
+        return os.path.abspath(text)
+    # A text or a file that is left empty is the engine's default.
+    return text or None
+
+
+def is_rasters(definition: QgsProcessingParameterDefinition) -> bool:
+    """Return whether a parameter takes several rasters."""
+    return (
+        isinstance(definition, QgsProcessingParameterMultipleLayers)
+        and definition.layerType() == QgsProcessing.SourceType.TypeRaster
+    )
+
+
+def features_file(source: QgsProcessingFeatureSource, fields: Sequence[str], folder: Path) -> Path:
+    """Write features as a GeoPackage, the selected ones alone where that was asked for.
+
+    The engine is another process, which sees neither the selection of a layer nor its
+    edits, nor layers in memory.
+
+    Args:
+        source: the features; call it in the thread that it was made for.
+        fields: names of the fields to keep; empty keeps all.
+        folder: where to write the file.
+
+    Raises:
+        UnusableLayerError: there are no features, or they cannot be written.
+    """
+    if source.featureCount() == 0:
+        raise UnusableLayerError(
+            tr("“{layer}” has no features to use. Is nothing selected?").format(
+                layer=source.sourceName()
+            )
+        )
+    path = folder / "features.gpkg"
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = "GPKG"
+    options.layerName = "features"
+    kept = source.fields()
+    if fields:
+        unwanted = [i for i in range(kept.count()) if kept.at(i).name() not in fields]
+        for index in reversed(unwanted):
+            kept.remove(index)
+    # A column called like the key of a GeoPackage would have to be unique.
+    options.layerOptions = ["FID=hyperkd_fid"]
+    writer = QgsVectorFileWriter.create(
+        str(path),
+        kept,
+        source.wkbType(),
+        source.sourceCrs(),
+        QgsCoordinateTransformContext(),
+        options,
+    )
+    positions = [source.fields().indexOf(field.name()) for field in kept]
+    for feature in source.getFeatures():
+        feature.setAttributes([feature.attribute(position) for position in positions])
+        if not writer.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
+            break
+    wrong = writer.errorMessage()
+    del writer  # closes the file
+    if wrong:
+        raise UnusableLayerError(
+            tr("“{layer}” cannot be handed to the engine: {reason}").format(
+                layer=source.sourceName(), reason=wrong
+            )
+        )
+    return path
+
+
+def temporary_folder() -> Path:
+    """Return a folder that goes away with QGIS's other temporary files."""
+    path = Path(QgsProcessingUtils.generateTempFilename("job"))
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _layer_problem(layer: Optional[QgsRasterLayer], text: str) -> str:
+    if layer is None or not layer.isValid():
+        return tr(
+            "The raster {source} cannot be opened. Check that the file exists and is a raster."
+        ).format(source=text or ("?" if layer is None else layer.name()))
+    if not isinstance(layer, QgsRasterLayer):
+        return tr("“{layer}” is no raster.").format(layer=layer.name())
+    try:
+        raster_source(layer)
+    except UnusableLayerError as error:
+        return str(error)
+    return ""

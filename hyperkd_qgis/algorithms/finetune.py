@@ -1,0 +1,134 @@
+"""``hyperkd:finetune``: a model of one's own from a few labels."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputHtml,
+)
+
+from ..layers import class_colours
+from ..messages import tr
+from . import parameters
+from .declare import JobParameters
+from .labelled import FIELD, LABELS, LabelledAlgorithm, label_parameters, labels_help
+
+REPORT = "REPORT"
+PAGE = "PAGE"
+COLOURS = "COLOURS"
+
+
+class FinetuneAlgorithm(LabelledAlgorithm):
+    """Trains a student on labels and says how good the result is."""
+
+    NAME = "finetune"
+    KIND = "finetune"
+    GROUP = "train"
+    TIER = "training"
+    FOLDER_PAGES = {PAGE: (REPORT, "report.html")}
+    # The window shows previews; a run without one has nowhere to show them.
+    LEFT_OUT = frozenset({"preview", "preview_extent"})
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Fine-tune model")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Makes a model for your classes or quantities from a few labels, and tests it.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr(
+            "train,fine-tuning,classification,regression,labels,polygons,land cover,transfer "
+            "learning,deep learning"
+        )
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return (
+            tr(
+                "<p>Trains a student on labels and writes a model that <i>Classify scene</i> or "
+                "<i>Map values</i> runs. Some of the labels are held out to test it; they lie "
+                "apart from the others, so that the figures tell what the map is worth elsewhere. "
+                "Needs the packages for fine-tuning.</p>"
+                "<h3>Hyperspectral rasters</h3>"
+                "<p>One scene or several; every label layer is tried on each of them.</p>"
+            )
+            + labels_help()
+            + tr(
+                "<h3>What the labels say</h3>"
+                "<p><i>classification</i>: the class of each feature. <i>regression</i>: one or "
+                "several quantities.</p>"
+                "<h3>Student</h3>"
+                "<p>What to start from: <i>tiny</i> comes with the plugin; or a checkpoint "
+                "(<i>.safetensors</i>), or <i>scratch</i>.</p>"
+                "<h3>Held out for the test</h3>"
+                "<p>What stays together: polygons, blocks of the scene, or whole scenes. With "
+                "<i>random</i> pixels of one polygon would test what others of it have taught; "
+                "the report then calls its figures too good.</p>"
+                "<h3>What is trained</h3>"
+                "<p><i>auto</i> decides by the number of labels. <i>frozen</i> is quick and needs "
+                "few labels; <i>full</i> wants many.</p>"
+                "<h3>Model</h3>"
+                "<p>The <i>.onnx</i> file to write; its checkpoint is written beside it. The "
+                "colours of the classes are those of the layer's style, where it is categorised "
+                "by the field.</p>"
+                "<h3>Report</h3>"
+                "<p>A folder with <i>report.html</i>: accuracies with intervals, the confusion "
+                "matrix, and what classical models reach on the same labels.</p>"
+            )
+            + parameters.band_overrides_help()
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
+        made = [
+            job.make("input", tr("Hyperspectral rasters")),
+            *label_parameters(),
+            job.make("task", tr("What the labels say")),
+            job.make("student", tr("Student")),
+            job.make("split", tr("Held out for the test")),
+            job.make("tune", tr("What is trained")),
+            job.make("epochs", tr("Passes over the labels"), folded=True),
+            job.make("learning_rate", tr("Learning rate"), folded=True),
+            job.make("class_weights", tr("Rare classes count"), folded=True),
+            job.make("test", tr("Share of labels for the test"), folded=True),
+            job.make("validation", tr("Share of labels for validation"), folded=True),
+            job.make("buffer", tr("Buffer around test labels (pixels)"), folded=True),
+            job.make("folds", tr("Folds of a cross-validation"), folded=True),
+            job.make("refit", tr("Train the final model on all labels"), folded=True),
+            job.make("colours", tr("Colours of classes (value=#rrggbb; …)"), folded=True),
+            job.make("unit", tr("Units of targets (unit; …)"), folded=True),
+            job.make("baselines", tr("Compare with classical models"), folded=True),
+            job.make("margin", tr("Margin inside polygons (pixels)"), folded=True),
+            job.make("seed", tr("Seed"), folded=True),
+            job.make("device", tr("Device"), folded=True),
+            *parameters.band_overrides(),
+        ]
+        outputs = [
+            job.output("output", tr("Model"), suffix=".onnx"),
+            job.output("report", tr("Report")),
+        ]
+        for parameter in [*made, *job.rest([*made, *outputs], self.LEFT_OUT), *outputs]:
+            self.addParameter(parameter)
+        self.addOutput(QgsProcessingOutputHtml(PAGE, tr("The report's page")))
+
+    def prepareAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> bool:
+        """Read layers, and the colours of the labels' style."""
+        good = super().prepareAlgorithm(parameters, context, feedback)
+        layer = self.parameterAsVectorLayer(parameters, LABELS, context)
+        fields = self.parameterAsFields(parameters, FIELD, context)
+        if layer is not None and len(fields) == 1 and not self._fields[COLOURS.lower()]:
+            self._fields[COLOURS.lower()] = class_colours(layer, fields[0])
+        return good

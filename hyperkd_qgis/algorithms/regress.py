@@ -1,0 +1,78 @@
+"""``hyperkd:regress``: a fine-tuned model's map of values."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingOutputString
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+from .declare import JobParameters
+
+OUTPUT = "OUTPUT"
+
+
+class RegressAlgorithm(EngineAlgorithm):
+    """Maps values with a fine-tuned model."""
+
+    NAME = "regress"
+    KIND = "predict"
+    GROUP = "run"
+    NEEDS = ("values",)
+    STYLES = {OUTPUT: "values"}
+    LEFT_OUT = frozenset({"probabilities", "probability_type", "uncertainty"})
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Map values (regression)")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Maps the numbers that a model was fine-tuned on, for instance cover shares.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr(
+            "hyperspectral,regression,fraction,traits,unmixing,predict,inference,deep learning,"
+            "enmap"
+        )
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return (
+            tr(
+                "<p>Runs a model that was fine-tuned for regression over a hyperspectral scene: "
+                "shares of cover, traits of plants, or whatever numbers its labels held.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
+                "reflectance is known. Other sensors than the model's are resampled on the "
+                "fly; one that covers too little of its spectrum is refused.</p>"
+                "<h3>Model</h3>"
+                "<p>The name of a model of the store (<i>Plugins › HyperKD › Models…</i>), or an "
+                "<i>.onnx</i> file. <i>Fine-tune</i> makes one from your labels.</p>"
+                "<h3>Map of values</h3>"
+                "<p>One band of float32 per target, in its unit. The run tells which share of "
+                "the pixels lies beyond the range of the training labels: no model knows much "
+                "about those.</p>"
+            )
+            + parameters.band_overrides_help()
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
+        self.addParameter(parameters.input_raster())
+        self.addParameter(job.make("model", tr("Model (name or .onnx file)")))
+        for parameter in parameters.run_parameters(job):
+            self.addParameter(parameter)
+        self.addParameter(job.output("output", tr("Map of values")))
+        self.addOutput(
+            QgsProcessingOutputString(
+                "BEYOND_TRAINING_RANGE", tr("Share of pixels beyond the range of the labels")
+            )
+        )
+        for output in parameters.run_outputs():
+            self.addOutput(output)

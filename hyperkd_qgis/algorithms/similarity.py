@@ -1,0 +1,91 @@
+"""``hyperkd:similarity``: where does the scene look like these places."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterFeatureSource,
+)
+
+from ..messages import tr
+from . import parameters
+from .base import EngineAlgorithm
+from .declare import JobParameters
+from .help import with_help
+
+OUTPUT = "OUTPUT"
+PLACES = "PLACES"
+
+
+class SimilarityAlgorithm(EngineAlgorithm):
+    """Compares every pixel with the places that features mark, in a student's embedding."""
+
+    NAME = "similarity"
+    KIND = "similarity"
+    GROUP = "run"
+    NEEDS = ("embedding",)
+    STYLES = {OUTPUT: "similarity"}
+    FEATURES = {PLACES: ""}
+
+    def displayName(self) -> str:
+        """Return the name in the toolbox."""
+        return tr("Find similar places")
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr("Maps how like each pixel is to points or polygons of what you look for.")
+
+    def tags(self) -> list[str]:
+        """Return words that find the algorithm."""
+        words = tr(
+            "hyperspectral,similarity,search,target detection,embedding,cosine,query,more like this"
+        )
+        return words.split(",")
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        return (
+            tr(
+                "<p>Mark a few places of what you look for; the map shows where the scene is like "
+                "them, as a student sees it. No classes and no training are needed.</p>"
+                "<h3>Hyperspectral raster</h3>"
+                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
+                "reflectance is known.</p>"
+                "<h3>Places</h3>"
+                "<p>Points, lines or polygons; several kinds of places may be marked at once. Tick "
+                "<i>Selected features only</i> to use a part of the layer.</p>"
+                "<h3>Student</h3>"
+                "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
+                "<h3>Likeness</h3>"
+                "<p>1 is the same, 0 has nothing in common. The likest of all marked places "
+                "counts. From three features on the run suggests a threshold: nine in ten of the "
+                "marked pixels are at least that like to another feature.</p>"
+            )
+            + parameters.band_overrides_help()
+        )
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs."""
+        job = JobParameters(self.KIND)
+        geometries = QgsProcessing.SourceType.TypeVectorAnyGeometry
+        made = [
+            parameters.input_raster(),
+            with_help(
+                QgsProcessingParameterFeatureSource(PLACES, tr("Places"), [geometries]),
+                tr("Points, lines or polygons of what is looked for."),
+            ),
+            parameters.model(),
+            job.make("margin", tr("Margin inside polygons (pixels)"), folded=True),
+            job.make("seed", tr("Seed"), folded=True),
+            *parameters.run_parameters(job),
+        ]
+        outputs = [job.output("output", tr("Likeness"))]
+        for parameter in [*made, *job.rest([*made, *outputs]), *outputs]:
+            self.addParameter(parameter)
+        self.addOutput(QgsProcessingOutputNumber("REFERENCES", tr("Marked pixels")))
+        self.addOutput(QgsProcessingOutputNumber("THRESHOLD", tr("Suggested threshold")))
+        for output in parameters.run_outputs():
+            self.addOutput(output)

@@ -1,0 +1,346 @@
+"""The distillation window: a student of one's own from scenes without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import QgsApplication
+from qgis.gui import QgsFileWidget
+from qgis.PyQt.QtCore import QTimer, QUrl
+from qgis.PyQt.QtGui import QDesktopServices
+from qgis.PyQt.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .. import messages, settings
+from ..algorithms.declare import JobParameters
+from ..layers import UnusableLayerError
+from ..messages import tr
+from ..modelrows import rows_of_answer
+from ..runner.background import BackgroundJob, BackgroundJobs
+from ..runner.protocol import Cancelled, Crashed, Done, Ending, Failed
+from ..runner.task import JobTask
+from .expert_fold import ExpertFold
+from .finetune_settings import default_output
+from .scenes_list import ScenesList
+from .training_view import TrainingView
+
+KIND = "distill"
+_SETTINGS, _TRAINING = range(2)
+_HOUR_MS = 3_600_000
+_NONE = "none"
+
+
+class DistillDialog(QDialog):
+    """Asks for scenes, a teacher and a size, shows the training, and keeps the student.
+
+    Args:
+        jobs: all jobs in the background.
+        show_models: opens the model store's window, where teachers are fetched.
+        parent: the window of QGIS.
+    """
+
+    def __init__(
+        self, jobs: BackgroundJobs, show_models: Any, parent: Optional[QWidget] = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("HyperKD: distil a student"))
+        self.resize(820, 680)
+        self._jobs = jobs
+        self._job = JobParameters(KIND)
+        self._task: Optional[JobTask] = None
+        self._budget = QTimer(self)
+        self._budget.setSingleShot(True)
+        self._budget.timeout.connect(self._budget_spent)
+
+        self.scenes = ScenesList()
+        self.teacher = QComboBox()
+        self.teacher.addItem(tr("none: the student learns by itself"), _NONE)
+        self.teacher_note = QLabel()
+        self.teacher_note.setWordWrap(True)
+        self.fetch_button = QPushButton(tr("&Get teachers…"))
+        self.fetch_button.setAutoDefault(False)
+        self.fetch_button.clicked.connect(lambda: show_models())
+        self.preset = QComboBox()
+        self.hours = QDoubleSpinBox()
+        self.hours.setRange(0.0, 1000.0)
+        self.hours.setDecimals(1)
+        self.hours.setSpecialValueText(tr("as long as the size asks for"))
+        self.hours.setSuffix(tr(" h"))
+        self.output = QgsFileWidget()
+        self.output.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
+        self.output.setFilter("Checkpoint (*.safetensors)")
+        self.output.setDialogTitle(tr("Student to write"))
+        path = Path(default_output(tr("student")))
+        self.output.setFilePath(str(path.with_suffix(".safetensors")))
+        left = {name: text for name, text in _expert_titles().items() if self._job.has(name)}
+        self.expert = ExpertFold(tr("E&xpert settings"), KIND, left)
+        self.training = TrainingView()
+        self.training.ended.connect(self._training_ended)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self._make_buttons()
+        self._lay_out()
+        self._fill_presets()
+        self.teacher.currentIndexChanged.connect(self._show_teacher)
+        self._show_known_job()
+        self._show_buttons()
+        self.find_teachers()
+
+    def find_teachers(self) -> None:
+        """Ask the engine which teachers are here; until then there is none to choose."""
+        engine = settings.engine()
+        if engine is None or settings.problem() or self._task is not None:
+            return
+        self._task = JobTask(tr("Reading the model store"), engine, "models_list", {})
+        self._task.ended.connect(self._take_teachers)
+        QgsApplication.taskManager().addTask(self._task)
+
+    def values(self) -> dict[str, Any]:
+        """Return the job's fields.
+
+        Raises:
+            UnusableLayerError: the engine cannot read a scene.
+        """
+        output = self.output.filePath()
+        if output and not output.lower().endswith(".safetensors"):
+            output += ".safetensors"
+        given = {
+            "input": self.scenes.paths(),
+            "teacher": self.teacher.currentData(),
+            "preset": self.preset.currentData(),
+            "output": output,
+            **self.expert.values(),
+        }
+        if self._job.has("hours"):
+            given["hours"] = self.hours.value() or None
+        return {name: value for name, value in given.items() if value is not None}
+
+    def problem(self) -> str:
+        """Return what is missing, as a sentence, or an empty string."""
+        if not self.scenes.layers():
+            return tr("Tick at least one scene.")
+        path = self.output.filePath()
+        if not path or not Path(path).parent.is_dir():
+            return tr("Choose where to write the student.")
+        return settings.problem("training")
+
+    def train(self) -> None:
+        """Begin the training in the background."""
+        problem, engine = self.problem(), settings.engine()
+        if problem or engine is None:
+            self.message.setText(problem)
+            return
+        try:
+            fields = self.values()
+            title = tr("Distilling {student}").format(student=Path(fields["output"]).stem)
+            job = self._jobs.start(engine, KIND, fields, title)
+        except (OSError, UnusableLayerError, ValueError) as error:
+            self.message.setText(str(error))
+            return
+        if self.hours.value() and not self._job.has("hours"):
+            self._budget.start(int(self.hours.value() * _HOUR_MS))
+        self.message.setText(tr("The training goes on when this window, or QGIS, is closed."))
+        self.show_job(job)
+
+    def go_on(self) -> None:
+        """Go on with an interrupted training."""
+        job, engine = self.training.job, settings.engine()
+        if job is not None and engine is not None:
+            try:
+                self.show_job(self._jobs.start_again(job, engine, self._job.has("resume")))
+            except OSError as error:
+                self.message.setText(str(error))
+
+    def store(self) -> None:
+        """Take the student, and its checkpoint, into the model store."""
+        job, engine = self.training.job, settings.engine()
+        if job is None or engine is None or not isinstance(job.ending, Done):
+            return
+        fields = {"file": str(job.ending.summary.get("model", ""))}
+        self._task = JobTask(tr("Saving the student"), engine, "models_add", fields)
+        self._task.ended.connect(self._stored)
+        self._show_buttons()
+        QgsApplication.taskManager().addTask(self._task)
+
+    def open_report(self) -> None:
+        """Show the report in the browser."""
+        job = self.training.job
+        if job is not None and isinstance(job.ending, Done):
+            page = str(job.ending.summary.get("report", ""))
+            QDesktopServices.openUrl(QUrl.fromLocalFile(page))
+
+    def show_job(self, job: BackgroundJob) -> None:
+        """Show a training, one of this window or of an earlier one."""
+        self.training.show_job(job)
+        self.tabs.setCurrentIndex(_TRAINING)
+        self._show_buttons()
+
+    # --- inside ---------------------------------------------------------------------
+
+    def _make_buttons(self) -> None:
+        self.train_button = QPushButton(tr("&Train"))
+        self.train_button.clicked.connect(self.train)
+        self.again_button = QPushButton(tr("&Go on with the interrupted training"))
+        self.again_button.clicked.connect(self.go_on)
+        self.report_button = QPushButton(tr("Open &report"))
+        self.report_button.clicked.connect(self.open_report)
+        self.store_button = QPushButton(tr("Save student to the s&tore"))
+        self.store_button.clicked.connect(self.store)
+        for button in (self.again_button, self.report_button, self.store_button):
+            button.setAutoDefault(False)
+
+    def _lay_out(self) -> None:
+        teacher = QHBoxLayout()
+        teacher.addWidget(self.teacher, 1)
+        teacher.addWidget(self.fetch_button)
+        page = QWidget()
+        form = QFormLayout()
+        form.addRow(tr("Scenes"), self.scenes)
+        label = QLabel(tr("T&eacher"))
+        label.setBuddy(self.teacher)
+        form.addRow(label, teacher)
+        form.addRow("", self.teacher_note)
+        form.addRow(tr("&Size of the student"), self.preset)
+        form.addRow(tr("&Budget"), self.hours)
+        form.addRow(tr("&Write the student to"), self.output)
+        column = QVBoxLayout(page)
+        column.addLayout(form)
+        column.addWidget(self.expert, 1)
+        column.addStretch(0)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(page, tr("&1 Scenes and settings"))
+        self.tabs.addTab(self.training, tr("&2 Training"))
+        self.tabs.currentChanged.connect(lambda index: self._show_buttons())
+        close = QPushButton(tr("Close"))
+        close.clicked.connect(self.reject)
+        row = QHBoxLayout()
+        row.addWidget(self.message, 1)
+        for button in (
+            self.again_button,
+            self.report_button,
+            self.store_button,
+            self.train_button,
+            close,
+        ):
+            row.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.tabs, 1)
+        layout.addLayout(row)
+
+    def _fill_presets(self) -> None:
+        titles = {
+            "tiny": tr("tiny: trains on a laptop, in an hour or so"),
+            "small": tr("small: wants a GPU"),
+            "base": tr("base: wants a large GPU"),
+            "paper": tr("paper: the sizes that are known of the paper, for a large GPU"),
+        }
+        for value in self._job.choices("preset"):
+            self.preset.addItem(titles.get(value, value), value)
+
+    def _take_teachers(self, ending: Ending) -> None:
+        self._task = None
+        if not isinstance(ending, Done):
+            return
+        chosen = self.teacher.currentData()
+        while self.teacher.count() > 1:
+            self.teacher.removeItem(1)
+        for row in rows_of_answer(ending.summary.get("models", ())):
+            if row.kind != "teacher":
+                continue
+            licence = str(row.facts.get("licence") or tr("licence not stated"))
+            here = row.path is not None
+            state = tr("here") if here else tr("not here, {size} to download").format(size=row.size)
+            self.teacher.addItem(f"{row.name} ({licence}; {state})", row.name)
+            if not here:
+                self.teacher.model().item(self.teacher.count() - 1).setEnabled(False)
+        index = self.teacher.findData(chosen)
+        self.teacher.setCurrentIndex(max(0, index))
+        self._show_buttons()
+
+    def _show_teacher(self) -> None:
+        note = ""
+        if self.teacher.currentData() != _NONE:
+            note = tr("With a teacher a step takes longer; its file stays on this machine.")
+        self.teacher_note.setText(note)
+
+    def _budget_spent(self) -> None:
+        job = self.training.job
+        if job is not None and not job.is_over:
+            job.wish("stop")
+
+    def _training_ended(self) -> None:
+        self._budget.stop()
+        self._show_buttons()
+
+    def _stored(self, ending: Ending) -> None:
+        self._task = None
+        self.message.setText(_told(ending))
+        self._show_buttons()
+
+    def _show_known_job(self) -> None:
+        known = [job for job in self._jobs.jobs if job.kind == KIND]
+        if known:
+            self.show_job(known[0])
+
+    def _show_buttons(self) -> None:
+        job = self.training.job
+        is_done = job is not None and isinstance(job.ending, Done)
+        on_training = self.tabs.currentIndex() == _TRAINING
+        self.train_button.setVisible(not on_training)
+        self.train_button.setEnabled(job is None or job.is_over)
+        self.again_button.setVisible(job is not None and job.was_interrupted and on_training)
+        for button in (self.report_button, self.store_button):
+            button.setVisible(on_training)
+            button.setEnabled(is_done and self._task is None)
+
+
+def _told(ending: Ending) -> str:
+    if isinstance(ending, Done):
+        summary: Mapping[str, Any] = ending.summary
+        return tr("The student is in the store as “{name}”.").format(name=summary.get("name"))
+    if isinstance(ending, Failed):
+        return messages.failed(ending)
+    if isinstance(ending, Crashed):
+        return messages.crashed(ending)
+    return tr("Cancelled.") if isinstance(ending, Cancelled) else ""
+
+
+def _expert_titles() -> dict[str, str]:
+    return {
+        "epochs": tr("Passes over the scenes"),
+        "seed": tr("Seed"),
+        "tile": tr("Side of the tiles (pixels)"),
+        "patch": tr("Side of a patch (pixels)"),
+        "batch": tr("Tiles per step"),
+        "chunk": tr("Tiles computed at once"),
+        "learning_rate": tr("Learning rate"),
+        "mask_ratio": tr("Share of hidden patches"),
+        "mask_score": tr("What leads the hiding"),
+        "guided_share": tr("Share that is led"),
+        "ssim": tr("Weight of structure (SSIM)"),
+        "kl": tr("Weight of spectra's divergence"),
+        "features": tr("Weight of the teacher"),
+        "feature_distance": tr("How features are compared"),
+        "validation": tr("Share of scenes held out"),
+        "patience": tr("End after validations without progress"),
+        "average": tr("Averaging of weights"),
+        "precision": tr("Precision"),
+        "device": tr("Device"),
+        "mask": tr("Pixels to leave out (EnMAP)"),
+        "licence": tr("Licence of the student (SPDX)"),
+        "bands": tr("Band table (sensor or CSV file)"),
+        "scale": tr("Scale (reflectance per stored unit)"),
+        "nodata": tr("Value without meaning (nodata)"),
+    }

@@ -1,0 +1,76 @@
+"""Settings that most people leave alone, asked for as Processing asks for them."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsProcessingContext, QgsProcessingParameterDefinition
+from qgis.gui import QgsCollapsibleGroupBox, QgsGui, QgsProcessingGui
+from qgis.PyQt.QtWidgets import QFormLayout, QScrollArea, QVBoxLayout, QWidget
+
+from ..algorithms.declare import JobParameters
+
+
+class ExpertFold(QgsCollapsibleGroupBox):
+    """A folded form of some fields of a job.
+
+    Args:
+        title: of the fold.
+        kind: the job.
+        titles: the fields to ask for, and what each is called.
+    """
+
+    def __init__(
+        self, title: str, kind: str, titles: dict[str, str], parent: Optional[QWidget] = None
+    ) -> None:
+        super().__init__(title, parent)
+        self._job = JobParameters(kind)
+        self._context = QgsProcessingContext()
+        self._definitions: dict[str, QgsProcessingParameterDefinition] = {}
+        self._wrappers: dict[str, Any] = {}
+        inside = QWidget()
+        form = QFormLayout(inside)
+        registry = QgsGui.processingGuiRegistry()
+        for name, text in titles.items():
+            definition = self._job.make(name, text)
+            wrapper = registry.createParameterWidgetWrapper(
+                definition, QgsProcessingGui.WidgetType.Standard
+            )
+            widget = wrapper.createWrappedWidget(self._context)
+            widget.setToolTip(definition.help())
+            label = wrapper.createWrappedLabel()
+            if label is None:
+                form.addRow(widget)
+            else:
+                label.setToolTip(definition.help())
+                form.addRow(label, widget)
+            self._definitions[name] = definition
+            self._wrappers[name] = wrapper
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(inside)
+        layout = QVBoxLayout(self)
+        layout.addWidget(scroll)
+        self.setSaveCollapsedState(False)
+        self.setCollapsed(True)
+
+    def values(self) -> dict[str, Any]:
+        """Return the job's fields; None where the engine's default holds."""
+        found: dict[str, Any] = {}
+        for name, wrapper in self._wrappers.items():
+            value = wrapper.parameterValue()
+            if value in (None, ""):
+                found[name] = None
+            elif self._job.is_list(name) and isinstance(value, str):
+                found[name] = self._job.items(name, value)
+            elif isinstance(value, float) and self._job.is_whole(name):
+                found[name] = int(value)
+            else:
+                found[name] = value
+        return found
+
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Show other values, for instance those of an earlier training."""
+        for name, value in values.items():
+            if name in self._wrappers:
+                self._wrappers[name].setParameterValue(value, self._context)

@@ -1,0 +1,211 @@
+"""The first page of the fine-tuning window: scenes, labels, and what there is of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from qgis.core import QgsFieldProxyModel, QgsMapLayerProxyModel, QgsVectorLayer
+from qgis.gui import QgsCheckableComboBox, QgsFieldComboBox, QgsMapLayerComboBox
+from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..layers import class_colours
+from ..messages import tr
+from .scenes_list import ScenesList
+
+# A class with less than this can hardly be told from its test; the table says so.
+FEW_FEATURES, FEW_PIXELS = 3, 20
+
+
+class DataPage(QWidget):
+    """Asks for scenes and labels and shows what the engine finds in them.
+
+    Signals:
+        changed: something else is chosen, so that a check is out of date.
+        check_asked: the user wants the labels looked at.
+    """
+
+    changed = pyqtSignal()
+    check_asked = pyqtSignal()
+
+    def __init__(self, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self.scenes = ScenesList()
+        self.scenes.setMaximumHeight(150)
+        self.layer = QgsMapLayerComboBox()
+        self.layer.setFilters(QgsMapLayerProxyModel.Filter.HasGeometry)
+        self.selected_only = QCheckBox(tr("Selected &features only"))
+        self.task = QComboBox()
+        self.task.addItem(tr("A class (classification)"), "classification")
+        self.task.addItem(tr("Quantities (regression)"), "regression")
+        self.field = QgsFieldComboBox()
+        self.targets = QgsCheckableComboBox()
+        self.check_button = QPushButton(tr("Chec&k labels and split"))
+        self.check_button.setAutoDefault(False)
+        self.table = QTableWidget(0, 5)
+        self.table.setAccessibleName(tr("Classes of the labels"))
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().setVisible(False)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.notes = QLabel()
+        self.notes.setWordWrap(True)
+        self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        form = QFormLayout()
+        form.addRow(tr("Scenes"), self.scenes)
+        form.addRow(tr("&Labels"), self.layer)
+        form.addRow("", self.selected_only)
+        form.addRow(tr("They &say"), self.task)
+        form.addRow(tr("F&ield"), self.field)
+        form.addRow(tr("Fi&elds"), self.targets)
+        self._form = form
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.check_button)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.notes)
+        self._connect()
+        self._show_layer()
+
+    def values(self) -> dict[str, Any]:
+        """Return the job's fields of this page, the label file aside.
+
+        Raises:
+            UnusableLayerError: the engine cannot read a scene.
+        """
+        fields = self.fields()
+        layer = self.layer.currentLayer()
+        colours: list[str] = []
+        if layer is not None and self.task.currentData() == "classification" and fields:
+            colours = class_colours(layer, fields[0])
+        return {
+            "input": self.scenes.paths(),
+            "task": self.task.currentData(),
+            "field": fields,
+            "colours": colours,
+        }
+
+    def fields(self) -> list[str]:
+        """Return the names of the chosen fields."""
+        if self.task.currentData() == "classification":
+            return [self.field.currentField()] if self.field.currentField() else []
+        return [str(name) for name in self.targets.checkedItems()]
+
+    def problem(self) -> str:
+        """Return what is missing, as a sentence, or an empty string."""
+        if not self.scenes.layers():
+            return tr("Tick at least one scene.")
+        if self.layer.currentLayer() is None:
+            return tr("Choose a layer with labels: polygons, lines or points.")
+        if not self.fields():
+            return tr("Choose the field that holds the labels.")
+        return ""
+
+    def show_check(self, summary: Mapping[str, Any]) -> None:
+        """Show what the engine's job ``labels`` has found."""
+        classes, targets = summary.get("classes") or [], summary.get("targets") or []
+        heads = [tr("Colour"), tr("Class"), tr("Pixels"), tr("Features"), tr("Remark")]
+        if targets:
+            heads = ["", tr("Target"), tr("Minimum"), tr("Maximum"), tr("Mean")]
+        self.table.setHorizontalHeaderLabels(heads)
+        self.table.setRowCount(len(classes) + len(targets))
+        for row, item in enumerate(classes):
+            self._show_class(row, item)
+        for row, item in enumerate(targets):
+            texts = [f"{item[key]:.4g}" for key in ("minimum", "maximum", "mean")]
+            for column, text in enumerate(["", item["name"], *texts]):
+                self.table.setItem(row, column, QTableWidgetItem(text))
+        lines = [split_text(summary), *summary.get("notes", ())]
+        self.notes.setText("\n".join(line for line in lines if line))
+
+    def _show_class(self, row: int, item: Mapping[str, Any]) -> None:
+        remark = ""
+        if item["features"] < FEW_FEATURES:
+            remark = tr("few features: hard to test")
+        elif item["pixels"] < FEW_PIXELS:
+            remark = tr("few pixels")
+        texts = ["", item["name"], f"{item['pixels']}", f"{item['features']}", remark]
+        for column, text in enumerate(texts):
+            cell = QTableWidgetItem(text)
+            if column == 0:
+                cell.setBackground(QColor(str(item["colour"])))
+                cell.setData(Qt.ItemDataRole.AccessibleTextRole, str(item["colour"]))
+            self.table.setItem(row, column, cell)
+
+    def _connect(self) -> None:
+        self.layer.layerChanged.connect(self._show_layer)
+        self.task.currentIndexChanged.connect(self._show_task)
+        self.check_button.clicked.connect(lambda: self.check_asked.emit())
+        self.scenes.changed.connect(self._forget)
+        self.field.fieldChanged.connect(self._forget)
+        self.targets.checkedItemsChanged.connect(self._forget)
+        self.selected_only.toggled.connect(self._forget)
+
+    def _show_layer(self) -> None:
+        layer = self.layer.currentLayer()
+        self.field.setLayer(layer)
+        self.targets.clear()
+        if isinstance(layer, QgsVectorLayer):
+            numeric = [field.name() for field in layer.fields() if field.isNumeric()]
+            self.targets.addItems(numeric)
+            self.selected_only.setEnabled(layer.selectedFeatureCount() > 0)
+            self.selected_only.setChecked(layer.selectedFeatureCount() > 0)
+            renderer = layer.renderer()
+            attribute = getattr(renderer, "classAttribute", str)().strip('"')
+            if layer.fields().indexOf(attribute) >= 0:
+                self.field.setField(attribute)
+        self._show_task()
+
+    def _show_task(self) -> None:
+        is_class = self.task.currentData() == "classification"
+        kinds = QgsFieldProxyModel.Filter
+        self.field.setFilters(kinds.String | kinds.Int | kinds.LongLong)
+        for widget, shown in ((self.field, is_class), (self.targets, not is_class)):
+            widget.setVisible(shown)
+            self._form.labelForField(widget).setVisible(shown)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Take back what a check has shown of other labels."""
+        self.table.setRowCount(0)
+        self.notes.clear()
+        self.changed.emit()
+
+
+def split_text(summary: Mapping[str, Any]) -> str:
+    """Return how the labels would be split, in words."""
+    split, parts = summary.get("split"), summary.get("parts") or {}
+    if split is None:
+        return str(summary.get("refusal", ""))
+    kept = {
+        "polygons": tr("whole features"),
+        "blocks": tr("whole blocks of the scene"),
+        "scenes": tr("whole scenes"),
+        "random": tr("single pixels, which is too good to be true"),
+    }.get(str(split.get("method")), str(split.get("method")))
+    text = tr(
+        "{train} pixels teach, {test} test, {left_out} lie between and are left out; what stays "
+        "together: {kept}."
+    ).format(
+        train=parts.get("train", 0),
+        test=parts.get("test", 0),
+        left_out=parts.get("left_out", 0),
+        kept=kept,
+    )
+    if parts.get("validation"):
+        more = tr("{count} tell when to stop.").format(count=parts["validation"])
+        text += " " + more
+    return text

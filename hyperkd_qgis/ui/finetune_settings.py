@@ -1,0 +1,182 @@
+"""The second page of the fine-tuning window: what to train, how to test it, where to put it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import QgsProject
+from qgis.gui import QgsFileWidget
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..algorithms.declare import JobParameters
+from ..messages import tr
+from ..modelfile import models_folder
+from ..paths import shipped_students
+from .expert_fold import ExpertFold
+
+_SCRATCH = "scratch"
+
+
+class SettingsPage(QWidget):
+    """Asks for the settings of a fine-tuning in plain words.
+
+    Signals:
+        changed: something that decides about the split is another now.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._job = JobParameters("finetune")
+        self.student = QComboBox()
+        self.student.setEditable(True)
+        self.student.setToolTip(tr("What to start from; the path of a checkpoint may be written."))
+        for name in students():
+            self.student.addItem(name, name)
+        self.student.addItem(tr("scratch (nothing learned before)"), _SCRATCH)
+        self.split = _choices(
+            {
+                "auto": tr("decide by the labels"),
+                "polygons": tr("whole features"),
+                "blocks": tr("whole blocks of the scene"),
+                "scenes": tr("whole scenes"),
+                "random": tr("single pixels (too good to be true)"),
+            },
+            self._job.choices("split"),
+        )
+        self.tune = _choices(
+            {
+                "auto": tr("decide by the number of labels"),
+                "frozen": tr("the answer only: quick, for few labels"),
+                "last": tr("the last layers too"),
+                "adapters": tr("small adapters too"),
+                "full": tr("everything: slow, for many labels"),
+            },
+            self._job.choices("tune"),
+        )
+        self.baselines = QCheckBox(tr("Compare with &classical models on the same labels"))
+        self.baselines.setChecked(bool(self._job.default("baselines")))
+        self.output = QgsFileWidget()
+        self.output.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
+        self.output.setFilter("ONNX (*.onnx)")
+        self.output.setDialogTitle(tr("Model to write"))
+        self.output.setFilePath(default_output(tr("model")))
+        hint = QLabel(
+            tr(
+                "The accuracy report is written beside the model. Labels that test the model "
+                "teach it nothing, so the figures tell what the map is worth elsewhere."
+            )
+        )
+        hint.setWordWrap(True)
+        titles = _expert_titles()
+        left = {name: text for name, text in titles.items() if self._job.has(name)}
+        self.expert = ExpertFold(tr("E&xpert settings"), "finetune", left)
+        form = QFormLayout()
+        form.addRow(tr("&Start from"), self.student)
+        form.addRow(tr("&Train"), self.tune)
+        form.addRow(tr("&Hold out for the test"), self.split)
+        form.addRow("", self.baselines)
+        form.addRow(tr("&Write the model to"), self.output)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(hint)
+        layout.addWidget(self.expert, 1)
+        layout.addStretch(0)
+        for box in (self.student, self.split, self.tune):
+            box.currentIndexChanged.connect(lambda index: self.changed.emit())
+
+    def values(self) -> dict[str, Any]:
+        """Return the job's fields of this page."""
+        output = self.output.filePath()
+        if output and not output.lower().endswith(".onnx"):
+            output += ".onnx"
+        return {
+            "student": self._student(),
+            "split": self.split.currentData(),
+            "tune": self.tune.currentData(),
+            "baselines": self.baselines.isChecked(),
+            "output": output,
+            "report": str(report_folder(Path(output))) if output else None,
+            **self.expert.values(),
+        }
+
+    def problem(self) -> str:
+        """Return what is missing, as a sentence, or an empty string."""
+        path = self.output.filePath()
+        if not path:
+            return tr("Choose where to write the model.")
+        if not Path(path).parent.is_dir():
+            return tr("There is no folder {path}.").format(path=Path(path).parent)
+        return ""
+
+    def _student(self) -> str:
+        text = self.student.currentText().strip()
+        index = self.student.findText(text)
+        return str(self.student.itemData(index)) if index >= 0 else text
+
+
+def students() -> list[str]:
+    """Return the names of students that can be trained: those whose checkpoint is here."""
+    found = {path.stem for path in shipped_students().glob("*.safetensors")}
+    found |= {path.stem for path in models_folder().glob("*.safetensors")}
+    return sorted(found)
+
+
+def default_output(name: str) -> str:
+    """Return a file for a new model that does not exist yet: beside the project, or at home."""
+    home = QgsProject.instance().homePath() or str(Path.home())
+    for number in range(1, 1000):
+        path = Path(home) / (f"{name}.onnx" if number == 1 else f"{name}-{number}.onnx")
+        if not path.exists():
+            return str(path)
+    return ""
+
+
+def report_folder(output: Path) -> Path:
+    """Return the folder of the report of a model."""
+    return output.with_name(f"{output.stem}-report")
+
+
+def _choices(titles: dict[str, str], values: list[str]) -> QComboBox:
+    """Return a box of the engine's choices under their titles."""
+    box = QComboBox()
+    for value in values:
+        box.addItem(titles.get(value, value), value)
+    return box
+
+
+def _expert_titles() -> dict[str, str]:
+    return {
+        "test": tr("Share of labels for the test"),
+        "validation": tr("Share of labels for validation"),
+        "folds": tr("Folds instead of one test part"),
+        "refit": tr("In the end, train on all labels"),
+        "buffer": tr("Buffer around test labels (pixels)"),
+        "block": tr("Side of blocks (pixels)"),
+        "margin": tr("Margin inside polygons (pixels)"),
+        "epochs": tr("Passes over the labels at most"),
+        "learning_rate": tr("Learning rate"),
+        "class_weights": tr("Rare classes count"),
+        "label_smoothing": tr("Label smoothing"),
+        "illumination": tr("Vary the brightness by"),
+        "noise": tr("Add noise"),
+        "band_dropout": tr("Drop bands"),
+        "last": tr("Blocks of the last layers"),
+        "rank": tr("Rank of the adapters"),
+        "unit": tr("Units of targets (unit; …)"),
+        "seed": tr("Seed"),
+        "device": tr("Device"),
+        "bands": tr("Band table (sensor or CSV file)"),
+        "scale": tr("Scale (reflectance per stored unit)"),
+        "nodata": tr("Value without meaning (nodata)"),
+    }

@@ -1,0 +1,50 @@
+"""Messages in QGIS's message bar; without a window they go to the log alone."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+from qgis.core import Qgis, QgsMessageLog
+from qgis.PyQt.QtWidgets import QPushButton
+from qgis.utils import iface
+
+from ..messages import LOG_TAG, tr
+
+SUCCESS = Qgis.MessageLevel.Success
+PROBLEM = Qgis.MessageLevel.Warning
+NOTE = Qgis.MessageLevel.Info
+_SECONDS = {SUCCESS: 10, NOTE: 20, PROBLEM: 0}
+
+
+def say(
+    text: str,
+    level: Qgis.MessageLevel,
+    button: str = "",
+    action: Optional[Callable[[], None]] = None,
+) -> None:
+    """Show a message with a button; a problem stays until it is closed.
+
+    Args:
+        text: one sentence or two.
+        level: ``SUCCESS``, ``NOTE`` or ``PROBLEM``.
+        button: what the button says; by default it opens the log.
+        action: what it does.
+    """
+    QgsMessageLog.logMessage(text, LOG_TAG, level, False)
+    if iface is None:
+        return
+    bar = iface.messageBar()
+    item = bar.createMessage("HyperKD", text)
+    if action is None and level == PROBLEM:
+        button, action = tr("Show log"), show_log
+    if action is not None:
+        push = QPushButton(button)
+        push.clicked.connect(lambda: action())
+        item.layout().addWidget(push)
+    bar.pushWidget(item, level, _SECONDS[level])
+
+
+def show_log() -> None:
+    """Open QGIS's log panel at our tab."""
+    if iface is not None:
+        iface.openMessageLog(LOG_TAG)

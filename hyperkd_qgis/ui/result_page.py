@@ -1,0 +1,252 @@
+"""The last page of the fine-tuning window: how good the model is, and what to do with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Optional
+
+from qgis.core import QgsApplication
+from qgis.PyQt.QtCore import QUrl
+from qgis.PyQt.QtGui import QDesktopServices
+from qgis.PyQt.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .. import messages, settings
+from ..layers import Provenance
+from ..messages import tr
+from ..paths import metadata
+from ..runner.protocol import Cancelled, Crashed, Done, Ending, Failed
+from ..runner.task import JobTask
+from .map_layers import add_raster
+
+_GROUP = "HyperKD"
+
+
+class ResultPage(QWidget):
+    """Shows a finished fine-tuning and puts its model to use."""
+
+    def __init__(self, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._summary: Mapping[str, Any] = {}
+        self._scenes: list[str] = []
+        self._waiting: list[str] = []
+        self._task: Optional[JobTask] = None
+        self.text = QTextBrowser()
+        self.text.setPlaceholderText(tr("The figures appear here when the training has ended."))
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.bar.setVisible(False)
+        self.report_button = QPushButton(tr("Open &report"))
+        self.report_button.clicked.connect(self.open_report)
+        self.map_button = QPushButton(tr("&Map all scenes"))
+        self.map_button.setToolTip(tr("Runs the model on every scene; the maps join the project."))
+        self.map_button.clicked.connect(self.map_scenes)
+        self.store_button = QPushButton(tr("&Save model to the store"))
+        self.store_button.setToolTip(tr("So that algorithms know the model by its name."))
+        self.store_button.clicked.connect(self.store)
+        row = QHBoxLayout()
+        for button in (self.report_button, self.map_button, self.store_button):
+            button.setAutoDefault(False)
+            row.addWidget(button)
+        row.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.text, 1)
+        layout.addLayout(row)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.message)
+        self._show_buttons()
+
+    @property
+    def report(self) -> Optional[Path]:
+        """The page of the report, where there is one."""
+        path = self._summary.get("report")
+        page = Path(str(path)) / "report.html" if path else None
+        return page if page is not None and page.is_file() else None
+
+    def show_result(self, summary: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+        """Show a model and its figures.
+
+        Args:
+            summary: of the job.
+            fields: of the job: its scenes and its report.
+        """
+        self._summary = {**summary, "report": fields.get("report")}
+        self._scenes = [str(path) for path in fields.get("input", ())]
+        self.text.setHtml(result_html(summary, _figures(self.report)))
+        self.message.clear()
+        self._show_buttons()
+
+    def open_report(self) -> None:
+        """Show the report in the browser."""
+        if self.report is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.report)))
+
+    def map_scenes(self) -> None:
+        """Run the model on all scenes, one after the other, in the background."""
+        self._waiting = list(self._scenes)
+        self._map_next()
+
+    def store(self) -> None:
+        """Copy the model into the model store."""
+        self._start(
+            tr("Saving the model"),
+            "models_add",
+            {"file": str(self._summary["output"])},
+            self._stored,
+        )
+
+    def _map_next(self) -> None:
+        if not self._waiting:
+            return
+        scene = self._waiting.pop(0)
+        model = Path(str(self._summary["output"]))
+        output = model.with_name(f"{Path(scene).stem}-{model.stem}.tif")
+        fields = {"input": scene, "model": str(model), "output": str(output)}
+        title = tr("Mapping {scene}").format(scene=Path(scene).name)
+        self._start(title, "predict", fields, lambda ending: self._mapped(ending, fields))
+
+    def _mapped(self, ending: Done, fields: Mapping[str, Any]) -> None:
+        style = "classes" if ending.summary.get("task") == "classification" else "values"
+        provenance = Provenance(
+            group=_GROUP,
+            made_by=f"HyperKD {metadata().get('version', '')}, predict",
+            model=f"{ending.summary.get('model')} ({ending.summary.get('model_sha256')})",
+            settings=json.dumps(dict(fields), ensure_ascii=False),
+        )
+        title = Path(fields["output"]).stem
+        add_raster(fields["output"], title, style, _GROUP, provenance)
+        self.message.setText(tr("{path} is in the project.").format(path=fields["output"]))
+        self._map_next()
+
+    def _stored(self, ending: Done) -> None:
+        self.message.setText(
+            tr("The model is in the store as “{name}”.").format(name=ending.summary.get("name"))
+        )
+
+    def _start(self, title: str, kind: str, fields: Mapping[str, Any], take: Any) -> None:
+        engine = settings.engine()
+        if engine is None or self._task is not None:
+            return
+        outputs = [str(fields["output"])] if "output" in fields else []
+        self._task = JobTask(title, engine, kind, fields, outputs)
+        self._task.progressChanged.connect(lambda percent: self.bar.setValue(int(percent)))
+        self._task.ended.connect(lambda ending: self._end(ending, take))
+        self.message.setText(title + "…")
+        self.bar.setValue(0)
+        self._show_buttons()
+        QgsApplication.taskManager().addTask(self._task)
+
+    def _end(self, ending: Ending, take: Any) -> None:
+        self._task = None
+        self._show_buttons()
+        if isinstance(ending, Done):
+            take(ending)
+            return
+        self._waiting.clear()
+        if isinstance(ending, Failed):
+            self.message.setText(messages.failed(ending))
+        elif isinstance(ending, Crashed):
+            self.message.setText(messages.crashed(ending))
+        elif isinstance(ending, Cancelled):
+            self.message.setText(tr("Cancelled."))
+
+    def _show_buttons(self) -> None:
+        there = bool(self._summary.get("output")) and self._task is None
+        self.report_button.setEnabled(self.report is not None)
+        self.map_button.setEnabled(there and bool(self._scenes))
+        self.store_button.setEnabled(there)
+        self.bar.setVisible(self._task is not None)
+
+
+def result_html(summary: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+    """Return the main figures of a fine-tuning as a page."""
+    rows = [
+        (tr("Model"), str(summary.get("output", ""))),
+        (tr("Labelled pixels"), str(summary.get("labelled_pixels", ""))),
+        (tr("Trained"), str(summary.get("tune", ""))),
+    ]
+    rows += _lines(figures)
+    if summary.get("optimistic"):
+        rows.append((tr("Beware"), tr("The test is too good to be true: single pixels.")))
+    rows += [(tr("Note"), str(note)) for note in summary.get("notes", ())]
+    cells = "".join(
+        f"<tr><td>{escape(name)}&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>"
+        for name, text in rows
+        if text
+    )
+    head = f"<h3>{escape(str(summary.get('model', '')))}</h3>"
+    return f"{head}<table>{cells}</table>{_contest(figures)}"
+
+
+def _contest(figures: Mapping[str, Any]) -> str:
+    """Return how the model stands beside classical ones on the same labels, as tables."""
+    tables = []
+    for comparison in figures.get("comparisons") or ():
+        methods = comparison.get("methods") or ()
+        names = [
+            key
+            for key, value in (methods[0].items() if methods else ())
+            if isinstance(value, Mapping) and "value" in value
+        ]
+        heads = "".join(f"<th>{escape(name.replace('_', ' '))}&nbsp;&nbsp;</th>" for name in names)
+        rows = "".join(
+            f"<tr><td>{escape(str(method.get('name', '')))}&nbsp;&nbsp;</td>"
+            + "".join(f"<td>{_with_interval(method[name])}&nbsp;&nbsp;</td>" for name in names)
+            + "</tr>"
+            for method in methods
+        )
+        tables.append(f"<table><tr><th></th>{heads}</tr>{rows}</table>")
+    if not tables:
+        return ""
+    title = tr("Beside classical models on the same labels")
+    return f"<h4>{escape(title)}</h4>" + "".join(tables)
+
+
+def _figures(page: Optional[Path]) -> Mapping[str, Any]:
+    """Return what the report's file of figures holds; empty where there is none."""
+    if page is None:
+        return {}
+    try:
+        found = json.loads(page.with_name("report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _lines(figures: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    """Return the figures with intervals, wherever the report keeps them."""
+    found: list[tuple[str, str]] = []
+
+    def look(values: Any, name: str) -> None:
+        if not isinstance(values, Mapping) or len(found) > 12:
+            return
+        if "value" in values and ("low" in values or "interval" in values):
+            found.append((name.replace("_", " "), _with_interval(values)))
+            return
+        for key, value in values.items():
+            look(value, str(key))
+
+    assessment = figures.get("assessment", {})
+    look(assessment.get("overall", assessment), "")
+    return found
+
+
+def _with_interval(values: Mapping[str, Any]) -> str:
+    low, high = values.get("low"), values.get("high")
+    if low is None:
+        low, high = (*values.get("interval", ()), None, None)[:2]
+    text = f"{values['value']:.3f}" if isinstance(values["value"], float) else str(values["value"])
+    if isinstance(low, float) and isinstance(high, float):
+        text += f" ({low:.3f} – {high:.3f})"
+    return text

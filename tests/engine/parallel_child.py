@@ -1,0 +1,46 @@
+"""Trains a small student in one of several processes; the first writes it down."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+from safetensors.torch import save_file
+
+from hyperkd.models.nets.student import Student
+from hyperkd.training.dataset import CropSampler
+from hyperkd.training.distillation import Distillation
+from hyperkd.training.loop import train
+from hyperkd.training.objective import Recipe
+from hyperkd.training.parallel import Group, joined
+from hyperkd.training.progress import Settings
+from tests.engine.training_factories import BANDS, NANO, make_student, make_teacher, smooth_scene
+from tests.reports import SilentReport
+
+
+def trained(group: Group) -> tuple[Student, list[dict[str, float]]]:
+    """Train with everything on; five chunks, so that two processes get three and two."""
+    torch.set_num_threads(1)
+    student = make_student()
+    settings = Settings(steps=6, batch=10, chunk=2, report_every=2, seed=3)
+    torch.manual_seed(1)
+    history = train(
+        student,
+        CropSampler([smooth_scene(64)], NANO.tile),
+        settings,
+        SilentReport(),
+        Recipe(distillation=Distillation()),
+        make_teacher(),
+        bands=BANDS,
+        group=group,
+    )
+    return student, history
+
+
+if __name__ == "__main__":
+    with joined(torch.device("cpu")) as group:
+        student, history = trained(group)
+        losses = torch.tensor([row["loss"] for row in history])
+        if group.leads:
+            size = torch.tensor(float(group.size))
+            save_file({**student.state_dict(), "losses": losses, "size": size}, sys.argv[1])

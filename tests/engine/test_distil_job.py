@@ -1,0 +1,523 @@
+"""The job ``distill``: what it writes, how it is interrupted, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hyperkd.errors import HyperKDError  # noqa: E402
+from hyperkd.jobs.kinds.distill import DistillJob  # noqa: E402
+from hyperkd.models.bundle import open_bundle, read_checkpoint_card  # noqa: E402
+from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
+from hyperkd.models.prithvi import VERSIONS  # noqa: E402
+from hyperkd.models.store import Store  # noqa: E402
+from hyperkd.training import distil as module  # noqa: E402
+from hyperkd.training.checkpoint import load_student  # noqa: E402
+from hyperkd.training.distil import distill  # noqa: E402
+from hyperkd.training.distil_request import PLANS, Outputs, Request  # noqa: E402
+from hyperkd.training.features import FeatureCache  # noqa: E402
+from hyperkd.training.parallel import Group  # noqa: E402
+from hyperkd.training.standin import (  # noqa: E402
+    StandIn,
+    load_stand_in,
+    random_teacher,
+    read_manifest,
+    save_stand_in,
+)
+from hyperkd.training.teachers import find_teacher  # noqa: E402
+from tests.engine.test_training_scenes import CENTRE, make_scene  # noqa: E402
+from tests.engine.training_factories import NANO, CancelAfter, nano_version  # noqa: E402
+
+MICRO = dataclasses.replace(NANO, bands=218, stem=8, tile=16)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory) -> tuple[str, ...]:
+    folder = tmp_path_factory.mktemp("scenes")
+    return tuple(make_scene(folder / f"{n}.tif", seed=n) for n in range(3))
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    version = nano_version()
+    torch.manual_seed(0)
+    what = StandIn("stand-in-nano", version.config, version.mean, version.std, "CC0-1.0")
+    save_stand_in(path, Prithvi(version.config), what)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def micro(monkeypatch):
+    """The smallest student that has all parts."""
+    torch.set_num_threads(1)
+    monkeypatch.setattr(module, "sizes_of", lambda preset, patch: MICRO)
+    plan = dataclasses.replace(PLANS["tiny"], steps=6, batch=4, chunk=2, validation=4)
+    monkeypatch.setitem(PLANS, "tiny", plan)
+    monkeypatch.setattr(module, "export_model", _quick_export)
+
+
+def _quick_export(student, card, path):
+    """Stand in for the export, which takes most of a small job's time."""
+    Path(path).write_bytes(b"an ONNX file")
+    return card
+
+
+class Report(CancelAfter):
+    """Keeps metrics too."""
+
+    def __init__(self, steps=None):
+        super().__init__(steps)
+        self.metrics = []
+
+    def metric(self, step, values):
+        self.metrics.append((step, dict(values)))
+
+
+def run(scenes, output, report=None, **fields):
+    return distill(
+        report=report or Report(),
+        input=tuple(scenes),
+        output=str(output),
+        initial="random",
+        **fields,
+    )
+
+
+# --- what is written ---------------------------------------------------------------------
+
+
+def test_scenes_become_a_checkpoint_a_model_and_a_report(scenes, stand_in, tmp_path):
+    report = Report()
+    summary = run(scenes, tmp_path / "s.safetensors", report, teacher=stand_in, licence="CC-BY-4.0")
+    names = {"s.safetensors", "s.onnx", "s.html", "s.previews"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    artifacts = dict(report.artifacts)
+    assert artifacts["output"] == summary["output"] == str(tmp_path / "s.safetensors")
+    assert artifacts["model"] == str(tmp_path / "s.onnx")
+    assert artifacts["report"] == str(tmp_path / "s.html")
+    assert report.stages == ["read the teacher", "read the scenes", "train", "export to ONNX"]
+
+    student, card = load_student(tmp_path / "s.safetensors")
+    assert (card.name, card.task, card.licence) == ("s", "pretrain", "CC-BY-4.0")
+    assert card.teacher["name"] == "stand-in-nano"
+    assert card.teacher["kind"] == "stand-in teacher"
+    assert card.teacher["licence"] == "CC0-1.0"
+    assert card.parents == (card.teacher["sha256"],)
+    assert card.training["finished_steps"] == 6
+    assert card.training["recipe"]["distillation"]["layers"] == [0.75]
+    assert card.metrics["held_out"] == "whole scenes"
+    assert set(summary["validation"]) == {"validation_loss", "psnr_db", "ssim", "sam_deg"}
+    # No path of this machine, and no projector of the training, is in what is given away.
+    assert str(tmp_path) not in card.to_json() and scenes[0] not in card.to_json()
+    assert not any("project" in name for name in student.state_dict() if "blocks" not in name)
+
+    page = (tmp_path / "s.html").read_text(encoding="utf-8")
+    for text in ("stand-in-nano", "CC0-1.0", "not Prithvi", "spectral angle", "0.tif", "<svg"):
+        assert text in page, text
+    assert "data:image/png;base64," in page and "http" not in page.replace(
+        "http://www.w3.org/2000/svg", ""
+    )
+    pictures = sorted((tmp_path / "s.previews").iterdir())
+    assert 1 < len(pictures) <= 6 and pictures[0].read_bytes().startswith(b"\x89PNG")
+    assert ("preview", str(pictures[0])) in report.artifacts
+
+
+def test_metrics_tell_losses_figures_and_time(scenes, stand_in, tmp_path):
+    report = Report()
+    run(scenes, tmp_path / "s", report, teacher=stand_in)
+    last = report.metrics[-1][1]
+    assert set(last) == {
+        "loss", "loss_mse", "loss_ssim", "loss_kl", "loss_features", "learning_rate",
+        "samples_per_s", "seconds_left", "validation_loss", "psnr_db", "ssim", "sam_deg",
+    }  # fmt: skip
+    assert last["seconds_left"] == 0 and last["samples_per_s"] > 0
+    assert 0 < last["sam_deg"] < 90 and -1 <= last["ssim"] <= 1
+
+
+def test_without_a_teacher_it_is_a_plain_masked_autoencoder(scenes, tmp_path):
+    report = Report()
+    summary = run(scenes, tmp_path / "s", report, ssim=0.0, kl=0.0, guided_share=0.0)
+    assert set(report.metrics[0][1]) >= {"loss", "loss_mse"}
+    assert report.metrics[0][1]["loss"] == report.metrics[0][1]["loss_mse"]
+    assert summary["teacher"] is None
+    card = read_checkpoint_card(tmp_path / "s.safetensors")
+    assert card.teacher is None and card.parents == ()
+    assert "None: a plain hyperspectral" in (tmp_path / "s.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", ["", ".safetensors", ".onnx", ".html"])
+def test_any_of_the_three_names_tells_all(suffix):
+    outputs = Outputs.of(f"/x/student-1.5{suffix}", None)
+    assert outputs.checkpoint == Path("/x/student-1.5.safetensors")
+    assert outputs.model == Path("/x/student-1.5.onnx")
+    assert outputs.page == Path("/x/student-1.5.html")
+    assert outputs.state == Path("/x/student-1.5.training.safetensors")
+
+
+def test_the_same_seed_gives_the_same_student(scenes, tmp_path):
+    students = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(scenes, tmp_path / name, seed=seed)
+        students.append(load_student(tmp_path / f"{name}.safetensors")[0].state_dict())
+    first, same, other = students
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["stem.weight"], other["stem.weight"])
+
+
+def test_components_are_a_better_start(scenes, tmp_path):
+    first = {}
+    for start in ("components", "random"):
+        report = Report()
+        distill(report=report, input=scenes, output=str(tmp_path / start), initial=start)
+        assert ("find components to start from" in report.stages) is (start == "components")
+        first[start] = report.metrics[0][1]["loss_mse"]
+    assert first["components"] < first["random"]
+
+
+@pytest.mark.parametrize(
+    ("valid", "fields", "steps"),
+    [(16 * 256, {"epochs": 5}, 20), (100, {"epochs": 1}, 1), (16 * 256, {}, 6)],
+)
+def test_epochs_become_steps(valid, fields, steps):
+    settings = Request((), "", **fields).settings(
+        valid, 16, processes=2, on_gpu=False, in_memory=True
+    )
+    assert settings.steps == steps
+    assert settings.chunk == 2 and not settings.bfloat16 and not settings.ahead
+
+
+def test_the_fields_of_the_job_are_those_of_the_request():
+    job = {field.name: field.default for field in dataclasses.fields(DistillJob)}
+    request = {field.name: field.default for field in dataclasses.fields(Request)}
+    assert set(job) == set(request)
+    differing = {name for name in job if job[name] != request[name]}
+    assert differing == {"mask"}  # a call without the job's defaults masks nothing
+
+
+# --- interruption ------------------------------------------------------------------------
+
+
+def test_an_interrupted_job_keeps_its_last_checkpoint_and_goes_on(scenes, stand_in, tmp_path):
+    whole = tmp_path / "whole"
+    run(scenes, whole, teacher=stand_in)
+    cut = tmp_path / "cut"
+    with pytest.raises(HyperKDError) as caught:
+        run(scenes, cut, Report(3), teacher=stand_in)
+    assert caught.value.code == "cancelled"
+    names = {path.name for path in tmp_path.iterdir() if path.name.startswith("cut")}
+    assert names == {"cut.safetensors", "cut.training.safetensors", "cut.previews"}
+    card = load_student(tmp_path / "cut.safetensors")[1]
+    assert card.training["finished_steps"] == 3
+    run(scenes, cut, teacher=stand_in, resume=True)
+    first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in ("whole", "cut"))
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    assert not (tmp_path / "cut.training.safetensors").exists()
+
+
+def test_a_resume_with_other_scenes_or_another_teacher_is_refused(scenes, stand_in, tmp_path):
+    with pytest.raises(HyperKDError):
+        run(scenes, tmp_path / "s", Report(3), teacher=stand_in)
+    before = (tmp_path / "s.training.safetensors").read_bytes()
+    with pytest.raises(HyperKDError, match="data.scenes was 2, is 1") as caught:
+        run(scenes[:2], tmp_path / "s", teacher=stand_in, resume=True)
+    assert caught.value.code == "bad_job"
+    with pytest.raises(HyperKDError, match="teacher was .*, is null"):
+        run(scenes, tmp_path / "s", resume=True)
+    with pytest.raises(HyperKDError, match="settings.seed was 0, is 5"):
+        run(scenes, tmp_path / "s", teacher=stand_in, resume=True, seed=5)
+    assert (tmp_path / "s.training.safetensors").read_bytes() == before
+
+
+def test_training_anew_says_that_it_replaces_a_state(scenes, tmp_path):
+    with pytest.raises(HyperKDError):
+        run(scenes, tmp_path / "s", Report(3))
+    report = Report()
+    run(scenes, tmp_path / "s", report)
+    assert any("--resume would go on" in text for level, text in report.logs if level == "warning")
+
+
+class Cancelled(Report):
+    """Is cancelled when the training begins."""
+
+    def check_cancelled(self):
+        if "train" in self.stages:
+            raise HyperKDError("cancelled", "The test wants no more.")
+
+
+def test_a_cancelled_start_leaves_an_older_student_alone(scenes, tmp_path):
+    old = tmp_path / "s.safetensors"
+    old.write_bytes(b"the student of last week")
+    with pytest.raises(HyperKDError):
+        run(scenes, tmp_path / "s", Cancelled())
+    assert old.read_bytes() == b"the student of last week"
+
+
+# --- the teacher -------------------------------------------------------------------------
+
+
+def test_features_are_kept_on_disk_and_used_again(scenes, stand_in, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    fields = {"teacher": stand_in, "teacher_view": "cached", "cache": str(cache)}
+    run(scenes, tmp_path / "a", **fields)
+    files = sorted(path for path in (cache / "features").rglob("*.npy"))
+    assert 4 < len(files) <= 24
+    put = []
+    monkeypatch.setattr(FeatureCache, "put", lambda self, key, features: put.append(key))
+    run(scenes, tmp_path / "b", **fields)
+    assert put == []
+    first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in "ab")
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_kept_features_are_those_of_the_full_view(scenes, stand_in, tmp_path, monkeypatch):
+    fields = {"teacher": stand_in, "cache": str(tmp_path / "cache")}
+    run(scenes, tmp_path / "a", teacher_view="cached", **fields)
+    monkeypatch.setattr(module._Distillation, "_keep_features", lambda *given: None)
+    run(scenes, tmp_path / "b", teacher_view="cached", **fields)  # the same tiles, not kept
+    first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in "ab")
+    for name, value in first.state_dict().items():
+        torch.testing.assert_close(value, again.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_stand_in_teacher_comes_back_as_it_was_written(tmp_path):
+    version = nano_version()
+    torch.manual_seed(0)
+    network = Prithvi(version.config)
+    what = StandIn("n", version.config, (1.0,) * 6, (2.0,) * 6, "MIT", training={"steps": 3})
+    save_stand_in(tmp_path / "t.safetensors", network, what)
+    assert read_manifest(tmp_path / "t.safetensors") == what
+    loaded = load_stand_in(tmp_path / "t.safetensors")
+    assert loaded.kind == "stand-in teacher" and loaded.licence == "MIT"
+    assert loaded.version.config == version.config and loaded.version.mean == (1.0,) * 6
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, loaded.network.state_dict()[name])
+    assert find_teacher(str(tmp_path / "t.safetensors")).sha256 == loaded.sha256
+
+
+def test_weights_that_were_not_published_are_called_unverified(tmp_path, monkeypatch):
+    """The layout of a published file says nothing about what it holds."""
+    import hyperkd.training.teachers as teachers
+
+    for checksum, kind in (("ab" * 32, "published"), ("cd" * 32, "unverified")):
+        loaded = random_teacher(nano_version().config, 0, VERSIONS["prithvi-eo-2.0-300m"])
+        loaded = dataclasses.replace(
+            loaded, version=VERSIONS["prithvi-eo-2.0-300m"], sha256=checksum, kind="published"
+        )
+        monkeypatch.setattr(teachers, "load_teacher", lambda path, found=loaded: found)
+        known = dataclasses.replace(
+            teachers.find_published("prithvi-eo-2.0-300m"), sha256="ab" * 32
+        )
+        monkeypatch.setattr(teachers, "find_published", lambda name, found=known: found)
+        (tmp_path / "t.pt").write_bytes(b"")
+        teacher = find_teacher(str(tmp_path / "t.pt"))
+        assert (teacher.kind, teacher.licence) == (kind, "Apache-2.0")
+
+
+def test_a_random_teacher_is_the_same_for_the_same_seed():
+    version = nano_version()
+    torch.manual_seed(99)
+    state = torch.random.get_rng_state()
+    first, again, other = (random_teacher(version.config, seed, version) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    weights = [each.network.encoder.blocks[0].attn.qkv.weight for each in (first, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert first.kind == "random teacher"
+
+
+def _student_file(folder: Path, scenes) -> str:
+    run(scenes, folder / "student")
+    return str(folder / "student.safetensors")
+
+
+def test_the_wrong_kind_of_teacher_is_refused(scenes, stand_in, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "store"))
+    student = _student_file(tmp_path, scenes)
+    (tmp_path / "text.pt").write_text("hello")
+    (tmp_path / "text.safetensors").write_text("hello")
+    cases = [
+        (student, "student.safetensors is no teacher: its header has no hyperkd.teacher"),
+        (student.replace(".safetensors", ".onnx"), "student.onnx is a student"),
+        (str(tmp_path / "text.pt"), "text.pt is no PyTorch file"),
+        (str(tmp_path / "text.safetensors"), "text.safetensors cannot be read as a teacher"),
+        (str(tmp_path / "absent.pt"), "There is no teacher"),
+        ("prithvi-eo-2.0-300m", "The teacher prithvi-eo-2.0-300m is not in the model store"),
+        ("Prithvi_EO_V1_100M", "The teacher prithvi-eo-1.0-100m is not in the model store"),
+    ]
+    for teacher, message in cases:
+        with pytest.raises(HyperKDError, match=message) as caught:
+            run(scenes, tmp_path / "s", teacher=teacher)
+        assert caught.value.code == "bad_model" and caught.value.hint
+    assert Store(tmp_path / "store").find("x") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(schema=7), "another schema"),
+        (lambda m: m.pop("config"), "'config'"),
+        (lambda m: m.update(mean=[1, 2]), "2 values of mean"),
+        (lambda m: m.update(std=[0] * 6), "std must be positive"),
+        (lambda m: m["config"].update(wings=2), "wings"),
+        (lambda m: m["config"].update(depth=5), "missing tensors: encoder.blocks.4"),
+    ],
+)
+def test_a_damaged_stand_in_teacher_is_refused(stand_in, tmp_path, change, message):
+    from safetensors.torch import load_file, save_file
+
+    manifest = json.loads(read_manifest(stand_in).to_json())
+    change(manifest)
+    path = tmp_path / "bad.safetensors"
+    save_file(load_file(stand_in), path, {"hyperkd.teacher": json.dumps(manifest)})
+    with pytest.raises(HyperKDError, match=message) as caught:
+        load_stand_in(path)
+    assert caught.value.code == "bad_model"
+
+
+# --- bad input ---------------------------------------------------------------------------
+
+
+def test_no_scene_is_refused():
+    from hyperkd.jobs.validate import parse_job
+
+    document = {"protocol": 1, "job": "distill", "output": "s", "input": []}
+    with pytest.raises(HyperKDError, match="'input' must hold at least one value") as caught:
+        parse_job(document, ".")
+    assert caught.value.code == "bad_job"
+
+
+def test_scenes_that_cannot_be_used_end_the_job_before_it_writes(scenes, tmp_path):
+    cloud = make_scene(tmp_path / "cloud.tif", missing=np.ones((40, 36), bool))
+    small = make_scene(tmp_path / "small.tif", side=(12, 12))
+    for path, code in ((cloud, "no_valid_pixels"), (small, "bad_job"), ("none.tif", None)):
+        with pytest.raises(HyperKDError) as caught:
+            run([path], tmp_path / "s")
+        assert caught.value.code == (code or "unreadable_raster")
+    assert {path.name for path in tmp_path.iterdir()} == {"cloud.tif", "small.tif"}
+    # Among good ones they are named in the report.
+    summary = run([*scenes, cloud, small], tmp_path / "s")
+    assert (summary["scenes"], summary["left_out"]) == (3, 2)
+    page = (tmp_path / "s.html").read_text(encoding="utf-8")
+    assert "cloud.tif" in page and "no room for a crop of 16" in page
+
+
+def test_scenes_of_different_sensors_train_together(scenes, stand_in, tmp_path):
+    other = make_scene(tmp_path / "b.tif", wavelengths=np.arange(410.0, 2500.0, 6.0))
+    short = make_scene(tmp_path / "c.tif", wavelengths=CENTRE[CENTRE < 2380])
+    summary = run([scenes[0], other, short], tmp_path / "s", teacher=stand_in)
+    assert summary["scenes"] == 3 and np.isfinite(summary["validation"]["validation_loss"])
+
+
+def test_one_scene_is_cut_and_the_report_says_so(scenes, tmp_path):
+    tall = make_scene(tmp_path / "tall.tif", side=(70, 20))
+    summary = run([tall], tmp_path / "s")
+    assert summary["held_out"] == "a block of the only scene"
+    assert "On another scene it will do worse" in (tmp_path / "s.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "message"),
+    [
+        ({"tile": 20}, "bad_job", "Tiles of 20 px do not divide into blocks of two patches of 4"),
+        ({"device": "cuda"}, "missing_dependency", "Torch finds no CUDA GPU"),
+    ],
+)
+def test_what_cannot_be_is_refused(scenes, tmp_path, monkeypatch, fields, code, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(HyperKDError, match=message) as caught:
+        run(scenes, tmp_path / "s", **fields)
+    assert caught.value.code == code and caught.value.hint
+
+
+def test_several_processes_cannot_fill_one_cache_of_features(scenes, stand_in, tmp_path):
+    request = Request(scenes, str(tmp_path / "s"), stand_in, teacher_view="cached")
+    with pytest.raises(HyperKDError, match="2 processes cannot fill one cache") as caught:
+        module._Distillation(request, torch.device("cpu"), Group(1, 2), Report())
+    assert caught.value.code == "bad_job"
+
+
+def test_too_little_memory_of_a_gpu_is_worded(scenes, tmp_path, monkeypatch):
+    def full(*given, **named):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+
+    monkeypatch.setattr(module, "train", full)
+    with pytest.raises(HyperKDError, match="too little memory: CUDA out of memory") as caught:
+        run(scenes, tmp_path / "s")
+    assert caught.value.code == "out_of_memory" and "--chunk" in caught.value.hint
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(scenes, tmp_path, monkeypatch):
+    from hyperkd.training import loop
+
+    computed = loop.weighted_sum
+    calls = []
+
+    def poisoned(parts, weights):
+        calls.append(1)
+        total = computed(parts, weights)
+        return total * float("nan") if len(calls) > 6 else total
+
+    monkeypatch.setattr(loop, "weighted_sum", poisoned)
+    with pytest.raises(HyperKDError, match="The loss became nan in step 4; its batch: ") as caught:
+        run(scenes, tmp_path / "s")
+    assert caught.value.code == "bad_training" and ".tif at column" in caught.value.message
+    card = load_student(tmp_path / "s.safetensors")[1]
+    assert card.training["finished_steps"] == 3
+
+
+# --- the command -------------------------------------------------------------------------
+
+
+def _environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT / "engine"), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_the_command_trains_and_a_signal_keeps_what_it_has(shared, tmp_path):
+    """The real preset on real tiles: interrupted, then finished with --resume."""
+    images = sorted((shared / "data" / "potsdam" / "images").glob("*.tif"))[:3]
+    output = tmp_path / "potsdam.safetensors"
+    command = [
+        sys.executable, "-m", "hyperkd", "distill", "--input", *map(str, images),
+        "--output", str(output), "--tile", "32", "--epochs", "12", "--batch", "4",
+        "--initial", "random", "--events", "json",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if '"metric"' in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.communicate(timeout=120)[0]
+    assert process.returncode == 5, rest[-2000:]
+    state = tmp_path / "potsdam.training.safetensors"
+    assert state.is_file() and output.is_file()
+    started = time.perf_counter()
+    answer = subprocess.run(
+        [*command, "--resume"], env=_environment(), capture_output=True, text=True, timeout=240
+    )
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    events = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert events[0]["event"] == "hello" and events[-1]["event"] == "done"
+    assert events[-1]["summary"]["steps"] == 6 and time.perf_counter() > started
+    roles = {event["role"] for event in events if event["event"] == "artifact"}
+    assert roles == {"preview", "output", "model", "report"}
+    assert not state.exists()
+    bundle = open_bundle(tmp_path / "potsdam.onnx")
+    assert bundle.card.tile_px == 32 and bundle.card.self_test is not None
+    assert bundle.card.to_json() == load_student(output)[1].to_json()

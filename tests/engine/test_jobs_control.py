@@ -1,0 +1,127 @@
+"""A job that is paused, ended early or cancelled from outside, and its sign of life."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hyperkd.errors import HyperKDError
+from hyperkd.jobs.control import WISHES, Wishes, follow
+from hyperkd.jobs.events import JsonReporter
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+@pytest.fixture
+def followed(tmp_path: Path):
+    wishes, finished = Wishes(), threading.Event()
+    follow(tmp_path, wishes, finished)
+    yield wishes
+    finished.set()
+
+
+def state(wishes: Wishes) -> tuple[bool, bool, bool]:
+    return wishes.paused.is_set(), wishes.stopped.is_set(), wishes.cancelled.is_set()
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ("run", (False, False, False)),
+        ("pause", (True, False, False)),
+        ("stop", (False, True, False)),
+        ("cancel", (False, False, True)),
+        ("dance", (False, False, False)),
+    ],
+)
+def test_each_wish_means_one_thing(wish: str, expected: tuple[bool, ...]) -> None:
+    wishes = Wishes()
+    wishes.take("pause")
+    wishes.take(wish)
+    assert state(wishes) == expected
+    assert set(WISHES) == {"run", "pause", "stop", "cancel"}
+
+
+def test_a_cancelled_job_stays_cancelled() -> None:
+    wishes = Wishes()
+    wishes.take("cancel")
+    wishes.take("run")
+    assert wishes.cancelled.is_set()
+
+
+def test_the_file_is_followed_and_life_is_shown(followed: Wishes, tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    assert alive.is_file()
+    os.utime(alive, (1, 1))
+    (tmp_path / "wish").write_text("pause\n")
+    assert wait_for(followed.paused.is_set)
+    assert wait_for(lambda: alive.stat().st_mtime > 1)
+    (tmp_path / "wish").write_bytes(b"\xff\xfe")
+    assert wait_for(lambda: not followed.paused.is_set())
+    (tmp_path / "wish").write_text("stop")
+    assert wait_for(followed.stopped.is_set)
+
+
+def test_a_wish_from_before_the_start_holds_at_once(tmp_path: Path) -> None:
+    (tmp_path / "wish").write_text("cancel")
+    wishes, finished = Wishes(), threading.Event()
+    follow(tmp_path, wishes, finished)
+    finished.set()
+    assert wishes.cancelled.is_set()
+
+
+def test_without_its_folder_a_job_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(HyperKDError, match=r"control folder .*nowhere cannot be used") as caught:
+        follow(tmp_path / "nowhere", Wishes(), threading.Event())
+    assert caught.value.code == "bad_job"
+
+
+def test_a_paused_job_waits_until_it_shall_go_on() -> None:
+    wishes, stream = Wishes(), io.StringIO()
+    report = JsonReporter(stream, wishes.cancelled, wishes=wishes)
+    report.check_cancelled()
+    assert stream.getvalue() == ""
+    wishes.take("pause")
+    waiting = threading.Thread(target=report.check_cancelled)
+    waiting.start()
+    time.sleep(0.25)
+    assert waiting.is_alive()
+    wishes.take("run")
+    waiting.join(2)
+    assert not waiting.is_alive()
+    said = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert said == ["Paused.", "Continued."]
+
+
+@pytest.mark.parametrize("wish", ["cancel", "stop"])
+def test_a_paused_job_can_be_ended(wish: str) -> None:
+    wishes = Wishes()
+    report = JsonReporter(io.StringIO(), wishes.cancelled, wishes=wishes)
+    wishes.take("pause")
+    caught: list[HyperKDError] = []
+
+    def check() -> None:
+        try:
+            report.check_cancelled()
+        except HyperKDError as error:
+            caught.append(error)
+
+    waiting = threading.Thread(target=check)
+    waiting.start()
+    wishes.take(wish)
+    waiting.join(2)
+    assert not waiting.is_alive()
+    assert [error.code for error in caught] == (["cancelled"] if wish == "cancel" else [])
+    assert report.stop_requested() is (wish == "stop")

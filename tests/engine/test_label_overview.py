@@ -1,0 +1,133 @@
+"""What the job ``labels`` tells before a training, held against labels made to order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from hyperkd.assess import label_overview
+from hyperkd.assess.label_overview import overview
+from hyperkd.errors import HyperKDError
+from tests.engine.inference_factories import make_student
+from tests.label_factories import make_scene, make_vector, point, square
+from tests.reports import SilentReport
+
+
+@pytest.fixture
+def student(tmp_path) -> str:
+    """A student that sees its 8 neighbours."""
+    return make_student(tmp_path / "toy.onnx")
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    """Put a scene in memory in the place of the input file."""
+    source = make_scene(60, 60)
+    monkeypatch.setattr(label_overview, "open_raster", lambda path, **given: source)
+    return source
+
+
+@pytest.fixture
+def polygons(tmp_path) -> str:
+    """Six polygons of 4 x 4 pixels each of two classes, far apart, and one point of a third."""
+    features = [
+        (square(10 * (number % 6), 20 * (number // 6) + 3, 4, 4), {"cover": name})
+        for number, name in enumerate(["water"] * 6 + ["wood"] * 6)
+    ]
+    features.append((point(2.5, 55.5), {"cover": "rock"}))
+    return make_vector(tmp_path / "labels.gpkg", features, {"cover": "text"})
+
+
+def look(labels, student, **fields):
+    given = {"task": "classification", "field": ("cover",), "tune": "frozen", **fields}
+    return overview(
+        input=("/far/away/scene.tif",), labels=(labels,), student=student, report=SilentReport(),
+        **given,
+    )  # fmt: skip
+
+
+def test_classes_are_counted_and_too_small_ones_named(scene, polygons, student) -> None:
+    found = look(polygons, student)
+    counted = [(each["name"], each["pixels"], each["features"]) for each in found["classes"]]
+    assert counted == [("water", 96, 6), ("wood", 96, 6)]
+    assert all(each["colour"].startswith("#") for each in found["classes"])
+    assert (found["pixels"], found["features"]) == (192, 12)
+    assert any("rock" in note for note in found["notes"])
+    assert found["scenes"] == [{"path": "/far/away/scene.tif", "pixels": 192, "map": None}]
+    assert "water: 96 pixels, 6 features" in found["text"]
+
+
+def test_the_split_is_the_one_of_a_fine_tuning(scene, polygons, student, tmp_path) -> None:
+    from hyperkd.assess.splits import split_labels
+    from tests.label_factories import read
+
+    folder = tmp_path / "split"
+    found = look(polygons, student, output=str(folder), split="polygons", seed=3)
+    labels, _ = read(scene, polygons, fields="cover", minimum_samples=3)
+    expected = split_labels(
+        labels, method="polygons", shares=(0.8, 0.0, 0.2), receptive_field_px=3, seed=3
+    )
+    assert found["split"] == expected.summary()
+    codes = expected.parts[0].astype(int)
+    assert found["parts"] == {
+        "train": (codes == 0).sum(),
+        "validation": 0,
+        "test": (codes == 2).sum(),
+        "left_out": (codes == -1).sum(),
+    }
+    (drawn,) = folder.glob("*.tif")
+    assert found["scenes"][0]["map"] == str(drawn)
+    dataset = gdal.Open(str(drawn))
+    image = dataset.ReadAsArray()
+    wanted = np.zeros((60, 60), int)
+    wanted[labels.scenes[0].rows, labels.scenes[0].cols] = np.where(codes == -1, 4, codes + 1)
+    np.testing.assert_array_equal(image, wanted)
+    colours = dataset.GetRasterBand(1).GetColorTable()
+    assert [colours.GetColorEntry(value)[:3] for value in (1, 3)] == [(31, 143, 224), (228, 87, 46)]
+
+
+def test_an_encoder_that_is_trained_needs_a_validation_part(scene, polygons, student) -> None:
+    assert look(polygons, student, tune="full")["parts"]["validation"] > 0
+    assert look(polygons, "scratch", tune="auto", buffer=1)["parts"]["validation"] > 0
+    assert look(polygons, student, tune="auto")["parts"]["validation"] == 0
+
+
+def test_labels_that_cannot_be_split_are_told_all_the_same(scene, student, tmp_path) -> None:
+    features = [(square(3, 3, 4, 4), {"cover": "water"}), (square(30, 30, 4, 4), {"cover": "wood"})]
+    labels = make_vector(tmp_path / "two.gpkg", features, {"cover": "text"})
+    found = look(labels, student, split="polygons", output=str(tmp_path / "split"))
+    assert found["split"] is None
+    assert found["parts"] == {}
+    assert "water" in found["refusal"] or "polygons" in found["refusal"]
+    assert "They cannot be split" in found["text"]
+    assert not (tmp_path / "split").exists()
+    assert [each["pixels"] for each in found["classes"]] == [16, 16]
+
+
+def test_targets_tell_their_range(scene, student, tmp_path) -> None:
+    features = [
+        (point(5 * number + 2.5, 7.5), {"share": value, "age": 10.0 * number})
+        for number, value in enumerate((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8))
+    ]
+    labels = make_vector(tmp_path / "n.gpkg", features, {"share": "number", "age": "number"})
+    found = look(labels, student, task="regression", field=("share", "age"), split="random")
+    assert found["classes"] == []
+    share, age = found["targets"]
+    assert share == {
+        "name": "share",
+        "minimum": 0.1,
+        "mean": pytest.approx(0.45),
+        "maximum": 0.8,
+    }
+    assert age["maximum"] == 70.0
+    assert found["split"]["optimistic"] is True
+
+
+def test_labels_beside_the_scene_are_refused(scene, student, tmp_path) -> None:
+    labels = make_vector(
+        tmp_path / "far.gpkg", [(point(900, 900), {"cover": "water"})], {"cover": "text"}
+    )
+    with pytest.raises(HyperKDError) as caught:
+        look(labels, student)
+    assert caught.value.code == "no_labels"

@@ -1,0 +1,78 @@
+"""Two processes train what one process trains."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+if not torch.distributed.is_available():
+    pytest.skip("this torch has no torch.distributed", allow_module_level=True)
+
+from safetensors.torch import load_file  # noqa: E402
+
+from hyperkd.errors import HyperKDError  # noqa: E402
+from hyperkd.training.batches import Batches  # noqa: E402
+from hyperkd.training.dataset import CropSampler  # noqa: E402
+from hyperkd.training.parallel import Group  # noqa: E402
+from hyperkd.training.progress import Settings  # noqa: E402
+from tests.engine.parallel_child import trained  # noqa: E402
+from tests.engine.training_factories import NANO, make_student, smooth_scene  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_to_1e_5(tmp_path):
+    output = tmp_path / "two.safetensors"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "engine"), str(ROOT))),
+        "OMP_NUM_THREADS": "1",
+    }
+    # One machine and one address, whatever names its network has.
+    environment["GLOO_SOCKET_IFNAME"] = "lo" if sys.platform == "linux" else ""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    answer = subprocess.run(
+        [*command, str(Path(__file__).with_name("parallel_child.py")), str(output)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    two = load_file(output)
+    assert float(two.pop("size")) == 2
+    student, history = trained(Group())
+    losses = torch.tensor([row["loss"] for row in history])
+    torch.testing.assert_close(two.pop("losses"), losses, rtol=1e-5, atol=1e-5)
+    one = student.state_dict()
+    assert set(one) == set(two)
+    for name, value in one.items():
+        assert float((value - two[name]).abs().max()) < 1e-5, name
+
+
+def test_every_chunk_is_computed_by_one_process():
+    shares = [list(Group(rank, 3).share(8)) for rank in range(3)]
+    assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
+
+
+def test_a_process_without_a_chunk_is_refused():
+    sampler = CropSampler([smooth_scene()], NANO.tile)
+    with pytest.raises(HyperKDError, match="1 chunks of 8 tiles are too few for 2") as caught:
+        Batches(sampler, make_student(), Settings(steps=1, batch=8, chunk=8), Group(1, 2))
+    assert caught.value.code == "bad_job"
+
+
+def test_alone_nothing_is_sent():
+    group = Group()
+    tensor = torch.ones(3)
+    assert group.leads and group.add_up(tensor) is tensor
+    assert group.any(True) and not group.any(False)
+    group.add_up_gradients(make_student().parameters())
+    group.wait()

@@ -1,0 +1,543 @@
+"""The fine-tuning and distillation windows, with stand-ins for the engine and the real one."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_folders(plugin, monkeypatch, tmp_path):
+    """Give each test its own jobs and models."""
+    monkeypatch.setenv("HYPERKD_JOBS", str(tmp_path / "jobs"))
+    monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "models"))
+    (tmp_path / "models").mkdir()
+
+
+@pytest.fixture
+def wait(qgis):
+    """Return a function that lets the window work until a condition holds."""
+    from qgis.PyQt.QtWidgets import QApplication
+
+    def run(condition, seconds=30.0):
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            QApplication.processEvents()
+            time.sleep(0.01)
+        assert condition()
+
+    return run
+
+
+@pytest.fixture
+def project(plugin):
+    """Return the project, empty before and after."""
+    from qgis.core import QgsProject
+
+    QgsProject.instance().clear()
+    yield QgsProject.instance()
+    QgsProject.instance().clear()
+
+
+@pytest.fixture
+def layers(project, write_raster, tmp_path):
+    """Return a scene of 24 bands and labels of two classes, both in the project."""
+    from qgis.core import (
+        QgsCategorizedSymbolRenderer,
+        QgsFeature,
+        QgsGeometry,
+        QgsMarkerSymbol,
+        QgsPointXY,
+        QgsRasterLayer,
+        QgsRendererCategory,
+        QgsVectorLayer,
+    )
+
+    path = write_raster(tmp_path / "scene.tif", [[1.0] * 8] * 8, bands=24)
+    scene = QgsRasterLayer(str(path), "Scene of today")
+    fields = "field=note:string&field=cover:string&field=share:double&field=age:integer"
+    labels = QgsVectorLayer(f"Point?{fields}", "Ground truth", "memory")
+    features = []
+    for number in range(8):
+        feature = QgsFeature(labels.fields())
+        point = QgsPointXY(300015 + 30 * number, 5799985)
+        feature.setGeometry(QgsGeometry.fromPointXY(point))
+        feature.setAttributes(["x", "water" if number < 4 else "wood", number / 8, number])
+        features.append(feature)
+    labels.dataProvider().addFeatures(features)
+    categories = [
+        QgsRendererCategory(value, QgsMarkerSymbol.createSimple({"color": colour}), value)
+        for value, colour in (("water", "#0000ff"), ("wood", "#00aa00"))
+    ]
+    labels.setRenderer(QgsCategorizedSymbolRenderer("cover", categories))
+    project.addMapLayers([scene, labels])
+    return scene, labels
+
+
+@pytest.fixture
+def open_dialog(plugin):
+    """Return an opener of dialogs; they are removed at the end."""
+    from qgis.PyQt import sip
+
+    from hyperkd_qgis.runner.background import BackgroundJobs
+
+    made = []
+
+    def opener(kind="finetune", jobs=None):
+        from hyperkd_qgis.ui.distill_dialog import DistillDialog
+        from hyperkd_qgis.ui.finetune_dialog import FinetuneDialog
+
+        jobs = jobs or BackgroundJobs()
+        if jobs not in made:
+            made.insert(0, jobs)
+        dialog = FinetuneDialog(jobs) if kind == "finetune" else DistillDialog(jobs, list)
+        made.append(dialog)
+        dialog.show()
+        return dialog
+
+    yield opener
+    for each in reversed(made):
+        sip.delete(each)
+
+
+# An engine that finds labels and trains in some rounds, told by its job alone.
+_TRAINS = """
+hello()
+if job["job"] == "labels":
+    say("done", summary=dict(
+        classes=[
+            dict(name="water", value="water", colour="#0000ff", pixels=96, features=6),
+            dict(name="rock", value="rock", colour="#888888", pixels=4, features=1),
+        ], targets=[], scenes=[], notes=["Odd."], refusal="",
+        split=dict(method="polygons", buffer_px=2),
+        parts=dict(train=80, validation=0, test=20, left_out=4),
+    ))
+    sys.exit(0)
+control = arguments[arguments.index("--control") + 1]
+say("stage", name="Training")
+for step in range(1, 200):
+    open(os.path.join(control, "alive"), "w").close()
+    wish = os.path.join(control, "wish")
+    said = open(wish).read() if os.path.exists(wish) else "run"
+    if said == "cancel":
+        say("error", code="cancelled", message="", hint="", context={})
+        sys.exit(5)
+    if said != "pause":
+        say("progress", done=step, total=200, unit="epochs")
+        say("metric", step=step, values=dict(loss=1 / step, validation_accuracy=step / 200))
+    if said == "stop" or step == LAST:
+        break
+    time.sleep(0.05)
+report = job.get("report")
+if report:
+    os.makedirs(report, exist_ok=True)
+    open(os.path.join(report, "report.html"), "w").write("<html></html>")
+    figures = dict(assessment=dict(overall=dict(
+        overall_accuracy=dict(value=0.75, low=0.7, high=0.8))), comparisons=[dict(methods=[
+        dict(name="SVM", overall_accuracy=dict(value=0.7, low=0.6, high=0.8))])])
+    json.dump(figures, open(os.path.join(report, "report.json"), "w"))
+open(job["output"], "w").write("model")
+say("done", summary=dict(output=job["output"], model="trees", labelled_pixels=100, tune="frozen",
+    notes=["Few labels."], stopped_early=said == "stop", report="/r.html"))
+"""
+
+
+def trains(fake_python, use_engine, last=200):
+    use_engine(fake_python(_TRAINS.replace("LAST", str(last))))
+
+
+# --- what is asked for -------------------------------------------------------------------
+
+
+def test_scenes_labels_and_colours_are_found_in_the_project(open_dialog, layers):
+    scene, labels = layers
+    dialog = open_dialog()
+    data = dialog.data
+    assert [layer.name() for layer in data.scenes.layers()] == ["Scene of today"]
+    assert data.layer.currentLayer() is labels
+    assert data.field.currentField() == "cover"  # its style is categorised by it
+    assert data.values() == {
+        "input": [scene.source()],
+        "task": "classification",
+        "field": ["cover"],
+        "colours": ["water=#0000ff", "wood=#00aa00"],
+    }
+    assert not data.selected_only.isEnabled()
+    data.task.setCurrentIndex(data.task.findData("regression"))
+    assert data.targets.isVisible()
+    assert not data.field.isVisible()
+    targets = [data.targets.itemText(index) for index in range(data.targets.count())]
+    assert targets == ["share", "age"]
+    data.targets.setCheckedItems(["share"])
+    assert data.values()["field"] == ["share"]
+    assert data.values()["colours"] == []
+
+
+def test_maps_and_rasters_that_cannot_be_read_are_no_scenes(
+    open_dialog, layers, project, write_raster, tmp_path
+):
+    from qgis.core import QgsRasterLayer
+
+    dialog = open_dialog()
+    small = write_raster(tmp_path / "dem.tif", [[1.0, 2.0]], bands=1)
+    gone = write_raster(tmp_path / "gone.tif", [[1.0, 2.0]], bands=24)
+    lost = QgsRasterLayer(str(gone), "Lost scene")
+    gone.unlink()
+    project.addMapLayers([QgsRasterLayer(str(small), "Heights"), lost])
+    listed = dialog.data.scenes.list
+    names = [listed.item(index).text() for index in range(listed.count())]
+    assert names == ["Scene of today", "Lost scene"]
+    assert "is gone" in listed.item(1).toolTip()
+    assert len(dialog.data.scenes.layers()) == 1
+    project.removeMapLayer(lost.id())
+    assert listed.count() == 1
+    other = write_raster(tmp_path / "other.tif", [[1.0, 2.0]], bands=24)
+    dialog.data.scenes.add_file(str(other))
+    assert len(dialog.data.scenes.paths()) == 2
+
+
+def test_what_is_missing_is_said_and_nothing_starts(open_dialog, layers, project):
+    scene, labels = layers
+    dialog = open_dialog()
+    dialog.train_button.click()
+    assert dialog.message.text().startswith("HyperKD has no engine yet.")
+    dialog.settings.output.setFilePath("/nowhere/model.onnx")
+    dialog.train_button.click()
+    assert dialog.message.text() == "There is no folder /nowhere."
+    project.removeMapLayer(labels.id())
+    dialog.train_button.click()
+    assert dialog.message.text().startswith("Choose a layer with labels")
+    project.removeMapLayer(scene.id())
+    dialog.train_button.click()
+    assert dialog.message.text() == "Tick at least one scene."
+    assert dialog._jobs.jobs == []
+
+
+def test_settings_become_fields_of_the_job(open_dialog, layers, tmp_path):
+    dialog = open_dialog()
+    page = dialog.settings
+    page.output.setFilePath(str(tmp_path / "trees"))
+    page.student.setCurrentText("/data/mine.safetensors")
+    page.split.setCurrentIndex(page.split.findData("polygons"))
+    page.expert.set_values({"epochs": 7, "learning_rate": 1e-5, "unit": "%; t/ha"})
+    values = page.values()
+    assert values["output"] == str(tmp_path / "trees.onnx")
+    assert values["report"] == str(tmp_path / "trees-report")
+    assert values["student"] == "/data/mine.safetensors"
+    assert values["split"] == "polygons"
+    assert (values["epochs"], values["learning_rate"]) == (7, 1e-5)
+    assert values["unit"] == ["%", "t/ha"]
+    assert values["buffer"] is None
+    page.student.setCurrentIndex(page.student.findData("scratch"))
+    assert page.values()["student"] == "scratch"
+    assert "tiny" in [page.student.itemData(index) for index in range(page.student.count())]
+
+
+# --- labels ------------------------------------------------------------------------------
+
+
+def test_a_check_shows_classes_and_the_split(open_dialog, layers, fake_python, use_engine, wait):
+    trains(fake_python, use_engine)
+    dialog = open_dialog()
+    dialog.data.check_button.click()
+    assert not dialog.data.check_button.isEnabled()
+    wait(lambda: dialog.data.table.rowCount() == 2)
+    table = dialog.data.table
+    rows = [[table.item(row, column).text() for column in range(5)] for row in range(2)]
+    assert rows == [
+        ["", "water", "96", "6", ""],
+        ["", "rock", "4", "1", "few features: hard to test"],
+    ]
+    assert table.item(0, 0).background().color().name() == "#0000ff"
+    notes = dialog.data.notes.text()
+    assert notes.startswith("80 pixels teach, 20 test, 4 lie between and are left out;")
+    assert "Odd." in notes
+    assert dialog.data.check_button.isEnabled()
+    assert dialog.message.text() == ""
+    # another choice makes it out of date
+    dialog.data.field.setField("note")
+    assert table.rowCount() == 0
+
+
+def test_a_check_of_an_empty_selection_says_so(open_dialog, layers, fake_python, use_engine, wait):
+    trains(fake_python, use_engine)
+    _, labels = layers
+    dialog = open_dialog()
+    dialog.data.selected_only.setChecked(True)
+    dialog.data.check_button.click()
+    wait(lambda: "no features to use" in dialog.message.text())
+    assert dialog.data.check_button.isEnabled()
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def start(dialog, tmp_path, wait):
+    dialog.settings.output.setFilePath(str(tmp_path / "trees.onnx"))
+    dialog.train_button.click()
+    wait(lambda: dialog.training.job is not None)
+    wait(lambda: "loss" in dialog.training.curves.series)
+    return dialog.training.job
+
+
+def test_a_training_goes_from_labels_to_its_result(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path
+):
+    trains(fake_python, use_engine, last=60)
+    scene, labels = layers
+    labels.selectByExpression("cover = 'water'")
+    dialog = open_dialog()
+    assert dialog.data.selected_only.isChecked()
+    job = start(dialog, tmp_path, wait)
+    assert dialog.tabs.currentIndex() == 2
+    given = json.loads((job.folder / "job.json").read_text())
+    assert given["input"] == [scene.source()]
+    assert given["labels"] == ["labels.gpkg"]
+    assert given["preview"] == "preview.tif"
+    assert given["colours"] == ["water=#0000ff", "wood=#00aa00"]
+    from osgeo import ogr
+
+    dataset = ogr.Open(str(job.folder / "labels.gpkg"))
+    assert dataset.GetLayer(0).GetFeatureCount() == 4
+    wait(lambda: job.is_over and dialog.tabs.currentIndex() == 3)
+    text = dialog.result.text.toPlainText()
+    assert "overall accuracy 0.750 (0.700 – 0.800)" in " ".join(text.split())
+    assert "SVM 0.700 (0.600 – 0.800)" in " ".join(text.split())
+    assert "Few labels." in text
+    assert dialog.result.report == tmp_path / "trees-report" / "report.html"
+    assert dialog.result.map_button.isEnabled()
+    assert dialog.training.bar.value() == dialog.training.bar.maximum()
+    assert dialog.training.state.text() == "Done."
+
+
+def test_a_training_is_paused_and_stopped_with_its_best(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path
+):
+    trains(fake_python, use_engine)
+    dialog = open_dialog()
+    job = start(dialog, tmp_path, wait)
+    view = dialog.training
+    assert "epochs" in view.state.text()
+    view.pause_button.click()
+    assert view.state.text() == "Paused."
+    assert view.pause_button.text() == "&Continue"
+    view.pause_button.click()
+    assert view.pause_button.text() == "&Pause"
+    view.stop_button.click()
+    assert view.state.text() == "Stopping…"
+    assert not view.stop_button.isEnabled()
+    wait(lambda: job.is_over)
+    assert view.state.text() == "Stopped early, with the best model so far."
+    assert dialog.tabs.currentIndex() == 3
+
+
+def test_a_training_is_cancelled_after_a_question(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path, monkeypatch
+):
+    from qgis.PyQt.QtWidgets import QMessageBox
+
+    trains(fake_python, use_engine)
+    dialog = open_dialog()
+    job = start(dialog, tmp_path, wait)
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: given[-1])  # what Return gives
+    dialog.training.cancel_button.click()
+    assert job.state == "running"
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: QMessageBox.StandardButton.Yes)
+    dialog.training.cancel_button.click()
+    wait(lambda: job.is_over)
+    assert dialog.training.state.text() == "Cancelled. No model was written."
+    assert dialog.tabs.currentIndex() == 2
+    assert dialog.train_button.isEnabled()
+
+
+def test_another_window_and_another_qgis_find_the_training(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path
+):
+    from hyperkd_qgis.runner.background import BackgroundJobs
+
+    trains(fake_python, use_engine)
+    dialog = open_dialog()
+    job = start(dialog, tmp_path, wait)
+    count = len(dialog.training.curves.series["loss"].values)
+    dialog.close()
+    again = open_dialog(jobs=dialog._jobs)
+    assert again.training.job is job
+    assert len(again.training.curves.series["loss"].values) >= count
+    assert again.tabs.currentIndex() == 2
+    other = BackgroundJobs()
+    other.find()
+    later = open_dialog(jobs=other)
+    wait(lambda: "loss" in later.training.curves.series)
+    assert later.training.curves.series["loss"].values[0] == 1.0
+    later.training.stop_button.click()
+    wait(lambda: job.is_over and later.training.job.is_over)
+    assert later.tabs.currentIndex() == 3
+
+
+def test_an_interrupted_training_is_started_again_with_its_labels(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path
+):
+    import os
+    import signal
+
+    trains(fake_python, use_engine)
+    dialog = open_dialog()
+    job = start(dialog, tmp_path, wait)
+    assert not dialog.again_button.isVisible()
+    os.kill(json.loads((job.folder / "info.json").read_text())["pid"], signal.SIGKILL)
+    wait(lambda: job.is_over)
+    assert "Interrupted" in dialog.training.state.text()
+    assert dialog.again_button.isVisible()
+    dialog.again_button.click()
+    new = dialog.training.job
+    assert new is not job
+    assert (new.folder / "labels.gpkg").is_file()
+    assert not job.folder.exists()
+    wait(lambda: "loss" in dialog.training.curves.series)
+    new.wish("cancel")
+    wait(lambda: new.is_over)
+
+
+def test_the_window_is_never_stopped_while_it_trains(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path
+):
+    from qgis.PyQt.QtCore import QTimer
+
+    trains(fake_python, use_engine, last=20)
+    dialog = open_dialog()
+    beats = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: beats.append(time.monotonic()))
+    timer.start(5)
+    job = start(dialog, tmp_path, wait)
+    wait(lambda: job.is_over)
+    timer.stop()
+    pauses = [after - before for before, after in zip(beats, beats[1:])]
+    assert max(pauses) < 0.1
+
+
+def test_everything_is_reached_with_the_keyboard(open_dialog, layers):
+    """Every label with a letter has a buddy, and no letter is given twice on a page."""
+    import re
+
+    from qgis.PyQt.QtWidgets import QAbstractButton, QLabel
+
+    for kind in ("finetune", "distill"):
+        dialog = open_dialog(kind)
+        for page in [dialog.tabs.widget(index) for index in range(dialog.tabs.count())]:
+            letters = []
+            for widget in page.findChildren((QLabel, QAbstractButton)):
+                found = re.search(r"&(\w)", getattr(widget, "text", str)())
+                if found and widget.isVisibleTo(page):
+                    letters.append(found[1].lower())
+                    if isinstance(widget, QLabel):
+                        assert widget.buddy() is not None, widget.text()
+            assert len(letters) == len(set(letters)), letters
+
+
+# --- distillation ------------------------------------------------------------------------
+
+
+def test_a_distillation_asks_for_scenes_teacher_size_and_budget(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path
+):
+    scene, _ = layers
+    rows = [
+        {"name": "prithvi-a", "kind": "teacher", "status": "ready", "bytes": 4_000_000,
+         "licence": "Apache-2.0", "path": str(tmp_path / "a.pt"), "url": "https://x"},
+        {"name": "prithvi-b", "kind": "teacher", "status": "not fetched", "bytes": 1_326_000_000,
+         "licence": "Apache-2.0", "path": None, "url": None},
+    ]  # fmt: skip
+    (tmp_path / "a.pt").touch()
+    listing = f"""
+hello()
+if job["job"] == "models_list":
+    say("done", summary=dict(models={rows!r}))
+    sys.exit(0)
+"""
+    trainer = _TRAINS.replace("LAST", "6").replace("hello()", "", 1)
+    use_engine(fake_python(listing + trainer))
+    dialog = open_dialog("distill")
+    wait(lambda: dialog.teacher.count() == 3)
+    texts = [dialog.teacher.itemText(index) for index in range(3)]
+    assert texts[1] == "prithvi-a (Apache-2.0; here)"
+    assert texts[2] == "prithvi-b (Apache-2.0; not here, 1326.0 MB to download)"
+    assert not dialog.teacher.model().item(2).isEnabled()
+    assert dialog.preset.itemData(0) == "tiny"
+    assert dialog.hours.text() == "as long as the size asks for"
+    dialog.teacher.setCurrentIndex(1)
+    dialog.output.setFilePath(str(tmp_path / "mine"))
+    dialog.expert.set_values({"seed": 3})
+    dialog.train_button.click()
+    wait(lambda: dialog.training.job is not None)
+    job = dialog.training.job
+    given = json.loads((job.folder / "job.json").read_text())
+    assert given["job"] == "distill"
+    assert given["input"] == [scene.source()]
+    assert (given["teacher"], given["preset"], given["seed"]) == ("prithvi-a", "tiny", 3)
+    assert given["output"] == str(tmp_path / "mine.safetensors")
+    wait(lambda: job.is_over)
+    assert dialog.report_button.isEnabled()
+    assert dialog.store_button.isEnabled()
+    assert not dialog.again_button.isVisible()
+
+
+# --- the real engine ---------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_real_engine_fine_tunes_from_labels_to_a_map(
+    open_dialog, project, real_engine, shared, wait, tmp_path
+):
+    """The whole way of the window: check, train, report, map, store."""
+    pytest.importorskip("torch")
+    from osgeo import gdal
+    from qgis.core import QgsFeature, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsVectorLayer
+
+    folder = shared / "data/potsdam"
+    name = "enmap_potsdam_tile_128_96.tif"
+    scene = QgsRasterLayer(str(folder / "images" / name), "Potsdam")
+    truth = gdal.Open(str(folder / "labels" / name))
+    values, (left, step, _, top, _, down) = truth.ReadAsArray(), truth.GetGeoTransform()
+    labels = QgsVectorLayer("Point?crs=EPSG:32633&field=cover:string", "Truth", "memory")
+    names = {1: "roof", 2: "pavement", 3: "low vegetation", 4: "tree", 5: "soil", 6: "water"}
+    features = []
+    for row in range(0, 32, 2):
+        for col in range(0, 32, 2):
+            if values[row, col] in (3, 4):
+                feature = QgsFeature(labels.fields())
+                x, y = left + (col + 0.5) * step, top + (row + 0.5) * down
+                feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(x, y)))
+                feature.setAttributes([names[int(values[row, col])]])
+                features.append(feature)
+    labels.dataProvider().addFeatures(features)
+    project.addMapLayers([scene, labels])
+    dialog = open_dialog()
+    dialog.data.check_button.click()
+    wait(lambda: dialog.data.table.rowCount() == 2, 120)
+    classes = {dialog.data.table.item(row, 1).text() for row in range(2)}
+    assert classes == {"low vegetation", "tree"}
+    groups = [group.name() for group in project.layerTreeRoot().findGroups()]
+    assert groups == ["HyperKD: fine-tuning"]
+    dialog.settings.output.setFilePath(str(tmp_path / "trees.onnx"))
+    dialog.settings.baselines.setChecked(False)
+    dialog.settings.expert.set_values({"epochs": 5})
+    dialog.train_button.click()
+    wait(lambda: dialog.training.job is not None, 60)
+    job = dialog.training.job
+    wait(lambda: job.is_over, 280)
+    assert job.ending.summary["classes"] == ["low vegetation", "tree"], job.errors()
+    wait(lambda: dialog.tabs.currentIndex() == 3)
+    assert dialog.result.report.is_file()
+    dialog.result.map_button.click()
+    wait(lambda: "is in the project" in dialog.result.message.text(), 120)
+    (made,) = [each for each in project.mapLayers().values() if "trees" in each.name()]
+    assert made.renderer().type() == "paletted"
+    labels_shown = [each.label for each in made.renderer().classes()]
+    assert labels_shown == ["low vegetation", "tree"]
+    assert "predict" in made.metadata().abstract()
+    dialog.result.store_button.click()
+    wait(lambda: "in the store" in dialog.result.message.text(), 60)
+    assert (tmp_path / "models" / "trees.onnx").is_file()

@@ -1,0 +1,300 @@
+"""The model store's window, with the real engine and a store of the test's own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.qgis.model_files import card, write_model
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "resources" / "students" / "tiny.onnx"
+
+
+@pytest.fixture
+def own_store(plugin, monkeypatch, tmp_path) -> Path:
+    """Give each test a model store of its own."""
+    store = tmp_path / "models"
+    store.mkdir()
+    monkeypatch.setenv("HYPERKD_MODELS", str(store))
+    return store
+
+
+@pytest.fixture
+def wait(qgis):
+    """Return a function that lets the window work until a condition holds."""
+    from qgis.PyQt.QtWidgets import QApplication
+
+    def run(condition, seconds=60.0):
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            QApplication.processEvents()
+            time.sleep(0.01)
+        assert condition()
+
+    return run
+
+
+@pytest.fixture
+def open_dialog(own_store, wait):
+    """Return an opener of dialogs, which waits for the list; they are removed at the end."""
+    from qgis.PyQt import sip
+
+    from hyperkd_qgis.ui.models_dialog import ModelsDialog
+
+    made = []
+
+    def opener():
+        made.append(ModelsDialog())
+        made[-1].show()
+        wait(lambda: made[-1]._task is None)
+        return made[-1]
+
+    yield opener
+    for dialog in made:
+        dialog.close()
+        sip.delete(dialog)
+
+
+def names(dialog) -> list[str]:
+    return [row.name for row in dialog.list.shown()]
+
+
+def enabled(dialog) -> set[str]:
+    return {name for name, button in dialog.buttons.items() if button.isEnabled()}
+
+
+# --- the list ----------------------------------------------------------------------------
+
+
+def test_without_an_engine_the_files_are_shown_and_what_to_do(open_dialog, own_store):
+    write_model(own_store / "trees.onnx", card("classification", name="Trees"))
+    dialog = open_dialog()
+    assert names(dialog) == ["tiny", "trees"]
+    assert dialog.message.text().startswith("HyperKD has no engine yet.")
+    assert "218 bands, 418 to 2446 nm" in dialog.card.toPlainText()
+    assert dialog.list.select("trees")
+    assert "Trees" in dialog.card.toPlainText()
+    assert "water" in dialog.card.toPlainText()
+    # what needs no engine works: saving a copy, and filling in the dialog of the algorithm
+    assert enabled(dialog) == {"copy", "run"}
+
+
+def test_shipped_own_and_published_models_are_listed(open_dialog, real_engine):
+    dialog = open_dialog()
+    rows = {row.name: row for row in dialog.list.shown()}
+    assert rows["tiny"].origin == "shipped"
+    assert rows["prithvi-eo-2.0-300m"].origin == "published"
+    assert names(dialog)[0] == "tiny"
+    assert dialog.message.text() == ""
+    assert enabled(dialog) == {"add", "verify", "test", "copy", "run"}
+    dialog.list.select("prithvi-eo-2.0-300m")
+    text = dialog.card.toPlainText()
+    assert "A teacher" in text
+    assert "1326" in text
+    assert rows["prithvi-eo-2.0-300m"].facts["licence"] in text
+    assert enabled(dialog) == {"add", "fetch"}
+
+
+def test_search_and_filter(open_dialog, own_store, real_engine):
+    dialog = open_dialog()
+    dialog.list.search.setText("PRITHVI 300m")
+    assert names(dialog) == ["prithvi-eo-2.0-300m", "prithvi-eo-2.0-300m-tl"]
+    dialog.list.search.setText("nothing like it")
+    assert names(dialog) == []
+    assert dialog.card.toPlainText() == ""
+    assert enabled(dialog) == {"add"}
+    dialog.list.search.clear()
+    dialog.list.origin.setCurrentIndex(dialog.list.origin.findData("shipped"))
+    assert names(dialog) == ["tiny"]
+
+
+# --- actions -----------------------------------------------------------------------------
+
+
+def test_a_dropped_file_is_added_verified_and_removed(
+    open_dialog, own_store, real_engine, wait, tmp_path, monkeypatch
+):
+    from qgis.PyQt.QtCore import QMimeData, QPointF, Qt, QUrl
+    from qgis.PyQt.QtGui import QDragEnterEvent, QDropEvent
+    from qgis.PyQt.QtWidgets import QApplication, QMessageBox
+
+    mine = tmp_path / "mine.onnx"
+    shutil.copyfile(TINY, mine)
+    dialog = open_dialog()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "scene.tif")), QUrl.fromLocalFile(str(mine))])
+    place, copy = QPointF(50, 50), Qt.DropAction.CopyAction
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(place.toPoint(), copy, data, buttons, keys)
+    QApplication.sendEvent(dialog, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(dialog, QDropEvent(place, copy, data, buttons, keys))
+    assert enabled(dialog) == {"copy", "run"}  # one action at a time
+    wait(lambda: dialog._task is None and "mine" in names(dialog))
+    assert dialog.selected().name == "mine"
+    assert dialog.selected().origin == "own"
+    assert (own_store / "mine.onnx").read_bytes() == TINY.read_bytes()
+    dialog.buttons["verify"].click()
+    wait(lambda: dialog._task is None)
+    assert dialog.message.text().startswith("mine is the file that came on ")
+    # no is the answer that Return gives
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: given[-1])
+    dialog.buttons["remove"].click()
+    assert dialog._task is None
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: QMessageBox.StandardButton.Yes)
+    dialog.buttons["remove"].click()
+    wait(lambda: dialog._task is None and "mine" not in names(dialog))
+    assert not (own_store / "mine.onnx").exists()
+    assert dialog.selected().name == "tiny"
+
+
+def test_what_is_no_model_is_refused_with_a_sentence(open_dialog, real_engine, wait, tmp_path):
+    odd = tmp_path / "odd.onnx"
+    odd.write_bytes(b"odd")
+    dialog = open_dialog()
+    dialog.add_file(str(odd))
+    wait(lambda: dialog._task is None)
+    assert "odd.onnx" in dialog.message.text()
+    assert "Traceback" not in dialog.message.text()
+    assert "odd" not in names(dialog)
+    assert "add" in enabled(dialog)
+
+
+def test_a_drag_of_something_else_is_left_alone(open_dialog):
+    from qgis.PyQt.QtCore import QMimeData, QPoint, Qt, QUrl
+    from qgis.PyQt.QtGui import QDragEnterEvent
+    from qgis.PyQt.QtWidgets import QApplication
+
+    dialog = open_dialog()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile("/x/scene.tif"), QUrl("https://host/model.onnx")])
+    event = QDragEnterEvent(
+        QPoint(5, 5),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    event.ignore()
+    QApplication.sendEvent(dialog, event)
+    assert not event.isAccepted()
+
+
+def test_the_self_test_tells_the_time_per_megapixel(open_dialog, real_engine, wait):
+    dialog = open_dialog()
+    dialog.buttons["test"].click()
+    wait(lambda: dialog._task is None)
+    lines = dialog.message.text().splitlines()
+    assert lines[0].startswith("tiny on this machine (")
+    assert "self-test passed" in lines[1]
+    assert "s per megapixel" in lines[1]
+
+
+def test_fetch_shows_progress_and_can_be_cancelled(
+    open_dialog, own_store, fake_python, use_engine, wait
+):
+    """And gets the proxy of QGIS; the stand-in writes down what it was given."""
+    seen = own_store / "seen.txt"
+    use_engine(
+        fake_python(
+            f"""
+            hello()
+            if job["job"] == "models_list":
+                row = dict(name="prithvi", kind="teacher", status="not fetched", bytes=1326000000,
+                           licence="Apache-2.0", path=None, url=None)
+                say("done", summary=dict(models=[row]))
+                sys.exit(0)
+            open({str(seen)!r}, "w").write(json.dumps([job, os.environ.get("HTTPS_PROXY")]))
+            say("stage", name="Fetching prithvi")
+            say("progress", done=30, total=60, unit="MB")
+            while True:
+                time.sleep(0.1)
+            """
+        )
+    )
+    from qgis.core import QgsNetworkAccessManager
+    from qgis.PyQt.QtNetwork import QNetworkProxy
+
+    manager = QgsNetworkAccessManager.instance()
+    before = manager.fallbackProxy(), manager.excludeList(), manager.noProxyList()
+    proxy = QNetworkProxy(QNetworkProxy.ProxyType.HttpProxy, "proxy.example", 3128)
+    manager.setFallbackProxyAndExcludes(proxy, [], [])
+    try:
+        dialog = open_dialog()
+        assert names(dialog) == ["prithvi"]
+        dialog.buttons["fetch"].click()
+        wait(lambda: dialog.bar.value() == 50)
+    finally:
+        manager.setFallbackProxyAndExcludes(*before)
+    assert dialog.message.text() == "Fetching prithvi…"
+    job, address = json.loads(seen.read_text())
+    assert (job["job"], job["name"]) == ("models_fetch", "prithvi")
+    assert address == "http://proxy.example:3128"
+    started = time.monotonic()
+    dialog.cancel_button.click()
+    wait(lambda: dialog._task is None)
+    assert time.monotonic() - started < 1
+    assert dialog.message.text() == "Cancelled."
+    assert not dialog.bar.isVisible()
+
+
+def test_a_copy_is_saved(open_dialog, wait, tmp_path):
+    dialog = open_dialog()
+    target = tmp_path / "copy.onnx"
+    dialog.save_copy_as(TINY, str(target))
+    wait(lambda: dialog.message.text() == f"Saved as {target}.")
+    assert target.read_bytes() == TINY.read_bytes()
+    dialog.save_copy_as(TINY, str(tmp_path / "no" / "copy.onnx"))
+    wait(lambda: "cannot be written" in dialog.message.text())
+
+
+@pytest.mark.parametrize(
+    ("task", "identifier"),
+    [
+        ("pretrain", "hyperkd:embed"),
+        ("classification", "hyperkd:classify"),
+        ("regression", "hyperkd:regress"),
+    ],
+)
+def test_run_on_layer_opens_the_algorithm_of_the_task(
+    open_dialog, own_store, task, identifier, monkeypatch
+):
+    from hyperkd_qgis.ui import models_dialog
+
+    write_model(own_store / "mine.onnx", card(task))
+    opened = []
+    monkeypatch.setattr(models_dialog, "open_algorithm", lambda *given: opened.append(given))
+    dialog = open_dialog()
+    dialog.list.select("mine")
+    dialog.buttons["run"].click()
+    assert opened == [(identifier, {"MODEL": "mine"})]
+
+
+def test_an_engine_that_crashes_is_told_in_a_sentence(open_dialog, fake_python, use_engine, wait):
+    use_engine(fake_python("hello()\nraise RuntimeError('a bug of ours')"))
+    dialog = open_dialog()
+    assert "ended by an error of its own" in dialog.message.text()
+    assert "tiny" in names(dialog)  # what lies here is shown all the same
+
+
+def test_nothing_stops_the_window(open_dialog, real_engine, wait):
+    from qgis.PyQt.QtCore import QTimer
+
+    beats = [time.monotonic()]
+    timer = QTimer()
+    timer.timeout.connect(lambda: beats.append(time.monotonic()))
+    timer.start(5)
+    dialog = open_dialog()
+    dialog.buttons["test"].click()
+    wait(lambda: dialog._task is None)
+    for name in names(dialog):
+        dialog.list.select(name)
+    timer.stop()
+    pauses = [after - before for before, after in zip(beats, beats[1:])]
+    assert max(pauses) < 0.1, sys.version

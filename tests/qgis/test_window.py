@@ -1,0 +1,299 @@
+"""What the plugin adds to QGIS's window, and that it takes all of it back."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.qgis.model_files import card, write_model
+from tests.qgis.test_engine_setup import stamp
+
+
+class Interface:
+    """As much of QGIS's window as the plugin uses, with real widgets behind it."""
+
+    def __init__(self):
+        from qgis.gui import QgsMapCanvas, QgsMessageBar
+        from qgis.PyQt.QtWidgets import QMainWindow
+
+        self.window = QMainWindow()
+        self.bar = QgsMessageBar(self.window)
+        self.canvas = QgsMapCanvas(self.window)
+        self.menu, self.drops, self.layer_actions, self.logs = [], [], [], []
+        self.layer = None
+
+    def mainWindow(self):
+        return self.window
+
+    def messageBar(self):
+        return self.bar
+
+    def mapCanvas(self):
+        return self.canvas
+
+    def activeLayer(self):
+        return self.layer
+
+    def openMessageLog(self, tab=""):
+        self.logs.append(tab)
+
+    def addToolBar(self, name):
+        return self.window.addToolBar(name)
+
+    def addPluginToMenu(self, name, action):
+        self.menu.append((name, action))
+
+    def removePluginMenu(self, name, action):
+        self.menu.remove((name, action))
+
+    def registerCustomDropHandler(self, handler):
+        self.drops.append(handler)
+
+    def unregisterCustomDropHandler(self, handler):
+        self.drops.remove(handler)
+
+    def addCustomActionForLayerType(self, action, menu, kind, all_layers):
+        self.layer_actions.append((menu, action, kind))
+
+    def removeCustomActionForLayerType(self, action):
+        self.layer_actions = [each for each in self.layer_actions if each[1] is not action]
+
+
+@pytest.fixture
+def interface(plugin, monkeypatch, tmp_path):
+    from hyperkd_qgis.ui import notices, run_on_layer
+
+    monkeypatch.setenv("HYPERKD_JOBS", str(tmp_path / "jobs"))
+    monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "models"))
+    (tmp_path / "models").mkdir()
+    made = Interface()
+    for module in (notices, run_on_layer):
+        monkeypatch.setattr(module, "iface", made)
+    return made
+
+
+@pytest.fixture
+def window(interface):
+    """Return the plugin's part of the window; what it opened is removed at the end."""
+    from qgis.PyQt import sip
+
+    from hyperkd_qgis.ui.window import Window
+
+    made = Window(interface)
+    yield made
+    dialogs = list(made._dialogs.values())
+    made.close()
+    for dialog in dialogs:
+        if not sip.isdeleted(dialog):
+            sip.delete(dialog)
+
+
+def texts(interface) -> list[str]:
+    """Return what the message bar shows."""
+    return [item.text() for item in interface.bar.items()]
+
+
+def press(interface, text: str) -> None:
+    """Press a button of the newest message."""
+    from qgis.PyQt.QtWidgets import QPushButton
+
+    item = interface.bar.items()[-1]
+    (button,) = [each for each in item.findChildren(QPushButton) if each.text() == text]
+    button.click()
+
+
+# --- menu, toolbar, unloading ------------------------------------------------------------
+
+
+def test_unloading_takes_everything_back(plugin, interface):
+    from qgis.core import QgsApplication
+    from qgis.PyQt.QtWidgets import QApplication, QToolBar
+
+    from hyperkd_qgis.plugin import HyperKDPlugin
+
+    registry = QgsApplication.processingRegistry()
+    before = sorted(each.id() for each in registry.providers())
+    plugin.unload()
+    try:
+        other = HyperKDPlugin(interface)
+        other.initGui()
+        menu = [action.text().replace("&", "") for _, action in interface.menu]
+        assert menu == ["Fine-tune a model…", "Models…", "Distil a student…", "Engine…"]
+        (toolbar,) = interface.window.findChildren(QToolBar)
+        assert len(toolbar.actions()) == 2
+        assert all(not action.icon().isNull() for action in toolbar.actions())
+        assert len(interface.drops) == 1
+        assert registry.providerById("hyperkd") is not None
+        other.unload()
+        QApplication.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
+        assert interface.menu == []
+        assert interface.drops == []
+        assert interface.layer_actions == []
+        assert interface.window.findChildren(QToolBar) == []
+        assert registry.providerById("hyperkd") is None
+        other.unload()  # QGIS may do it twice
+    finally:
+        plugin.initProcessing()
+    assert sorted(each.id() for each in registry.providers()) == before
+
+
+def test_a_second_copy_of_the_plugin_changes_nothing(plugin):
+    from qgis.core import QgsApplication
+
+    from hyperkd_qgis.plugin import HyperKDPlugin
+
+    other = HyperKDPlugin(None)
+    other.initProcessing()
+    other.unload()
+    assert QgsApplication.processingRegistry().providerById("hyperkd") is not None
+
+
+def test_loading_the_window_loads_no_dialog(plugin_folder, qgis):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, time; import qgis.core, qgis.gui, qgis.PyQt.QtWidgets;"
+        f"sys.path.insert(0, {str(plugin_folder)!r}); started = time.process_time();"
+        "import hyperkd_qgis.ui.window; print(time.process_time() - started);"
+        "print(sorted(name for name in sys.modules if name.startswith('hyperkd_qgis.')"
+        " and ('dialog' in name or 'background' in name)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    seconds, dialogs = answer.stdout.splitlines()
+    assert float(seconds) < 0.2
+    assert dialogs == "[]"
+
+
+@pytest.mark.parametrize("name", ["engine", "models", "finetune", "distill"])
+def test_every_entry_opens_its_window_once(window, interface, name):
+    opener = getattr(window, f"show_{name}")
+    opener()
+    dialog = window._dialogs[name]
+    assert dialog.isVisible()
+    assert not dialog.isModal()
+    dialog.close()
+    opener()
+    assert window._dialogs[name] is dialog
+    assert dialog.isVisible()
+
+
+# --- layers and files --------------------------------------------------------------------
+
+
+def test_a_raster_layer_offers_algorithms_filled_in(window, interface, scene, monkeypatch):
+    from qgis.core import QgsRasterLayer
+
+    from hyperkd_qgis.ui import run_on_layer
+
+    opened = []
+    monkeypatch.setattr(run_on_layer, "open_algorithm", lambda *given: opened.append(given))
+    interface.layer = QgsRasterLayer(str(scene), "Scene")
+    menus = {menu for menu, _, _ in interface.layer_actions}
+    assert menus == {"Run HyperKD"}
+    assert {kind for _, _, kind in interface.layer_actions} == {interface.layer.type()}
+    for _, action, _ in interface.layer_actions:
+        action.trigger()
+    names = [identifier for identifier, _ in opened]
+    assert names[0] == "hyperkd:classify"
+    assert len(names) == 5
+    assert all(given == {"INPUT": interface.layer.id()} for _, given in opened)
+
+
+def test_a_model_that_is_dropped_onto_the_map_goes_to_the_store(window, interface, tmp_path):
+    (handler,) = interface.drops
+    model = write_model(tmp_path / "trees.onnx", card("classification"))
+    other = tmp_path / "other.onnx"
+    other.write_bytes(b"another maker's")
+    taken = []
+    handler._take = taken.append
+    assert not handler.handleFileDrop(str(tmp_path / "scene.tif"))
+    assert not handler.handleFileDrop(str(other))
+    assert handler.handleFileDrop(str(model))
+    assert taken == [str(model)]
+
+
+# --- what is told ------------------------------------------------------------------------
+
+
+def job_folder(root: Path, name: str, events: list[dict], alive_s: float = 0.0) -> None:
+    import os
+
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(
+        json.dumps({"protocol": 1, "job": "finetune", "task": "classification"})
+    )
+    info = {"title": f"Training {name}", "started": name, "python": "/x", "pid": 0}
+    (folder / "info.json").write_text(json.dumps(info))
+    (folder / "events.jsonl").write_text("".join(json.dumps(each) + "\n" for each in events))
+    (folder / "alive").touch()
+    os.utime(folder / "alive", (time.time() - alive_s, time.time() - alive_s))
+
+
+def test_trainings_of_an_earlier_qgis_are_told(window, interface, tmp_path):
+    hello = {"event": "hello", "protocol": 1}
+    job_folder(tmp_path / "jobs", "a", [hello])
+    job_folder(tmp_path / "jobs", "b", [hello], alive_s=100)
+    job_folder(tmp_path / "jobs", "c", [hello, {"event": "done", "summary": {}}])
+    window.look_around()
+    assert sorted(texts(interface)) == [
+        "“Training a” is still running.",
+        "“Training b” was interrupted.",
+    ]
+    press(interface, "Show")
+    dialog = window._dialogs["finetune"]
+    assert dialog.isVisible()
+    assert dialog.training.job.title in ("Training a", "Training b")
+
+
+def test_a_training_that_ends_is_told_with_a_way_to_it(window, interface, tmp_path):
+    hello = {"event": "hello", "protocol": 1}
+    job_folder(tmp_path / "jobs", "a", [hello])
+    (job,) = window.jobs.jobs
+    events = tmp_path / "jobs" / "a" / "events.jsonl"
+    with events.open("a") as file:
+        summary = {"output": "/m.onnx", "model": "m"}
+        file.write(json.dumps({"event": "done", "summary": summary}) + "\n")
+    window.jobs._poll()
+    assert texts(interface) == ["“Training a” is done."]
+    press(interface, "Show")
+    assert window._dialogs["finetune"].tabs.currentIndex() == 3
+
+
+def test_an_engine_of_another_list_is_told(window, interface, tmp_path):
+    window.look_around()
+    assert texts(interface) == []
+    stamp(tmp_path / "engines", "3.11-old", pins="0123456789abcdef")
+    window.look_around()
+    assert texts(interface) == ["This version of HyperKD wants other packages for its engine."]
+    press(interface, "Engine…")
+    assert window._dialogs["engine"].isVisible()
+
+
+def test_a_problem_stays_until_it_is_closed_and_leads_to_the_log(plugin, interface):
+    from hyperkd_qgis.ui import notices
+
+    notices.say("Something went wrong.", notices.PROBLEM)
+    (item,) = interface.bar.items()
+    assert item.duration() == 0
+    press(interface, "Show log")
+    assert interface.logs == ["HyperKD"]
+
+
+def test_without_a_window_a_message_goes_to_the_log(plugin, monkeypatch):
+    from qgis.core import QgsApplication
+
+    from hyperkd_qgis.ui import notices
+
+    monkeypatch.setattr(notices, "iface", None)
+    logged = []
+    log = QgsApplication.messageLog()
+    log.messageReceived.connect(lambda *message: logged.append(message[:2]))
+    notices.say("All is well.", notices.SUCCESS)
+    assert ("All is well.", "HyperKD") in logged
