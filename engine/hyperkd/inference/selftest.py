@@ -38,9 +38,9 @@ def new_self_test(bundle: Bundle) -> SelfTest:
     card = bundle.card
     test = card.self_test or _DEFAULT
     pixels, valid = test.inputs(len(card.bands), card.tile_px)
-    random = np.random.default_rng(test.seed)
+    generator = np.random.default_rng(test.seed)
     nudged = [
-        (pixels * (1 + _ROUNDING * random.standard_normal(pixels.shape))).astype(np.float32)
+        (pixels * (1 + _ROUNDING * generator.standard_normal(pixels.shape))).astype(np.float32)
         for _ in range(_DRAWS)
     ]
     probes, tolerance = {}, test.tolerance
@@ -53,7 +53,7 @@ def new_self_test(bundle: Bundle) -> SelfTest:
         apart = max(float(np.abs(session.run(each, valid) - values).max()) for each in nudged)
         tolerance = max(tolerance, _ROOM * apart / largest)
         flat = values.reshape(-1)
-        indices = np.sort(random.choice(flat.size, min(_PROBES, flat.size), replace=False))
+        indices = np.sort(generator.choice(flat.size, min(_PROBES, flat.size), replace=False))
         probes[output] = Probe(
             tuple(indices.tolist()), tuple(float(value) for value in flat[indices]), largest
         )
