@@ -219,6 +219,18 @@ def test_adding_a_checkpoint_by_link(folder: Path, tmp_path: Path) -> None:
     assert os.path.samefile(folder / "forest.safetensors", file)
 
 
+@pytest.mark.parametrize("source", [TINY, CHECKPOINT], ids=["onnx", "safetensors"])
+def test_a_file_with_a_flipped_bit_is_not_taken(folder: Path, tmp_path: Path, source: Path) -> None:
+    content = bytearray(source.read_bytes())
+    content[len(content) // 2] ^= 1
+    file = tmp_path / source.name
+    file.write_bytes(bytes(content))
+    with pytest.raises(HyperKDError, match=f"{source.name} was cut short or damaged: it") as caught:
+        add(file, name="mine")
+    assert caught.value.code == "bad_model"
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
 def test_a_link_that_cannot_be_made_becomes_a_copy(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

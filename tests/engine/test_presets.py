@@ -98,6 +98,14 @@ def test_any_multiple_of_the_patch_runs(student, rows, cols):
     torch.testing.assert_close(alone[inside], wider[inside], rtol=1e-4, atol=1e-5)
 
 
+def test_a_tile_that_does_not_divide_is_refused(student):
+    patch = student.config.patch
+    pixels, valid = tiles(2 * patch, 2 * patch + 1)
+    for function in (student.embedding, student.reconstruct):
+        with pytest.raises(ValueError, match=f"{2 * patch} x {2 * patch + 1} pixels do not divide"):
+            function(pixels, valid)
+
+
 @pytest.mark.parametrize(("rows", "cols"), [(3, 5), (4, 3), (1, 2), (1, 1)])
 def test_an_odd_grid_is_one_with_nothing_beside_it(student, rows, cols):
     """3 x 5 tokens are reconstructed as 4 x 6 whose last row and column hold nothing."""

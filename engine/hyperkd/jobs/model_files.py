@@ -8,7 +8,7 @@ from typing import Optional
 from zipfile import is_zipfile
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.bundle import open_bundle, read_checkpoint_card
+from hyperkd.models.bundle import open_bundle, read_checkpoint_card, require_intact_tensors
 from hyperkd.models.published import published
 from hyperkd.models.store import CHECKSUM, CONTENT
 from hyperkd.types import Reporter
@@ -34,7 +34,9 @@ def examine(
     if suffix == ".onnx":
         return path.stem, open_bundle(path).card.licence, (CONTENT,)
     if suffix == ".safetensors":
-        return path.stem, read_checkpoint_card(path).licence, (CONTENT,)
+        licence = read_checkpoint_card(path).licence
+        require_intact_tensors(path)
+        return path.stem, licence, (CONTENT,)
     known = {model.sha256: model for model in published()}.get(digest)
     version = teacher_version(path, report)
     if known is None and version is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Optional, Union
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.graph import before_upsampling, cut, fold
-from hyperkd.models.seal import CARD_SEAL_KEY, is_intact, text_digest
+from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, is_intact, tensors_digest, text_digest
 from hyperkd.spectral.linear import Affine
 
 if TYPE_CHECKING:
@@ -147,23 +147,8 @@ def read_checkpoint_card(path: Union[str, Path]) -> ModelCard:
         HyperKDError: ``bad_model`` where the file is no safetensors file, was
             cut short, or has no card; ``untrusted_model`` for a pickled object.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    _refuse_missing(path)
-    with path.open("rb") as stream:
-        start = stream.read(9)
-    _refuse_pickle(path.name, start)
-    try:
-        with safe_open(path, framework="numpy") as checkpoint:
-            metadata = checkpoint.metadata() or {}
-    except SafetensorError as error:
-        # The header begins at byte 8 with a JSON object in every safetensors file.
-        if start[8:] == b"{":
-            raise _cut_short(path.name, error) from error
-        raise HyperKDError(
-            "bad_model", f"{path.name} is no safetensors checkpoint: {error}.", _OTHER_MODEL
-        ) from error
+    metadata = _checkpoint_metadata(path)
     if CARD_KEY not in metadata:
         raise _no_card(path.name)
     text = metadata[CARD_KEY]
@@ -171,6 +156,40 @@ def read_checkpoint_card(path: Union[str, Path]) -> ModelCard:
     if metadata.get(CARD_SEAL_KEY) not in (None, text_digest(text)):
         raise _cut_short(path.name, _NOT_AS_WRITTEN)
     return ModelCard.from_json(text)
+
+
+def require_intact_tensors(path: Union[str, Path]) -> None:
+    """Refuse a checkpoint whose tensors changed since it was written, without torch.
+
+    Raises:
+        HyperKDError: ``bad_model``, and as ``read_checkpoint_card``.
+    """
+    path = Path(path)
+    stated = _checkpoint_metadata(path).get(SEAL_KEY)
+    if stated is None:  # of an earlier version
+        return
+    with path.open("rb") as file:
+        if tensors_digest(file) != stated:
+            raise _cut_short(path.name, "its tensors are not those that were written")
+
+
+def _checkpoint_metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    _refuse_missing(path)
+    with path.open("rb") as stream:
+        start = stream.read(9)
+    _refuse_pickle(path.name, start)
+    try:
+        with safe_open(path, framework="numpy") as checkpoint:
+            return checkpoint.metadata() or {}
+    except SafetensorError as error:
+        # The header begins at byte 8 with a JSON object in every safetensors file.
+        if start[8:] == b"{":
+            raise _cut_short(path.name, error) from error
+        raise HyperKDError(
+            "bad_model", f"{path.name} is no safetensors checkpoint: {error}.", _OTHER_MODEL
+        ) from error
 
 
 def _read(path: Path) -> bytes:

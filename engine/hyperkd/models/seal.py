@@ -8,7 +8,8 @@ checksum of all bytes before it; files without one, of earlier versions, are rea
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 SEAL_KEY: Final = "hyperkd.sha256"
 # Of the card in the header of a checkpoint; SEAL_KEY is that of its tensors.
 CARD_SEAL_KEY: Final = "hyperkd.card.sha256"
+
+_BLOCK: Final = 1 << 22
 
 
 def sealed(model: ModelProto) -> bytes:
@@ -32,9 +35,27 @@ def is_intact(model: ModelProto, content: bytes) -> bool:
     stated = [entry.value for entry in model.metadata_props if entry.key == SEAL_KEY]
     if not stated:
         return True
-    seal = _seal(stated[-1])
-    before = memoryview(content)[: -len(seal)]
-    return content.endswith(seal) and hashlib.sha256(before).hexdigest() == stated[-1]
+    before = memoryview(content)[: -len(_seal(stated[-1]))]
+    return hashlib.sha256(before).hexdigest() == str(stated[-1])
+
+
+def tensors_digest(checkpoint: BinaryIO) -> str:
+    """Return the SHA-256 of names and values in a safetensors file, hexadecimal.
+
+    The file begins with the length of its header, 8 bytes, and the header, which is JSON;
+    the values of each tensor lie behind it, between its two offsets.
+    """
+    start = 8 + int.from_bytes(checkpoint.read(8), "little")
+    header = json.loads(checkpoint.read(start - 8))
+    header.pop("__metadata__", None)
+    digest = hashlib.sha256()
+    for name, described in sorted(header.items()):
+        digest.update(name.encode())
+        first, end = described["data_offsets"]
+        checkpoint.seek(start + first)
+        for position in range(first, end, _BLOCK):
+            digest.update(checkpoint.read(min(_BLOCK, end - position)))
+    return digest.hexdigest()
 
 
 def text_digest(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -15,12 +15,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.bundle import read_checkpoint_card
+from hyperkd.models.bundle import read_checkpoint_card, require_intact_tensors
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.nets.encoder import Encoder, StudentConfig
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
 from hyperkd.models.nets.student import Student
-from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, text_digest
+from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, tensors_digest, text_digest
 from hyperkd.models.tensors import require_shapes
 from hyperkd.partial import PartialFile
 
@@ -54,12 +54,8 @@ def save_checkpoint(path: Union[str, Path], model: Network, card: ModelCard) -> 
     require_card_of(model, card)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     text = card.to_json()
-    metadata = {
-        CARD_KEY: text,
-        CARD_SEAL_KEY: text_digest(text),
-        SEAL_KEY: tensors_digest(tensors),
-    }
-    content = _in_order(save(tensors, metadata))
+    metadata = {CARD_KEY: text, CARD_SEAL_KEY: text_digest(text)}
+    content = _sealed(save(tensors, metadata))
     with PartialFile(path) as part:
         Path(part.temporary).write_bytes(content)
 
@@ -92,41 +88,24 @@ def load_checkpoint(path: Union[str, Path]) -> tuple[Network, ModelCard]:
     return model.eval(), card
 
 
-def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of names and values; safetensors itself does not notice a flipped bit."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        values = tensors[name].detach().cpu().reshape(-1).contiguous()
-        digest.update(values.view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+def _sealed(content: bytes) -> bytes:
+    """Add the checksum of the tensors to the header of a safetensors file.
 
-
-def _in_order(content: bytes) -> bytes:
-    """Sort the metadata in a safetensors file, so that the same network gives the same bytes.
-
-    The file begins with the length of its header, 8 bytes, and the header, which is JSON.
+    Its metadata is sorted, so that the same network gives the same bytes.
     """
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    stated = {**header["__metadata__"], SEAL_KEY: tensors_digest(io.BytesIO(content))}
+    header["__metadata__"] = dict(sorted(stated.items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
     return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
+    require_intact_tensors(path)
     with safe_open(path, framework="pt") as checkpoint:
-        stated = (checkpoint.metadata() or {}).get(SEAL_KEY)
-        tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
-    # Checkpoints with a card of schema 1 state none.
-    if stated is not None and tensors_digest(tensors) != stated:
-        raise HyperKDError(
-            "bad_model",
-            f"{path.name} is damaged: its tensors are not those that were written.",
-            "Copy or download it again.",
-        )
-    return tensors
+        return {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
 
 
 def load_student(path: Union[str, Path]) -> tuple[Student, ModelCard]:

@@ -135,7 +135,15 @@ class Encoder(nn.Module):
 
         Returns:
             ``(B, D, H / P, W / P)``; an invalid pixel adds exactly nothing.
+
+        Raises:
+            ValueError: where H or W is no multiple of P.
         """
+        height, width = pixels.shape[2:]
+        patch = self.config.patch
+        # The convolution would drop the rest without a word.
+        if height % patch or width % patch:
+            raise ValueError(f"{height} x {width} pixels do not divide into patches of {patch}")
         stem = functional.conv2d(pixels, *self.folded_stem()) * valid
         tokens: Tensor = self.patches(functional.gelu(stem))
         return tokens
