@@ -332,11 +332,19 @@ def time_ratio(world: World) -> float:
     return (taken["E", 40] - taken["E", 10]) / (taken["A", 40] - taken["A", 10])
 
 
+_LATER = (("losses", "norm_patches", False), ("distillation", "projector", "linear"))
+
+
 def describe(size: Size) -> dict[str, Any]:
     """Return everything that the figures depend on, as JSON values."""
+    recipe = asdict(ARMS["E"].recipe())
+    # Options that came later leave what was run before them as it was: at their defaults.
+    for part, name, default in _LATER:
+        if recipe[part][name] == default:
+            del recipe[part][name]
     return {
         "size": asdict(size),
         "first_seeds": FIRST_SEED,
         "student": asdict(STUDENT),
-        "recipe": asdict(ARMS["E"].recipe()),
+        "recipe": recipe,
     }

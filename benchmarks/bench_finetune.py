@@ -1,14 +1,17 @@
 """Fine-tuned students beside classical models on raw spectra, on the same pixels.
 
-    python3 build.py bench finetune            hours; can be stopped and started again
+    python3 build.py bench finetune            most of an hour; goes on where it was stopped
     python3 build.py bench finetune --quick    minutes: one seed, the smallest tasks
-    python benchmarks/bench_finetune.py --docs also writes the tables into docs/
+    python benchmarks/bench_finetune.py --estimate  says how long, and ends
+    python benchmarks/bench_finetune.py --mosaic    the run of three minutes alone, two cores
+    python benchmarks/bench_finetune.py --docs      also writes the tables into docs/
 
 Protocol: the job's defaults on both sides, the same folds and the same labels. Real tiles
 of Potsdam: six folds of two or three whole tiles, every pixel predicted once a seed; a
 seed deals the tiles anew and seeds the training. Simulated scenes: labels in one scene, a
-test in two others with their own draw of spectra and landscape. Figures are of all
-predictions of a seed together, then the mean over seeds. Details: docs/benchmarks_finetuning.md.
+test in two others with their own draw of spectra and landscape; from scratch on the first
+three seeds. Figures are of all predictions of a seed together, then the mean over seeds.
+Details: docs/benchmarks_finetuning.md.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ import numpy as np
 import torch
 from finetune_methods import CLASSICAL, SCRATCH, STUDENT, Answer, classical, student
 from finetune_table import markdown, row_of, short, summary
+from finetune_targets import targets
 from finetune_tasks import Fold, Task, potsdam_tasks, simulated_tasks
 from osgeo import gdal
 
@@ -35,6 +40,7 @@ from hyperkd.partial import PartialFile
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = 5
+CORES = 2
 QUICK_TASKS = ("vegetation", "cover_20")
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 
@@ -49,36 +55,59 @@ def main() -> None:
     given = _arguments()
     torch.set_num_threads(given.threads)
     tasks = [*(potsdam_tasks(given.real) if given.real.is_dir() else []), *simulated_tasks()]
+    known = tasks
     if given.quick:
         tasks = [task for task in tasks if task.name in QUICK_TASKS]
     if given.only:
         tasks = [task for task in tasks if task.name in given.only]
-    folder = given.folder
-    if not given.table:
-        for seed in range(1 if given.quick else given.seeds):
-            for task in tasks:
-                _run(task, seed, folder, given)
-        if given.real.is_dir() and not given.quick and not given.only:
-            _time_the_mosaic(folder, given.real)
-    rows = [json.loads(path.read_text("utf-8")) for path in sorted((folder / "rows").glob("*"))]
+    todo = [
+        (task, seed)
+        for seed in range(1 if given.quick else given.seeds)
+        for task in tasks
+        if _missing(task, seed, given)
+    ]
+    say(f"{len(todo)} tasks and seeds to measure, about {_minutes(todo, given):.0f} minutes")
+    if given.estimate:
+        return
+    if given.mosaic:
+        _time_the_mosaic(given.folder, given.real)
+    elif not given.table:
+        for number, (task, seed) in enumerate(todo):
+            _run(task, seed, given.folder, given)
+            left = todo[number + 1 :]
+            say(f"{len(left)} tasks and seeds left, about {_minutes(left, given):.0f} minutes")
+    _write_figures(known, given)
+
+
+def _write_figures(tasks: list[Task], given: argparse.Namespace) -> None:
+    """Write the tables of everything that was measured, whichever run it was."""
+    rows = _rows(given.folder)
     kinds = {task.name: task.table or task.kind for task in tasks}
     counts = {task.name: task.count for task in tasks}
     lines = summary([row for row in rows if row["task"] in kinds], kinds, counts)
-    text = markdown(lines, {task.name: task.title for task in tasks}, kinds)
-    timing = folder / "mosaic.json"
-    if timing.is_file():
-        text += _timing(json.loads(timing.read_text("utf-8")))
+    timing = given.folder / "mosaic.json"
+    mosaic = json.loads(timing.read_text("utf-8")) if timing.is_file() else None
+    text = targets(lines, mosaic) + "\n"
+    text += markdown(lines, {task.name: task.title for task in tasks}, kinds)
     result = {
         "protocol": " ".join((__doc__ or "").split("Protocol: ")[1].split()),
         "rows": short(lines),
         "lines": [{k: v for k, v in line.items() if not k.startswith("_")} for line in lines],
+        "mosaic": mosaic,
     }
     _write(given.output, json.dumps(result, indent=1) + "\n")
     print(text)
     if given.docs:
         page = given.docs.read_text("utf-8")
-        before, _, rest = page.partition(BEGIN)
-        _write(given.docs, f"{before}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}")
+        before, begin, rest = page.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            raise SystemExit(f"{given.docs} lacks the lines {BEGIN} and {END}.")
+        _write(given.docs, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text("utf-8")) for path in sorted((folder / "rows").glob("*"))]
 
 
 def _arguments() -> argparse.Namespace:
@@ -90,6 +119,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="*", help="names of methods; default: all")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--table", action="store_true", help="write the tables, measure nothing")
+    parser.add_argument("--estimate", action="store_true", help="tell how long, measure nothing")
+    parser.add_argument("--mosaic", action="store_true", help="time the job on the mosaic alone")
     parser.add_argument(
         "--docs",
         type=Path,
@@ -100,7 +131,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder",
         type=Path,
-        default=ROOT / "build" / "bench" / "finetune",
+        default=ROOT / "build" / "finetune",
         help="where rows are kept; what is there is not measured again",
     )
     parser.add_argument(
@@ -112,18 +143,38 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(task: Task, seed: int, folder: Path, given: argparse.Namespace) -> None:
-    """Measure the methods of a task that have no row yet, fold by fold."""
-    methods = [STUDENT, *([SCRATCH] if task.scratch else []), *CLASSICAL[task.kind]]
-    methods = [name for name in methods if not given.methods or name in given.methods]
-    missing = [
+def _missing(task: Task, seed: int, given: argparse.Namespace) -> list[tuple[int, str]]:
+    """Return the folds and methods of a task and seed that have no row yet."""
+    methods = [STUDENT, *([SCRATCH] if seed < task.scratch else []), *CLASSICAL[task.kind]]
+    return [
         (number, name)
         for number in range(task.count)
         for name in methods
-        if not _row_path(folder, task, seed, number, name).is_file()
+        if not given.methods or name in given.methods
+        if not _row_path(given.folder, task, seed, number, name).is_file()
     ]
-    if not missing:
-        return
+
+
+# Which of ``Task.seconds``; classical models: the last.
+_KIND = {STUDENT: 0, SCRATCH: 1}
+
+
+def _minutes(todo: list[tuple[Task, int]], given: argparse.Namespace) -> float:
+    """Return how long it takes: as long as the rows so far, else as on a free core before."""
+    seen: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in _rows(given.folder):
+        seen[row["task"], row["method"]].append(row["seconds"])
+    seconds = 0.0
+    for task, seed in todo:
+        for _, name in _missing(task, seed, given):
+            own = seen.get((task.name, name)) or [task.seconds[_KIND.get(name, 2)]]
+            seconds += sum(own) / len(own)
+    return seconds / 60
+
+
+def _run(task: Task, seed: int, folder: Path, given: argparse.Namespace) -> None:
+    """Measure the methods of a task that have no row yet, fold by fold."""
+    missing = _missing(task, seed, given)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for number, fold in enumerate(task.folds(seed, Path(scratch))):
@@ -144,18 +195,18 @@ def _run(task: Task, seed: int, folder: Path, given: argparse.Namespace) -> None
 def _answers(
     task: Task, fold: Fold, seed: int, wanted: list[str], scratch: Path
 ) -> Iterator[tuple[str, Answer, float]]:
-    started = time.perf_counter()
+    started = time.process_time()
     if set(wanted) & set(CLASSICAL[task.kind]):
         found = classical(task, fold, seed)
-        each = (time.perf_counter() - started) / len(found)  # they share folds and spectra
+        each = (time.process_time() - started) / len(found)  # they share folds and spectra
         for name, answer in found.items():
             if name in wanted:
                 yield name, answer, each
     for name, start in ((STUDENT, "tiny"), (SCRATCH, "scratch")):
         if name in wanted:
-            started = time.perf_counter()
+            started = time.process_time()
             answer = student(task, fold, seed, start, scratch)
-            yield name, answer, time.perf_counter() - started
+            yield name, answer, time.process_time() - started
 
 
 def _judge(task: Task, fold: Fold, answer: Answer) -> dict[str, Any]:
@@ -168,10 +219,15 @@ def _row_path(folder: Path, task: Task, seed: int, fold: int, method: str) -> Pa
 
 
 def _time_the_mosaic(folder: Path, real: Path) -> None:
-    """Time ``hyperkd finetune`` with its defaults on the mosaic, all cores, from start to end."""
-    path = folder / "mosaic.json"
-    if path.is_file():
-        return
+    """Time ``hyperkd finetune`` with its defaults on the mosaic, from start to end.
+
+    On two cores, whatever the machine has, and with PyTorch's own choice of threads.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    cores = sorted(os.sched_getaffinity(0))[:CORES]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")
+    }
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for name in ("images", "labels"):
             tiles = sorted(str(tile) for tile in (real / name).glob("*.tif"))
@@ -182,18 +238,20 @@ def _time_the_mosaic(folder: Path, real: Path) -> None:
             *("--labels", f"{scratch}/labels.vrt", "--output", f"{scratch}/model.onnx"),
             *("--report", f"{scratch}/report"),
         ]
+        load = os.getloadavg()[0]
         started = time.perf_counter()
-        subprocess.run(command, check=True)
+        os.sched_setaffinity(0, cores)  # the job inherits it
+        subprocess.run(command, check=True, env=environment)
         seconds = time.perf_counter() - started
-    _write(path, json.dumps({"seconds": round(seconds, 1), "cores": os.cpu_count()}))
+        own = os.times()
+    found = {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(own.children_user + own.children_system, 1),
+        "cores": len(cores),
+        "load_before": round(load, 1),
+    }
+    _write(folder / "mosaic.json", json.dumps(found))
     say(f"mosaic: {seconds:.0f} s")
-
-
-def _timing(found: dict[str, Any]) -> str:
-    return (
-        f"`hyperkd finetune` with its defaults on the mosaic of Potsdam, report included: "
-        f"{found['seconds']:.0f} s on {found['cores']} cores.\n"
-    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,22 +1,27 @@
 """How fast a whole scene is mapped, in how much memory, and what a kill leaves behind.
 
     python3 build.py bench inference [--quick]
-    .venv/bin/python benchmarks/bench_inference.py --output FILE --case NAME [--quick]
-    BENCH_ONLY="small strips" ... --case speed
+    .venv/bin/python benchmarks/bench_inference.py [--case NAME]... [--quick]
+    .venv/bin/python benchmarks/bench_inference.py --docs
 
-Cases: speed, memory, start, faults, overlap; all of them by default. The scene is
-simulated, of EnMAP's size (1000 x 1100 pixels, 224 bands of int16, see
+Cases: speed, memory, start, faults, overlap, and tiny, which is the case speed with the
+shipped size; all but the last by default. The result of each is kept in
+build/bench/inference/results as soon as it ends; a speed case that was interrupted goes on
+with its next turn while the engine is the same. --docs measures nothing and writes what
+is kept there into docs/inference.md.
+
+The scene is simulated, of EnMAP's size (1100 x 1000 pixels, 224 bands of int16, see
 ``inference_material``), the models are a ViT of 384 channels, 12 blocks and patches of 8
-pixels ("small") and the one that is shipped ("tiny"), both with a head of 13 classes and
+pixels ("small") and one of the shipped size ("tiny"), both with a head of 13 classes and
 random weights. What is timed is `hyperkd predict` with its defaults, from the start of
 the process to its end.
 
-Protocol: a case's programs take turns, REPEATS times; medians. Files lie in the system's
-cache. `bare`: the calls of session.run for all tiles with a valid pixel, from memory, by
-all cores, in the faster of two ways (every operator on all cores; a tile on each core).
+Protocol: a case's programs take turns; medians. Files lie in the system's cache. `bare`:
+the calls of session.run for all tiles with a valid pixel, from memory, by all cores, in
+the way that is faster here (every operator on all cores, or a tile on each core).
 `floor`: (processor seconds of these calls + processor seconds of one pass of GDAL that
 decodes every block once, in the cheapest order) / cores. `plain`: the program that one
-writes first (``plain_loop``), same tiles, float32. `ratio` = job / floor, `factor` =
+writes first (``plain_loop``), same tiles, always float32. `ratio` = job / floor, `factor` =
 plain / job.
 """
 
@@ -25,344 +30,206 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import random
-import signal
-import statistics
-import subprocess
+import platform
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Optional
+from typing import Any, Final
 
 import inference_material as material
 import numpy as np
+from inference_faults import faults
+from inference_programs import FOLDER, HERE, Row, median, output_of, run_job, spread, timed
+from inference_table import BEGIN, END, document
 
 from hyperkd.inference import machine
 
-HERE = Path(__file__).resolve().parent
-ENGINE = HERE.parent / "engine"
-FOLDER = HERE.parent / "build" / "bench" / "inference"
+RESULTS: Final = FOLDER / "results"
+PAGE: Final = HERE.parent / "docs" / "inference.md"
 REPEATS, QUICK_REPEATS = 5, 1
 QUICK_ROWS: Final = 300
-KILLS, CANCELS = 50, 20
-QUICK_KILLS, QUICK_CANCELS = 6, 3
 HEIGHTS: Final = (1, 4, 8)
 OVERLAPS: Final = (0, 4, 8, 16, 24, 32)
 CORES: Final = machine.cores()
-
-Row = dict[str, Any]
-
-# Runs in a process of its own: all calls of session.run, in two ways.
-BARE = """
-import json, sys, threading, time
-import numpy as np, onnxruntime
-model, tile, calls, cores = sys.argv[1], *map(int, sys.argv[2:])
-rng = np.random.default_rng(0)
-inputs = [{"pixels": rng.random((1, 218, tile, tile), dtype=np.float32) * 0.5,
-           "valid": np.ones((1, 1, tile, tile), np.float32)} for _ in range(cores)]
-def measure(threads, workers):
-    options = onnxruntime.SessionOptions()
-    if threads:
-        options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    def work(own, count):
-        for _ in range(count):
-            session.run(None, own)
-    work(inputs[0], 2)
-    shares = [calls // workers + (number < calls % workers) for number in range(workers)]
-    wall, cpu = time.perf_counter(), time.process_time()
-    started = [threading.Thread(target=work, args=pair) for pair in zip(inputs, shares)]
-    for thread in started: thread.start()
-    for thread in started: thread.join()
-    return time.perf_counter() - wall, time.process_time() - cpu
-ways = {"operators": measure(0, 1), "tiles": measure(1, cores)}
-name = min(ways, key=lambda way: ways[way][0])
-print(json.dumps({"way": name, "wall": ways[name][0], "cpu": ways[name][1]}))
-"""
-
-# Runs in a process of its own: one pass that decodes every block once.
-DECODE = """
-import sys, time
-import numpy as np
-from osgeo import gdal
-gdal.UseExceptions()
-gdal.SetCacheMax(32 * 2**20)
-source = gdal.Open(sys.argv[1])
-width, height = source.RasterXSize, source.RasterYSize
-bands = [n for n in range(1, 225) if not 130 <= n <= 135]
-cols, rows = source.GetRasterBand(1).GetBlockSize()
-rows *= max(1, -(-32 // rows))
-buffer = np.empty(len(bands) * rows * cols, np.int16)
-cpu = time.process_time()
-for row in range(0, height, rows):
-    for col in range(0, width, cols):
-        w, h = min(cols, width - col), min(rows, height - row)
-        source.ReadRaster(col, row, w, h, buf_xsize=w, buf_ysize=h, buf_type=gdal.GDT_Int16,
-                          band_list=bands, buf_obj=buffer[: len(bands) * w * h])
-print(time.process_time() - cpu)
-"""
+INT8: Final = "small int8"
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of a user: no limit of threads, a cache of self-tests."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith("_THREADS")}
-    return {**kept, "PYTHONPATH": str(ENGINE), "HYPERKD_CACHE": str(FOLDER / "cache")}
+def speed(quick: bool, scratch: Path) -> list[Row]:
+    """Return the time of the job, of both yardsticks and of the plain loop, by layout."""
+    return _speed("speed", ("small", INT8), quick, scratch)
 
 
-def output_of(command: Sequence[Any]) -> str:
-    """Run a program and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, *map(str, command)],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=environment(),
-    )
-    return done.stdout
+def tiny(quick: bool, scratch: Path) -> list[Row]:
+    """Return the same for the size of the shipped student."""
+    return _speed("tiny", ("tiny",), quick, scratch)
 
 
-def job_command(scene: Path, model: Path, output: Path, *more: Any) -> list[str]:
-    """Return the command of a job that tells its events."""
-    flags = ["--input", scene, "--model", model, "--output", output, "--events", "json"]
-    return [sys.executable, "-I", str(ENGINE), "predict", *map(str, (*flags, *more))]
+def _speed(case: str, models: Sequence[str], quick: bool, scratch: Path) -> list[Row]:
+    rows = QUICK_ROWS if quick else material.HEIGHT
+    repeats = QUICK_REPEATS if quick else REPEATS
+    kept = RESULTS / f"{case}{'-quick' if quick else ''}-turns.json"
+    state = _turns(kept, repeats)
+    for turn in range(len(state["turns"]) + 1, repeats + 1):
+        sys.stderr.write(f"{case}: turn {turn} of {repeats}\n")
+        state["turns"].append(_turn(models, rows, scratch, state["ways"]))
+        _write(kept, state)
+    turns = state["turns"]
+    return [_speed_row(key, [turn[key] for turn in turns]) for key in turns[0]]
 
 
-def run_job(scene: Path, model: Path, output: Path, *more: Any) -> Row:
-    """Run a job; returns its time, processor time, memory, first event and summary."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        job_command(scene, model, output, *more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
-    first = first_tile = float("nan")
-    events = []
-    assert process.stdout is not None and process.stderr is not None  # noqa: S101 - as asked for
-    for line in process.stdout:
-        events.append(json.loads(line))
-        now = time.perf_counter() - started
-        if events[-1]["event"] == "progress":
-            first = now if np.isnan(first) else first
-            first_tile = now if np.isnan(first_tile) and events[-1]["done"] else first_tile
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{events[-1:]} {errors}")
+def _turns(kept: Path, repeats: int) -> dict[str, Any]:
+    """Return the turns of a case that was interrupted with the same engine, or none."""
+    engine = hashlib.sha256()
+    for path in sorted((HERE.parent / "engine").rglob("*.py")):
+        engine.update(path.read_bytes())
+    state = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+    if state.get("engine") == engine.hexdigest() and len(state["turns"]) < repeats:
+        return dict(state)
+    return {"engine": engine.hexdigest(), "ways": {}, "turns": []}
+
+
+def _turn(models: Sequence[str], rows: int, scratch: Path, ways: dict[str, str]) -> dict[str, Row]:
+    """Run every program once; ``ways`` keeps which way of the bare network is faster."""
+    turn: dict[str, Row] = {}
+    for border in (False, True):
+        bare = {name: _bare(name, border, rows, ways) for name in models if border or name != INT8}
+        for layout in material.LAYOUTS:
+            scene = material.scene(FOLDER, layout, border=border, rows=rows)
+            plain_model = material.model(FOLDER, models[0])
+            # Who writes a plain loop takes the model as it is.
+            plain = timed(
+                "plain_loop.py", scene, plain_model, scratch / "plain.tif", _overlap(models[0])
+            )
+            decode = float(output_of("decode_once.py", scene, plain_model))
+            for name, network in bare.items():
+                job = run_job(scene, _model(name), scratch / "map.tif")
+                if job["summary"]["tiles"] != network["calls"]:
+                    raise RuntimeError(f"the job computed other tiles than the bare network {job}")
+                shares = job.pop("summary")["cpu_seconds"]
+                turn[f"{name}|{layout}|{'25 %' if border else 'none'}"] = {
+                    **job,
+                    **{f"bare_{key}": value for key, value in network.items()},
+                    "stages": shares,
+                    "decode": decode,
+                    "plain": plain,
+                    "floor": (network["cpu"] + decode) / CORES,
+                }
+                sys.stderr.write(f"  {name} {layout} {border}: {job['wall']:.2f} s\n")
+    return turn
+
+
+def _bare(name: str, border: bool, rows: int, ways: dict[str, str]) -> dict[str, Any]:
+    # All layouts hold the same pixels; this one is read the fastest.
+    scene = material.scene(FOLDER, "strips", border=border, rows=rows)
+    chosen = ways.get(name)
+    measured = {}
+    for way in ("operators", "tiles") if chosen is None else (chosen,):
+        told = output_of("bare_network.py", scene, _model(name), _overlap(name), CORES, way)
+        measured[way] = json.loads(told)
+    ways[name] = min(measured, key=lambda way: float(measured[way]["wall"]))
+    fastest: dict[str, Any] = measured[ways[name]]
+    return fastest
+
+
+def _model(name: str) -> Path:
+    size, *smaller = name.split()
+    return material.smaller_model(FOLDER, size) if smaller else material.model(FOLDER, size)
+
+
+def _overlap(name: str) -> int:
+    """Return the default overlap: a quarter of the tile."""
+    return 16 if name == "tiny" else 32
+
+
+def _speed_row(key: str, runs: Sequence[Row]) -> Row:
+    name, layout, border = key.split("|")
+    took, floor = median(runs, "wall"), median(runs, "floor")
+    stages = {stage: median([run["stages"] for run in runs], stage) for stage in runs[0]["stages"]}
     return {
-        "wall": wall,
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "peak_mb": usage.ru_maxrss * 1024 / 1e6,
-        "first": first,
-        "first_tile": first_tile,
-        "summary": events[-1]["summary"],
+        "model": name,
+        "layout": layout,
+        "border": border,
+        "tiles": runs[0]["bare_calls"],
+        "job_s": took,
+        "floor_s": floor,
+        "ratio": took / floor,
+        "bare_s": median(runs, "bare_wall"),
+        "bare_cpu_s": median(runs, "bare_cpu"),
+        "decode_cpu_s": median(runs, "decode"),
+        "plain_s": median(runs, "plain"),
+        "factor": median(runs, "plain") / took,
+        "cpu_s": median(runs, "cpu"),
+        "peak_mb": median(runs, "peak_mb"),
+        "stages": stages,
+        "spread": spread(runs, "wall"),
+        "turns": len(runs),
     }
 
 
-def timed(command: Sequence[Any]) -> float:
-    """Run a program and return how long it took."""
-    started = time.perf_counter()
-    output_of(command)
-    return time.perf_counter() - started
-
-
-def speed(quick: bool, scratch: Path) -> Iterator[Row]:
-    """Yield the time of the job, of both yardsticks and of the plain loop, by layout."""
-    only = os.environ.get("BENCH_ONLY", "")
-    rows = QUICK_ROWS if quick else material.HEIGHT
-    repeats = QUICK_REPEATS if quick else REPEATS
-    cases = [
-        (preset, layout, border)
-        for preset in ("small", "small int8", "tiny")
-        for layout in material.LAYOUTS
-        for border in (False, True)
-        if (border or "int8" not in preset) and only in f"{preset} {layout}"
-    ]
-    found: dict[tuple[Any, ...], list[Row]] = {case: [] for case in cases}
-    bare: dict[tuple[str, int], list[Row]] = {}
-    for turn in range(1, repeats + 1):
-        for case in cases:
-            preset, layout, border = case
-            scene = material.scene(FOLDER, layout, border=border, rows=rows)
-            whole = model = material.model(FOLDER, preset.split()[0])
-            if "int8" in preset:
-                model = material.smaller_model(FOLDER, preset.split()[0])
-            tile = 64 if preset == "tiny" else 128
-            job = run_job(scene, model, scratch / "map.tif")
-            calls = job["summary"]["tiles"]
-            if len(bare.get((preset, calls), [])) < turn:  # the calls are those of every layout
-                measured = output_of(["-c", BARE, model, tile, calls, CORES])
-                bare.setdefault((preset, calls), []).append(json.loads(measured))
-            decode = float(output_of(["-c", DECODE, scene]))
-            # Who writes a plain loop takes the model as it is.
-            loop = [HERE / "plain_loop.py", scene, whole, scratch / "plain.tif", tile // 4]
-            found[case].append({**job, "decode": decode, "plain": timed(loop), "calls": calls})
-    for (preset, layout, border), runs in found.items():
-        calls = runs[0]["calls"]
-        network = {key: median(bare[preset, calls], key) for key in ("wall", "cpu")}
-        floor = (network["cpu"] + median(runs, "decode")) / CORES
-        took = median(runs, "wall")
-        yield {
-            "case": "speed",
-            "model": preset,
-            "layout": layout,
-            "border": "25 %" if border else "none",
-            "job_s": took,
-            "floor_s": floor,
-            "ratio": took / floor,
-            "bare_s": network["wall"],
-            "decode_cpu_s": median(runs, "decode"),
-            "plain_s": median(runs, "plain"),
-            "factor": median(runs, "plain") / took,
-            "cpu_s": median(runs, "cpu"),
-            "peak_mb": median(runs, "peak_mb"),
-            "result": f"{calls} tiles, spread {spread(runs):.1%}",
-        }
-
-
-def memory(quick: bool, scratch: Path) -> Iterator[Row]:
-    """Yield the largest memory at 1, 4 and 8 times the height, and of each layout."""
-    rows = QUICK_ROWS if quick else material.HEIGHT
-    preset = "tiny" if quick else "small"
-    model = material.model(FOLDER, preset)
+def memory(quick: bool, scratch: Path) -> list[Row]:
+    """Return the largest memory at 1, 4 and 8 times the height."""
+    found = []
     heights = HEIGHTS[:2] if quick else HEIGHTS
-    for layout in material.LAYOUTS:
-        for times in heights if layout in ("strips", "band-tiles") else (1,):
+    # `small` needs the most memory; the shipped size makes the other layouts quicker.
+    for layout, name in (("strips", "small"), ("pixel-tiles", "tiny"), ("band-tiles", "tiny")):
+        peaks = {}
+        for times in heights:
+            rows = QUICK_ROWS if quick else material.HEIGHT
             scene = material.scene(FOLDER, layout, border=True, times=times, rows=rows)
-            job = run_job(scene, model, scratch / "map.tif")
-            yield {
-                "case": "memory",
-                "model": preset,
+            job = run_job(scene, _model("tiny" if quick else name), scratch / "map.tif")
+            peaks[times] = job["peak_mb"]
+            sys.stderr.write(f"{layout} x {times}: {job['peak_mb']:.0f} MB, {job['wall']:.1f} s\n")
+        apart = (max(peaks.values()) - min(peaks.values())) / min(peaks.values())
+        found.append(
+            {
+                "model": name,
                 "layout": layout,
                 "border": "25 %",
-                "job_s": job["wall"],
-                "peak_mb": job["peak_mb"],
-                "result": f"{times} x height; estimated {job['summary']['estimated_memory_mb']}",
+                **{f"peak_mb x {times}": peak for times, peak in peaks.items()},
+                "apart": apart,
+                "estimated_mb": job["summary"]["estimated_memory_mb"],
             }
+        )
+    return found
 
 
-def start(quick: bool, scratch: Path) -> Iterator[Row]:
-    """Yield when the first progress event comes, and when the first tile is done."""
+def start(quick: bool, scratch: Path) -> list[Row]:
+    """Return when the first progress event comes, and when the first tile is done."""
     rows = QUICK_ROWS if quick else material.HEIGHT
-    for preset in ("tiny", "small"):
-        for layout in material.LAYOUTS:
+    cases = [(name, layout) for name in ("tiny", "small") for layout in material.LAYOUTS]
+    runs: dict[tuple[str, str], list[Row]] = {case: [] for case in cases}
+    for _ in range(QUICK_REPEATS if quick else REPEATS):
+        for name, layout in cases:
             scene = material.scene(FOLDER, layout, border=True, rows=rows)
-            model = material.model(FOLDER, preset)
-            runs = [
-                run_job(scene, model, scratch / "map.tif")
-                for _ in range(1 if quick else REPEATS if preset == "tiny" else 3)
-            ]
-            yield {
-                "case": "start",
-                "model": preset,
-                "layout": layout,
-                "border": "25 %",
-                "result": f"first event {median(runs, 'first'):.2f} s, "
-                f"first tile {median(runs, 'first_tile'):.2f} s",
-            }
-
-
-def faults(quick: bool, scratch: Path) -> Iterator[Row]:
-    """Yield what random kills and cancels leave, and whether resumed jobs give the same bytes."""
-    model = material.model(FOLDER, "tiny")
-    scene = material.scene(FOLDER, "strips", border=True, rows=QUICK_ROWS, times=2)
-    whole = run_job(scene, model, scratch / "whole.tif")
-    expected = digest(scratch / "whole.tif")
-    generator = random.Random(1)  # noqa: S311 - moments, not secrets
-    for how, count in (
-        ("kill", QUICK_KILLS if quick else KILLS),
-        ("cancel", QUICK_CANCELS if quick else CANCELS),
-    ):
-        wrong: list[str] = []
-        resumed = 0
-        for number in range(count):
-            output = scratch / f"{how}-{number}" / "map.tif"
-            output.parent.mkdir()
-            old = b"an older file" if number % 2 else None
-            if old is not None:
-                output.write_bytes(old)
-            moment = generator.uniform(0.0, whole["wall"])
-            wrong += interrupted(scene, model, output, how, moment, old)
-            again = run_job(scene, model, output, "--resume")
-            resumed += again["summary"]["resumed_portions"] > 0
-            if digest(output) != expected:
-                wrong.append(f"{number}: other bytes after resuming")
-            left = sorted(path.name for path in output.parent.iterdir())
-            if left != ["map.tif", "map.tif.aux.xml"]:
-                wrong.append(f"{number}: {left} is left")
-        yield {
-            "case": "faults",
-            "model": "tiny",
-            "layout": "strips",
+            job = run_job(scene, _model(name), scratch / "map.tif", until_first_tile=True)
+            runs[name, layout].append(job)
+    return [
+        {
+            "model": name,
+            "layout": layout,
             "border": "25 %",
-            "result": f"{count} x {how}: {len(wrong)} wrong, {resumed} went on from finished rows"
-            + "".join(f"; {each}" for each in wrong[:5]),
+            "first_event_s": median(told, "first"),
+            "slowest_first_event_s": max(run["first"] for run in told),
+            "first_tile_s": median(told, "first_tile"),
         }
+        for (name, layout), told in runs.items()
+    ]
 
 
-def interrupted(
-    scene: Path, model: Path, output: Path, how: str, moment: float, old: Optional[bytes]
-) -> list[str]:
-    """Start a job, end it after ``moment`` seconds, and return what is wrong afterwards."""
-    more = ["--resume"] if how == "cancel" else []
-    process = subprocess.Popen(
-        job_command(scene, model, output, *more),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-        start_new_session=True,
-    )
-    time.sleep(moment)
-    process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGTERM)
-    asked = time.perf_counter()
-    status = process.wait()
-    took = time.perf_counter() - asked
-    wrong = []
-    finished = status == 0
-    if not finished and (output.read_bytes() if output.exists() else None) != old:
-        wrong.append(f"{output.parent.name}: the output was touched")
-    if how == "cancel":
-        # Before the job has taken over the signals they end Python itself.
-        if status not in (0, 5, -signal.SIGTERM):
-            wrong.append(f"{output.parent.name}: exit status {status}")
-        if took > 2.0:
-            wrong.append(f"{output.parent.name}: the cancel took {took:.1f} s")
-        parts = [path.name for path in output.parent.iterdir() if path.name.endswith(".part")]
-        if parts and status == 5:
-            wrong.append(f"{output.parent.name}: {parts} is left")
-    if group_lives(process.pid):
-        wrong.append(f"{output.parent.name}: an orphan is left")
-    return wrong
+class Silent:
+    """A reporter that nobody listens to."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments: None
 
 
-def group_lives(group: int) -> bool:
-    """Return whether a process of a group still lives."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def overlap(quick: bool, scratch: Path) -> Iterator[Row]:
-    """Yield what an overlap leaves of the tiles' borders, with the student that is shipped."""
+def overlap(quick: bool, scratch: Path) -> list[Row]:
+    """Return what an overlap leaves of the tiles' borders, with the student that is shipped."""
     from hyperkd.inference.reconstruct import reconstruct
     from hyperkd.raster.source import open_raster
 
-    scene = material.scene(FOLDER, "band-tiles", border=False, rows=200 if quick else 400)
-
-    class Silent:
-        """A reporter that nobody listens to."""
-
-        def __getattr__(self, name: str) -> Callable[..., None]:
-            return lambda *arguments: None
-
+    scene = material.scene(FOLDER, "band-tiles", border=False, rows=QUICK_ROWS)
     silent: Any = Silent()
 
     def values(pixels: int) -> np.ndarray[Any, Any]:
@@ -378,70 +245,93 @@ def overlap(quick: bool, scratch: Path) -> Iterator[Row]:
         with open_raster(path) as source:
             return source.read(source.grid.window, range(0, 218, 12)).astype(np.float64)
 
-    reference = values(56)
+    reference = values(48)
     spread_of = reference.std(axis=(1, 2)).mean()
     step = np.abs(np.diff(reference, axis=1)).mean(axis=(0, 2))
+    found = []
     for pixels in OVERLAPS[::2] if quick else OVERLAPS:
         got = values(pixels)
-        deviation = np.sqrt(((got - reference) ** 2).mean()) / spread_of
         worst = (np.abs(np.diff(got, axis=1)).mean(axis=(0, 2)) / step).max()
-        yield {
-            "case": "overlap",
-            "model": "tiny (shipped)",
-            "layout": "band-tiles",
-            "border": "none",
-            "result": f"{pixels} px: deviation {deviation:.3f} of the spread, "
-            f"worst step between rows {worst:.2f} x",
-        }
+        found.append(
+            {
+                "model": "tiny (shipped)",
+                "overlap_px": pixels,
+                "deviation": np.sqrt(((got - reference) ** 2).mean()) / spread_of,
+                "worst_step": worst,
+            }
+        )
+    return found
 
 
-def median(runs: Sequence[Row], key: str) -> float:
-    """Return the median of one figure."""
-    return float(statistics.median(run[key] for run in runs))
-
-
-def spread(runs: Sequence[Row]) -> float:
-    """Return how far the slowest and the fastest run are apart, as a share of the median."""
-    walls = [run["wall"] for run in runs]
-    return float((max(walls) - min(walls)) / statistics.median(walls))
-
-
-def digest(path: Path) -> str:
-    """Return the checksum of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-CASES: Final[dict[str, Callable[[bool, Path], Iterator[Row]]]] = {
+CASES: Final[dict[str, Callable[[bool, Path], list[Row]]]] = {
     "speed": speed,
     "memory": memory,
     "start": start,
     "faults": faults,
     "overlap": overlap,
+    "tiny": tiny,
 }
-COLUMNS: Final = (
-    *("case", "model", "layout", "border", "job_s", "floor_s", "ratio", "bare_s", "decode_cpu_s"),
-    *("plain_s", "factor", "cpu_s", "peak_mb", "result"),
-)
 
 
 def main() -> None:
     """Measure and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=HERE.parent / "build/bench/inference.json")
     parser.add_argument("--quick", action="store_true", help="a third of the scene, one turn")
-    parser.add_argument("--case", choices=CASES, action="append", help="default: all")
-    arguments = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = []
-    for name in arguments.case or CASES:
-        with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
-            for row in CASES[name](arguments.quick, Path(scratch)):
-                rows.append({column: row.get(column, "") for column in COLUMNS})
-                sys.stderr.write(f"{row}\n")
+    parser.add_argument("--case", choices=CASES, action="append", help="default: all but tiny")
+    parser.add_argument("--docs", action="store_true", help="measure nothing, renew the page")
+    given = parser.parse_args()
+    if given.docs:
+        _renew_page()
+        return
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    chosen = given.case or [name for name in CASES if name != "tiny"]
+    results = {name: _measure(name, given.quick) for name in chosen}
+    columns = list(dict.fromkeys(key for told in results.values() for row in told for key in row))
+    rows = [
+        {"case": name, **{key: row.get(key, "") for key in columns if key != "stages"}}
+        for name, told in results.items()
+        for row in told
+    ]
     protocol = " ".join((__doc__ or "").split("Protocol: ")[1].split())
-    about = f"{CORES} cores, {REPEATS if not arguments.quick else QUICK_REPEATS} repeats."
-    document = {"protocol": f"{protocol} {about}", "rows": rows}
-    arguments.output.write_text(json.dumps(document, indent=1))
+    about = f"{CORES} cores, {QUICK_REPEATS if given.quick else REPEATS} turns."
+    _write(given.output, {"protocol": f"{protocol} {about}", "rows": rows})
+
+
+def _measure(name: str, quick: bool) -> list[Row]:
+    """Run a case and keep its result."""
+    with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
+        rows = CASES[name](quick, Path(scratch))
+    about = {"cores": CORES, "system": platform.platform(terse=True), **_versions()}
+    _write(RESULTS / f"{name}{'-quick' if quick else ''}.json", {**about, "rows": rows})
+    sys.stderr.write(f"{name} is done\n")
+    return rows
+
+
+def _versions() -> dict[str, str]:
+    import onnxruntime
+    from osgeo import gdal
+
+    return {"onnxruntime": onnxruntime.__version__, "gdal": gdal.__version__}
+
+
+def _renew_page() -> None:
+    results = {
+        name: json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        for name in CASES
+        if (RESULTS / f"{name}.json").is_file()
+    }
+    before, begin, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{PAGE} lacks the lines {BEGIN} and {END}.")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{document(results)}\n{END}{after}", "utf-8")
+
+
+def _write(path: Path, value: Any) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value, indent=1, default=float) + "\n", "utf-8")
+    part.replace(path)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """What int8 and float16 save, and what they cost: size, speed, agreement, accuracy.
 
     python3 build.py bench quantisation [--quick]
+    .venv/bin/python benchmarks/bench_quantisation.py --output FILE --docs
+
+With --docs the table is also written into docs/quantisation.md.
 
 Models and real tiles are those of ``quantisation_models``: eight Potsdam tiles train the
 heads and calibrate, the other five compare. Every smaller model is made by the job
@@ -45,6 +48,8 @@ GROUPS: Final = (
     ("small student", "small", False),
 )
 QUICK_GROUPS: Final = GROUPS[:1]
+PAGE: Final = models.ROOT / "docs" / "quantisation.md"
+BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 COLUMNS: Final = (
     *("model", "kind", "MB", "ms a tile", "times as fast", "OA", "OA points lost"),
     *("classes changed %", "embedding missed %", "reconstruction missed %"),
@@ -122,7 +127,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs")
     given = parser.parse_args()
+    if given.quick and given.docs:
+        parser.error("the figures of --quick are not for docs/")
     rounds = QUICK_ROUNDS if given.quick else ROUNDS
     rows = []
     for name, size, with_head in QUICK_GROUPS if given.quick else GROUPS:
@@ -135,6 +143,21 @@ def main() -> None:
         "encoder of small has random weights"
     )
     given.output.write_text(json.dumps({"protocol": protocol, "rows": rows}, indent=2) + "\n")
+    if given.docs:
+        _document(protocol, rows)
+
+
+def _document(protocol: str, rows: list[dict[str, Any]]) -> None:
+    """Write the table between the markers of the page."""
+    lines = [list(COLUMNS), ["---"] * len(COLUMNS)]
+    lines += [[str(row[column]) for column in COLUMNS] for row in rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    before, begin, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{PAGE} lacks the lines {BEGIN} and {END}.")
+    text = f"{protocol[0].upper()}{protocol[1:]}."
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{table}\n\n{END}{after}", "utf-8")
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:

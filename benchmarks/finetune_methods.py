@@ -17,7 +17,7 @@ from hyperkd.assess.splits import TRAIN, VALIDATION
 from hyperkd.inference.predict import predict_at
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune_card import card_of
-from hyperkd.training.finetune_fit import FitSettings
+from hyperkd.training.finetune_fit import FitSettings, fit
 
 STUDENT, SCRATCH = "HyperKD", "HyperKD from scratch"
 CLASSICAL: Mapping[str, tuple[str, ...]] = {
@@ -76,8 +76,6 @@ def student(task: Task, fold: Fold, seed: int, start: str, folder: Path) -> Answ
         start: the shipped student to start from, or ``scratch``.
         folder: for the model.
     """
-    from hyperkd.training.finetune import fit
-
     path, settings = folder / "model.onnx", FitSettings()
     fitted = fit(
         fold.sources,

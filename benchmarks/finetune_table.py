@@ -96,8 +96,12 @@ def summary(rows: Rows, kinds: Mapping[str, str], folds: Mapping[str, int]) -> l
     }
     lines = []
     for (task, method), answers in whole.items():
-        # Methods are compared over the seeds that all of them have.
-        others = [set(seeds) for (name, _), seeds in whole.items() if name == task]
+        # Methods are compared over the seeds that all of them have; from scratch has fewer.
+        others = [
+            set(seeds)
+            for (name, other), seeds in whole.items()
+            if name == task and other in (method, *_complete(whole, task))
+        ]
         answers = {seed: answers[seed] for seed in sorted(set.intersection(*others))}
         if not answers:
             continue
@@ -112,6 +116,10 @@ def summary(rows: Rows, kinds: Mapping[str, str], folds: Mapping[str, int]) -> l
         lines.append(line)
     _add_leads(lines, kinds)
     return lines
+
+
+def _complete(whole: Mapping[tuple[str, str], Any], task: str) -> list[str]:
+    return [method for name, method in whole if name == task and method != SCRATCH]
 
 
 def _add_leads(lines: list[dict[str, Any]], kinds: Mapping[str, str]) -> None:
@@ -187,25 +195,12 @@ def markdown(lines: Sequence[Mapping[str, Any]], titles: Mapping[str, str], kind
         for line in sorted(own, key=lambda item: _order(item["method"])):
             cells = [f"{line[key]:.3f}" for key, _, _ in keys]
             cells += [_lead(line.get(f"lead_{key}")) for key, _, _ in keys]
-            text.append(f"| {line['method']} | {' | '.join(cells)} | {line['seconds']:.0f} |")
-        text += ["", *_verdict(own, keys)]
+            name = line["method"]
+            if line["seeds"] < seeds:
+                name += f" ({line['seeds']} {'seed' if line['seeds'] == 1 else 'seeds'})"
+            text.append(f"| {name} | {' | '.join(cells)} | {line['seconds']:.0f} |")
+        text.append("")
     return "\n".join(text)
-
-
-def _verdict(own: Sequence[Mapping[str, Any]], keys: Any) -> list[str]:
-    """Return a sentence on the student beside the best classical model in each figure."""
-    classical = [line for line in own if f"lead_{keys[0][0]}" in line and line["method"] != SCRATCH]
-    if not classical:
-        return []
-    told = []
-    for key, name, large in keys:
-        best = (max if large else min)(classical, key=lambda line: line[key])
-        lead = best[f"lead_{key}"]["mean"]
-        told.append(
-            f"{lead:+.3f} in {name} ({'better' if (lead > 0) == large else 'not better'} than "
-            f"{best['method']})"
-        )
-    return [f"HyperKD against the best classical model: {', '.join(told)}.", ""]
 
 
 def _order(method: str) -> tuple[int, str]:

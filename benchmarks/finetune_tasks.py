@@ -19,7 +19,12 @@ from hyperkd.synth.scene import synth, truth_paths
 
 POTSDAM_CLASSES = ("roof", "pavement", "low vegetation", "tree", "soil", "water")
 POTSDAM_FOLDS = 6
-LABELS_PER_CLASS = (5, 20, 100)
+# Labels (of a class, of a trait), and seconds as in ``Task``. A trait gets five times as many
+# as a class: about as many as all classes together.
+COVER_SECONDS = {5: (10, 75, 1), 20: (10, 75, 1), 100: (30, 100, 8)}
+TRAIT_SECONDS = {25: (10, 45, 1), 100: (8, 45, 1), 500: (15, 60, 2)}
+# Training from scratch trains an encoder and takes longest.
+SCRATCH_SEEDS = 3
 
 # Simulated scenes: one to learn from, others to be tested on, all with their own draw of
 # spectra and landscape; seeds that no student was trained or chosen on.
@@ -98,7 +103,8 @@ class Task:
         folds: yields the folds of a seed, given a folder for scratch files.
         count: how many folds.
         outputs: names of classes or targets.
-        scratch: whether training from scratch is measured too.
+        seconds: of a fold on a free core: HyperKD, the same from scratch, a classical model.
+        scratch: on how many of the first seeds training from scratch is measured too.
         table: which figures the table shows, where they are not those of the kind.
     """
 
@@ -108,7 +114,8 @@ class Task:
     folds: Callable[[int, Path], Iterator[Fold]]
     count: int
     outputs: tuple[str, ...]
-    scratch: bool = False
+    seconds: tuple[float, float, float]
+    scratch: int = 0
     table: str = ""
 
 
@@ -122,6 +129,7 @@ def potsdam_tasks(folder: Path) -> list[Task]:
             lambda seed, _: _tile_folds(folder, seed, merged=False),
             POTSDAM_FOLDS,
             POTSDAM_CLASSES,
+            (13, 0, 6),
         ),
         Task(
             "potsdam_5",
@@ -130,6 +138,7 @@ def potsdam_tasks(folder: Path) -> list[Task]:
             lambda seed, _: _tile_folds(folder, seed, merged=True),
             POTSDAM_FOLDS,
             ("roof or pavement", *POTSDAM_CLASSES[2:]),
+            (8, 0, 6),
         ),
         Task(
             "vegetation",
@@ -138,6 +147,7 @@ def potsdam_tasks(folder: Path) -> list[Task]:
             lambda seed, _: _vegetation_folds(folder, seed),
             POTSDAM_FOLDS,
             ("vegetation_fraction",),
+            (5, 0, 1),
         ),
     ]
 
@@ -203,33 +213,34 @@ def _take(scene: SceneLabels, mask: NDArray[np.bool_]) -> SceneLabels:
 
 def simulated_tasks() -> list[Task]:
     """Return the tasks on simulated scenes."""
-    tasks = []
-    for count in LABELS_PER_CLASS:
-        tasks.append(
-            Task(
-                f"cover_{count}",
-                f"Simulated cover, {count} labels a class",
-                "classification",
-                lambda seed, scratch, count=count: _cover_fold(seed, scratch, count),
-                1,
-                (),  # the classes are those of the scenes
-                scratch=True,
-            )
+    covers = [
+        Task(
+            f"cover_{count}",
+            f"Simulated cover, {count} labels a class",
+            "classification",
+            lambda seed, scratch, count=count: _cover_fold(seed, scratch, count),
+            1,
+            (),  # the classes are those of the scenes
+            seconds,
+            SCRATCH_SEEDS,
         )
-    for count in LABELS_PER_CLASS:
-        tasks.append(
-            Task(
-                f"traits_{5 * count}",
-                f"Simulated leaf area and chlorophyll, {5 * count} labels",
-                "regression",
-                lambda seed, scratch, count=count: _trait_fold(seed, scratch, 5 * count),
-                1,
-                TRAITS,
-                scratch=True,
-                table="traits",
-            )
+        for count, seconds in COVER_SECONDS.items()
+    ]
+    traits = [
+        Task(
+            f"traits_{count}",
+            f"Simulated leaf area and chlorophyll, {count} labels",
+            "regression",
+            lambda seed, scratch, count=count: _trait_fold(seed, scratch, count),
+            1,
+            TRAITS,
+            seconds,
+            SCRATCH_SEEDS,
+            table="traits",
         )
-    return tasks
+        for count, seconds in TRAIT_SECONDS.items()
+    ]
+    return [*covers, *traits]
 
 
 def _scenes(seed: int, folder: Path) -> list[str]:

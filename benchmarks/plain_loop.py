@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -16,22 +17,32 @@ from osgeo import gdal
 from hyperkd.raster.grid import tile_starts
 
 
+def card_of(session: Any) -> dict[str, Any]:
+    """Return the card of an open model."""
+    card: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map["hyperkd.card"])
+    return card
+
+
+def bands_of(source: Any, card: dict[str, Any]) -> list[int]:
+    """Return the number of the raster's band that is nearest to each of the model's."""
+    centres = np.array(
+        [
+            float(source.GetRasterBand(number + 1).GetMetadataItem("wavelength"))
+            for number in range(source.RasterCount)
+        ]
+    )
+    return [int(np.abs(centres - wanted).argmin()) + 1 for wanted in card["bands"]["centre_nm"]]
+
+
 def main() -> None:
     """Map a scene: ``plain_loop.py SCENE MODEL OUTPUT OVERLAP``."""
     scene, model, output, overlap = *sys.argv[1:4], int(sys.argv[4])
     gdal.UseExceptions()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    card = json.loads(session.get_modelmeta().custom_metadata_map["hyperkd.card"])
+    card = card_of(session)
     tile = card["tile_px"]
     source = gdal.Open(scene)
-    centres = [
-        float(source.GetRasterBand(number + 1).GetMetadataItem("wavelength"))
-        for number in range(source.RasterCount)
-    ]
-    bands = [
-        int(np.abs(np.array(centres) - wanted).argmin()) + 1
-        for wanted in card["bands"]["centre_nm"]
-    ]
+    bands = bands_of(source, card)
     width, height = source.RasterXSize, source.RasterYSize
     made = gdal.GetDriverByName("GTiff").Create(
         output, width, height, 1, gdal.GDT_Byte, ["COMPRESS=DEFLATE", "TILED=YES"]

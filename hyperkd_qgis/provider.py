@@ -18,6 +18,7 @@ from .algorithms.finetune import FinetuneAlgorithm
 from .algorithms.import_product import ImportProductAlgorithm
 from .algorithms.inspect_raster import InspectAlgorithm
 from .algorithms.model_info import ModelInfoAlgorithm
+from .algorithms.quantize import QuantizeAlgorithm
 from .algorithms.reconstruct import ReconstructAlgorithm
 from .algorithms.regress import RegressAlgorithm
 from .algorithms.setup_engine import SetupEngineAlgorithm
@@ -39,6 +40,7 @@ ALGORITHMS = (
     FinetuneAlgorithm,
     DistillAlgorithm,
     ExportAlgorithm,
+    QuantizeAlgorithm,
     EvaluateAlgorithm,
     ModelInfoAlgorithm,
     SetupEngineAlgorithm,

@@ -36,19 +36,19 @@ SHARE_RAMP = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 def style_embedding(layer: QgsRasterLayer) -> None:
     """Show the first three components as red, green and blue; one alone in grey."""
     if layer.bandCount() >= 3:
-        _show_bands(layer, (1, 2, 3))
+        show_bands(layer, (1, 2, 3))
     else:
         _show_grey(layer, 1)
 
 
 def style_true_colour(layer: QgsRasterLayer) -> None:
     """Show true colour where the bands tell their wavelengths, else bands spread evenly."""
-    _show_bands(layer, true_colour_bands(layer))
+    show_bands(layer, true_colour_bands(layer))
 
 
 def style_hls(layer: QgsRasterLayer) -> None:
     """Show red, green and blue of the six bands of HLS, which begin with blue."""
-    _show_bands(layer, (3, 2, 1))
+    show_bands(layer, (3, 2, 1))
 
 
 def style_error(layer: QgsRasterLayer) -> None:
@@ -130,7 +130,8 @@ def true_colour_bands(layer: QgsRasterLayer) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _show_bands(layer: QgsRasterLayer, bands: tuple[int, int, int]) -> None:
+def show_bands(layer: QgsRasterLayer, bands: tuple[int, int, int]) -> None:
+    """Show three bands as red, green and blue, each stretched by its own values."""
     renderer = QgsMultiBandColorRenderer(layer.dataProvider(), *bands)
     red, green, blue = (_enhancement(layer, band) for band in bands)
     renderer.setRedContrastEnhancement(red)

@@ -7,6 +7,7 @@ from pathlib import Path
 from qgis.core import Qgis, QgsMessageLog, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtGui import QIcon
 
+from .algorithms.help import help_url
 from .messages import LOG_TAG, tr
 from .paths import home, icon_path
 
@@ -16,12 +17,36 @@ class Workflow(QgsProcessingModelAlgorithm):
 
     def displayName(self) -> str:
         """Return the name in the toolbox."""
-        titles = {
-            "classmap": tr("Scene to class map and areas"),
-            "mosaicmap": tr("Several scenes to one class map"),
-            "clusterpolygons": tr("Scene to polygons of alike surfaces"),
-        }
-        return titles.get(self.name(), self.name())
+        return tr(str(self.helpContent().get("SHORT_DESCRIPTION", "")) or self.name())
+
+    def shortDescription(self) -> str:
+        """Return the tool tip in the toolbox."""
+        return tr(str(self.helpContent().get("ALG_DESC", "")))
+
+    def shortHelpString(self) -> str:
+        """Return the help beside the parameters."""
+        content = self.helpContent()
+        parts = [f"<p>{tr(str(content.get('ALG_DESC', '')))}</p>"]
+        for definition in self.parameterDefinitions():
+            text = content.get(definition.name())
+            if text:
+                parts.append(f"<h3>{definition.description()}</h3><p>{tr(str(text))}</p>")
+        return "".join(parts)
+
+    def helpUrl(self) -> str:
+        """Return the page in the manual."""
+        return help_url("workflows")
+
+    def translate(self) -> None:
+        """Put the titles of inputs and results into the user's language."""
+        for definition in self.parameterDefinitions():
+            definition.setDescription(tr(definition.description()))
+        for child in self.childAlgorithms().values():
+            outputs = child.modelOutputs()
+            for output in outputs.values():
+                output.setDescription(tr(output.description()))
+            child.setModelOutputs(outputs)
+            self.setChildAlgorithm(child)
 
     def group(self) -> str:
         """Return the group as the toolbox shows it."""
@@ -52,6 +77,7 @@ def load() -> list[Workflow]:
         model = Workflow()
         if model.fromFile(str(path)) and model.name():
             model.setSourceFilePath(str(path))
+            model.translate()
             made.append(model)
         else:
             text = tr("The model {path} cannot be read.").format(path=path)

@@ -6,137 +6,329 @@ one cannot read:
     QT_QPA_PLATFORM=offscreen .venv/bin/python -m tools.workflows
 
 Ids of models, of their steps and of their outputs are what scripts rely on: they never
-change.
+change. Together the models run every algorithm that can be a step of one.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from qgis.core import (
     QgsApplication,
     QgsProcessing,
-    QgsProcessingModelAlgorithm,
-    QgsProcessingModelChildAlgorithm,
-    QgsProcessingModelChildParameterSource,
-    QgsProcessingModelOutput,
-    QgsProcessingModelParameter,
-    QgsProcessingParameterDefinition,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
     QgsProcessingParameterFile,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
 )
-from qgis.PyQt.QtCore import QPointF
 
 from tools.machine import ROOT
+from tools.workflow import SOURCE, Workflow, marked, result_of
 
 FOLDER = ROOT / "resources" / "models"
-SOURCE = QgsProcessingModelChildParameterSource
-# How far steps lie apart in the designer.
-_ACROSS, _DOWN = 220.0, 110.0
+_GEOMETRIES = QgsProcessing.SourceType.TypeVectorAnyGeometry
+_RASTERS = QgsProcessing.SourceType.TypeRaster
 
 
-class Workflow:
-    """A model while it is put together.
-
-    Args:
-        name: the part of its id after the colon.
-        title: for the help.
-        description: what it does, for the help.
-    """
-
-    def __init__(self, name: str, title: str, description: str) -> None:
-        self.model = QgsProcessingModelAlgorithm(name, "HyperKD workflows")
-        self.model.setHelpContent(
-            {"ALG_DESC": description, "SHORT_DESCRIPTION": title, "ALG_VERSION": "1"}
-        )
-        self._help: dict[str, str] = dict(self.model.helpContent())
-        self._parameters = 0
-        self._steps = 0
-
-    def parameter(self, definition: QgsProcessingParameterDefinition, text: str) -> Any:
-        """Add an input and return it as a source for steps."""
-        component = QgsProcessingModelParameter(definition.name())
-        component.setPosition(QPointF(_ACROSS * self._parameters + 120, 60))
-        self._parameters += 1
-        self.model.addModelParameter(definition, component)
-        self._help[definition.name()] = text
-        self.model.setHelpContent(self._help)
-        return SOURCE.fromModelParameter(definition.name())
-
-    def step(
-        self,
-        child: str,
-        algorithm: str,
-        sources: Mapping[str, Any],
-        outputs: Mapping[str, tuple[str, str]] = {},
-    ) -> None:
-        """Add a step.
-
-        Args:
-            child: its id.
-            algorithm: what it runs.
-            sources: its parameters: a source, or a value.
-            outputs: results of the model: name, and for it the output of the step and a title.
-        """
-        step = QgsProcessingModelChildAlgorithm(algorithm)
-        step.setChildId(child)
-        step.setDescription(child)
-        self._steps += 1
-        step.setPosition(QPointF(_ACROSS * 0.8 + 60, _DOWN * self._steps + 90))
-        for name, given in sources.items():
-            source = given if isinstance(given, SOURCE) else SOURCE.fromStaticValue(given)
-            step.addParameterSources(name, [source])
-        made = {}
-        for number, (name, (output, title)) in enumerate(outputs.items()):
-            final = QgsProcessingModelOutput(name, title)
-            final.setChildId(child)
-            final.setChildOutputName(output)
-            final.setPosition(QPointF(_ACROSS * 2 + 60, _DOWN * self._steps + 90 + 50 * number))
-            made[name] = final
-        step.setModelOutputs(made)
-        self.model.addChildAlgorithm(step)
+def _scene(made: Workflow) -> Any:
+    definition = QgsProcessingParameterRasterLayer("scene", marked("Hyperspectral raster"))
+    return made.parameter(definition, marked("The scene."))
 
 
-def result_of(child: str, output: str) -> Any:
-    """Return an output of an earlier step."""
-    return SOURCE.fromChildOutput(child, output)
+def _scenes(made: Workflow, text: str) -> Any:
+    title = marked("Hyperspectral rasters")
+    return made.parameter(QgsProcessingParameterMultipleLayers("scenes", title, _RASTERS), text)
 
 
-def _scene() -> QgsProcessingParameterRasterLayer:
-    return QgsProcessingParameterRasterLayer("scene", "Hyperspectral raster")
+def _model(made: Workflow, text: str) -> Any:
+    title, kinds = marked("Model (name or .onnx file)"), "ONNX (*.onnx);;*.* (*)"
+    return made.parameter(QgsProcessingParameterFile("model", title, fileFilter=kinds), text)
 
 
-def _model() -> QgsProcessingParameterFile:
-    return QgsProcessingParameterFile(
-        "model", "Model (name or .onnx file)", fileFilter="ONNX (*.onnx);;*.* (*)"
+def _labels(made: Workflow, text: str) -> tuple[Any, Any]:
+    """Add labels and their field."""
+    title = marked("Labels")
+    definition = QgsProcessingParameterFeatureSource("labels", title, [_GEOMETRIES])
+    field = QgsProcessingParameterField(
+        "field", marked("Field of the labels"), parentLayerParameterName="labels"
     )
+    return made.parameter(definition, text), made.parameter(field, marked("What they say."))
+
+
+def _number(
+    made: Workflow, name: str, title: str, text: str, default: float, **bounds: float
+) -> Any:
+    kinds = QgsProcessingParameterNumber.Type
+    kind = kinds.Integer if isinstance(default, int) else kinds.Double
+    definition = QgsProcessingParameterNumber(
+        name, title, type=kind, defaultValue=default, **{f"{k}Value": v for k, v in bounds.items()}
+    )
+    return made.parameter(definition, text)
+
+
+def prepare() -> Workflow:
+    """Return: a delivered product to a scene, a report about it, and its HLS bands."""
+    made = Workflow(
+        "preparescene",
+        marked("Product to scene, report and HLS bands"),
+        marked(
+            "Imports what a mission has delivered, reports what a student gets from it, and makes "
+            "the six bands that the teacher Prithvi sees."
+        ),
+    )
+    product = made.parameter(
+        QgsProcessingParameterFile(
+            "product", marked("Product (file or folder)"), fileFilter="*.* (*)"
+        ),
+        marked("A METADATA.XML, .zip, .he5 or .nc, or a folder."),
+    )
+    made.step(
+        "import",
+        "hyperkd:importproduct",
+        {"PRODUCT": product},
+        {"scene": ("OUTPUT", marked("Imported scene"))},
+    )
+    made.step(
+        "inspect",
+        "hyperkd:inspect",
+        {"INPUT": result_of("import", "OUTPUT")},
+        {"report": ("OUTPUT", marked("Inspection report"))},
+    )
+    made.step(
+        "align",
+        "hyperkd:aligntohls",
+        {"INPUT": result_of("import", "OUTPUT")},
+        {"hls": ("OUTPUT", marked("HLS bands"))},
+    )
+    return made
+
+
+def explore() -> Workflow:
+    """Return: what is unusual in a scene."""
+    made = Workflow(
+        "explorescene",
+        marked("Scene to what is unusual in it"),
+        marked("Maps how badly a student predicts each place, and marks the anomalies."),
+    )
+    scene = _scene(made)
+    made.step(
+        "reconstruct",
+        "hyperkd:reconstruct",
+        {"INPUT": scene},
+        {"error": ("ERROR", marked("Reconstruction error"))},
+    )
+    made.step(
+        "anomaly",
+        "hyperkd:anomaly",
+        {"INPUT": scene},
+        {
+            "score": ("OUTPUT", marked("Anomaly score")),
+            "marks": ("MASK", marked("Anomalies")),
+        },
+    )
+    return made
+
+
+def find_places() -> Workflow:
+    """Return: where a scene is like places that are marked."""
+    made = Workflow(
+        "findplaces",
+        marked("Marked places to places like them"),
+        marked("Maps how like a scene is to marked places, and cuts out what is alike enough."),
+    )
+    scene = _scene(made)
+    places = made.parameter(
+        QgsProcessingParameterFeatureSource("places", marked("Places"), [_GEOMETRIES]),
+        marked("Points, lines or polygons of what is looked for."),
+    )
+    _number(
+        made,
+        "least",
+        marked("Least likeness"),
+        marked("From which likeness on a pixel counts; 1 is the same."),
+        0.8,
+        min=-1.0,
+        max=1.0,
+    )
+    made.step(
+        "similarity",
+        "hyperkd:similarity",
+        {"INPUT": scene, "PLACES": places},
+        {"likeness": ("OUTPUT", marked("Likeness"))},
+    )
+    made.step(
+        "alike",
+        "gdal:rastercalculator",
+        {
+            "INPUT_A": result_of("similarity", "OUTPUT"),
+            "BAND_A": 1,
+            "FORMULA": SOURCE.fromExpression("'A>=' || @least"),
+            "RTYPE": 0,
+        },
+        {"places": ("OUTPUT", marked("Places that are alike"))},
+    )
+    return made
+
+
+def train_and_map() -> Workflow:
+    """Return: labels to a model, its report, its card and its map."""
+    made = Workflow(
+        "labelstomap",
+        marked("Labels to model, report and class map"),
+        marked(
+            "Fine-tunes the shipped student on labels, tests it on those that were held out, and "
+            "maps the scene with it."
+        ),
+    )
+    scene = _scene(made)
+    labels, field = _labels(made, marked("Polygons, lines or points with their class."))
+    made.step(
+        "finetune",
+        "hyperkd:finetune",
+        {"INPUT": scene, "LABELS": labels, "FIELD": field, "TASK": "classification"},
+        {"model": ("OUTPUT", marked("Model")), "report": ("REPORT", marked("Report"))},
+    )
+    made.step(
+        "card",
+        "hyperkd:modelinfo",
+        {"MODEL": result_of("finetune", "OUTPUT")},
+        {"page": ("OUTPUT", marked("Card"))},
+    )
+    made.step(
+        "classify",
+        "hyperkd:classify",
+        {"INPUT": scene, "MODEL": result_of("finetune", "OUTPUT")},
+        {"map": ("OUTPUT", marked("Class map"))},
+    )
+    return made
+
+
+def checked_map() -> Workflow:
+    """Return: a class map with accuracies and areas from labels that were drawn at random."""
+    made = Workflow(
+        "checkedmap",
+        marked("Scene to class map with tested areas"),
+        marked(
+            "Classifies a scene and estimates accuracies and areas of the whole map, with "
+            "intervals, from labels that were drawn at random in the classes of such a map."
+        ),
+    )
+    scene = _scene(made)
+    model = _model(made, marked("A model fine-tuned for classification."))
+    labels, field = _labels(made, marked("What is really there, at places drawn at random."))
+    made.step(
+        "classify",
+        "hyperkd:classify",
+        {"INPUT": scene, "MODEL": model},
+        {"map": ("OUTPUT", marked("Class map"))},
+    )
+    made.step(
+        "evaluate",
+        "hyperkd:evaluate",
+        {
+            "INPUT": scene,
+            "MODEL": model,
+            "LABELS": labels,
+            "FIELD": field,
+            "STRATA": result_of("classify", "OUTPUT"),
+        },
+        {"report": ("REPORT", marked("Report"))},
+    )
+    return made
+
+
+def values_map() -> Workflow:
+    """Return: a map of values with its statistics."""
+    made = Workflow(
+        "valuesmap",
+        marked("Scene to map of values and statistics"),
+        marked("Maps what a model was fine-tuned to estimate, and describes its first quantity."),
+    )
+    scene = _scene(made)
+    model = _model(made, marked("A model fine-tuned for regression."))
+    made.step(
+        "regress",
+        "hyperkd:regress",
+        {"INPUT": scene, "MODEL": model},
+        {"map": ("OUTPUT", marked("Map of values"))},
+    )
+    made.step(
+        "statistics",
+        "native:rasterlayerstatistics",
+        {"INPUT": result_of("regress", "OUTPUT"), "BAND": 1},
+        {"page": ("OUTPUT_HTML_FILE", marked("Statistics"))},
+    )
+    return made
+
+
+def new_student() -> Workflow:
+    """Return: scenes to a student, and to a smaller one."""
+    made = Workflow(
+        "newstudent",
+        marked("Scenes to student and quantised student"),
+        marked(
+            "Trains a tiny student on scenes without labels for some hours, exports it, and makes "
+            "it smaller and faster."
+        ),
+    )
+    scenes = _scenes(made, marked("The scenes to learn from."))
+    hours = _number(
+        made, "hours", marked("Budget (hours)"), marked("How long it trains."), 8.0, min=0.001
+    )
+    loss = _number(
+        made,
+        "loss",
+        marked("Largest accepted loss (percent points)"),
+        marked("Of the embedding's variance, by which the smaller student may differ."),
+        2.0,
+        min=0.0,
+        max=100.0,
+    )
+    made.step(
+        "distill",
+        "hyperkd:distill",
+        {"INPUT": scenes, "HOURS": hours},
+        {"checkpoint": ("OUTPUT", marked("Checkpoint"))},
+    )
+    made.step(
+        "export",
+        "hyperkd:export",
+        {"CHECKPOINT": result_of("distill", "OUTPUT")},
+        {"student": ("OUTPUT", marked("Student"))},
+    )
+    made.step(
+        "quantize",
+        "hyperkd:quantize",
+        {"MODEL": result_of("export", "OUTPUT"), "INPUT": scenes, "LOSS": loss},
+        {"smaller": ("OUTPUT", marked("Smaller model"))},
+    )
+    return made
 
 
 def class_map() -> Workflow:
     """Return: a scene to a styled class map, with a table of areas."""
     made = Workflow(
         "classmap",
-        "Scene to class map and areas",
-        "Classifies a scene with a fine-tuned model and measures the area of each class.",
+        marked("Scene to class map and areas"),
+        marked("Classifies a scene with a fine-tuned model and measures the area of each class."),
     )
-    scene = made.parameter(_scene(), "The scene.")
-    model = made.parameter(_model(), "A model fine-tuned for classification.")
+    scene = _scene(made)
+    model = _model(made, marked("A model fine-tuned for classification."))
     made.step(
         "classify",
         "hyperkd:classify",
         {"INPUT": scene, "MODEL": model},
-        {"map": ("OUTPUT", "Class map")},
+        {"map": ("OUTPUT", marked("Class map"))},
     )
     made.step(
         "areas",
         "native:rasterlayeruniquevaluesreport",
         {"INPUT": result_of("classify", "OUTPUT"), "BAND": 1},
-        {"table": ("OUTPUT_TABLE", "Areas of the classes")},
+        {"table": ("OUTPUT_TABLE", marked("Areas of the classes"))},
     )
     return made
 
@@ -145,22 +337,20 @@ def mosaic() -> Workflow:
     """Return: several scenes to one class map."""
     made = Workflow(
         "mosaicmap",
-        "Several scenes to one class map",
-        "Puts scenes of one sensor together as a virtual raster and classifies them as one, so "
-        "that no seam is left where they meet.",
+        marked("Several scenes to one class map"),
+        marked(
+            "Puts scenes of one sensor together as a virtual raster and classifies them as one, "
+            "so that no seam is left where they meet."
+        ),
     )
-    rasters = QgsProcessing.SourceType.TypeRaster
-    scenes = made.parameter(
-        QgsProcessingParameterMultipleLayers("scenes", "Hyperspectral rasters", rasters),
-        "Scenes with the same bands in the same reference system.",
-    )
-    model = made.parameter(_model(), "A model fine-tuned for classification.")
+    scenes = _scenes(made, marked("Scenes with the same bands in the same reference system."))
+    model = _model(made, marked("A model fine-tuned for classification."))
     made.step("mosaic", "gdal:buildvirtualraster", {"INPUT": scenes, "SEPARATE": False})
     made.step(
         "classify",
         "hyperkd:classify",
         {"INPUT": result_of("mosaic", "OUTPUT"), "MODEL": model},
-        {"map": ("OUTPUT", "Class map")},
+        {"map": ("OUTPUT", marked("Class map"))},
     )
     return made
 
@@ -169,37 +359,35 @@ def segments() -> Workflow:
     """Return: clusters of a scene as polygons."""
     made = Workflow(
         "clusterpolygons",
-        "Scene to polygons of alike surfaces",
-        "Groups the pixels of a scene by a student's embedding, removes specks, and draws the "
-        "groups as polygons: a first map without labels, and a start for drawing some.",
-    )
-    scene = made.parameter(_scene(), "The scene.")
-    count = made.parameter(
-        QgsProcessingParameterNumber(
-            "clusters",
-            "Clusters",
-            type=QgsProcessingParameterNumber.Type.Integer,
-            defaultValue=8,
-            minValue=2,
-            maxValue=254,
+        marked("Scene to polygons of alike surfaces"),
+        marked(
+            "Groups the pixels of a scene by a student's embedding, removes specks, and draws the "
+            "groups as polygons: a first map without labels, and a start for drawing some."
         ),
-        "How many groups.",
     )
-    least = made.parameter(
-        QgsProcessingParameterNumber(
-            "pixels",
-            "Smallest group (pixels)",
-            type=QgsProcessingParameterNumber.Type.Integer,
-            defaultValue=9,
-            minValue=1,
-        ),
-        "Smaller specks join what lies around them.",
+    scene = _scene(made)
+    count = _number(
+        made, "clusters", marked("Clusters"), marked("How many groups."), 8, min=2, max=254
+    )
+    least = _number(
+        made,
+        "pixels",
+        marked("Smallest group (pixels)"),
+        marked("Smaller specks join what lies around them."),
+        9,
+        min=1,
+    )
+    made.step(
+        "embed",
+        "hyperkd:embed",
+        {"INPUT": scene},
+        {"image": ("OUTPUT", marked("Embedding"))},
     )
     made.step(
         "cluster",
         "hyperkd:cluster",
         {"INPUT": scene, "CLASSES": count},
-        {"map": ("OUTPUT", "Cluster map")},
+        {"map": ("OUTPUT", marked("Cluster map"))},
     )
     made.step(
         "sieve",
@@ -220,12 +408,23 @@ def segments() -> Workflow:
             "FIELD": "cluster",
             "EIGHT_CONNECTEDNESS": False,
         },
-        {"polygons": ("OUTPUT", "Polygons of alike surfaces")},
+        {"polygons": ("OUTPUT", marked("Polygons of alike surfaces"))},
     )
     return made
 
 
-WORKFLOWS = (class_map, mosaic, segments)
+WORKFLOWS = (
+    prepare,
+    explore,
+    find_places,
+    segments,
+    train_and_map,
+    class_map,
+    checked_map,
+    mosaic,
+    values_map,
+    new_student,
+)
 
 
 def write(folder: Path) -> list[Path]:

@@ -35,7 +35,14 @@ from ..runner.process import Engine, Run, run_job
 from ..runner.protocol import Crashed, Done, Failed
 from ..spectrum import mismatch
 from .declare import JobParameters
-from .fields import features_file, field_of, is_rasters, problem_of, temporary_folder
+from .fields import (
+    features_file,
+    field_of,
+    is_rasters,
+    missing_raster,
+    problem_of,
+    temporary_folder,
+)
 from .named import NamedAlgorithm
 from .parameters import BANDS, INPUT, MODEL
 
@@ -88,6 +95,11 @@ class EngineAlgorithm(NamedAlgorithm):
         good, problem = super().checkParameterValues(parameters, context)
         if good:
             problem = self._problem(parameters, context)
+        else:
+            # QGIS names the parameter alone, not the file that is missing.
+            lists = filter(is_rasters, self.parameterDefinitions())
+            values = (parameters.get(definition.name()) for definition in lists)
+            problem = next(filter(None, map(missing_raster, values)), problem)
         # Who calls from a script asks this, but not canExecute.
         return (False, problem) if problem else self.canExecute()
 

@@ -29,6 +29,7 @@ from qgis.core import (
 from ..messages import tr
 from ..paths import engine_folder
 from .help import advanced, with_help
+from .titles import field_titles
 
 Field = Mapping[str, Any]
 
@@ -68,6 +69,7 @@ class JobParameters:
 
     def __init__(self, kind: str) -> None:
         job = _jobs()[kind]
+        self._kind = kind
         self._required = frozenset(job["required"])
         self._properties: Mapping[str, Field] = job["properties"]
 
@@ -93,14 +95,16 @@ class JobParameters:
     def rest(
         self, made: Iterable[QgsProcessingParameterDefinition], left_out: Iterable[str] = ()
     ) -> list[QgsProcessingParameterDefinition]:
-        """Return the fields that are not among ``made``, folded away under their own names.
+        """Return the fields that are not among ``made``, folded away.
 
-        So that a setting which the engine learns is there in QGIS too.
+        So that a setting which the engine learns is there in QGIS too, at worst under the
+        field's own name.
         """
+        titles = field_titles(self._kind)
         known = {parameter.name().lower() for parameter in made}
         known.update(left_out, ("protocol", "job"))
         return [
-            self.make(name, name.replace("_", " ").capitalize(), folded=True)
+            self.make(name, titles.get(name, name.replace("_", " ").capitalize()), folded=True)
             for name in self._properties
             if name not in known
         ]

@@ -53,6 +53,9 @@ class DistillAlgorithm(EngineAlgorithm):
                 "<h3>Passes over the scenes</h3>"
                 "<p>More passes take longer and are better for a while. Left empty, as many as "
                 "the size of the student asks for.</p>"
+                "<h3>Budget</h3>"
+                "<p>So many hours of training at most; it then ends well, with the best student. "
+                "Left empty, there is no limit.</p>"
                 "<h3>Checkpoint</h3>"
                 "<p>The <i>.safetensors</i> file to write. The student as <i>.onnx</i> and a "
                 "report are written beside it.</p>"
@@ -68,6 +71,7 @@ class DistillAlgorithm(EngineAlgorithm):
             job.make("teacher", tr("Teacher (none, a name or a file)")),
             job.make("preset", tr("Size of the student")),
             job.make("epochs", tr("Passes over the scenes")),
+            job.make("hours", tr("Budget (hours)")),
             job.make("resume", tr("Go on with an interrupted training"), folded=True),
             job.make("seed", tr("Seed"), folded=True),
             job.make("batch", tr("Tiles per step"), folded=True),

@@ -18,6 +18,7 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
@@ -49,7 +50,7 @@ def problem_of(
     name = definition.name()
     if definition.isDestination():
         good, problem = definition.isSupportedOutputValue(values.get(name), context)
-        return "" if good else problem
+        return _output_problem(values.get(name)) if good else problem
     if isinstance(definition, QgsProcessingParameterRasterLayer):
         if values.get(name) in (None, "", NULL):
             return ""  # what must be given is QGIS's own check
@@ -116,6 +117,20 @@ def is_rasters(definition: QgsProcessingParameterDefinition) -> bool:
     )
 
 
+def missing_raster(value: Any) -> str:
+    """Name the first of several rasters whose file is missing; an empty string where none is.
+
+    Args:
+        value: of the parameter: layers, their ids or names, or files.
+    """
+    items = value if isinstance(value, (list, tuple)) else [value]
+    for item in items:
+        # What is no path may be the name of a layer.
+        if isinstance(item, str) and os.path.dirname(item) and not os.path.exists(item):
+            return _layer_problem(None, item)
+    return ""
+
+
 def features_file(source: QgsProcessingFeatureSource, fields: Sequence[str], folder: Path) -> Path:
     """Write features as a GeoPackage, the selected ones alone where that was asked for.
 
@@ -176,6 +191,24 @@ def temporary_folder() -> Path:
     path = Path(QgsProcessingUtils.generateTempFilename("job"))
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _output_problem(value: Any) -> str:
+    """Say that an output cannot be written, as far as its folder tells."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    text = str(value or "")
+    if not text or text == QgsProcessing.TEMPORARY_OUTPUT:
+        return ""
+    folder = Path(text).absolute().parent
+    # Folders that are missing are made by Processing.
+    while not folder.exists() and folder != folder.parent:
+        if folder.parent.is_file():
+            break
+        folder = folder.parent
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return ""
+    return tr("{path} cannot be written: choose another folder.").format(path=text)
 
 
 def _layer_problem(layer: Optional[QgsRasterLayer], text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qgis.core import (
     QgsProcessing,
@@ -24,15 +24,20 @@ FIELD = "FIELD"
 
 
 class LabelledAlgorithm(EngineAlgorithm):
-    """Hands labels over: features of a layer, or of its selection, and class rasters."""
+    """Hands labels over: features of a layer, or of its selection, and class rasters.
 
+    Attributes:
+        NEEDS_LABELS: whether there is nothing to do without them.
+    """
+
+    NEEDS_LABELS: ClassVar[bool] = True
     FEATURES = {LABELS: FIELD}
     ALSO = {LABEL_RASTERS: "labels"}
 
     def _problem(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         source = self.parameterAsSource(parameters, LABELS, context)
         rasters = self.parameterAsLayerList(parameters, LABEL_RASTERS, context)
-        if source is None and not rasters:
+        if self.NEEDS_LABELS and source is None and not rasters:
             return tr("Give labels: a layer of polygons, lines or points, or a class raster.")
         fields = self.parameterAsFields(parameters, FIELD, context)
         if source is not None and not fields and source.fields().count() > 1:

@@ -27,7 +27,7 @@ class FeedbackListener(Listener):
             if value is not None:
                 self._feedback.setProgress(value)
         elif kind == "stage":
-            self._feedback.setProgressText(str(event.get("name", "")))
+            self._feedback.setProgressText(tr(str(event.get("name", ""))))
         elif kind == "log":
             self._log(str(event.get("level", "")), str(event.get("message", "")))
         elif kind == "hello":

@@ -11,6 +11,7 @@ from qgis.PyQt.QtCore import QPointF, QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qgis.PyQt.QtWidgets import QSizePolicy, QWidget
 
+from ..figures import figure_name
 from ..messages import tr
 
 # Colours that the colour-blind tell apart, on light and on dark.
@@ -46,6 +47,12 @@ class Series:
     def is_validation(self) -> bool:
         """Whether it was measured on data that the training does not see."""
         return self.name.startswith(VALIDATION)
+
+    @property
+    def title(self) -> str:
+        """What the legend calls it."""
+        name = figure_name(self.base)
+        return tr("{name}, validation").format(name=name) if self.is_validation else name
 
     @property
     def is_loss(self) -> bool:
@@ -210,7 +217,7 @@ class _Panel:
             pen = QPen(colour, 2.4)
             if each.is_validation:
                 pen.setStyle(Qt.PenStyle.DashLine)
-            text = f"{each.name.replace('_', ' ')} {each.values[-1]:.4g}"
+            text = f"{each.title} {each.values[-1]:.4g}"
             width = painter.fontMetrics().horizontalAdvance(text)
             if x + width + 30 > self._area.right():
                 return  # the last value of each is in the log, too

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from qgis.core import QgsApplication
 from qgis.gui import QgsFileWidget
-from qgis.PyQt.QtCore import QTimer, QUrl
+from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import (
     QComboBox,
@@ -38,7 +38,6 @@ from .training_view import TrainingView
 
 KIND = "distill"
 _SETTINGS, _TRAINING = range(2)
-_HOUR_MS = 3_600_000
 _NONE = "none"
 
 
@@ -60,9 +59,6 @@ class DistillDialog(QDialog):
         self._jobs = jobs
         self._job = JobParameters(KIND)
         self._task: Optional[JobTask] = None
-        self._budget = QTimer(self)
-        self._budget.setSingleShot(True)
-        self._budget.timeout.connect(self._budget_spent)
 
         self.scenes = ScenesList()
         self.teacher = QComboBox()
@@ -84,10 +80,9 @@ class DistillDialog(QDialog):
         self.output.setDialogTitle(tr("Student to write"))
         path = Path(default_output(tr("student")))
         self.output.setFilePath(str(path.with_suffix(".safetensors")))
-        left = {name: text for name, text in _expert_titles().items() if self._job.has(name)}
-        self.expert = ExpertFold(tr("E&xpert settings"), KIND, left)
+        self.expert = ExpertFold(tr("E&xpert settings"), KIND)
         self.training = TrainingView()
-        self.training.ended.connect(self._training_ended)
+        self.training.ended.connect(self._show_buttons)
         self.message = QLabel()
         self.message.setWordWrap(True)
         self._make_buttons()
@@ -122,9 +117,8 @@ class DistillDialog(QDialog):
             "preset": self.preset.currentData(),
             "output": output,
             **self.expert.values(),
+            "hours": self.hours.value() or None,
         }
-        if self._job.has("hours"):
-            given["hours"] = self.hours.value() or None
         return {name: value for name, value in given.items() if value is not None}
 
     def problem(self) -> str:
@@ -149,8 +143,6 @@ class DistillDialog(QDialog):
         except (OSError, UnusableLayerError, ValueError) as error:
             self.message.setText(str(error))
             return
-        if self.hours.value() and not self._job.has("hours"):
-            self._budget.start(int(self.hours.value() * _HOUR_MS))
         self.message.setText(tr("The training goes on when this window, or QGIS, is closed."))
         self.show_job(job)
 
@@ -275,15 +267,6 @@ class DistillDialog(QDialog):
             note = tr("With a teacher a step takes longer; its file stays on this machine.")
         self.teacher_note.setText(note)
 
-    def _budget_spent(self) -> None:
-        job = self.training.job
-        if job is not None and not job.is_over:
-            job.wish("stop")
-
-    def _training_ended(self) -> None:
-        self._budget.stop()
-        self._show_buttons()
-
     def _stored(self, ending: Ending) -> None:
         self._task = None
         self.message.setText(_told(ending))
@@ -315,32 +298,3 @@ def _told(ending: Ending) -> str:
     if isinstance(ending, Crashed):
         return messages.crashed(ending)
     return tr("Cancelled.") if isinstance(ending, Cancelled) else ""
-
-
-def _expert_titles() -> dict[str, str]:
-    return {
-        "epochs": tr("Passes over the scenes"),
-        "seed": tr("Seed"),
-        "tile": tr("Side of the tiles (pixels)"),
-        "patch": tr("Side of a patch (pixels)"),
-        "batch": tr("Tiles per step"),
-        "chunk": tr("Tiles computed at once"),
-        "learning_rate": tr("Learning rate"),
-        "mask_ratio": tr("Share of hidden patches"),
-        "mask_score": tr("What leads the hiding"),
-        "guided_share": tr("Share that is led"),
-        "ssim": tr("Weight of structure (SSIM)"),
-        "kl": tr("Weight of spectra's divergence"),
-        "features": tr("Weight of the teacher"),
-        "feature_distance": tr("How features are compared"),
-        "validation": tr("Share of scenes held out"),
-        "patience": tr("End after validations without progress"),
-        "average": tr("Averaging of weights"),
-        "precision": tr("Precision"),
-        "device": tr("Device"),
-        "mask": tr("Pixels to leave out (EnMAP)"),
-        "licence": tr("Licence of the student (SPDX)"),
-        "bands": tr("Band table (sensor or CSV file)"),
-        "scale": tr("Scale (reflectance per stored unit)"),
-        "nodata": tr("Value without meaning (nodata)"),
-    }

@@ -15,6 +15,7 @@ from qgis.PyQt.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
@@ -42,7 +43,7 @@ class EngineDialog(QDialog):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("HyperKD engine"))
-        self.resize(640, 640)
+        self.resize(680, 720)
         self._task: Optional[VerifyTask] = None
         self._findings: list[Finding] = []
 
@@ -54,7 +55,7 @@ class EngineDialog(QDialog):
         self.report.setPlaceholderText(
             tr("Check imports each package and lets the engine read a model.")
         )
-        self.report.setMinimumHeight(90)
+        self.report.setMinimumHeight(150)
         self.check_button = QPushButton(tr("C&heck"))
         self.check_button.setToolTip(tr("Imports each package and lets the engine read a model."))
         self.check_button.clicked.connect(self.check)
@@ -133,6 +134,8 @@ class EngineDialog(QDialog):
         # Collapsed by hand: the group box would save its state under the object's name.
         box.setCollapsed(not settings.chosen_interpreter())
         box.setSaveCollapsedState(False)
+        # A folded box takes no more room than its title.
+        box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         return box
 
     def _refresh(self) -> None:

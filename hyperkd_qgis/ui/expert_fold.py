@@ -9,20 +9,18 @@ from qgis.gui import QgsCollapsibleGroupBox, QgsGui, QgsProcessingGui
 from qgis.PyQt.QtWidgets import QFormLayout, QScrollArea, QVBoxLayout, QWidget
 
 from ..algorithms.declare import JobParameters
+from ..algorithms.titles import field_titles
 
 
 class ExpertFold(QgsCollapsibleGroupBox):
-    """A folded form of some fields of a job.
+    """A folded form of the fields of a job that have a title.
 
     Args:
         title: of the fold.
         kind: the job.
-        titles: the fields to ask for, and what each is called.
     """
 
-    def __init__(
-        self, title: str, kind: str, titles: dict[str, str], parent: Optional[QWidget] = None
-    ) -> None:
+    def __init__(self, title: str, kind: str, parent: Optional[QWidget] = None) -> None:
         super().__init__(title, parent)
         self._job = JobParameters(kind)
         self._context = QgsProcessingContext()
@@ -31,7 +29,7 @@ class ExpertFold(QgsCollapsibleGroupBox):
         inside = QWidget()
         form = QFormLayout(inside)
         registry = QgsGui.processingGuiRegistry()
-        for name, text in titles.items():
+        for name, text in field_titles(kind).items():
             definition = self._job.make(name, text)
             wrapper = registry.createParameterWidgetWrapper(
                 definition, QgsProcessingGui.WidgetType.Standard

@@ -44,7 +44,7 @@ class DataPage(QWidget):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self.scenes = ScenesList()
-        self.scenes.setMaximumHeight(150)
+        self.scenes.setMaximumHeight(120)
         self.layer = QgsMapLayerComboBox()
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.HasGeometry)
         self.selected_only = QCheckBox(tr("Selected &features only"))
@@ -59,6 +59,7 @@ class DataPage(QWidget):
         self.table.setAccessibleName(tr("Classes of the labels"))
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
+        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setStretchLastSection(True)
         self.notes = QLabel()
@@ -123,13 +124,21 @@ class DataPage(QWidget):
         self.table.setHorizontalHeaderLabels(heads)
         self.table.setRowCount(len(classes) + len(targets))
         for row, item in enumerate(classes):
-            self._show_class(row, item)
+            self._show_class(row, {**item, "colour": self._colour(item)})
         for row, item in enumerate(targets):
             texts = [f"{item[key]:.4g}" for key in ("minimum", "maximum", "mean")]
             for column, text in enumerate(["", item["name"], *texts]):
                 self.table.setItem(row, column, QTableWidgetItem(text))
         lines = [split_text(summary), *summary.get("notes", ())]
         self.notes.setText("\n".join(line for line in lines if line))
+
+    def _colour(self, item: Mapping[str, Any]) -> str:
+        """Return a class's colour: that of the layer's style, as the model will have it."""
+        layer, fields = self.layer.currentLayer(), self.fields()
+        if layer is not None and fields:
+            styled = dict(pair.rsplit("=", 1) for pair in class_colours(layer, fields[0]))
+            return styled.get(str(item.get("value", item["name"])), str(item["colour"]))
+        return str(item["colour"])
 
     def _show_class(self, row: int, item: Mapping[str, Any]) -> None:
         remark = ""

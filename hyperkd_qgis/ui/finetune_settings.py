@@ -18,6 +18,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..algorithms.declare import JobParameters
+from ..figures import tuned_name
 from ..messages import tr
 from ..modelfile import models_folder
 from ..paths import shipped_students
@@ -54,16 +55,8 @@ class SettingsPage(QWidget):
             },
             self._job.choices("split"),
         )
-        self.tune = _choices(
-            {
-                "auto": tr("decide by the number of labels"),
-                "frozen": tr("the answer only: quick, for few labels"),
-                "last": tr("the last layers too"),
-                "adapters": tr("small adapters too"),
-                "full": tr("everything: slow, for many labels"),
-            },
-            self._job.choices("tune"),
-        )
+        tunes = self._job.choices("tune")
+        self.tune = _choices({value: tuned_name(value) for value in tunes}, tunes)
         self.baselines = QCheckBox(tr("Compare with &classical models on the same labels"))
         self.baselines.setChecked(bool(self._job.default("baselines")))
         self.output = QgsFileWidget()
@@ -78,12 +71,10 @@ class SettingsPage(QWidget):
             )
         )
         hint.setWordWrap(True)
-        titles = _expert_titles()
-        left = {name: text for name, text in titles.items() if self._job.has(name)}
-        self.expert = ExpertFold(tr("E&xpert settings"), "finetune", left)
+        self.expert = ExpertFold(tr("E&xpert settings"), "finetune")
         form = QFormLayout()
         form.addRow(tr("&Start from"), self.student)
-        form.addRow(tr("&Train"), self.tune)
+        form.addRow(tr("Wh&at is trained"), self.tune)
         form.addRow(tr("&Hold out for the test"), self.split)
         form.addRow("", self.baselines)
         form.addRow(tr("&Write the model to"), self.output)
@@ -153,30 +144,3 @@ def _choices(titles: dict[str, str], values: list[str]) -> QComboBox:
     for value in values:
         box.addItem(titles.get(value, value), value)
     return box
-
-
-def _expert_titles() -> dict[str, str]:
-    return {
-        "test": tr("Share of labels for the test"),
-        "validation": tr("Share of labels for validation"),
-        "folds": tr("Folds instead of one test part"),
-        "refit": tr("In the end, train on all labels"),
-        "buffer": tr("Buffer around test labels (pixels)"),
-        "block": tr("Side of blocks (pixels)"),
-        "margin": tr("Margin inside polygons (pixels)"),
-        "epochs": tr("Passes over the labels at most"),
-        "learning_rate": tr("Learning rate"),
-        "class_weights": tr("Rare classes count"),
-        "label_smoothing": tr("Label smoothing"),
-        "illumination": tr("Vary the brightness by"),
-        "noise": tr("Add noise"),
-        "band_dropout": tr("Drop bands"),
-        "last": tr("Blocks of the last layers"),
-        "rank": tr("Rank of the adapters"),
-        "unit": tr("Units of targets (unit; …)"),
-        "seed": tr("Seed"),
-        "device": tr("Device"),
-        "bands": tr("Band table (sensor or CSV file)"),
-        "scale": tr("Scale (reflectance per stored unit)"),
-        "nodata": tr("Value without meaning (nodata)"),
-    }

@@ -35,7 +35,11 @@ def add_raster(
     if provenance is not None:
         provenance.write(layer)
     QgsProject.instance().addMapLayer(layer, False)
-    group_of(group).addLayer(layer)
+    inside = group_of(group)
+    inside.addLayer(layer)
+    # The tree cannot unfold a group that is still empty, so it is told again.
+    inside.setExpanded(False)
+    inside.setExpanded(True)
     return layer
 
 

@@ -114,7 +114,8 @@ class ModelList(QWidget):
 
 
 def _item(row: ModelRow) -> QTreeWidgetItem:
-    unusual = row.status if row.status not in ("", "ready", "shipped") else ""
+    usual = ("", "ready", "shipped", "not fetched")
+    unusual = "" if row.status in usual else row.status
     where = unusual or origin_name(row.origin)
     item = QTreeWidgetItem([row.name, row.task, row.size, where])
     item.setTextAlignment(2, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter))

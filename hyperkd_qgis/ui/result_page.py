@@ -22,6 +22,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from .. import messages, settings
+from ..figures import figure_name, tuned_name
 from ..layers import Provenance
 from ..messages import tr
 from ..paths import metadata
@@ -174,7 +175,7 @@ def result_html(summary: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
     rows = [
         (tr("Model"), str(summary.get("output", ""))),
         (tr("Labelled pixels"), str(summary.get("labelled_pixels", ""))),
-        (tr("Trained"), str(summary.get("tune", ""))),
+        (tr("Trained"), tuned_name(str(summary.get("tune", "")))),
     ]
     rows += _lines(figures)
     if summary.get("optimistic"):
@@ -186,7 +187,8 @@ def result_html(summary: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
         if text
     )
     head = f"<h3>{escape(str(summary.get('model', '')))}</h3>"
-    return f"{head}<table>{cells}</table>{_contest(figures)}"
+    note = tr("In brackets: the interval that holds the value with a confidence of 95 %.")
+    return f"{head}<table>{cells}</table>{_contest(figures)}<p><small>{escape(note)}</small></p>"
 
 
 def _contest(figures: Mapping[str, Any]) -> str:
@@ -199,7 +201,7 @@ def _contest(figures: Mapping[str, Any]) -> str:
             for key, value in (methods[0].items() if methods else ())
             if isinstance(value, Mapping) and "value" in value
         ]
-        heads = "".join(f"<th>{escape(name.replace('_', ' '))}&nbsp;&nbsp;</th>" for name in names)
+        heads = "".join(f"<th>{escape(figure_name(name))}&nbsp;&nbsp;</th>" for name in names)
         rows = "".join(
             f"<tr><td>{escape(str(method.get('name', '')))}&nbsp;&nbsp;</td>"
             + "".join(f"<td>{_with_interval(method[name])}&nbsp;&nbsp;</td>" for name in names)
@@ -232,7 +234,7 @@ def _lines(figures: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         if not isinstance(values, Mapping) or len(found) > 12:
             return
         if "value" in values and ("low" in values or "interval" in values):
-            found.append((name.replace("_", " "), _with_interval(values)))
+            found.append((figure_name(name), _with_interval(values)))
             return
         for key, value in values.items():
             look(value, str(key))

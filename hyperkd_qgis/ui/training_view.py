@@ -141,7 +141,9 @@ class TrainingView(QWidget):
         kind = event["event"]
         if kind == "metric":
             self.curves.add(self.tracker.step, event.get("values") or {})
-        elif kind in ("log", "stage") and self.tracker.log:
+        elif kind == "stage":
+            self.log.appendPlainText(f"== {tr(self.tracker.stage)}")
+        elif kind == "log" and self.tracker.log:
             self.log.appendPlainText(self.tracker.log[-1])
         elif kind == "artifact" and event.get("role") == "preview":
             self._show_preview(str(event.get("path", "")))
@@ -221,7 +223,7 @@ def _running_text(job: BackgroundJob, tracker: Tracker) -> str:
         return tr("Paused.")
     if job.state == STOPPING:
         return tr("Stopping…")
-    parts = [tracker.stage or tr("Starting the engine")]
+    parts = [tr(tracker.stage) if tracker.stage else tr("Starting the engine")]
     if tracker.total > 0:
         parts.append(f"{tracker.done:g}/{tracker.total:g} {tracker.unit}")
     left = tracker.seconds_left()

@@ -27,6 +27,7 @@ ALGORITHMS = {
     "finetune": ("finetune", "finetune.FinetuneAlgorithm"),
     "importproduct": ("import", "import_product.ImportProductAlgorithm"),
     "inspect": ("inspect", "inspect_raster.InspectAlgorithm"),
+    "quantize": ("quantize", "quantize.QuantizeAlgorithm"),
     "reconstruct": ("reconstruct", "reconstruct.ReconstructAlgorithm"),
     "regress": ("predict", "regress.RegressAlgorithm"),
     "similarity": ("similarity", "similarity.SimilarityAlgorithm"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.cross_decomposition import PLSRegression
@@ -70,6 +72,17 @@ def test_a_class_in_one_polygon_and_a_constant_band_are_no_obstacle() -> None:
     assert all((model.predicted == truth).all() for model in found.values())
     assert "chosen_over_folds" not in found["RBF SVM"].settings
     assert found["RBF SVM"].settings["C"] == 1
+
+
+def test_a_class_of_one_pixel_is_no_obstacle_and_no_noise() -> None:
+    spectra, truth, groups = class_spectra(40, 0)
+    truth[0], spectra[0] = 3, spectra[0] + 1
+    groups[0] = groups.max() + 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = baselines("classification", spectra, truth, groups, spectra, 0)
+    assert set(found) == {"logistic regression", "RBF SVM", "random forest"}
+    assert all((model.predicted[1:] == truth[1:]).all() for model in found.values())
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

@@ -272,6 +272,29 @@ def test_training_labels_bring_classical_models_beside_it(
     assert any("4 of the training labels are tested too" in note for _, note in report.logs)
 
 
+@pytest.mark.parametrize(
+    ("both", "message"),
+    [
+        (2, "Fewer than two training labels are left, so there are no classical models."),
+        (1, "The training labels hold one class only, so there are no classical models."),
+    ],
+)
+def test_classical_models_need_labels_that_are_not_tested(
+    tmp_path: Path, model: str, both: int, message: str
+) -> None:
+    learned = [(1, 1, 3, "class 0"), (12, 1, 3, "class 1")]
+    tested = [*learned[:both], (1, 7, 2, "class 0"), (12, 7, 2, "class 1")]
+    _, told, report = run(
+        tmp_path / "r",
+        model=model,
+        input=[scene(tmp_path / "s.tif", quarters())],
+        labels=[polygons(tmp_path / "tested.gpkg", tested)],
+        training_labels=[polygons(tmp_path / "learned.gpkg", learned)],
+    )
+    assert message in told["notes"] and ("warning", message) in report.logs
+    assert told["comparisons"] == []
+
+
 def test_training_labels_may_lie_on_other_scenes(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

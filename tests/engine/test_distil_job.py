@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,23 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.jobs.kinds.distill import DistillJob  # noqa: E402
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card  # noqa: E402
+from hyperkd.models.nets.presets import PRESETS  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.prithvi import VERSIONS  # noqa: E402
 from hyperkd.models.store import Store  # noqa: E402
+from hyperkd.raster.products.quality import MASKS  # noqa: E402
+from hyperkd.spectral.alignment import MODES  # noqa: E402
 from hyperkd.training import distil as module  # noqa: E402
 from hyperkd.training.checkpoint import load_student  # noqa: E402
 from hyperkd.training.distil import distill  # noqa: E402
 from hyperkd.training.distil_request import PLANS, Outputs, Request  # noqa: E402
+from hyperkd.training.distillation import DISTANCES, PROJECTORS, VIEWS  # noqa: E402
+from hyperkd.training.export import export_model  # noqa: E402
 from hyperkd.training.features import FeatureCache  # noqa: E402
+from hyperkd.training.masking import SCORE_NAMES  # noqa: E402
+from hyperkd.training.objective import Recipe  # noqa: E402
 from hyperkd.training.parallel import Group  # noqa: E402
+from hyperkd.training.scenes import READINGS  # noqa: E402
 from hyperkd.training.standin import (  # noqa: E402
     StandIn,
     load_stand_in,
@@ -35,11 +42,13 @@ from hyperkd.training.standin import (  # noqa: E402
     read_manifest,
     save_stand_in,
 )
+from hyperkd.training.state import read_state  # noqa: E402
+from hyperkd.training.teacher import FRAMES  # noqa: E402
 from hyperkd.training.teachers import find_teacher  # noqa: E402
+from tests.engine.distil_child import MICRO, quick_export  # noqa: E402
 from tests.engine.test_training_scenes import CENTRE, make_scene  # noqa: E402
-from tests.engine.training_factories import NANO, CancelAfter, nano_version  # noqa: E402
+from tests.engine.training_factories import CancelAfter, nano_version  # noqa: E402
 
-MICRO = dataclasses.replace(NANO, bands=218, stem=8, tile=16)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -66,13 +75,7 @@ def micro(monkeypatch):
     monkeypatch.setattr(module, "sizes_of", lambda preset, patch: MICRO)
     plan = dataclasses.replace(PLANS["tiny"], steps=6, batch=4, chunk=2, validation=4)
     monkeypatch.setitem(PLANS, "tiny", plan)
-    monkeypatch.setattr(module, "export_model", _quick_export)
-
-
-def _quick_export(student, card, path):
-    """Stand in for the export, which takes most of a small job's time."""
-    Path(path).write_bytes(b"an ONNX file")
-    return card
+    monkeypatch.setattr(module, "export_model", quick_export)
 
 
 class Report(CancelAfter):
@@ -135,6 +138,42 @@ def test_scenes_become_a_checkpoint_a_model_and_a_report(scenes, stand_in, tmp_p
     assert ("preview", str(pictures[0])) in report.artifacts
 
 
+def test_the_projectors_are_in_the_state_and_not_in_what_is_given(
+    scenes, stand_in, tmp_path, monkeypatch
+):
+    """Of two layers. The exporter is the real one here; the teacher is 32 wide, no student is."""
+    import onnx
+    from safetensors import safe_open
+
+    def shapes(name):
+        with safe_open(tmp_path / name, "np") as file:
+            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+
+    fields = {"teacher": stand_in, "teacher_depth": (0.5, 0.75)}
+    with pytest.raises(HyperKDError):
+        run(scenes, tmp_path / "s", Report(2), **fields)
+    state = shapes("s.training.safetensors")
+    for layer in "01":
+        weight = f"objective.distiller.projectors.{layer}.weight"
+        assert state[weight] == (32, MICRO.dim)
+        moved = [key for key in state if key.startswith("optimiser.") and state[key] == (32, 16)]
+        assert len(moved) == 4  # both moments of both
+    monkeypatch.setattr(module, "export_model", export_model)
+    run(scenes, tmp_path / "s", resume=True, **fields)
+
+    given = shapes("s.safetensors")
+    assert set(given) == {key[8:] for key in state if key.startswith("student.")}
+    assert not any(32 in shape for shape in given.values())
+    graph = onnx.load(tmp_path / "s.onnx").graph
+    held = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    assert held and not any(32 in shape for shape in held.values())
+    for text in ("projector", "distill", "align"):
+        assert not any(text in name for name in [*given, *held])
+    bundle = open_bundle(tmp_path / "s.onnx")
+    assert bundle.card.tile_px == 16 and bundle.card.self_test is not None
+    assert bundle.card.to_json() == load_student(tmp_path / "s.safetensors")[1].to_json()
+
+
 def test_metrics_tell_losses_figures_and_time(scenes, stand_in, tmp_path):
     report = Report()
     run(scenes, tmp_path / "s", report, teacher=stand_in)
@@ -187,6 +226,28 @@ def test_components_are_a_better_start(scenes, tmp_path):
     assert first["components"] < first["random"]
 
 
+def test_every_option_reaches_the_recipe():
+    fields = {
+        "mask_ratio": 0.6, "mask_score": "gabor", "guided_share": 0.3, "hints": 0.2,
+        "norm_patches": True, "ssim": 0.01, "kl": 0.02, "angle": 0.03, "slope": 0.04,
+        "features": 0.05, "feature_distance": "divergence", "projector": "none",
+        "teacher_depth": (0.5, 1.0), "teacher_view": "full", "alignment": "nearest",
+    }  # fmt: skip
+    recipe = Request((), "", "teacher", **fields).recipe()
+    masking, losses, distillation = recipe.masking, recipe.losses, recipe.distillation
+    found = {
+        "mask_ratio": masking.ratio, "mask_score": masking.score,
+        "guided_share": masking.guided_share, "hints": masking.hints,
+        "norm_patches": losses.norm_patches, "ssim": losses.ssim, "kl": losses.kl,
+        "angle": losses.angle, "slope": losses.slope, "features": distillation.share,
+        "feature_distance": distillation.distance, "projector": distillation.projector,
+        "teacher_depth": distillation.layers, "teacher_view": distillation.view,
+        "alignment": distillation.alignment,
+    }  # fmt: skip
+    assert found == fields
+    assert Request((), "").recipe() == Recipe()  # its own defaults are those of the job
+
+
 @pytest.mark.parametrize(
     ("valid", "fields", "steps"),
     [(16 * 256, {"epochs": 5}, 20), (100, {"epochs": 1}, 1), (16 * 256, {}, 6)],
@@ -205,6 +266,18 @@ def test_the_fields_of_the_job_are_those_of_the_request():
     assert set(job) == set(request)
     differing = {name for name in job if job[name] != request[name]}
     assert differing == {"mask"}  # a call without the job's defaults masks nothing
+
+
+def test_the_choices_of_the_job_are_those_of_the_trainer():
+    known = {
+        "preset": PRESETS, "mask_score": SCORE_NAMES, "feature_distance": DISTANCES,
+        "teacher_view": VIEWS, "projector": PROJECTORS, "teacher_frames": FRAMES,
+        "alignment": MODES, "reading": READINGS, "mask": ("none", *MASKS),
+    }  # fmt: skip
+    for name, names in known.items():
+        choices = DistillJob.__dataclass_fields__[name].metadata["choices"]
+        assert set(choices) == set(names), name
+    assert set(PLANS) == set(PRESETS)
 
 
 # --- interruption ------------------------------------------------------------------------
@@ -226,6 +299,51 @@ def test_an_interrupted_job_keeps_its_last_checkpoint_and_goes_on(scenes, stand_
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     assert not (tmp_path / "cut.training.safetensors").exists()
+
+
+@pytest.mark.parametrize("end", ["hours", "asked"])
+def test_a_job_that_ends_before_its_schedule_exports_and_can_go_on(scenes, tmp_path, end):
+    """A resumed run has its own hours, or none; the student is that of one whole run."""
+
+    class Stop(Report):
+        def stop_requested(self):
+            return end == "asked"
+
+    whole, cut, report = tmp_path / "whole", tmp_path / "cut", Stop()
+    run(scenes, whole)
+    hours = {"hours": 1e-9} if end == "hours" else {}
+    for step in (1, 2):
+        summary = run(scenes, cut, report, resume=step > 1, **hours)
+        assert summary["steps"] == step
+        assert report.metrics[-1][1]["seconds_left"] <= 1 or end == "asked"
+        card = load_student(tmp_path / "cut.safetensors")[1]
+        assert card.training["finished_steps"] == step
+        assert card.training["steps"] == 6
+    assert (tmp_path / "cut.onnx").exists() and (tmp_path / "cut.html").exists()
+    kept = "cut.training.safetensors stays: --resume goes on to step 6."
+    assert ("info", kept) in report.logs and (tmp_path / "cut.training.safetensors").exists()
+    assert run(scenes, cut, resume=True)["steps"] == 6
+    first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in ("whole", "cut"))
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
+    assert not (tmp_path / "cut.training.safetensors").exists()
+
+
+def test_a_job_that_no_longer_gets_better_gives_its_best(scenes, tmp_path, monkeypatch):
+    """The figures are those of the student that is given, and nothing is left to go on with."""
+    losses = iter([3.0, 1.0, 2.0, 4.0])
+
+    class Scripted(module.Validation):
+        def __call__(self, student, step):
+            return {**super().__call__(student, step), "validation_loss": next(losses)}
+
+    monkeypatch.setattr(module, "Validation", Scripted)
+    report = Report()
+    summary = run(scenes, tmp_path / "s", report, patience=2)
+    assert summary["steps"] == 4 and not (tmp_path / "s.training.safetensors").exists()
+    card = load_student(tmp_path / "s.safetensors")[1]
+    assert card.metrics["step"] == 2 and summary["validation"]["validation_loss"] == 1.0
+    assert summary["validation"]["psnr_db"] == round(dict(report.metrics)[2]["psnr_db"], 5)
+    assert "the student is that of step 2" in (tmp_path / "s.html").read_text(encoding="utf-8")
 
 
 def test_a_resume_with_other_scenes_or_another_teacher_is_refused(scenes, stand_in, tmp_path):
@@ -483,41 +601,51 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(scenes, tmp_path, mo
 
 
 def _environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT / "engine"), "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join((str(ROOT / "engine"), str(ROOT)))
+    return {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
 
 
-@pytest.mark.slow
-def test_the_command_trains_and_a_signal_keeps_what_it_has(shared, tmp_path):
-    """The real preset on real tiles: interrupted, then finished with --resume."""
-    images = sorted((shared / "data" / "potsdam" / "images").glob("*.tif"))[:3]
-    output = tmp_path / "potsdam.safetensors"
-    command = [
-        sys.executable, "-m", "hyperkd", "distill", "--input", *map(str, images),
-        "--output", str(output), "--tile", "32", "--epochs", "12", "--batch", "4",
-        "--initial", "random", "--events", "json",
-    ]  # fmt: skip
+def _signalled(command, state, number):
+    """Run a command until a state is there and another step is done; send a signal."""
     process = subprocess.Popen(
         command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     for line in process.stdout:
-        if '"metric"' in line:
-            process.send_signal(signal.SIGINT)
+        if '"unit": "step"' in line and state.exists():
+            process.send_signal(number)
             break
-    rest = process.communicate(timeout=120)[0]
-    assert process.returncode == 5, rest[-2000:]
-    state = tmp_path / "potsdam.training.safetensors"
-    assert state.is_file() and output.is_file()
-    started = time.perf_counter()
+    process.communicate(timeout=200)
+    return process.returncode
+
+
+@pytest.mark.slow
+def test_the_command_is_killed_then_cancelled_and_comes_to_its_end(shared, tmp_path):
+    """On real tiles. A killed command leaves its last state, a cancelled one where it is."""
+    images = sorted((shared / "data" / "potsdam" / "images").glob("*.tif"))[:3]
+    output, state = tmp_path / "potsdam.safetensors", tmp_path / "potsdam.training.safetensors"
+    command = [
+        sys.executable, str(Path(__file__).with_name("distil_child.py")), "distill",
+        "--input", *map(str, images), "--output", str(output), "--initial", "random",
+        "--events", "json",
+    ]  # fmt: skip
+    assert _signalled(command, state, signal.SIGKILL) == -signal.SIGKILL
+    killed_at = read_state(state)["step"]
+    assert killed_at in range(2, 40, 2)
+    command.append("--resume")
+    assert _signalled(command, state, signal.SIGINT) == 5
+    reached = read_state(state)["step"]
+    assert killed_at < reached < 40
+    assert load_student(output)[1].training["finished_steps"] == reached
+
     answer = subprocess.run(
-        [*command, "--resume"], env=_environment(), capture_output=True, text=True, timeout=240
+        command, env=_environment(), capture_output=True, text=True, timeout=240
     )
     assert answer.returncode == 0, answer.stderr[-2000:]
     events = [json.loads(line) for line in answer.stdout.splitlines()]
     assert events[0]["event"] == "hello" and events[-1]["event"] == "done"
-    assert events[-1]["summary"]["steps"] == 6 and time.perf_counter() > started
+    steps = [event["done"] for event in events if event.get("unit") == "step"]
+    assert steps[0] == reached + 1 and steps[-1] == events[-1]["summary"]["steps"] == 40
     roles = {event["role"] for event in events if event["event"] == "artifact"}
     assert roles == {"preview", "output", "model", "report"}
-    assert not state.exists()
-    bundle = open_bundle(tmp_path / "potsdam.onnx")
-    assert bundle.card.tile_px == 32 and bundle.card.self_test is not None
-    assert bundle.card.to_json() == load_student(output)[1].to_json()
+    assert not state.exists() and not list(tmp_path.glob("*.part*"))
+    assert load_student(output)[1].training["finished_steps"] == 40

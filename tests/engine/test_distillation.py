@@ -15,6 +15,7 @@ from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.spectral.sensors import canonical_bands  # noqa: E402
 from hyperkd.training.dataset import CropSampler  # noqa: E402
 from hyperkd.training.distillation import (  # noqa: E402
+    DISTANCES,
     Aligner,
     Distillation,
     Distiller,
@@ -242,6 +243,28 @@ def test_distances_by_hand():
     assert float(feature_distance(own, other, weight, "smooth_l1")) == pytest.approx(expected)
     first = torch.tensor([[1.0, 0.0]])
     assert float(feature_distance(own, other, first, "cosine")) == pytest.approx(1)
+    # Unit vectors: (1, 0) and (0, 1) differ by 1 in both places, the others not at all.
+    assert float(feature_distance(own, other, weight, "l1")) == pytest.approx(0.5)
+    # Softmax of (0, 3) against that of (1, 0); that of equal features is equal.
+    theirs, mine = torch.softmax(other[0, 0], 0), torch.softmax(own[0, 0], 0)
+    expected = float((theirs * (theirs / mine).log()).sum()) / 2
+    found = feature_distance(own, other, weight, "divergence")
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_a_projector_features_are_compared_as_they_are():
+    student, teacher = make_student(), make_teacher(dim=NANO.dim)
+    recipe = Recipe(distillation=settings(projector="none"))
+    objective = Objective(student, recipe, BANDS, TILE, teacher)
+    assert not list(objective.parameters())
+    batch = tiles()
+    draws = Draws.of_step(CropSampler([smooth_scene()], TILE), 0, 0, 3, student)
+    loss = objective.parts(student, batch, draws, 0.5)["features"]
+    loss.backward()
+    assert 0 < float(loss.detach()) < 2 and float(student.stem.weight.grad.abs().max()) > 0
+    with pytest.raises(HyperKDError, match="student is 16 wide and the teacher 32") as caught:
+        Objective(student, recipe, BANDS, TILE, make_teacher())
+    assert caught.value.code == "bad_job" and "relations" in caught.value.hint
 
 
 def test_relations_by_hand_and_free_of_width_and_rotation():
@@ -268,7 +291,7 @@ def test_relations_leave_out_tokens_without_data():
     torch.testing.assert_close(relation_distance(own, other, weight, 2), expected)
 
 
-@pytest.mark.parametrize("distance", ["cosine", "smooth_l1", "relation"])
+@pytest.mark.parametrize("distance", list(DISTANCES))
 @pytest.mark.parametrize("patch", [4, 8, 2])
 @pytest.mark.parametrize("view", ["visible", "full"])
 def test_every_way_to_distil_reaches_the_student_and_never_the_teacher(distance, patch, view):
@@ -346,6 +369,7 @@ def test_the_projector_is_trained_and_never_exported():
     [
         (lambda: settings(distance="l7"), "The distillation's distance is 'l7'"),
         (lambda: settings(view="half"), "The distillation's view is 'half'"),
+        (lambda: settings(projector="bent"), "The distillation's projector is 'bent'"),
         (
             lambda: Distiller(make_student(), make_teacher(patch=14), settings(), TILE),
             "Tiles of 16 px do not divide into the teacher's patches of 14 px",

@@ -22,6 +22,7 @@ from hyperkd.inference.predict import predict_at  # noqa: E402
 from hyperkd.jobs.job import job_fields  # noqa: E402
 from hyperkd.jobs.kinds.finetune import FinetuneJob  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
+from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.raster.source import open_raster  # noqa: E402
 from hyperkd.training.checkpoint import load_checkpoint  # noqa: E402
 from hyperkd.training.finetune import finetune  # noqa: E402
@@ -31,9 +32,11 @@ from hyperkd.training.finetune_request import Request  # noqa: E402
 from hyperkd.training.guidance import _columns  # noqa: E402
 from hyperkd.training.labelled import Places  # noqa: E402
 from hyperkd.training.map_preview import grid_of, window_of  # noqa: E402
+from hyperkd.training.standin import StandIn, save_stand_in  # noqa: E402
 from hyperkd.types import GridSpec, Window  # noqa: E402
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
+from tests.engine.training_factories import nano_version  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
 torch.set_num_threads(1)
@@ -198,6 +201,23 @@ def test_the_report_compares_with_classical_models_on_the_same_pixels(trained):
     assert roles == ["preview", "report", "figures", "output", "checkpoint"]
 
 
+def test_a_small_test_part_is_told(place, tmp_path):
+    """Six squares of a few labels: what is held out of them says little."""
+    sparse = np.zeros((ROWS, COLS), np.uint8)
+    values = (10 * (patches() + 1)).astype(np.uint8)
+    for row in range(0, ROWS, 16):
+        for col in range(0, COLS, 12):
+            sparse[row : row + 3, col : col + 3] = values[row : row + 3, col : col + 3]
+    labels = write_labels(tmp_path / "few.tif", sparse)
+    report = Report()
+    told = finetune(
+        report, **fields(place, tmp_path / "m.onnx", labels=(labels,), baselines=False, epochs=0)
+    )
+    pixels = told["metrics"]["test"]["pixels"]
+    (note,) = [note for note in told["notes"] if "which is little: with folds" in note]
+    assert note.startswith(f"{pixels} pixels of ") and ("warning", note) in report.logs
+
+
 def test_the_metrics_are_curves_for_a_dialog(trained):
     _, _, report = trained
     expected = {"loss", "validation_loss", "validation_accuracy", "validation_macro_f1"}
@@ -321,8 +341,8 @@ def test_random_labels_score_at_chance(nano):
     assert fitted.scores["accuracy"] < 0.6
 
 
-def state_of(nano, seed, **settings):
-    source, labels, split, _ = problem()
+def state_of(nano, seed, kind="classes", **settings):
+    source, labels, split, _ = problem(kind)
     chosen = dataclasses.replace(QUICK, **settings)
     fitted = fit([source], labels, split, student=nano, settings=chosen, seed=seed, report=Report())
     return fitted.model.state_dict(), fitted
@@ -422,6 +442,34 @@ def test_an_earlier_models_answers_teach_its_classes(nano, monkeypatch):
     assert accuracy(misled, source, classes, part) < accuracy(plain, source, classes, part) - 0.3
 
 
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_an_earlier_model_file_teaches_as_much_as_its_weight_says(place, trained, tmp_path, epochs):
+    """Labels with the classes exchanged: the earlier model knows better, if it is heard."""
+    exchanged = write_labels(tmp_path / "x.tif", (20 - 10 * patches()).astype(np.uint8))
+    rows, cols = (axis.ravel() for axis in np.indices((ROWS, COLS)))
+    right = {}
+    for weight in (0.0, 0.5, 1.0):
+        output = tmp_path / f"{weight}.onnx"
+        given = fields(
+            place,
+            output,
+            labels=(exchanged,),
+            previous=str(trained[0] / "two.onnx"),
+            previous_weight=weight,
+            baselines=False,
+            epochs=epochs,
+        )
+        finetune(Report(), **given)
+        with open_raster(str(place / "scene.tif")) as source:
+            logits = predict_at(source, output, (rows, cols), report=Report())
+        apart = logits[:, 1] - logits[:, 0]
+        right[weight] = float(np.mean(np.where(patches().ravel() == 1, apart, -apart)))
+    assert right[0.0] < -1 and right[1.0] > 1
+    assert abs(right[0.5]) < 0.5 * min(-right[0.0], right[1.0])
+    settings = open_bundle(output).card.training["settings"]
+    assert (settings["previous"], settings["previous_weight"]) == ("two.onnx", 1.0)
+
+
 def test_classes_of_an_earlier_model_are_found_by_value_then_by_name():
     card = make.student_card(
         task="classification",
@@ -480,6 +528,23 @@ def test_a_teacher_draws_the_tokens_towards_its_features(nano, monkeypatch):
         guidance.TeacherGuide(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
 
 
+def test_a_teachers_file_changes_the_encoder_as_far_as_its_weight_says(nano, tmp_path):
+    version = nano_version()
+    torch.manual_seed(0)
+    what = StandIn("stand-in", version.config, version.mean, version.std, "CC0-1.0")
+    file = tmp_path / "teacher.safetensors"
+    save_stand_in(file, Prithvi(version.config), what)
+    changes = dict(kind="hard", tune="full", epochs=3, learning_rate=3e-3)
+    plain, without = state_of(nano, 3, **changes)
+    same, _ = state_of(nano, 3, **changes, teacher=str(file), teacher_weight=0.0)
+    guided, heard = state_of(nano, 3, **changes, teacher=str(file), teacher_weight=2.0)
+    assert without.tuned.epochs and heard.tuned.epochs
+    assert all(torch.equal(plain[name], same[name]) for name in plain)
+    blocks = [name for name in plain if name.startswith("student.blocks")]
+    assert blocks and not all(torch.equal(plain[name], guided[name]) for name in blocks)
+    assert guided.keys() == plain.keys()  # the map to the teacher's features is dropped
+
+
 # --- refusals ---
 
 
@@ -501,6 +566,7 @@ def refused(place, tmp_path, code, message, **changes):
         ({"teacher": "t.pt"}, "the encoder stays as it is"),
         ({"preview_extent": (1.0, 2.0)}, "has 2 numbers"),
         ({"previous": "m.onnx", "task": "regression"}, "probabilities of classes"),
+        ({"unit": ("%",)}, r"1 units \(%\) for 0 targets\."),
     ],
 )
 def test_what_contradicts_itself_is_refused(place, tmp_path, changes, message):

@@ -15,7 +15,7 @@ from hyperkd.training.adapters import add_adapters, merge_adapters  # noqa: E402
 from hyperkd.training.augment import VIEWS, Augment, Strength, back_from_view, view_of  # noqa: E402
 from hyperkd.training.choice import Plan, Sights, choose, judged  # noqa: E402
 from hyperkd.training.encode import gather, tokens_of  # noqa: E402
-from hyperkd.training.goals import Classes, Quantities, softened  # noqa: E402
+from hyperkd.training.goals import Classes, Quantities, softened, spread  # noqa: E402
 from hyperkd.training.head_fit import Found, HeadFit, HeadSettings  # noqa: E402
 from hyperkd.training.inner_folds import inner_folds, thinned  # noqa: E402
 from hyperkd.training.labelled import Places, TileReader, subset  # noqa: E402
@@ -255,6 +255,22 @@ def test_another_models_answers_share_the_loss():
     loss = softened(torch.tensor([1.0, 1.0]), answers, soft, 0.25)
     even = -torch.log_softmax(answers[0], -1).mean()
     torch.testing.assert_close(loss, torch.stack([0.75 + 0.25 * even, torch.tensor(1.0)]))
+
+
+def test_another_models_answers_are_labels_of_a_linear_model():
+    """The same loss as a perceptron's, whatever the answers are."""
+    generator = np.random.default_rng(2)
+    values, weights = np.array([0, 2, 1, 1]), np.array([1.0, 2.0, 0.5, 3.0])
+    soft = generator.normal(size=(4, 3)).astype(np.float32)
+    soft[3] = np.nan
+    answers = torch.from_numpy(generator.normal(size=(4, 3)))
+    rows, classes, each = spread(values, weights, soft, 0.3)
+    given = torch.log_softmax(answers, -1).numpy()[rows, classes]
+    hard = torch.nn.functional.cross_entropy(answers, torch.from_numpy(values), reduction="none")
+    loss = softened(hard, answers, torch.from_numpy(soft).double(), 0.3)
+    assert -(given * each).sum() == pytest.approx(float((loss.numpy() * weights).sum()))
+    np.testing.assert_allclose(np.bincount(rows, each), weights)
+    assert classes[rows == 3].tolist() == [1]
 
 
 # --- folds and choices ---

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import Session, offered_devices, open_session
+from hyperkd.inference.backends.pinned import PinnedArrays
 
 
 def scaled_network(bands=2, weight=None):
@@ -116,6 +117,74 @@ def test_bound_inputs_give_what_plain_ones_give(monkeypatch):
         np.testing.assert_array_equal(bound.run(given, valid), plain.run(given, valid))
     first = bound.run(values[:1], valid[:1])
     np.testing.assert_array_equal(first, plain.run(values[:1], valid[:1]))
+
+
+def test_a_copy_to_the_card_that_fails_is_an_error_of_the_device(monkeypatch):
+    """Then the job goes on with the CPU; any other exception would end it as a bug."""
+    from hyperkd.inference.backends import onnxruntime_backend
+
+    session = open_session(scaled_network(), "cpu", threads=1)
+    monkeypatch.setattr(onnxruntime_backend, "_BOUND", {"pretended": "cpu"})
+    session.device = "pretended"
+
+    def io_binding():
+        raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
+
+    monkeypatch.setattr(session._session, "io_binding", io_binding)
+    with pytest.raises(HyperKDError, match="CUDA failure 700") as caught:
+        session.run(*pixels())
+    assert caught.value.code == "bad_model"
+
+
+class PretendedRuntime:
+    """CUDA's runtime, which only keeps what it is told."""
+
+    def __init__(self, error=0):
+        self.error, self.calls = error, []
+
+    def cudaHostRegister(self, address, size, flags):
+        self.calls.append(("register", address.value, size.value, flags))
+        return self.error
+
+    def cudaHostUnregister(self, address):
+        self.calls.append(("unregister", address.value))
+
+    def cudaGetLastError(self):
+        self.calls.append(("forget",))
+
+
+def test_the_buffers_of_a_job_are_pinned_once_and_as_a_whole(monkeypatch):
+    from hyperkd.inference.backends import onnxruntime_backend
+
+    session = open_session(scaled_network(), "cpu", threads=1)
+    monkeypatch.setattr(onnxruntime_backend, "_BOUND", {"pretended": "cpu"})
+    session.device, library = "pretended", PretendedRuntime()
+    session._pinned = PinnedArrays(library)
+    buffers = [np.repeat(each, 2, axis=0) for each in pixels()]
+    for count in (4, 3, 4):  # the last batch of a row is smaller, and lies in the same memory
+        session.run(*(each[:count] for each in buffers))
+    expected = [("register", each.ctypes.data, each.nbytes, 1) for each in buffers]
+    assert library.calls == expected
+    session._pinned = None
+    assert library.calls[2:] == [("unregister", each.ctypes.data) for each in buffers]
+
+
+def test_what_cannot_be_pinned_is_used_as_it_is_and_tried_once():
+    library = PretendedRuntime(error=1)
+    pinned, array = PinnedArrays(library), np.zeros(3, np.float32)
+    assert not pinned.pin(array)
+    assert not pinned.pin(array)
+    assert library.calls == [("register", array.ctypes.data, 12, 1), ("forget",)]
+    del pinned
+    assert len(library.calls) == 2
+    assert not PinnedArrays().pin(array)  # no CUDA in this process
+
+
+def test_only_so_many_arrays_are_pinned():
+    library = PretendedRuntime()
+    pinned, arrays = PinnedArrays(library), [np.zeros(1) for _ in range(20)]
+    assert [pinned.pin(array) for array in arrays] == [True] * 16 + [False] * 4
+    assert pinned.pin(arrays[15])
 
 
 @pytest.mark.parametrize(("device", "most"), [("directml", 1), ("cpu", 4)])

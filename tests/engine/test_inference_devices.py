@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 
@@ -87,6 +88,13 @@ def test_auto_leaves_an_accelerator_whose_numbers_are_off(card):
     chosen, said = choose(card, runtime)
     assert chosen == "cpu"
     assert "coreml cannot be used: The model's self-test failed: embedding deviates by" in said
+
+
+def test_auto_leaves_an_accelerator_whose_numbers_cannot_be_compared(card):
+    unknown = dataclasses.replace(card, self_test=None)
+    chosen, said = choose(unknown, FakeRuntime({"cuda": 0.0, "cpu": 0.02}))
+    assert chosen == "cpu"
+    assert "no self-test to compare its numbers with" in said
 
 
 def test_auto_leaves_an_accelerator_that_cannot_be_opened(card):

@@ -100,6 +100,24 @@ def test_the_embedding_of_the_identity_student_is_the_reflectance(tmp_path, stud
     assert set(summary["cpu_seconds"]) == set(summary["seconds"])
 
 
+def test_half_floats_take_16_bits_and_stop_at_their_largest_number(tmp_path, scene):
+    mixing = np.zeros((5, 5, 3, 3))
+    mixing[range(5), range(5), 1, 1] = (1, 1, 1, 1e6, -1e6)
+    data, hole = digital_numbers(20, 30)
+    data[:, ~hole] = np.maximum(data[:, ~hole], 1000)  # 0.1 times 10^6 is beyond float16
+    scene(data)
+    run_embed(make_student(tmp_path / "m.onnx", mixing=mixing), tmp_path / "e.tif", dtype="float16")
+    dataset, values = read(tmp_path / "e.tif")
+    band = dataset.GetRasterBand(1)
+    assert band.GetMetadataItem("NBITS", "IMAGE_STRUCTURE") == "16"
+    exact = (data * 1e-4)[:3][:, ~hole]
+    np.testing.assert_allclose(values[:3][:, ~hole], exact, rtol=2**-11)
+    assert (values[:3][:, ~hole] == values[:3][:, ~hole].astype(np.float16)).all()
+    assert (values[3][~hole] == 65504).all()
+    assert (values[4][~hole] == -65504).all()
+    assert np.isnan(values[:, hole]).all()
+
+
 def test_the_engine_equals_one_run_of_the_whole_array_through_the_unfolded_network(tmp_path, scene):
     """A scene of one tile, a student that looks around, a scale and an offset per band."""
     from hyperkd.inference.backends.onnxruntime_backend import open_session

@@ -67,6 +67,62 @@ def softmax(logits):
     return shares / shares.sum(axis=0)
 
 
+class Dying:
+    """A card that computes as the CPU does, until it falls off the bus."""
+
+    device, provider = "cuda", "CUDAExecutionProvider"
+
+    def __init__(self, session, left):
+        self.session, self.left, self.tiles = session, left, 0
+
+    def run(self, pixels, valid):
+        if self.left == 0:
+            raise HyperKDError("bad_model", "onnxruntime cannot run it: CUDA error 700.")
+        self.left -= 1
+        self.tiles += len(pixels)
+        return self.session.run(pixels, valid)
+
+
+def test_a_device_that_fails_in_the_middle_loses_nothing_that_was_finished(
+    run, tmp_path, monkeypatch
+):
+    from hyperkd.inference.backends import onnxruntime_backend as backend
+
+    mixing = np.random.default_rng(5).normal(size=(7, 5, 3, 3))
+    weight = np.random.default_rng(6).normal(size=(4, 7))
+    model = make_model(tmp_path / "model.onnx", mixing=mixing, weight=weight)
+    source, _, _ = raster(40, 60)
+    run(source, model)
+    expected = read(tmp_path / "map.tif")[1].copy()
+    opened, computed, real = [], [], backend.open_session
+
+    def open_session(network, device="cpu", threads=None):
+        session = real(network, "cpu", threads)
+        if device == "cuda":  # the first one repeats the self-test
+            opened.append(Dying(session, left=1 if not opened else 4))
+            return opened[-1]
+
+        class Counted:
+            device, provider = session.device, session.provider
+
+            def run(self, pixels, valid):
+                computed.append(len(pixels))
+                return session.run(pixels, valid)
+
+        return Counted()
+
+    monkeypatch.setattr(backend, "open_session", open_session)
+    monkeypatch.setattr(backend, "offered_devices", lambda: ("cuda", "cpu"))
+    report = Recorder()
+    summary = run(source, model, report=report, device="cuda")
+    np.testing.assert_array_equal(read(tmp_path / "map.tif")[1], expected)
+    assert opened[-1].tiles > 0
+    assert opened[-1].tiles + sum(computed) == summary["tiles"]
+    assert summary["provider"] == "CPUExecutionProvider"
+    warnings = [message for level, message in report.logs if level == "warning"]
+    assert any("CUDA error 700); the job goes on with the CPU" in text for text in warnings)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (21, 34)])
 def test_the_class_is_that_of_the_largest_logit_plus_one(run, tmp_path, shape):
     source, data, hole = raster(*shape)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -212,6 +214,14 @@ def test_the_machine_tells_its_memory_and_what_was_used():
     filled = np.ones(2 * 10**8, np.uint8)
     assert machine.peak_memory_bytes() >= before
     assert machine.peak_memory_bytes() > filled.nbytes
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what Linux counts")
+def test_the_memory_of_whoever_started_the_process_does_not_count():
+    filled = np.ones(3 * 10**8, np.uint8)
+    program = "from hyperkd.inference import machine; print(machine.peak_memory_bytes())"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert 10**6 < int(told.stdout) < filled.nbytes // 2, told.stderr
 
 
 # --- self-tests that passed -------------------------------------------------------------------

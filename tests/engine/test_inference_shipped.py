@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def enmap_scene(size, seed=0):
     return data, hole, table
 
 
-def run_over(source, output, batch=8, overlap=None):
+def run_over(source, output, batch=8, overlap=None, **changes):
     report = Recorder()
     student = ready_model(
         source,
@@ -51,6 +52,7 @@ def run_over(source, output, batch=8, overlap=None):
     resources = student.resources(
         kept=student.count, row_bytes=1, block_rows=256, batch=batch, budget_mb=None, report=report
     )
+    resources = dataclasses.replace(resources, **changes)
     run = Run(OpeningNetwork(student, resources, report), resources, report, student.plan.count)
     (panel,) = resources.panels
     rows = [
@@ -113,6 +115,23 @@ def test_the_batch_size_changes_nothing():
     single, _ = run_over(source, "embedding", batch=1)
     batched, _ = run_over(source, "embedding", batch=3)
     np.testing.assert_allclose(batched, single, rtol=0, atol=1e-5 * np.abs(single).max())
+
+
+@pytest.mark.parametrize(
+    ("blocks", "changes"),
+    [
+        ((3, 150), {}),
+        ((7, 40), {"threads": 3, "readers": 4}),
+        ((150, 150), {"threads": 1, "readers": 1}),
+        ((1, 150), {"operator_threads": 2}),
+    ],
+)
+def test_threads_and_the_height_of_stripes_change_nothing(blocks, changes):
+    usual = slope_scene(150)
+    expected, _ = run_over(usual, "embedding")
+    scene = FakeRaster(usual.read(usual.grid.window), usual.bands, block_shape=blocks)
+    values, _ = run_over(scene, "embedding", **changes)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_tokens_brought_to_pixels_are_the_embedding():

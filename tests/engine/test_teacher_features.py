@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.training.features import FeatureCache, FeatureKey, checksum
-from hyperkd.types import Window
+from hyperkd.types import Wavelengths, Window
 
 KEY = FeatureKey("t" * 64, 9, "single", "recompute", "a" * 64, "s" * 64, Window(0, 0, 64, 64))
 SHAPE = (4, 3)
@@ -239,3 +240,30 @@ def test_the_checksum_sees_values_shape_type_and_mask():
     }
     assert len(sums) == 6
     assert checksum(array.copy(order="F"), mask) == checksum(array, mask)
+
+
+def test_another_alignment_of_the_same_crop_has_other_features(tmp_path):
+    """By its matrix, not by its name: other wavelengths give another one."""
+    pytest.importorskip("torch")
+    from hyperkd.training.dataset import Crop
+    from hyperkd.training.distillation import Aligner, Distillation
+    from hyperkd.training.kept_features import KeptFeatures
+
+    class Scene:
+        valid = np.ones((64, 64), bool)
+
+        def read(self, rows, cols):
+            return np.zeros((64, 64, 10), np.int16)[rows, cols]
+
+    def kept(alignment, shift=0.0):
+        bands = Wavelengths(np.linspace(450.0, 2290.0, 200) + shift)
+        distiller = SimpleNamespace(blocks=(9,), settings=Distillation(alignment=alignment))
+        identity = {"teacher": "t" * 64, "frames": "single", "positions": "recompute"}
+        aligner = Aligner(bands, alignment)
+        return KeptFeatures(tmp_path, distiller, aligner, identity, [Scene()], 64, 16, 3)
+
+    crop = Crop(0, Window(0, 0, 64, 64), 0, 0, 0, False)
+    settings = [("range_mean", 0.0), ("range_mean", 3.0), ("nearest", 0.0)]
+    digests = [kept(*each)._key(crop).digest() for each in settings]
+    assert len(set(digests)) == 3
+    assert kept("range_mean")._key(crop).digest() == digests[0]

@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.training.guide import SCORES, token_scores  # noqa: E402
 from hyperkd.training.masking import (  # noqa: E402
-    SCORE_NAMES,
     Masking,
     random_order,
     token_order,
@@ -244,10 +243,3 @@ def test_gabor_answers_to_its_own_wavelength_in_any_direction():
 def test_an_odd_patch_has_no_haar_details():
     with pytest.raises(ValueError, match="need an even patch, got 5"):
         token_scores(torch.zeros(1, 10, 10), torch.ones(1, 10, 10), 5, "haar")
-
-
-def test_the_names_are_those_that_the_job_offers():
-    from hyperkd.jobs.kinds.distill import DistillJob
-
-    field = DistillJob.__dataclass_fields__["mask_score"]
-    assert set(field.metadata["choices"]) == set(SCORE_NAMES)

@@ -80,6 +80,25 @@ def test_the_squared_error_is_the_same_whatever_else_is_on(sampler):
     assert not torch.equal(parts_of(ALL, sampler, progress=1.0)["mse"], plain)
 
 
+def test_the_squared_error_in_units_of_its_patch(sampler):
+    """Against numpy; the other parts stay what they are, in reflectance."""
+    student = make_student()
+    own = Losses(norm_patches=True)
+    draws = Draws.of_step(sampler, 0, 0, 4, student)
+    tiles = Tiles.read(sampler, draws.crops, "cpu")
+    found, plain = {}, {}
+    for losses, parts in ((own, found), (Losses(), plain)):
+        objective = Objective(student, Recipe(Masking(guided_share=0.0), losses), BANDS, TILE)
+        masked, _ = objective.mask(tiles, draws, 0.0)
+        hidden = student.normalise(masked.hidden()[0])
+        parts.update(objective.reconstruction(student, tiles, draws, masked, 0.5 * hidden))
+    truth = hidden.double().numpy()
+    deviation = np.sqrt(truth.var((2, 3, 4), keepdims=True) + 1e-6)
+    assert float(found["mse"]) == pytest.approx(((0.5 * truth / deviation) ** 2).mean(), rel=1e-5)
+    assert float(plain["mse"]) == pytest.approx(((0.5 * truth) ** 2).mean(), rel=1e-5)
+    assert torch.equal(found["ssim"], plain["ssim"]) and torch.equal(found["kl"], plain["kl"])
+
+
 def test_a_recipe_that_distils_demands_a_teacher():
     with pytest.raises(ValueError, match="there is no teacher"):
         Objective(make_student(), ALL, BANDS, TILE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import errno
 import math
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +182,12 @@ def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
     with pytest.raises(HyperKDError, match="no space left for the state of step 8") as caught:
         run(path, resume=True)
     monkeypatch.undo()
-    assert caught.value.code == "out_of_disk"
+    assert caught.value.code == "out_of_disk" and "go on with --resume" in caught.value.hint
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(HyperKDError, match="for the state of step 4") as caught:
+            run(tmp_path / "first.safetensors")
+    assert "no state was kept yet" in caught.value.hint
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["s.safetensors"]
     assert same(run(path, resume=True)[0], run(tmp_path / "whole.safetensors")[0])
@@ -274,10 +281,36 @@ def test_a_training_that_is_asked_to_end_validates_and_keeps_its_weights():
         report, validate=script,
     )  # fmt: skip
     assert history[-1]["step"] == 3 and history[-1]["validation_loss"] == 1.0
-    assert ("info", "Training was asked to end after step 3.") in report.logs
+    said = "Training was to end after step 3: asked to, or its hours are over."
+    assert ("info", said) in report.logs
     assert all(
         torch.equal(value, script.seen[0][name]) for name, value in student.state_dict().items()
     )
+
+
+def test_a_training_whose_hours_are_over_gives_its_best_student(monkeypatch):
+    """The schedule is cut short, so its end means nothing: the best validation counts."""
+    student, script = make_student(), Script([3.0, 1.0, 2.0])
+    now = iter(range(0, 10**6, 600))
+    monkeypatch.setattr("hyperkd.training.loop.time.perf_counter", lambda: float(next(now)))
+    settings = Settings(steps=90, batch=2, chunk=2, validate_every=1, hours=1.0)
+    history = train(
+        student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(),
+        validate=script,
+    )  # fmt: skip
+    assert [row["validation_loss"] for row in history] == [3.0, 1.0, 2.0]
+    best = script.seen[1]
+    assert all(torch.equal(value, best[name]) for name, value in student.state_dict().items())
+
+
+def test_a_whole_schedule_gives_its_last_weights():
+    student, script = make_student(), Script([1.0, 2.0])
+    train(
+        student, CropSampler([smooth_scene()], NANO.tile),
+        Settings(steps=2, batch=2, chunk=2, validate_every=1), SilentReport(), validate=script,
+    )  # fmt: skip
+    last = script.seen[1]
+    assert all(torch.equal(value, last[name]) for name, value in student.state_dict().items())
 
 
 def test_averaged_weights_are_the_result():
@@ -322,11 +355,12 @@ def potsdam_and_simulated(shared: Path):
     return scenes
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
 def test_200_steps_on_real_and_simulated_scenes(shared, tmp_path):
     """The smoothed validation loss falls all the way.
 
-    Killed at step 100 and resumed it gives the same student to the last bit, and so each
-    step has been repeated exactly too.
+    Killed at step 100, by a signal that no process can answer, and resumed it gives the
+    same student to the last bit; so each step has been repeated exactly too.
     """
     scenes = potsdam_and_simulated(shared)
     assert len(scenes) == 15
@@ -357,8 +391,16 @@ def test_200_steps_on_real_and_simulated_scenes(shared, tmp_path):
     assert (np.diff(smooth) < 0).all(), smooth
     assert losses[-1] < 0.85 * losses[0]
 
-    with pytest.raises(HyperKDError):
-        one(tmp_path / "b.safetensors", CancelAfter(100))
+    class Kill(SilentReport):
+        def progress(self, done, total, unit):
+            if done == 101:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        one(tmp_path / "b.safetensors", Kill())
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
     assert read_state(tmp_path / "b.safetensors")["step"] == 100
     resumed, again = one(tmp_path / "b.safetensors", resume=True)
     assert same(whole, resumed) and again == losses

@@ -28,6 +28,7 @@ GROUPS = {
     "hyperkd:finetune": "Train",
     "hyperkd:distill": "Train",
     "hyperkd:export": "Train",
+    "hyperkd:quantize": "Train",
     "hyperkd:evaluate": "Assess",
     "hyperkd:modelinfo": "Models",
     "hyperkd:setupengine": "Models",
@@ -44,7 +45,7 @@ WITH_INPUT = tuple(
     each
     for each in WITH_ENGINE
     if each.partition(":")[2]
-    not in ("importproduct", "export", "evaluate", "finetune", "distill", "similarity")
+    not in ("importproduct", "export", "quantize", "evaluate", "finetune", "distill", "similarity")
 )
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "qgis.md"
 
@@ -562,6 +563,17 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
         ("hyperkd:distill", {"OUTPUT": "outputFile", "CACHE": "outputFolder"}),
         ("hyperkd:evaluate", {"REPORT": "outputFolder", "PAGE": "outputHtml"}),
         ("hyperkd:export", {"OUTPUT": "outputFile"}),
+        (
+            "hyperkd:quantize",
+            {
+                "OUTPUT": "outputFile",
+                "LOSS": "outputNumber",
+                "MEASURE": "outputString",
+                "BYTES": "outputNumber",
+                "BYTES_BEFORE": "outputNumber",
+                "SPEED": "outputNumber",
+            },
+        ),
         (
             "hyperkd:modelinfo",
             {

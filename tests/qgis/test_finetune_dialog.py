@@ -7,6 +7,9 @@ import time
 
 import pytest
 
+from tests.qgis.beats import LIMIT_S, Beats
+from tests.qgis.keyboard import letters_given_twice
+
 
 @pytest.fixture(autouse=True)
 def own_folders(plugin, monkeypatch, tmp_path):
@@ -303,7 +306,7 @@ def test_a_training_goes_from_labels_to_its_result(
     assert dataset.GetLayer(0).GetFeatureCount() == 4
     wait(lambda: job.is_over and dialog.tabs.currentIndex() == 3)
     text = dialog.result.text.toPlainText()
-    assert "overall accuracy 0.750 (0.700 – 0.800)" in " ".join(text.split())
+    assert "Overall accuracy 0.750 (0.700 – 0.800)" in " ".join(text.split())
     assert "SVM 0.700 (0.600 – 0.800)" in " ".join(text.split())
     assert "Few labels." in text
     assert dialog.result.report == tmp_path / "trees-report" / "report.html"
@@ -403,38 +406,18 @@ def test_an_interrupted_training_is_started_again_with_its_labels(
 def test_the_window_is_never_stopped_while_it_trains(
     open_dialog, layers, fake_python, use_engine, wait, tmp_path
 ):
-    from qgis.PyQt.QtCore import QTimer
-
     trains(fake_python, use_engine, last=20)
     dialog = open_dialog()
-    beats = []
-    timer = QTimer()
-    timer.timeout.connect(lambda: beats.append(time.monotonic()))
-    timer.start(5)
+    beats = Beats()
     job = start(dialog, tmp_path, wait)
     wait(lambda: job.is_over)
-    timer.stop()
-    pauses = [after - before for before, after in zip(beats, beats[1:])]
-    assert max(pauses) < 0.1
+    assert beats.longest() < LIMIT_S
 
 
-def test_everything_is_reached_with_the_keyboard(open_dialog, layers):
+@pytest.mark.parametrize("kind", ["finetune", "distill"])
+def test_everything_is_reached_with_the_keyboard(open_dialog, layers, kind):
     """Every label with a letter has a buddy, and no letter is given twice on a page."""
-    import re
-
-    from qgis.PyQt.QtWidgets import QAbstractButton, QLabel
-
-    for kind in ("finetune", "distill"):
-        dialog = open_dialog(kind)
-        for page in [dialog.tabs.widget(index) for index in range(dialog.tabs.count())]:
-            letters = []
-            for widget in page.findChildren((QLabel, QAbstractButton)):
-                found = re.search(r"&(\w)", getattr(widget, "text", str)())
-                if found and widget.isVisibleTo(page):
-                    letters.append(found[1].lower())
-                    if isinstance(widget, QLabel):
-                        assert widget.buddy() is not None, widget.text()
-            assert len(letters) == len(set(letters)), letters
+    assert letters_given_twice(open_dialog(kind)) == []
 
 
 # --- distillation ------------------------------------------------------------------------
@@ -467,6 +450,8 @@ if job["job"] == "models_list":
     assert not dialog.teacher.model().item(2).isEnabled()
     assert dialog.preset.itemData(0) == "tiny"
     assert dialog.hours.text() == "as long as the size asks for"
+    assert "hours" not in dialog.values()
+    dialog.hours.setValue(2.5)
     dialog.teacher.setCurrentIndex(1)
     dialog.output.setFilePath(str(tmp_path / "mine"))
     dialog.expert.set_values({"seed": 3})
@@ -477,6 +462,7 @@ if job["job"] == "models_list":
     assert given["job"] == "distill"
     assert given["input"] == [scene.source()]
     assert (given["teacher"], given["preset"], given["seed"]) == ("prithvi-a", "tiny", 3)
+    assert given["hours"] == 2.5
     assert given["output"] == str(tmp_path / "mine.safetensors")
     wait(lambda: job.is_over)
     assert dialog.report_button.isEnabled()

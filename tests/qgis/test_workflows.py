@@ -18,6 +18,35 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "resources" / "models"
 # What scripts rely on: ids, inputs, and results as <step>:<name>.
 WORKFLOWS = {
+    "preparescene": (
+        ["product"],
+        {
+            "import:scene": "outputRaster",
+            "inspect:report": "outputHtml",
+            "align:hls": "outputRaster",
+        },
+    ),
+    "explorescene": (
+        ["scene"],
+        {
+            "reconstruct:error": "outputRaster",
+            "anomaly:score": "outputRaster",
+            "anomaly:marks": "outputRaster",
+        },
+    ),
+    "findplaces": (
+        ["scene", "places", "least"],
+        {"similarity:likeness": "outputRaster", "alike:places": "outputRaster"},
+    ),
+    "labelstomap": (
+        ["scene", "labels", "field"],
+        {
+            "finetune:model": "outputFile",
+            "finetune:report": "outputFolder",
+            "card:page": "outputHtml",
+            "classify:map": "outputRaster",
+        },
+    ),
     "classmap": (
         ["scene", "model"],
         {
@@ -25,12 +54,34 @@ WORKFLOWS = {
             "areas:table": "outputVector",
         },
     ),
+    "checkedmap": (
+        ["scene", "model", "labels", "field"],
+        {"classify:map": "outputRaster", "evaluate:report": "outputFolder"},
+    ),
     "mosaicmap": (["scenes", "model"], {"classify:map": "outputRaster"}),
     "clusterpolygons": (
         ["scene", "clusters", "pixels"],
-        {"cluster:map": "outputRaster", "vectorise:polygons": "outputVector"},
+        {
+            "embed:image": "outputRaster",
+            "cluster:map": "outputRaster",
+            "vectorise:polygons": "outputVector",
+        },
+    ),
+    "valuesmap": (
+        ["scene", "model"],
+        {"regress:map": "outputRaster", "statistics:page": "outputHtml"},
+    ),
+    "newstudent": (
+        ["scenes", "hours", "loss"],
+        {
+            "distill:checkpoint": "outputFile",
+            "export:student": "outputFile",
+            "quantize:smaller": "outputFile",
+        },
     ),
 }
+# Makes the environment that the others run in, and is hidden from models by its flags.
+NO_STEP = {"setupengine"}
 
 
 @pytest.fixture
@@ -102,6 +153,16 @@ def test_inputs_and_results_are_listed_right_after_loading(registry, name):
     assert {key: value for key, value in made.items() if ":" in key} == results
     assert {each.name() for each in algorithm.destinationParameterDefinitions()} == set(results)
     assert algorithm.canExecute()[0]
+
+
+def test_every_algorithm_is_a_step_of_a_shipped_model(registry):
+    own = {each.id() for each in registry.providerById("hyperkd").algorithms()}
+    own -= {f"hyperkd:{name}" for name in {*WORKFLOWS, *NO_STEP}}
+    steps = set()
+    for name in WORKFLOWS:
+        children = registry.algorithmById(f"hyperkd:{name}").childAlgorithms().values()
+        steps |= {child.algorithmId() for child in children}
+    assert own - steps == set()
 
 
 def test_they_are_loaded_again_when_their_steps_appear(plugin, registry):
@@ -204,6 +265,7 @@ def test_alike_surfaces_become_polygons(plugin, real_engine, shared, tmp_path):
             "scene": str(tile),
             "clusters": 4,
             "pixels": 9,
+            "embed:image": "TEMPORARY_OUTPUT",
             "cluster:map": "TEMPORARY_OUTPUT",
             "vectorise:polygons": str(tmp_path / "polygons.gpkg"),
         },
@@ -214,6 +276,175 @@ def test_alike_surfaces_become_polygons(plugin, real_engine, shared, tmp_path):
     assert {cluster for cluster, _ in found} == {1, 2, 3, 4}
     assert sum(area for _, area in found) == pytest.approx(32 * 32 * 900)
     assert min(area for _, area in found) >= 9 * 900
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory):
+    """Return a folder with a scene that has the bands of EnMAP, and polygons on it."""
+    from tests.qgis.landscape import write_polygons, write_scene
+
+    folder = tmp_path_factory.mktemp("land")
+    write_scene(folder / "scene.tif")
+    write_polygons(folder / "labels.gpkg")
+    return folder
+
+
+def test_a_product_becomes_a_scene_a_report_and_hls_bands(plugin, real_engine, land, tmp_path):
+    import processing
+
+    results = processing.run(
+        "hyperkd:preparescene",
+        {
+            "product": str(land / "scene.tif"),
+            "import:scene": str(tmp_path / "scene.tif"),
+            "inspect:report": str(tmp_path / "report.html"),
+            "align:hls": str(tmp_path / "hls.tif"),
+        },
+    )
+    assert read(results["align:hls"]).shape == (6, *read(results["import:scene"]).shape[1:])
+    assert "nm" in Path(results["inspect:report"]).read_text(encoding="utf-8")
+
+
+def test_what_is_unusual_is_mapped(plugin, real_engine, land, tmp_path):
+    import processing
+
+    results = processing.run(
+        "hyperkd:explorescene",
+        {
+            "scene": str(land / "scene.tif"),
+            "reconstruct:error": str(tmp_path / "error.tif"),
+            "anomaly:score": str(tmp_path / "score.tif"),
+            "anomaly:marks": str(tmp_path / "marks.tif"),
+        },
+    )
+    score, marks = read(results["anomaly:score"])[0], read(results["anomaly:marks"])
+    assert ((score >= 3.5) == (marks == 2)).all()
+    assert read(results["reconstruct:error"]).shape == (2, *marks.shape)
+
+
+def test_marked_places_lead_to_places_like_them(plugin, real_engine, land, tmp_path):
+    import processing
+
+    results = processing.run(
+        "hyperkd:findplaces",
+        {
+            "scene": str(land / "scene.tif"),
+            "places": str(land / "labels.gpkg"),
+            "least": 0.9,
+            "similarity:likeness": str(tmp_path / "likeness.tif"),
+            "alike:places": str(tmp_path / "places.tif"),
+        },
+    )
+    likeness = read(results["similarity:likeness"])
+    assert ((likeness >= 0.9) == (read(results["alike:places"]) == 1)).all()
+    assert 0 < (likeness >= 0.9).mean() < 1
+
+
+def test_values_become_a_map_and_statistics(plugin, real_engine, spectral, tmp_path):
+    import processing
+
+    scene = spectral("scene")
+    results = processing.run(
+        "hyperkd:valuesmap",
+        {
+            "scene": str(scene),
+            "model": str(make_model(tmp_path / "regressor.onnx", task="regression")),
+            "regress:map": str(tmp_path / "map.tif"),
+            "statistics:page": str(tmp_path / "page.html"),
+        },
+    )
+    values = read(results["regress:map"])
+    first = values if values.ndim == 2 else values[0]
+    page = Path(results["statistics:page"]).read_text(encoding="utf-8")
+    assert f"{first.max():.4g}"[:5] in page
+
+
+def test_a_map_is_tested_with_labels_of_its_classes(
+    plugin, real_engine, spectral, classifier, tmp_path
+):
+    import processing
+
+    from tests.label_factories import make_vector, point
+
+    scene = spectral("scene")
+    truth = read(scene).argmax(axis=0)
+    names = sorted({str(each.get("name")) for each in _card(classifier)["classes"]})
+    features = [
+        (point(col + 0.5, row + 0.5), {"cover": names[truth[row, col]]})
+        for row in range(1, 64, 6)
+        for col in range(1, 64, 6)
+    ]
+    labels = make_vector(tmp_path / "labels.gpkg", features, {"cover": "text"})
+    results = processing.run(
+        "hyperkd:checkedmap",
+        {
+            "scene": str(scene),
+            "model": str(classifier),
+            "labels": str(labels),
+            "field": "cover",
+            "classify:map": str(tmp_path / "map.tif"),
+            "evaluate:report": str(tmp_path / "report"),
+        },
+    )
+    report = json.loads((Path(results["evaluate:report"]) / "report.json").read_text())
+    assert "area" in json.dumps(report)
+    assert (Path(results["evaluate:report"]) / "report.html").is_file()
+
+
+def _card(path):
+    from hyperkd_qgis.modelfile import read_card
+
+    return read_card(Path(path))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_labels_become_a_model_a_report_and_a_map(plugin, real_engine, land, tmp_path):
+    pytest.importorskip("torch")
+    import processing
+
+    from tests.qgis.landscape import CLASSES, truth
+
+    results = processing.run(
+        "hyperkd:labelstomap",
+        {
+            "scene": str(land / "scene.tif"),
+            "labels": str(land / "labels.gpkg"),
+            "field": "cover",
+            "finetune:model": str(tmp_path / "cover.onnx"),
+            "finetune:report": str(tmp_path / "report"),
+            "card:page": str(tmp_path / "card.html"),
+            "classify:map": str(tmp_path / "map.tif"),
+        },
+    )
+    order = [each["name"] for each in _card(results["finetune:model"])["classes"]]
+    expected = [order.index(CLASSES[value]) + 1 for value in truth().flat]
+    assert (read(results["classify:map"]).ravel() == expected).mean() > 0.98
+    assert (Path(results["finetune:report"]) / "report.html").is_file()
+    assert "water" in Path(results["card:page"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_scenes_become_a_student_and_a_smaller_one(plugin, real_engine, land, tmp_path):
+    pytest.importorskip("torch")
+    import processing
+
+    results = processing.run(
+        "hyperkd:newstudent",
+        {
+            "scenes": [str(land / "scene.tif")],
+            "hours": 0.001,
+            "loss": 100.0,
+            "distill:checkpoint": str(tmp_path / "student.safetensors"),
+            "export:student": str(tmp_path / "again.onnx"),
+            "quantize:smaller": str(tmp_path / "small.onnx"),
+        },
+    )
+    student, small = Path(results["export:student"]), Path(results["quantize:smaller"])
+    assert _card(student)["task"] == _card(small)["task"] == "pretrain"
+    assert small.stat().st_size < student.stat().st_size
+    assert Path(results["distill:checkpoint"]).is_file()
 
 
 # --- every algorithm, headless, in a batch of three -----------------------------------------
@@ -263,7 +494,17 @@ def headless(plugin_folder, tmp_path_factory):
         assert "Traceback" not in answer.stdout + answer.stderr
         return json.loads(answer.stdout)["results"]
 
+    run.call = call
     return run
+
+
+def test_the_set_up_says_headless_what_is_wrong(headless):
+    """What it makes when all is right: ``test_engine_setup``."""
+    answer = headless.call("run", "hyperkd:setupengine", "--", "WHEELS=/nowhere")
+    said = answer.stdout + answer.stderr
+    assert answer.returncode != 0
+    assert "There is no folder /nowhere" in said
+    assert "Traceback" not in said
 
 
 @pytest.fixture
@@ -315,35 +556,131 @@ def _cases(scene, folder, student, classifier, regressor, places):
     }  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "inspect", "importproduct", "embed", "reconstruct", "classify", "regress", "anomaly",
-        "similarity", "cluster", "modelinfo", "classmap",
-    ],
+WITHOUT_TRAINING = (
+    "inspect", "importproduct", "embed", "reconstruct", "classify", "regress", "anomaly",
+    "similarity", "cluster", "modelinfo", "classmap",
 )  # fmt: skip
+WITH_TRAINING = ("aligntohls", "finetune", "export", "evaluate", "quantize", "distill")
+
+
+def test_no_algorithm_is_left_out(registry):
+    tested = {*WITHOUT_TRAINING, *WITH_TRAINING, *WORKFLOWS, *NO_STEP}
+    listed = registry.providerById("hyperkd").algorithms()
+    assert {each.name() for each in listed} == tested
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", WITHOUT_TRAINING)
 def test_every_algorithm_runs_headless_in_a_batch_of_three(
     plugin, headless, real_engine, spectral, classifier, places, tmp_path, name
 ):
     student = make_student(tmp_path / "student.onnx", gain=0.9)
     regressor = make_model(tmp_path / "regressor.onnx", task="regression")
+    scene = str(spectral("scene", 0))
+
+    def case(folder):
+        return _cases(scene, folder, student, classifier, regressor, places)[name]
+
+    _run_three(headless, tmp_path, name, case)
+
+
+def _training_cases(land, folder, checkpoint, material):
+    """Return a run of every algorithm that trains or reads what training has written."""
+    scene, labels, model = str(material["scene"]), str(material["labels"]), str(material["model"])
+    labelled = {"INPUT": scene, "LABELS": labels, "FIELD": "cover"}
+    return {
+        "aligntohls": ({"INPUT": str(land / "scene.tif"), "OUTPUT": f"{folder}/h.tif"}, "OUTPUT"),
+        "finetune": (
+            {
+                **labelled,
+                "TASK": "classification",
+                "STUDENT": checkpoint,
+                "EPOCHS": 2,
+                "BASELINES": False,
+                "OUTPUT": f"{folder}/m.onnx",
+                "REPORT": f"{folder}/report",
+            },
+            "OUTPUT",
+        ),
+        "export": ({"CHECKPOINT": checkpoint, "OUTPUT": f"{folder}/s.onnx"}, "OUTPUT"),
+        "evaluate": ({**labelled, "MODEL": model, "REPORT": f"{folder}/report"}, "REPORT"),
+        "quantize": (
+            {"MODEL": "tiny", "INPUT": str(land / "scene.tif"), "METHOD": "float16",
+             "LOSS": 100.0, "OUTPUT": f"{folder}/q.onnx"},
+            "OUTPUT",
+        ),
+        "distill": (
+            {"INPUT": str(land / "scene.tif"), "HOURS": 0.001, "EPOCHS": 1, "TILE": 16,
+             "BATCH": 2, "INITIAL": "random", "OUTPUT": f"{folder}/d.safetensors"},
+            "OUTPUT",
+        ),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Return a scene of two classes in six bands, labels, and a model that knows them."""
+    import numpy as np
+
+    from tests.factories import WAVELENGTHS_NM
+    from tests.label_factories import make_vector, square
+
+    folder = tmp_path_factory.mktemp("material")
+    data = np.random.default_rng(0).normal(0.2, 0.01, (6, 64, 64))
+    data[3] += 0.2 * ((np.indices((64, 64))[1] // 16) % 2)
+    made = {
+        "scene": make_raster(
+            folder / "scene.tif",
+            np.rint(data * 1e4).astype(np.int16),
+            wavelengths=list(WAVELENGTHS_NM),
+            fwhm=20.0,
+        )
+    }
+    features = [
+        (square(col * 16 + 2, row * 8 + 1, 10, 6), {"cover": f"class {col % 2}"})
+        for col in range(4)
+        for row in range(8)
+    ]
+    made["labels"] = make_vector(folder / "labels.gpkg", features, {"cover": "text"})
+    weight = np.eye(6)[[2, 3]]
+    made["model"] = make_model(
+        folder / "model.onnx", centres=WAVELENGTHS_NM, weight=weight, bias=[0.1, 0.0]
+    )
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", WITH_TRAINING)
+def test_algorithms_of_training_run_headless_in_a_batch_of_three(
+    plugin, headless, real_engine, land, material, tmp_path, name
+):
+    pytest.importorskip("torch")
+    from tests.finetune_factories import save_student
+
+    checkpoint = save_student(tmp_path)
+
+    def case(folder):
+        return _training_cases(land, folder, checkpoint, material)[name]
+
+    _run_three(headless, tmp_path, name, case)
+
+
+def _run_three(headless, tmp_path, name, case):
+    """Run a case once by ``qgis_process`` and twice here, and compare what was made."""
+    import processing
+
     made = []
     for number in range(3):
         folder = tmp_path / str(number)
         folder.mkdir()
-        scene = str(spectral("scene", 0))
-        values, output = _cases(scene, folder, student, classifier, regressor, places)[name]
-        identifier = f"hyperkd:{name}"
-        if number == 0:
-            results = headless(identifier, values)
-        else:
-            import processing
-
-            results = processing.run(identifier, values)
+        values, output = case(folder)
+        run = headless if number == 0 else processing.run
+        results = run(f"hyperkd:{name}", values)
         assert results[output] == values[output]
         made.append(Path(values[output]))
-    assert all(path.is_file() for path in made)
+    assert all(path.exists() for path in made)
     if made[0].suffix == ".tif":
         import numpy as np
 

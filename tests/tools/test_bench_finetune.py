@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import finetune_table as table  # noqa: E402
+import finetune_targets as goals  # noqa: E402
 import finetune_tasks as tasks  # noqa: E402
-from finetune_methods import STUDENT  # noqa: E402
+from finetune_methods import SCRATCH, STUDENT  # noqa: E402
 from sklearn.metrics import accuracy_score, f1_score, mean_squared_error, r2_score  # noqa: E402
 
 
@@ -69,8 +70,87 @@ def test_leads_are_paired_by_seed_and_unfinished_seeds_left_out() -> None:
     np.testing.assert_allclose(lead["over_scenes"], [-0.2, -0.2], atol=1e-5)
     text = table.markdown([mine, other], {"t": "Title"}, {"t": "regression"})
     assert "**Title** (3 seeds)" in text
-    assert "-0.200 in RMSE (better than PLSR)" in text
+    assert "-0.200 [-0.200, -0.200] [-0.200, -0.200] | 2 |" in text
     assert table.summary(rows, {"t": "regression"}, {"t": 2}) == []
+
+
+def test_fewer_seeds_from_scratch_leave_the_other_methods_theirs() -> None:
+    rows = [rows_of(STUDENT, seed, 0.1 + 0.1 * seed) for seed in range(3)]
+    rows += [rows_of("PLSR", seed, 0.3) for seed in range(3)]
+    rows += [rows_of(SCRATCH, seed, 0.5) for seed in range(2)]
+    lines = {line["method"]: line for line in table.summary(rows, {"t": "regression"}, {"t": 1})}
+    assert {name: line["seeds"] for name, line in lines.items()} == {
+        STUDENT: 3,
+        "PLSR": 3,
+        SCRATCH: 2,
+    }
+    # Paired: 0.1 and 0.2 against 0.5; 0.1, 0.2 and 0.3 against 0.3.
+    assert lines[SCRATCH]["lead_rmse"]["mean"] == pytest.approx(-0.35, abs=1e-5)
+    assert lines["PLSR"]["lead_rmse"]["mean"] == pytest.approx(-0.1, abs=1e-5)
+    text = table.markdown(list(lines.values()), {"t": "Title"}, {"t": "regression"})
+    assert "**Title** (3 seeds)" in text and f"| {SCRATCH} (2 seeds) |" in text
+
+
+def line_of(task: str, method: str, **figures: tuple[float, float]) -> dict[str, Any]:
+    """Return a line with figures, each with the student's lead."""
+    line: dict[str, Any] = {"task": task, "method": method}
+    for key, (value, lead) in figures.items():
+        line[key] = value
+        line[f"lead_{key}"] = {"mean": lead, "over_seeds": [lead - 0.01, lead + 0.01]}
+    return line
+
+
+def cells(text: str, start: str) -> list[str]:
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| {start}"))
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_a_target_is_met_against_the_best_model_of_each_figure() -> None:
+    lines = [
+        line_of("potsdam_6", "random forest", oa=(0.70, 0.04), macro_f1=(0.60, -0.02)),
+        line_of("potsdam_6", "RBF SVM", oa=(0.73, 0.01), macro_f1=(0.55, 0.03)),
+        line_of("vegetation", "PLSR", r2=(0.6, 0.1), rmse=(0.17, -0.02)),
+        line_of("vegetation", "random forest", r2=(0.5, 0.2), rmse=(0.18, -0.03)),
+    ]
+    text = goals.targets(lines, {"seconds": 180, "cpu_seconds": 99, "cores": 2, "load_before": 0})
+    six = cells(text, "Potsdam, 6 classes")
+    assert six[1:] == [
+        "OA +0.010 [+0.000, +0.020] against RBF SVM; macro F1 -0.020 [-0.030, -0.010] against "
+        "random forest",
+        "in part",
+    ]
+    assert cells(text, "Potsdam, 5 classes")[1:] == ["not measured", "–"]
+    # A smaller RMSE is better.
+    assert cells(text, "Potsdam, vegetation")[1:] == [
+        "R² +0.100 [+0.090, +0.110] against PLSR; RMSE -0.020 [-0.030, -0.010] against PLSR",
+        "met",
+    ]
+    assert cells(text, "`hyperkd finetune`")[2] == "met"
+    slow = {"seconds": 181, "cpu_seconds": 99, "cores": 2, "load_before": 0}
+    assert cells(goals.targets(lines, slow), "`hyperkd finetune`")[2] == "not met"
+    assert cells(goals.targets(lines, None), "`hyperkd finetune`")[1] == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("leads", "verdict"),
+    [
+        ((0.05, 0.03, 0.01), "met"),
+        ((0.03, 0.05, 0.01), "not met"),
+        ((-0.01, -0.03, -0.05), "not met"),
+    ],
+)
+def test_the_lead_shall_be_largest_where_labels_are_few(
+    leads: tuple[float, ...], verdict: str
+) -> None:
+    lines = [
+        line_of(task, SCRATCH, oa=(0.5, lead), macro_f1=(0.5, lead))
+        for task, lead in zip(("cover_5", "cover_20", "cover_100"), leads)
+    ]
+    text = goals.targets(lines, None)
+    row = cells(text, "Simulated cover: lead over training from scratch")
+    shown = ", ".join(f"{lead:+.3f}" for lead in leads)
+    assert row[1:] == [f"OA {shown}; macro F1 {shown}", verdict]
+    assert cells(text, "Simulated cover: lead over the best classical")[2] == "–"
 
 
 def test_an_interval_over_seeds_is_students() -> None:

@@ -78,6 +78,8 @@ def baselines(
         with warnings.catch_warnings():
             # A logistic regression cut off at its last iteration predicts the same.
             warnings.filterwarnings("ignore", category=ConvergenceWarning)
+            # A class of fewer pixels than folds takes no part in some of them.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             return _classifiers(
                 train[keep], truth_train[keep], groups_train[keep], test, seed, report
             )

@@ -105,9 +105,9 @@ def contest(
         train = train[_some(len(train), seed)]
         if len(keep) < len(truth):
             notes.append(f"Methods are compared on {len(keep):,} pixels chosen at random.")
-        if card.task == "classification" and len(np.unique(learned.labels.values[train])) < 2:
-            lost = "The training labels hold one class only, so there are no classical models."
-            return Contest((), shown, (*notes, lost))
+        lost = _too_few(card.task, learned.labels.values[train])
+        if lost:
+            return Contest((), shown, (*notes, f"{lost}, so there are no classical models."))
         comparisons = _compare(
             card,
             spectra,
@@ -172,6 +172,15 @@ def _spectra(
         found.append(reflectance_at(source, scene.rows[here], scene.cols[here], bands, report))
         first += len(scene)
     return np.concatenate(found)
+
+
+def _too_few(task: str, values: NDArray[Any]) -> str:
+    """Return why classical models cannot learn from these labels, or an empty string."""
+    if len(values) < 2:
+        return "Fewer than two training labels are left"
+    if task == "classification" and len(np.unique(values)) < 2:
+        return "The training labels hold one class only"
+    return ""
 
 
 def _some(count: int, seed: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ class PieceReader:
         capacity: bytes of pieces that may be in memory at once.
         clock: gets the time spent under ``read``.
         unreadable: what to do with windows that cannot be read.
+        begun: called when the first piece is in memory.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class PieceReader:
         capacity: int,
         clock: Stopwatch,
         unreadable: Optional[Unreadable] = None,
+        begun: Optional[Callable[[], None]] = None,
     ) -> None:
         self.mesh = mesh
         self._source = source
@@ -79,6 +81,7 @@ class PieceReader:
         self._capacity = capacity
         self._clock = clock
         self._unreadable = unreadable or Unreadable()
+        self._begun = begun
         self._changed = threading.Condition()
         self._next = 0  # position in ``wanted`` of the next piece to read
         self._used = 0  # bytes of pieces in memory
@@ -186,6 +189,8 @@ class PieceReader:
                 with self._changed:
                     self._pieces[index] = piece
                     self._changed.notify_all()
+                if self._begun is not None and index == self._wanted[0]:
+                    self._begun()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             with self._changed:
                 self._failure = self._failure or error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Optional, Union
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.graph import before_upsampling, cut, fold
-from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, is_intact, tensors_digest, text_digest
+from hyperkd.models.graph import before_upsampling, cut, fold, with_constants
+from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, digest_of, tensors_digest, text_digest
 from hyperkd.spectral.linear import Affine
 
 if TYPE_CHECKING:
@@ -78,11 +77,10 @@ class Bundle:
                 f"only {', '.join(self.outputs)}.",
                 "Take a model made for this task.",
             )
-        model = cut(self.graph, tensor, output)
+        model, constants = cut(self.graph, tensor, output), self.graph.graph.initializer
         if first_layer is not None:
-            fold(model.graph, first_layer, self.path.name)
-        network: bytes = model.SerializeToString()
-        return network
+            fold(model.graph, constants, first_layer, self.path.name)
+        return with_constants(model, constants)
 
     @property
     def has_tokens(self) -> bool:
@@ -115,7 +113,8 @@ def open_bundle(path: Union[str, Path]) -> Bundle:
         )
     graph = _parse(path.name, content)
     _refuse_untrusted(path.name, graph)
-    if not is_intact(graph, content):
+    sha256, intact = digest_of(graph, content)
+    if not intact:
         raise _cut_short(path.name, _NOT_AS_WRITTEN)
     card = _card_of(path.name, graph)
     missing = sorted(set(INPUTS) - {value.name for value in graph.graph.input})
@@ -126,7 +125,7 @@ def open_bundle(path: Union[str, Path]) -> Bundle:
             "Export it with hyperkd export.",
         )
     _refuse_other_shapes(path.name, graph.graph, card)
-    return Bundle(path, card, hashlib.sha256(content).hexdigest(), graph)
+    return Bundle(path, card, sha256, graph)
 
 
 def read_card(path: Union[str, Path]) -> ModelCard:

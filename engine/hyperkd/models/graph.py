@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, Optional
 
 import numpy as np
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 PIXELS: Final = "pixels"
 
+# Keys of protobuf: ModelProto.graph is field 7, GraphProto.initializer field 5, both of the
+# wire type 2, a length and so many bytes.
+_GRAPH, _INITIALIZER = bytes([7 << 3 | 2]), bytes([5 << 3 | 2])
+
 # Inputs of a Resize: what is resized, the region, the scales, the sizes.
 _SCALES, _SIZES = 2, 3
 
@@ -22,7 +27,8 @@ _SCALES, _SIZES = 2, 3
 def cut(model: ModelProto, tensor: str, name: str) -> ModelProto:
     """Return a model that computes one tensor and nothing else; its inputs stay.
 
-    Weights are copied once; onnx's own extractor copies them several times.
+    Its constants stay where they are, see ``with_constants``: onnx's own extractor copies
+    them several times.
 
     Args:
         model: the whole, which is not changed.
@@ -51,7 +57,6 @@ def cut(model: ModelProto, tensor: str, name: str) -> ModelProto:
     graph.name = whole.name
     graph.node.extend(whole.node[place] for place in sorted(kept))
     graph.input.extend(whole.input)
-    graph.initializer.extend(each for each in whole.initializer if each.name in needed)
     known = [output for output in whole.output if output.name == tensor]
     graph.output.append(
         known[0] if known else helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
@@ -66,11 +71,15 @@ def cut(model: ModelProto, tensor: str, name: str) -> ModelProto:
     return small
 
 
-def fold(graph: GraphProto, first_layer: Affine, model: str) -> None:
+def fold(
+    graph: GraphProto, constants: Iterable[TensorProto], first_layer: Affine, model: str
+) -> None:
     """Put ``first_layer`` into every convolution that reads the pixels, in place.
 
     Args:
-        graph: then takes as many channels as ``first_layer`` has inputs.
+        graph: then takes as many channels as ``first_layer`` has inputs, and holds the new
+            weights of these convolutions.
+        constants: what the nodes of ``graph`` read beside tensors that are computed.
         first_layer: ``(C, sources)`` map to what the convolutions read now.
         model: what to call it in messages.
 
@@ -80,7 +89,7 @@ def fold(graph: GraphProto, first_layer: Affine, model: str) -> None:
     """
     from onnx import numpy_helper
 
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    tensors = {tensor.name: tensor for tensor in constants}
     bands, sources = first_layer.matrix.shape
     for node in _first_convolutions(graph, tensors, model):
         weight, *bias = (
@@ -101,9 +110,36 @@ def fold(graph: GraphProto, first_layer: Affine, model: str) -> None:
             graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
         del node.input[1:]
         node.input.extend(names)
-    drop_unused(graph)
     pixels = next(value for value in graph.input if value.name == PIXELS)
     pixels.type.tensor_type.shape.dim[1].dim_value = sources
+
+
+def with_constants(model: ModelProto, constants: Iterable[TensorProto]) -> bytes:
+    """Return the file of a model with those of ``constants`` that its nodes read.
+
+    Writing a large message as a whole takes three times as long, and adding the constants
+    to it first would copy them. So each is a part of the graph of its own: whoever reads
+    the file merges them, as protobuf prescribes.
+    """
+    read = {name for node in model.graph.node for name in _read(node)}
+    file = BytesIO()
+    file.write(model.SerializeToString())
+    for tensor in constants:
+        if tensor.name in read:
+            content = tensor.SerializeToString()
+            start = _INITIALIZER + _varint(len(content))
+            file.write(_GRAPH + _varint(len(start) + len(content)) + start)
+            file.write(content)
+    return file.getvalue()
+
+
+def _varint(number: int) -> bytes:
+    """Return a number as protobuf writes it: 7 bits a byte, the lowest first."""
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
 
 
 def drop_unused(graph: GraphProto) -> None:

@@ -30,13 +30,21 @@ def sealed(model: ModelProto) -> bytes:
     return content + _seal(hashlib.sha256(content).hexdigest())
 
 
-def is_intact(model: ModelProto, content: bytes) -> bool:
-    """Tell whether ``content``, parsed as ``model``, is what was sealed, if it was at all."""
-    stated = [entry.value for entry in model.metadata_props if entry.key == SEAL_KEY]
+def digest_of(model: ModelProto, content: bytes) -> tuple[str, bool]:
+    """Return the SHA-256 of ``content``, and whether it is what was sealed, if it was at all.
+
+    Args:
+        model: what ``content`` is parsed as.
+        content: of a model's file.
+    """
+    stated = [str(entry.value) for entry in model.metadata_props if entry.key == SEAL_KEY]
     if not stated:
-        return True
-    before = memoryview(content)[: -len(_seal(stated[-1]))]
-    return hashlib.sha256(before).hexdigest() == str(stated[-1])
+        return hashlib.sha256(content).hexdigest(), True
+    end = len(content) - len(_seal(stated[-1]))
+    digest = hashlib.sha256(memoryview(content)[:end])
+    intact = digest.hexdigest() == stated[-1]
+    digest.update(memoryview(content)[end:])
+    return digest.hexdigest(), intact
 
 
 def tensors_digest(checkpoint: BinaryIO) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.training.goals import Goal, Linear
+from hyperkd.training.goals import Goal, Linear, spread
 from hyperkd.training.labelled import Float32Array, Ints
 from hyperkd.types import BoolArray, Reporter
 
@@ -133,22 +133,51 @@ def choose(
     return plan
 
 
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """What another model says about the labelled pixels.
+
+    Attributes:
+        answers: ``(n, K)`` its logits, NaN rows where it is not to be heard.
+        share: of the loss.
+    """
+
+    answers: Float32Array
+    share: float
+
+
 def out_of_fold(
-    sights: Sights, values: NDArray[Any], fold: Ints, goal: Goal, plan: Plan, report: Reporter
+    sights: Sights,
+    values: NDArray[Any],
+    fold: Ints,
+    goal: Goal,
+    plan: Plan,
+    report: Reporter,
+    advice: Optional[Advice] = None,
 ) -> list[Linear]:
     """Return one linear model per fold, which that fold's pixels had no part in."""
     models = []
     features = sights.features(plan)
     for held in range(int(fold.max()) + 1):
         report.check_cancelled()
-        fit = fold != held
-        models.append(_fit(features[fit], values[fit], goal, plan))
+        fit = np.flatnonzero(fold != held)
+        models.append(_fit(features[fit], values[fit], goal, plan, advice=_of(advice, fit)))
     return models
 
 
-def fit_all(sights: Sights, values: NDArray[Any], goal: Goal, plan: Plan) -> Linear:
+def fit_all(
+    sights: Sights,
+    values: NDArray[Any],
+    goal: Goal,
+    plan: Plan,
+    advice: Optional[Advice] = None,
+) -> Linear:
     """Return the linear model of all pixels."""
-    return _fit(sights.features(plan), values, goal, plan)
+    return _fit(sights.features(plan), values, goal, plan, advice=advice)
+
+
+def _of(advice: Optional[Advice], rows: Ints) -> Optional[Advice]:
+    return None if advice is None else Advice(advice.answers[rows], advice.share)
 
 
 def judged(values: NDArray[Any], fold: Ints) -> BoolArray:
@@ -170,8 +199,12 @@ def _fit(
     goal: Goal,
     plan: Plan,
     start: Optional[Linear] = None,
+    advice: Optional[Advice] = None,
 ) -> Linear:
-    weights = goal.weights(values, plan.balance)
+    weights: NDArray[Any] = goal.weights(values, plan.balance)
+    if advice is not None:
+        rows, values, weights = spread(values, weights, advice.answers, advice.share)
+        features = features[rows]
     return goal.fit(features, values, weights, plan.strength, start)
 
 

@@ -41,7 +41,7 @@ class CommitteeSettings:
 
     hidden: int = 32
     dropout: float = 0.3
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.01
     batch: int = 256
     steps: int = 32

@@ -31,7 +31,7 @@ from hyperkd.training.loop import train
 from hyperkd.training.objective import Objective
 from hyperkd.training.parallel import Group, joined
 from hyperkd.training.preview import Previews
-from hyperkd.training.progress import Progress
+from hyperkd.training.progress import Progress, Settings
 from hyperkd.training.scenes import Scenes, open_scenes, opener
 from hyperkd.training.split import hold_out
 from hyperkd.training.state import StateFile, identity
@@ -41,6 +41,11 @@ from hyperkd.training.validation import Validation
 from hyperkd.types import Reporter
 
 _PICTURES: Final = 10  # of a training
+# What the report tells of the job beside the settings of the training: no paths.
+_TOLD: Final = (
+    "preset", "epochs", "initial", "teacher_frames", "validation", "precision", "device",
+    "reading", "mask", "scale", "nodata", "licence",
+)  # fmt: skip
 
 
 def distill(report: Reporter, **fields: Any) -> dict[str, Any]:
@@ -216,8 +221,8 @@ class _Distillation:
         def save_student(progress: Progress) -> None:
             """Write the checkpoint of a training on its way: it can be used already."""
             now = Student(self.config, student.mean.tolist(), student.std.tolist())
-            tensors = progress.result() if progress.best is None else progress.best
-            now.load_state_dict({name: value.cpu() for name, value in tensors.items()})
+            tensors = progress.outcome(facts.settings).items()
+            now.load_state_dict({name: value.cpu() for name, value in tensors})
             save_checkpoint(self.outputs.checkpoint, now, facts.card(now, progress.history))
 
         return StateFile(
@@ -233,10 +238,12 @@ class _Distillation:
         return self.teacher is not None and self.request.teacher_view == "cached"
 
     def _keep_features(self, objective: Objective, sampler: CropSampler) -> None:
-        if self._keeps_features and self.teacher is not None and objective.distiller is not None:
-            objective.distiller.cache = KeptFeatures(
+        distiller, aligner = objective.distiller, objective.aligner
+        if self._keeps_features and self.teacher and distiller and aligner:
+            distiller.cache = KeptFeatures(
                 self.outputs.cache / "features",
-                objective.distiller,
+                distiller,
+                aligner,
                 self.teacher.identity,
                 sampler.scenes,
                 self.config.tile,
@@ -271,6 +278,7 @@ class _Distillation:
             facts.held_out.how,
             facts.told_of_teacher(),
             {
+                "job": {name: getattr(self.request, name) for name in _TOLD},
                 "training": dataclasses.asdict(facts.settings),
                 "recipe": dataclasses.asdict(self.recipe),
             },
@@ -278,8 +286,11 @@ class _Distillation:
         )
         with PartialFile(outputs.page) as part:
             Path(part.temporary).write_text(render(told), encoding="utf-8")
-        # The work is done: nothing is left to go on with.
-        outputs.state.unlink(missing_ok=True)
+        if _may_go_on(facts.settings, history):
+            total = facts.settings.steps
+            report.log("info", f"{outputs.state.name} stays: --resume goes on to step {total}.")
+        else:
+            outputs.state.unlink(missing_ok=True)
         files = {"output": outputs.checkpoint, "model": outputs.model, "report": outputs.page}
         for role, path in files.items():
             report.artifact(role, str(path))
@@ -293,6 +304,14 @@ class _Distillation:
             "held_out": facts.held_out.how,
             "validation": card.metrics["validation"],
         }
+
+
+def _may_go_on(settings: Settings, history: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether steps are left that would be taken: the training was ended from outside."""
+    losses = [row["validation_loss"] for row in history if "validation_loss" in row]
+    waited = len(losses) - 1 - losses.index(min(losses))
+    ended_itself = 0 < settings.patience <= waited
+    return history[-1]["step"] < settings.steps and not ended_itself
 
 
 class _Quiet:

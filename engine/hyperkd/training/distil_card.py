@@ -14,7 +14,7 @@ from hyperkd.models.nets.student import Student
 from hyperkd.training.checkpoint import architecture
 from hyperkd.training.dataset import PixelSource
 from hyperkd.training.objective import Recipe
-from hyperkd.training.progress import Settings
+from hyperkd.training.progress import Settings, gives_best
 from hyperkd.training.split import HeldOut
 from hyperkd.training.teacher import LoadedTeacher, Teacher
 from hyperkd.types import Wavelengths
@@ -56,11 +56,13 @@ class Facts:
     def card(self, student: Student, history: Sequence[Mapping[str, float]]) -> ModelCard:
         """Return the card of a student with these metrics behind it."""
         config = student.config
-        figures = _last(history, FIGURES)
+        row = validated(self.settings, history)
+        figures = {name: round(row[name], 5) for name in FIGURES if name in row}
         protocol = {
             "protocol": "docs/distillation.md#validation",
             "held_out": self.held_out.how,
             "validation": figures,
+            "step": int(row.get("step", 0)),
         }
         kind = "masked autoencoder, HyperKD-style" if self.teacher else "masked autoencoder"
         return ModelCard(
@@ -129,9 +131,11 @@ class Facts:
         return rows
 
 
-def _last(history: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, float]:
-    """Return the last value of each of ``names`` that was reported, rounded for people."""
-    found: dict[str, float] = {}
-    for row in history:
-        found.update({name: round(row[name], 5) for name in names if name in row})
-    return found
+def validated(settings: Settings, history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """Return the metrics of the validation of the student that the training gives."""
+    rows = [row for row in history if "validation_loss" in row]
+    if not rows:
+        return {}
+    if gives_best(settings, int(history[-1]["step"])):
+        return min(rows, key=lambda row: row["validation_loss"])
+    return rows[-1]

@@ -105,15 +105,17 @@ def render(told: Told) -> str:
 
 
 def _summary(told: Told) -> str:
-    last: dict[str, float] = {}
-    for row in told.history:
-        last.update(row)
+    reached: Mapping[str, float] = told.card.metrics.get("validation", {})
     figures = [
-        (plain(last[name]), _WORDS[name], "hidden pixels of the validation tiles")
+        (plain(reached[name]), _WORDS[name], "hidden pixels of the validation tiles")
         for name in ("psnr_db", "ssim", "sam_deg")
-        if name in last
+        if name in reached
     ]
-    figures.append((f"{last.get('step', 0):g}", "steps", f"{told.seconds / 60:.1f} minutes"))
+    steps = int(told.history[-1]["step"])
+    time = f"{told.seconds / 60:.1f} minutes"
+    best = told.card.metrics.get("step", steps)
+    note = time if best == steps else f"{time}; the student is that of step {best}"
+    figures.append((str(steps), "steps", note))
     warned = ""
     if told.held_out == NONE:
         warned = box(

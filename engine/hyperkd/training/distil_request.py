@@ -105,12 +105,15 @@ class Request:
     mask_ratio: float = 0.75
     mask_score: str = "haar"
     guided_share: float = 0.5
+    hints: float = 0.1
+    norm_patches: bool = False
     ssim: float = 0.2
     kl: float = 0.2
     angle: float = 0.0
     slope: float = 0.0
     features: float = 0.5
     feature_distance: str = "cosine"
+    projector: str = "linear"
     teacher_depth: tuple[float, ...] = (0.75,)
     teacher_view: str = "visible"
     teacher_frames: str = "single"
@@ -118,6 +121,7 @@ class Request:
     initial: str = "components"
     validation: float = 0.2
     patience: int = 0
+    hours: Optional[float] = None
     average: float = 0.0
     precision: str = "auto"
     device: str = "auto"
@@ -132,8 +136,8 @@ class Request:
     def recipe(self) -> Recipe:
         """Return what to train for."""
         return Recipe(
-            Masking(self.mask_ratio, self.mask_score, self.guided_share),
-            Losses(self.ssim, self.kl, self.angle, self.slope),
+            Masking(self.mask_ratio, self.mask_score, self.guided_share, self.hints),
+            Losses(self.ssim, self.kl, self.angle, self.slope, norm_patches=self.norm_patches),
             None
             if self.teacher == NO_TEACHER
             else Distillation(
@@ -142,6 +146,7 @@ class Request:
                 view=self.teacher_view,
                 alignment=self.alignment,
                 share=self.features,
+                projector=self.projector,
             ),
         )
 
@@ -177,4 +182,5 @@ class Request:
             save_every=every,
             report_every=max(1, min(20, steps // 50)),
             ahead=on_gpu or not in_memory,
+            hours=self.hours or 0.0,
         )

@@ -31,7 +31,8 @@ from hyperkd.training.teacher import block_count
 from hyperkd.training.tiles import Masked, Tiles
 from hyperkd.types import BandTable, Wavelengths
 
-DISTANCES: Final = ("cosine", "smooth_l1", "relation")
+DISTANCES: Final = ("cosine", "smooth_l1", "l1", "divergence", "relation")
+PROJECTORS: Final = ("linear", "none")
 VIEWS: Final = ("visible", "full", "cached")
 
 _FAR: Final = -1e4  # of a logit: exp gives exactly 0 in float32
@@ -44,8 +45,10 @@ class Distillation:
     Attributes:
         layers: depths that are compared, as shares of the blocks of both networks.
         distance: ``cosine``, one minus the cosine of normed features; ``smooth_l1``
-            of normed features; ``relation``, Kullback-Leibler divergence between
-            the relations of values, which are free of width and scale.
+            of normed features; ``l1`` of features brought to length 1, as in DMAE;
+            ``divergence``, Kullback-Leibler divergence of the softmax over a token's
+            features; ``relation``, the same of the relations of values, which are free
+            of width and scale.
         view: ``visible``, the teacher sees the tokens that the student sees;
             ``full``, it sees the whole tile; ``cached``, likewise, and its features are
             kept on disk, for which tiles come from a grid instead of from anywhere.
@@ -54,6 +57,8 @@ class Distillation:
         late: what is left of its weight at the end of training.
         late_from: share of the training after which the weight falls.
         shuffled: the control: each token is given another one's features.
+        projector: ``linear`` from the student's width to the teacher's, or ``none``,
+            for networks of the same width.
     """
 
     layers: tuple[float, ...] = (0.75,)
@@ -64,9 +69,11 @@ class Distillation:
     late: float = 0.1
     late_from: float = 0.5
     shuffled: bool = False
+    projector: str = "linear"
 
     def __post_init__(self) -> None:
-        for name, known in (("distance", DISTANCES), ("view", VIEWS)):
+        known_by_name = {"distance": DISTANCES, "view": VIEWS, "projector": PROJECTORS}
+        for name, known in known_by_name.items():
             if getattr(self, name) not in known:
                 raise HyperKDError(
                     "bad_job",
@@ -168,7 +175,8 @@ class Distiller(nn.Module):
         blocks: numbers of the teacher's blocks that are compared.
 
     Raises:
-        HyperKDError: ``bad_job`` where the tile is no multiple of the teacher's patch.
+        HyperKDError: ``bad_job`` where the tile is no multiple of the teacher's patch, or
+            there shall be no projector between different widths.
     """
 
     def __init__(
@@ -197,7 +205,7 @@ class Distiller(nn.Module):
             block.get_submodule("qkv") if self._relations else block for block in blocks
         )
         self.projectors = nn.ModuleList(
-            () if self._relations else (nn.Linear(config.dim, teacher.dim) for _ in own)
+            () if self._relations else (_projector(settings, config.dim, teacher.dim) for _ in own)
         )
         coarse = max(config.patch, teacher.patch_px)
         self._own_is_coarse = coarse == config.patch
@@ -276,10 +284,29 @@ class Distiller(nn.Module):
             return self._teacher.look(six, tiles.valid, self.blocks, keep, values=self._relations)
 
 
+def _projector(settings: Distillation, own: int, other: int) -> nn.Module:
+    if settings.projector == "linear":
+        return nn.Linear(own, other)
+    if own != other:
+        raise HyperKDError(
+            "bad_job",
+            f"The student is {own} wide and the teacher {other}: without a projector their "
+            "features cannot be compared.",
+            "Take the linear projector, or compare relations, which are free of width.",
+        )
+    return nn.Identity()
+
+
 def feature_distance(own: Tensor, other: Tensor, weight: Tensor, distance: str) -> Tensor:
     """Return the mean distance of features ``(B, K, T)`` over tokens ``weight`` (B, K)."""
     if distance == "cosine":
         apart = 1 - functional.cosine_similarity(own, other, dim=2, eps=1e-6)
+    elif distance == "l1":
+        unit, target = (functional.normalize(each, dim=2, eps=1e-6) for each in (own, other))
+        apart = (unit - target).abs().mean(2)
+    elif distance == "divergence":
+        mine, theirs = own.log_softmax(2), other.log_softmax(2)
+        apart = (theirs.exp() * (theirs - mine)).sum(2)
     else:
         apart = functional.smooth_l1_loss(own, other, reduction="none").mean(2)
     return (apart * weight).sum() / weight.sum().clamp(min=1)

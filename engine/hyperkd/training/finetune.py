@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from hyperkd.assess.report import write_report
-from hyperkd.assess.split_parts import TRAIN, Split
+from hyperkd.assess.split_parts import TEST, TRAIN, Split
 from hyperkd.assess.splits import k_folds, split_labels
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
@@ -109,29 +109,32 @@ class _FineTuning:
             colours=request.class_colours(),
             report=report,
         )
+        request.check_units(labels.targets)
         if request.preview is not None:
             extent = request.preview_extent
             self.preview = MapPreview(request.preview, self.sources[0], extent, labels, report)
         report.stage("Splitting the labels")
         splits = self._splits(labels)
-        rounds, fitted = [], None
+        rounds, made = [], None
         for number, split in enumerate(splits):
             if len(splits) > 1:
                 report.log("info", f"Fold {number + 1} of {len(splits)}.")
             fitted = self._fit(labels, split, None)
-            if any((part == 2).any() for part in split.parts):
-                model, _ = self._export(fitted, labels, split, f"{number}.onnx")
+            made = (fitted, *self._export(fitted, labels, split, f"{number}.onnx"))
+            if any((part == TEST).any() for part in split.parts):
                 temperature = fitted.temperature
-                rounds.append(answer_tests(model, self.sources, labels, split, temperature, report))
-        if fitted is None:
+                rounds.append(
+                    answer_tests(made[1], self.sources, labels, split, temperature, report)
+                )
+        if made is None:
             raise ValueError("a split gives at least one round")
-        split = splits[-1]
+        fitted, model, card = made
         if len(splits) > 1 or request.refit:
             report.log("info", "Training the final model on all labels.")
-            # Settings that the folds chose last serve all labels; a single split keeps its own.
             split = _everything(splits[-1])
+            # A single split keeps the settings that it chose; after folds all labels choose.
             fitted = self._fit(labels, split, fitted if len(splits) == 1 else None)
-        model, card = self._export(fitted, labels, split, "final.onnx")
+            model, card = self._export(fitted, labels, split, "final.onnx")
         judged = None
         if rounds:
             judged = judge(
@@ -256,7 +259,12 @@ class _FineTuning:
             "temperature": card.temperature,
             "seconds": round(fitted.seconds, 1),
             "stopped_early": stopped,
-            "notes": [*labels.notes, *splits[0].notes, *fitted.notes],
+            "notes": [
+                *labels.notes,
+                *splits[0].notes,
+                *fitted.notes,
+                *(() if judged is None else judged.notes),
+            ],
         }
 
     def _write_report(

@@ -25,6 +25,7 @@ from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.inference.predict import predict_at
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard
+from hyperkd.raster.label_marks import plural
 from hyperkd.raster.labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Reporter
@@ -32,6 +33,8 @@ from hyperkd.types import BoolArray, Reporter
 MODEL: Final = "HyperKD"
 # Pixels whose spectra are read for the classical models; of more a random choice.
 _MOST: Final = 40_000
+# Below this bootstrapped intervals are too narrow.
+_FEW_GROUPS: Final = 15
 _KEY_FIGURES: Final = ("overall_accuracy", "macro_f1", "macro_iou", "kappa")
 
 
@@ -140,6 +143,9 @@ def judge(
         # Rounds have their own temperatures; only within one do logits compare.
         answers[each.tested] = each.answers[each.tested] / np.float32(each.temperature)
     truth, groups = labels.values[tested], labels.group[tested]
+    notes = _few(len(np.unique(groups)), int(tested.sum())) if len(rounds) == 1 else []
+    for note in notes:
+        report.log("warning", note)
     assessment: Union[ClassificationAssessment, RegressionAssessment]
     if card.task == "classification":
         single = rounds[0].temperature if len(rounds) == 1 else 1.0
@@ -152,8 +158,7 @@ def judge(
     bands = common_bands([source.bands for source in sources])
     if bands is None:
         lost = "The scenes have different bands, so there are no spectra and no classical models."
-        return Judgement(assessment, (), None, (lost,))
-    notes = []
+        return Judgement(assessment, (), None, (*notes, lost))
     kept = _some(len(labels), seed)
     if len(kept) < len(labels):
         notes.append(f"Classical models learn from and answer {len(kept):,} random pixels.")
@@ -169,6 +174,16 @@ def judge(
         report.stage("Training classical models")
         comparisons = _compare(rounds, answers, labels, kept, spectra, card, seed, report)
     return Judgement(assessment, comparisons, shown, tuple(notes))
+
+
+def _few(groups: int, pixels: int) -> list[str]:
+    """Return a note where the test part is small."""
+    if groups >= _FEW_GROUPS:
+        return []
+    return [
+        f"{plural(pixels, 'pixel')} of {plural(groups, 'place')} (polygons, points or patches) "
+        "test the model, which is little: with folds every label does."
+    ]
 
 
 def _compare(

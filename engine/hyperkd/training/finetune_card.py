@@ -106,12 +106,21 @@ def _training(
         "scenes": len(sources),
         "held_out": {key: round(value, 6) for key, value in fitted.scores.items()},
         "split": split.summary(),
-        "settings": dataclasses.asdict(settings),
+        "settings": _settings(settings),
         "seed": seed,
         "threads": torch.get_num_threads(),
         "seconds": round(fitted.seconds, 1),
         "labels_seen": fingerprint(places),
     }
+
+
+def _settings(settings: FitSettings) -> dict[str, Any]:
+    """Return settings as a card tells them: the names of models, not where they lay."""
+    told = dataclasses.asdict(settings)
+    for key in ("previous", "teacher"):
+        if told[key] is not None:
+            told[key] = Path(told[key]).name
+    return told
 
 
 def with_card(model: Path, card: ModelCard) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Optional
@@ -127,6 +128,20 @@ class Request:
                 "Choose what to train of it, for instance adapters, or leave the teacher out.",
             )
         self.class_colours()
+
+    def check_units(self, targets: Sequence[str]) -> None:
+        """Refuse more units than targets.
+
+        Raises:
+            HyperKDError: ``bad_job``.
+        """
+        if len(self.unit) > len(targets):
+            raise _bad(
+                "unit",
+                f"There are {len(self.unit)} units ({', '.join(self.unit)}) for "
+                f"{len(targets)} targets{': ' if targets else ''}{', '.join(targets)}.",
+                "Give one unit for each target, in the order of the fields; classes have none.",
+            )
 
     @property
     def is_new(self) -> bool:

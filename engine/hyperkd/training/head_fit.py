@@ -24,7 +24,7 @@ from hyperkd.assess.calibration import fit_temperature
 from hyperkd.models.nets.encoder import StudentConfig
 from hyperkd.models.nets.heads import DenseHead, HeadConfig
 from hyperkd.training.augment import Augment, Strength
-from hyperkd.training.choice import Plan, Sights, choose, fit_all, judged, out_of_fold
+from hyperkd.training.choice import Advice, Plan, Sights, choose, fit_all, judged, out_of_fold
 from hyperkd.training.committee import Committee, CommitteeSettings, Training
 from hyperkd.training.goals import Classes, Goal, Linear
 from hyperkd.training.labelled import Float32Array, Ints, Spectra
@@ -124,6 +124,7 @@ class HeadFit:
     ) -> None:
         self._values, self._fold, self._goal = values, fold, goal
         self._settings, self._report, self._soft = settings, report, soft
+        self._advice = None if soft is None else Advice(soft, settings.softness)
         self._encoder, self._look = encoder, look
         most = min(COMPONENTS, spectra.own.shape[1])
         self.components = noise_components(spectra.scene, spectra.steps, std, most)
@@ -153,7 +154,15 @@ class HeadFit:
             tokens=self._settings.tokens,
             generator=np.random.default_rng((self._settings.seed, 0xC4)),
         )
-        linear = out_of_fold(self._sights, self._values, self._fold, self._goal, plan, self._report)
+        linear = out_of_fold(
+            self._sights,
+            self._values,
+            self._fold,
+            self._goal,
+            plan,
+            self._report,
+            self._advice,
+        )
         rows = [np.flatnonzero(self._fold != held) for held in range(len(linear))]
         training = self._training(plan, rows, linear, 0)
         self._report.stage("Training over the folds")
@@ -186,7 +195,7 @@ class HeadFit:
         """
         plan = found.plan
         rows = np.arange(len(self._values))
-        linear = fit_all(self._sights, self._values, self._goal, plan)
+        linear = fit_all(self._sights, self._values, self._goal, plan, self._advice)
         self._report.stage("Training on all folds")
         # Without an epoch the members add nothing yet, but can learn with the encoder.
         training = self._training(plan, [rows] * MEMBERS, [linear] * MEMBERS, 1)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hyperkd.training.dataset import Crop, PixelSource
-from hyperkd.training.distillation import Distiller
+from hyperkd.training.distillation import Aligner, Distiller
 from hyperkd.training.features import FeatureArray, FeatureCache, FeatureKey, checksum
 from hyperkd.training.tiles import Tiles
 
@@ -22,6 +22,7 @@ class KeptFeatures:
     Args:
         folder: where features are kept.
         distiller: whose teacher is asked.
+        aligner: makes what the teacher sees; another matrix of it means other features.
         identity: what the teacher's features depend on beside the image, see ``Teacher``.
         scenes: the scenes that crops are numbers of.
         tile_px: side of a crop.
@@ -32,6 +33,7 @@ class KeptFeatures:
         self,
         folder: Path,
         distiller: Distiller,
+        aligner: Aligner,
         identity: Mapping[str, Union[str, int]],
         scenes: Sequence[PixelSource],
         tile_px: int,
@@ -43,7 +45,7 @@ class KeptFeatures:
         self._blocks = blocks
         self._values = distiller.settings.distance == "relation"
         self._identity = identity
-        self._alignment = distiller.settings.alignment
+        self._alignment = checksum(*(part.cpu().numpy() for part in (aligner.used, aligner.matrix)))
         self._scenes = [_scene_checksum(scene) for scene in scenes]
 
     def __call__(

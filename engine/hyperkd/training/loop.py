@@ -92,7 +92,7 @@ def train(
         with batches, _attention(student.mean.device, settings.bfloat16):
             for step in range(first, settings.steps):
                 losses = run.step(step, batches)
-                asked = group.any(report.stop_requested())
+                asked = group.any(report.stop_requested() or run.late())
                 run.tell(losses, last=asked or progress.step == settings.steps)
                 if keeper is not None and _every(settings.save_every, progress.step):
                     keeper.save(progress)
@@ -108,7 +108,7 @@ def train(
         raise
     if keeper is not None:
         keeper.save(progress)
-    student.load_state_dict(progress.result() if progress.best is None else progress.best)
+    student.load_state_dict(progress.outcome(settings))
     student.eval()
     return progress.history
 
@@ -137,7 +137,7 @@ def _begin(
 def _early_end(progress: Progress, settings: Settings, asked: bool) -> str:
     """Return why training ends before its last step, as a sentence, or ""."""
     if asked:
-        return f"Training was asked to end after step {progress.step}."
+        return f"Training was to end after step {progress.step}: asked to, or its hours are over."
     if settings.patience and progress.waited >= settings.patience:
         return (
             f"No smaller validation loss for {progress.waited} validations: training ends "
@@ -197,6 +197,15 @@ class _Run:
         self._computing_s += time.perf_counter() - started
         return dict(zip(("loss", *(f"loss_{name}" for name in parts)), values))
 
+    def late(self) -> bool:
+        """Return whether the hours of this run are over; a resumed one has its own."""
+        return self._left_s() < 0
+
+    def _left_s(self) -> float:
+        if not self.settings.hours:
+            return math.inf
+        return self.settings.hours * 3600 - (time.perf_counter() - self._started)
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a 0-based step."""
         settings = self.settings
@@ -215,7 +224,8 @@ class _Run:
             elapsed_s = time.perf_counter() - self._started
             values["learning_rate"] = self.rate(done - 1)
             values["samples_per_s"] = taken * settings.batch / self._computing_s
-            values["seconds_left"] = elapsed_s / taken * (settings.steps - done)
+            whole_s = elapsed_s / taken * (settings.steps - done)
+            values["seconds_left"] = max(0.0, min(whole_s, self._left_s()))
         if self.validate is not None and (_every(settings.validate_every, done) or last):
             values.update(self._validated())
         if values:
@@ -232,14 +242,11 @@ class _Run:
         student.load_state_dict(progress.result())
         student.eval()
         figures = self.validate(student, progress.step)
-        if self.settings.patience:
-            loss = figures["validation_loss"]
-            progress.waited = 0 if loss < progress.best_loss else progress.waited + 1
-            if progress.waited == 0:
-                progress.best_loss = loss
-                progress.best = {
-                    name: value.clone() for name, value in student.state_dict().items()
-                }
+        loss = figures["validation_loss"]
+        progress.waited = 0 if loss < progress.best_loss else progress.waited + 1
+        if progress.waited == 0:
+            progress.best_loss = loss
+            progress.best = {name: value.clone() for name, value in student.state_dict().items()}
         student.load_state_dict(own)
         student.train()
         return figures

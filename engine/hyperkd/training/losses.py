@@ -20,6 +20,7 @@ from hyperkd.types import BoolArray, FloatArray
 _EPSILON: Final = 1e-4
 _BRIGHTNESS: Final = 0.01**2  # constants of Wang et al. 2004, for a data range of 1
 _CONTRAST: Final = 0.03**2
+_FLAT: Final = 1e-6  # added to the variance of a patch, in units of the bands' own
 _WIDEST_STEP_NM: Final = 20.0  # of an imaging spectrometer between two neighbouring bands
 _PER_NM: Final = 100.0  # slopes are told in reflectance per 100 nm
 
@@ -44,6 +45,22 @@ def masked_mse(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     else:
         squares = apart.square()
     return weighted_mean(squares, weight)
+
+
+def patch_deviation(target: Tensor, weight: Tensor) -> Tensor:
+    """Return the standard deviation within each patch, ``(B, M, 1, 1, 1)``, never 0.
+
+    As masked autoencoders normalise patches (He et al., arXiv 2111.06377), over what counts.
+
+    Args:
+        target: ``(B, M, P, P, C)`` normalised reflectance.
+        weight: broadcast over it.
+    """
+    counted, inside = weight.expand_as(target), (2, 3, 4)
+    count = counted.sum(inside, keepdim=True).clamp(min=1)
+    mean = (target * counted).sum(inside, keepdim=True) / count
+    variance = ((target - mean).square() * counted).sum(inside, keepdim=True) / count
+    return (variance + _FLAT).sqrt()
 
 
 def spectral_divergence(

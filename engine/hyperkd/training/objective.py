@@ -48,6 +48,8 @@ class Losses:
         uncalibrated: weight of every part until the calibration.
         calibrate_at: step after which the weights follow the shares; earlier in a
             short training, at a tenth of it; 0: never.
+        norm_patches: whether the squared error is told in standard deviations of its
+            own patch, instead of those of the band.
     """
 
     ssim: float = 0.2
@@ -60,6 +62,7 @@ class Losses:
     pixels: float = 0.25
     uncalibrated: float = 0.1
     calibrate_at: int = 100
+    norm_patches: bool = False
 
     def shares(self) -> dict[str, float]:
         """Return the shares that are not 0."""
@@ -252,7 +255,12 @@ class Objective(nn.Module):
         hidden, valid = masked.hidden()
         bands = self._ones if tiles.known is None else tiles.known[:, None, None, None]
         weight = valid if tiles.known is None else valid * bands
-        parts = {MAIN: losses.masked_mse(prediction, student.normalise(hidden), weight)}
+        target = student.normalise(hidden)
+        if self.recipe.losses.norm_patches:
+            deviation = losses.patch_deviation(target, weight)
+            parts = {MAIN: losses.masked_mse(prediction / deviation, target / deviation, weight)}
+        else:
+            parts = {MAIN: losses.masked_mse(prediction, target, weight)}
         if not wanted:
             return parts
         if "ssim" in wanted:

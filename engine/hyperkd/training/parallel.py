@@ -86,5 +86,8 @@ def joined(device: torch.device) -> Iterator[Group]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), size, device)
+        # A process that ended now could find gloo's threads still letting go of the last
+        # message, which aborts it; all leave together, with nothing under way.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()

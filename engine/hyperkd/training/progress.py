@@ -38,6 +38,7 @@ class Settings:
         save_every: steps between two saved states; 0: none.
         report_every: steps between two reported metrics.
         ahead: read the next batch while this one is computed.
+        hours: end this run after so long, with the best student; 0: there is no limit.
     """
 
     steps: int
@@ -55,6 +56,7 @@ class Settings:
     save_every: int = 0
     report_every: int = 20
     ahead: bool = False
+    hours: float = 0.0
 
 
 class Validator(Protocol):
@@ -82,7 +84,7 @@ class Progress:
         student, objective, optimiser: trained in place.
         balance: the weights of the loss's parts.
         average: averaged weights, or None.
-        best: the student's tensors at its best validation, or None.
+        best: the student's tensors at its best validation, or None before the first.
         best_loss, waited: that validation's loss, and how many followed without a smaller one.
         step: finished steps.
         history: reported metrics, each with its ``step``.
@@ -109,3 +111,16 @@ class Progress:
     def result(self) -> dict[str, Tensor]:
         """Return the tensors of the student as it stands: the averaged ones where there are."""
         return dict(self.student.state_dict() if self.average is None else self.average.tensors)
+
+    def outcome(self, settings: Settings) -> dict[str, Tensor]:
+        """Return the tensors of the student that the training gives if it ends here."""
+        wanted = self.best if gives_best(settings, self.step) else None
+        return self.result() if wanted is None else wanted
+
+
+def gives_best(settings: Settings, step: int) -> bool:
+    """Return whether a training that ends after ``step`` gives the student validated as best.
+
+    The end of a whole schedule is what it was planned for; one cut short ends anywhere.
+    """
+    return step < settings.steps or settings.patience > 0

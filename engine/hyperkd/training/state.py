@@ -30,7 +30,7 @@ _SCHEMA: Final = 1
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
 _SHOWN: Final = 5  # differences that a message lists
 # What changes no number of the training, or only when something is written.
-_FREE: Final = ("save_every", "report_every", "ahead")
+_FREE: Final = ("save_every", "report_every", "ahead", "hours")
 
 
 def identity(
@@ -107,7 +107,9 @@ class StateFile:
             raise HyperKDError(
                 "out_of_disk",
                 f"There is no space left for the state of step {progress.step} in {self.path}.",
-                "Free some disk space and go on with --resume: the state before is still there.",
+                "Free some disk space and go on with --resume: the state before is still there."
+                if self.path.is_file()
+                else "Free some disk space and start again: no state was kept yet.",
                 path=str(self.path),
             ) from error
         if self._after_save is not None:

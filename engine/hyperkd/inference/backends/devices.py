@@ -124,6 +124,8 @@ def _try(
     runtime: Runtime, network: bytes, card: ModelCard, output: str, device: str, batch: int
 ) -> Trial:
     test = card.self_test or SelfTest(seed=0, batch=1, tolerance=0.0, outputs={})
+    if device != "cpu" and output not in test.outputs:
+        return Trial(device, refused="the model has no self-test to compare its numbers with")
     pixels, valid = test.inputs(len(card.bands), card.tile_px)
     try:
         session = runtime.open_session(network, device, 1 if device == "cpu" else None)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.inference.backends.pinned import PinnedArrays
 from hyperkd.models.bundle import Bundle
 
 Float32Array = NDArray[np.float32]
@@ -58,6 +59,7 @@ class Session:
         self.device = device
         self.provider: str = session.get_providers()[0]
         self._binding = threading.local()
+        self._pinned = PinnedArrays() if device in _BOUND else None
         self._turn = threading.Lock() if device in _SERIAL else contextlib.nullcontext()
 
     def run(self, pixels: Float32Array, valid: Float32Array) -> Float32Array:
@@ -82,7 +84,8 @@ class Session:
                 return self._run_bound(inputs, _BOUND[self.device])
             with self._turn:
                 (output,) = self._session.run(None, inputs)
-        except (state.RuntimeException, state.Fail, state.EPFail) as error:
+        except (state.RuntimeException, state.Fail, state.EPFail, RuntimeError) as error:
+            # What fails outside of the network, as a copy to the card, is a RuntimeError.
             # onnxruntime has no class of its own for this; both allocators say "allocate".
             if "alloc" not in str(error):
                 raise _bad_model(f"cannot run it: {_first_line(error)}") from error
@@ -100,7 +103,10 @@ class Session:
         return result
 
     def _run_bound(self, inputs: Mapping[str, Float32Array], device: str) -> Float32Array:
-        """Run with inputs and output in the device's memory, kept for batches of one shape."""
+        """Run with inputs and output in the device's memory, kept for batches of one shape.
+
+        The arrays of the inputs are pinned: a thread fills the same ones again and again.
+        """
         import onnxruntime
 
         shapes = [array.shape for array in inputs.values()]
@@ -116,6 +122,8 @@ class Session:
             self._binding.shapes, self._binding.values = shapes, values
             self._binding.binding = binding
         for name, array in inputs.items():
+            if self._pinned is not None:
+                self._pinned.pin(array)
             self._binding.values[name].update_inplace(array)
         self._session.run_with_iobinding(self._binding.binding)
         (output,) = self._binding.binding.copy_outputs_to_cpu()

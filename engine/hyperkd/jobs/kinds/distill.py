@@ -90,6 +90,16 @@ class DistillJob(Job):
         minimum=0.0,
         maximum=1.0,
     )
+    hints: float = option(
+        "Share of the best patches, by that score, that stay visible.",
+        0.1,
+        minimum=0.0,
+        maximum=1.0,
+    )
+    norm_patches: bool = option(
+        "Tell the squared error in standard deviations of its own patch instead of the band's.",
+        False,
+    )
     ssim: float = option(
         "How much structural similarity counts: its gradient beside that of the squared error.",
         0.2,
@@ -112,9 +122,15 @@ class DistillJob(Job):
         "How much the teacher's features count, likewise.", 0.5, minimum=0.0, maximum=10.0
     )
     feature_distance: str = option(
-        "How features are compared: cosine, smooth L1, or the relations of attention's values.",
+        "How features are compared: cosine, smooth L1, L1 of unit vectors, divergence of their "
+        "softmax, or the relations of attention's values.",
         "cosine",
-        choices=("cosine", "smooth_l1", "relation"),
+        choices=("cosine", "smooth_l1", "l1", "divergence", "relation"),
+    )
+    projector: str = option(
+        "What brings the student's features to the teacher's width: a linear map, or none.",
+        "linear",
+        choices=("linear", "none"),
     )
     teacher_depth: tuple[float, ...] = option(
         "Depths whose features are compared, as shares of the blocks.",
@@ -153,6 +169,13 @@ class DistillJob(Job):
         0,
         minimum=0,
         maximum=10000,
+    )
+    hours: Optional[float] = option(
+        "End this run's training after so many hours, with the best student so far; "
+        "--resume goes on, for as many hours again.",
+        None,
+        minimum=0.001,
+        maximum=10000.0,
     )
     average: float = option(
         "Decay of averaged weights, for instance 0.999; 0: no averaging.",

@@ -1,0 +1,3475 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="de" sourcelanguage="en">
+<context>
+    <name>HyperKD</name>
+    <message>
+        <source> and {count} more</source>
+        <translation> und {count} weitere</translation>
+    </message>
+    <message>
+        <source> h</source>
+        <translation> h</translation>
+    </message>
+    <message>
+        <source>&amp;1 Labels</source>
+        <translation>&amp;1 Label</translation>
+    </message>
+    <message>
+        <source>&amp;1 Scenes and settings</source>
+        <translation>&amp;1 Szenen und Einstellungen</translation>
+    </message>
+    <message>
+        <source>&amp;2 Settings</source>
+        <translation>&amp;2 Einstellungen</translation>
+    </message>
+    <message>
+        <source>&amp;2 Training</source>
+        <translation>&amp;2 Training</translation>
+    </message>
+    <message>
+        <source>&amp;3 Training</source>
+        <translation>&amp;3 Training</translation>
+    </message>
+    <message>
+        <source>&amp;4 Result</source>
+        <translation>&amp;4 Ergebnis</translation>
+    </message>
+    <message>
+        <source>&amp;Add files…</source>
+        <translation>Dateien &amp;hinzufügen…</translation>
+    </message>
+    <message>
+        <source>&amp;Add file…</source>
+        <translation>&amp;Datei hinzufügen…</translation>
+    </message>
+    <message>
+        <source>&amp;Budget</source>
+        <translation>Bu&amp;dget</translation>
+    </message>
+    <message>
+        <source>&amp;Cancel</source>
+        <translation>&amp;Abbrechen</translation>
+    </message>
+    <message>
+        <source>&amp;Continue</source>
+        <translation>&amp;Weiter</translation>
+    </message>
+    <message>
+        <source>&amp;Distil a student…</source>
+        <translation>Studenten &amp;destillieren…</translation>
+    </message>
+    <message>
+        <source>&amp;Engine…</source>
+        <translation>&amp;Engine…</translation>
+    </message>
+    <message>
+        <source>&amp;Fetch</source>
+        <translation>&amp;Holen</translation>
+    </message>
+    <message>
+        <source>&amp;Fine-tune a model…</source>
+        <translation>Modell &amp;feinabstimmen…</translation>
+    </message>
+    <message>
+        <source>&amp;Get teachers…</source>
+        <translation>Lehrer h&amp;olen…</translation>
+    </message>
+    <message>
+        <source>&amp;Go on with the interrupted training</source>
+        <translation>&amp;Unterbrochenes Training fortsetzen</translation>
+    </message>
+    <message>
+        <source>&amp;Hold out for the test</source>
+        <translation>Für den Test &amp;zurückhalten</translation>
+    </message>
+    <message>
+        <source>&amp;Interpreter</source>
+        <translation>&amp;Interpreter</translation>
+    </message>
+    <message>
+        <source>&amp;Labels</source>
+        <translation>&amp;Label</translation>
+    </message>
+    <message>
+        <source>&amp;Map all scenes</source>
+        <translation>Alle Szenen &amp;kartieren</translation>
+    </message>
+    <message>
+        <source>&amp;Models…</source>
+        <translation>&amp;Modelle…</translation>
+    </message>
+    <message>
+        <source>&amp;Pause</source>
+        <translation>&amp;Pause</translation>
+    </message>
+    <message>
+        <source>&amp;Remove</source>
+        <translation>&amp;Entfernen</translation>
+    </message>
+    <message>
+        <source>&amp;Save a copy…</source>
+        <translation>&amp;Kopie speichern…</translation>
+    </message>
+    <message>
+        <source>&amp;Save model to the store</source>
+        <translation>&amp;Modell in die Sammlung</translation>
+    </message>
+    <message>
+        <source>&amp;Set up</source>
+        <translation>&amp;Einrichten</translation>
+    </message>
+    <message>
+        <source>&amp;Set up again</source>
+        <translation>Neu &amp;einrichten</translation>
+    </message>
+    <message>
+        <source>&amp;Size of the student</source>
+        <translation>&amp;Größe des Studenten</translation>
+    </message>
+    <message>
+        <source>&amp;Start from</source>
+        <translation>&amp;Beginnen mit</translation>
+    </message>
+    <message>
+        <source>&amp;Stop and keep the best</source>
+        <translation>B&amp;eenden, bestes behalten</translation>
+    </message>
+    <message>
+        <source>&amp;Test here</source>
+        <translation>Hier &amp;testen</translation>
+    </message>
+    <message>
+        <source>&amp;Train</source>
+        <translation>&amp;Trainieren</translation>
+    </message>
+    <message>
+        <source>&amp;Try again</source>
+        <translation>&amp;Erneut versuchen</translation>
+    </message>
+    <message>
+        <source>&amp;Use it</source>
+        <translation>&amp;Verwenden</translation>
+    </message>
+    <message>
+        <source>&amp;Verify</source>
+        <translation>&amp;Prüfen</translation>
+    </message>
+    <message>
+        <source>&amp;Write the model to</source>
+        <translation>&amp;Modell schreiben nach</translation>
+    </message>
+    <message>
+        <source>&amp;Write the student to</source>
+        <translation>Studenten s&amp;chreiben nach</translation>
+    </message>
+    <message>
+        <source>&lt;h3&gt;Band table, scale, nodata&lt;/h3&gt;&lt;p&gt;Among the advanced parameters, for a raster that lost its metadata: the sensor (&lt;i&gt;enmap&lt;/i&gt;, or &lt;i&gt;enmap-202&lt;/i&gt; where the water vapour bands were removed) or a CSV with one row per band; the reflectance that a stored 1 stands for; the value that means no data. Each is believed instead of what the file says.&lt;/p&gt;</source>
+        <translation>&lt;h3&gt;Kanaltabelle, Skalierung, Nodata&lt;/h3&gt;&lt;p&gt;Bei den erweiterten Parametern, für ein Raster, das seine Metadaten verloren hat: der Sensor (&lt;i&gt;enmap&lt;/i&gt;, oder &lt;i&gt;enmap-202&lt;/i&gt;, wo die Wasserdampfkanäle entfernt wurden) oder eine CSV mit einer Zeile je Kanal; der Reflexionsgrad, für den eine gespeicherte 1 steht; der Wert für fehlende Daten. Jedes davon gilt statt dessen, was die Datei sagt.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;h3&gt;Labels&lt;/h3&gt;&lt;p&gt;A layer of polygons, lines or points. Tick &lt;i&gt;Selected features only&lt;/i&gt; to use a part of it; layers that exist in QGIS only, and edits that are not saved yet, count too. A pixel belongs to a polygon when its centre does. Instead of features, or besides them, class rasters can be given among the advanced parameters.&lt;/p&gt;&lt;h3&gt;Field of the labels&lt;/h3&gt;&lt;p&gt;The class of each feature, or for a regression one numeric field per target.&lt;/p&gt;</source>
+        <translation>&lt;h3&gt;Label&lt;/h3&gt;&lt;p&gt;Ein Layer aus Polygonen, Linien oder Punkten. Kreuzen Sie &lt;i&gt;Nur gewählte Objekte&lt;/i&gt; an, um einen Teil davon zu verwenden; auch Layer, die es nur in QGIS gibt, und noch nicht gespeicherte Änderungen zählen. Ein Pixel gehört zu einem Polygon, wenn seine Mitte darin liegt. Statt der Objekte, oder zusätzlich, können bei den erweiterten Parametern Klassenraster angegeben werden.&lt;/p&gt;&lt;h3&gt;Feld der Label&lt;/h3&gt;&lt;p&gt;Die Klasse jedes Objekts, oder für eine Regression ein Zahlenfeld je Zielgröße.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;h3&gt;Strata&lt;/h3&gt;&lt;p&gt;Among the advanced parameters. Where the labels were drawn at random in the classes of a map, give that map: accuracies and areas of the whole map are estimated, with intervals.&lt;/p&gt;&lt;h3&gt;Report&lt;/h3&gt;&lt;p&gt;A folder with &lt;i&gt;report.html&lt;/i&gt; and &lt;i&gt;report.json&lt;/i&gt;. After the run the page is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;.&lt;/p&gt;</source>
+        <translation>&lt;h3&gt;Schichten&lt;/h3&gt;&lt;p&gt;Bei den erweiterten Parametern. Wenn die Label zufällig in den Klassen einer Karte gezogen wurden, geben Sie diese Karte an: Genauigkeiten und Flächen der ganzen Karte werden geschätzt, mit Intervallen.&lt;/p&gt;&lt;h3&gt;Bericht&lt;/h3&gt;&lt;p&gt;Ein Ordner mit &lt;i&gt;report.html&lt;/i&gt; und &lt;i&gt;report.json&lt;/i&gt;. Nach dem Lauf liegt die Seite unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;h3&gt;What the labels say&lt;/h3&gt;&lt;p&gt;&lt;i&gt;classification&lt;/i&gt;: the class of each feature. &lt;i&gt;regression&lt;/i&gt;: one or several quantities.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;What to start from: &lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or a checkpoint (&lt;i&gt;.safetensors&lt;/i&gt;), or &lt;i&gt;scratch&lt;/i&gt;.&lt;/p&gt;&lt;h3&gt;Held out for the test&lt;/h3&gt;&lt;p&gt;What stays together: polygons, blocks of the scene, or whole scenes. With &lt;i&gt;random&lt;/i&gt; pixels of one polygon would test what others of it have taught; the report then calls its figures too good.&lt;/p&gt;&lt;h3&gt;What is trained&lt;/h3&gt;&lt;p&gt;&lt;i&gt;auto&lt;/i&gt; keeps the encoder of a student as it is (&lt;i&gt;frozen&lt;/i&gt;), which is quick and needs few labels, and trains one from &lt;i&gt;scratch&lt;/i&gt; in &lt;i&gt;full&lt;/i&gt;.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write; its checkpoint is written beside it. The colours of the classes are those of the layer's style, where it is categorised by the field.&lt;/p&gt;&lt;h3&gt;Report&lt;/h3&gt;&lt;p&gt;A folder with &lt;i&gt;report.html&lt;/i&gt;: accuracies with intervals, the confusion matrix, and what classical models reach on the same labels.&lt;/p&gt;</source>
+        <translation>&lt;h3&gt;Was die Label sagen&lt;/h3&gt;&lt;p&gt;&lt;i&gt;classification&lt;/i&gt;: die Klasse jedes Objekts. &lt;i&gt;regression&lt;/i&gt;: eine oder mehrere Größen.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;Womit begonnen wird: &lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder ein Checkpoint (&lt;i&gt;.safetensors&lt;/i&gt;), oder &lt;i&gt;scratch&lt;/i&gt; (nichts vorher gelernt).&lt;/p&gt;&lt;h3&gt;Für den Test zurückgehalten&lt;/h3&gt;&lt;p&gt;Was zusammenbleibt: Polygone, Blöcke der Szene oder ganze Szenen. Mit &lt;i&gt;random&lt;/i&gt; würden Pixel eines Polygons prüfen, was andere desselben gelehrt haben; der Bericht nennt seine Zahlen dann zu gut.&lt;/p&gt;&lt;h3&gt;Was trainiert wird&lt;/h3&gt;&lt;p&gt;&lt;i&gt;auto&lt;/i&gt; lässt den Encoder eines Studenten, wie er ist (&lt;i&gt;frozen&lt;/i&gt;), was schnell ist und wenige Label braucht, und trainiert einen aus &lt;i&gt;scratch&lt;/i&gt; ganz (&lt;i&gt;full&lt;/i&gt;).&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird; ihr Checkpoint entsteht daneben. Die Farben der Klassen sind die der Darstellung des Layers, wo sie nach dem Feld kategorisiert ist.&lt;/p&gt;&lt;h3&gt;Bericht&lt;/h3&gt;&lt;p&gt;Ein Ordner mit &lt;i&gt;report.html&lt;/i&gt;: Genauigkeiten mit Intervallen, die Konfusionsmatrix, und was klassische Modelle mit denselben Labeln erreichen.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;A student predicts every place of the scene from its surroundings. Where that fails more than is usual in this scene, the place is unusual: another material, a faulty pixel, a sharp edge.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Error&lt;/h3&gt;&lt;p&gt;&lt;i&gt;rmse&lt;/i&gt; in reflectance, or the spectral &lt;i&gt;angle&lt;/i&gt;, which ignores brightness but is mostly noise over water and in shadow.&lt;/p&gt;&lt;h3&gt;Threshold&lt;/h3&gt;&lt;p&gt;How many robust standard deviations above the median of the scene an anomaly lies; 3.5 is usual. The run tells which error that is and how many pixels are beyond it.&lt;/p&gt;&lt;h3&gt;Anomaly score&lt;/h3&gt;&lt;p&gt;Band 1 the score, band 2 the error. The colours end at a score of 7 in every scene, so that maps compare.&lt;/p&gt;&lt;h3&gt;Anomalies&lt;/h3&gt;&lt;p&gt;A map of 1 (as expected) and 2 (anomaly); not written unless you ask.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Ein Student sagt jede Stelle der Szene aus ihrer Umgebung voraus. Wo das schlechter gelingt als in dieser Szene üblich, ist die Stelle ungewöhnlich: ein anderes Material, ein fehlerhaftes Pixel, eine scharfe Kante.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Fehler&lt;/h3&gt;&lt;p&gt;&lt;i&gt;rmse&lt;/i&gt; als Reflexionsgrad, oder der spektrale Winkel (&lt;i&gt;angle&lt;/i&gt;), der die Helligkeit nicht beachtet, aber über Wasser und im Schatten meist Rauschen ist.&lt;/p&gt;&lt;h3&gt;Schwelle&lt;/h3&gt;&lt;p&gt;Wie viele robuste Standardabweichungen über dem Median der Szene eine Anomalie liegt; üblich sind 3,5. Der Lauf sagt, welcher Fehler das ist und wie viele Pixel darüber liegen.&lt;/p&gt;&lt;h3&gt;Anomaliewert&lt;/h3&gt;&lt;p&gt;Kanal 1 der Wert, Kanal 2 der Fehler. Die Farben enden in jeder Szene beim Wert 7, damit Karten vergleichbar sind.&lt;/p&gt;&lt;h3&gt;Anomalien&lt;/h3&gt;&lt;p&gt;Eine Karte aus 1 (wie erwartet) und 2 (Anomalie); nur auf Wunsch geschrieben.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Gives a model fewer bits and compares it with the original on scenes that you name. A model that loses more than is accepted is not written.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;A student or a fine-tuned model: its name, or an &lt;i&gt;.onnx&lt;/i&gt; file.&lt;/p&gt;&lt;h3&gt;Rasters to compare on&lt;/h3&gt;&lt;p&gt;Scenes like those that the model will map.&lt;/p&gt;&lt;h3&gt;How&lt;/h3&gt;&lt;p&gt;&lt;i&gt;dynamic&lt;/i&gt;: int8, for a CPU; the best choice mostly. &lt;i&gt;static&lt;/i&gt;: int8 with ranges from the calibration rasters among the advanced parameters. &lt;i&gt;float16&lt;/i&gt;: half the size, for GPUs.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Gibt einem Modell weniger Bits und vergleicht es auf Szenen, die Sie nennen, mit dem Original. Ein Modell, das mehr verliert als erlaubt, wird nicht geschrieben.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Ein Student oder ein feinabgestimmtes Modell: sein Name, oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei.&lt;/p&gt;&lt;h3&gt;Raster zum Vergleich&lt;/h3&gt;&lt;p&gt;Szenen wie die, die das Modell kartieren wird.&lt;/p&gt;&lt;h3&gt;Wie&lt;/h3&gt;&lt;p&gt;&lt;i&gt;dynamic&lt;/i&gt;: int8, für eine CPU; meist die beste Wahl. &lt;i&gt;static&lt;/i&gt;: int8 mit Bereichen aus den Kalibrierungsrastern bei den erweiterten Parametern. &lt;i&gt;float16&lt;/i&gt;: halbe Größe, für GPUs.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Groups the pixels of a scene by k-means on a student's embedding: a first look at what is there, and at what a classification could tell apart.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Clusters&lt;/h3&gt;&lt;p&gt;How many. They are numbered by their size. Ask for more than you expect and merge them afterwards.&lt;/p&gt;&lt;h3&gt;Cluster map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with names and colours; 0 is no data.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Gruppiert die Pixel einer Szene mit k-Means über der Einbettung eines Studenten: ein erster Blick darauf, was es gibt und was eine Klassifikation trennen könnte.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Cluster&lt;/h3&gt;&lt;p&gt;Wie viele. Sie sind nach ihrer Größe nummeriert. Verlangen Sie mehr als Sie erwarten, und fassen Sie sie danach zusammen.&lt;/p&gt;&lt;h3&gt;Clusterkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben; 0 ist keine Daten.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Hides every part of a hyperspectral scene in turn, lets a HyperKD student predict it from its surroundings, and compares. A large error marks what the surroundings do not explain: unusual materials, edges, or faulty pixels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Reconstruction error&lt;/h3&gt;&lt;p&gt;Band 1 is the spectral angle in degrees, which ignores brightness; band 2 is the root mean square error in reflectance. Bright means unlike its surroundings.&lt;/p&gt;&lt;h3&gt;Reconstruction&lt;/h3&gt;&lt;p&gt;The predicted reflectance times 10000 in the student's bands, shown in true colour. Ask for it where you want to look at spectra; it is as large as the scene.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Verdeckt nacheinander jeden Teil einer hyperspektralen Szene, lässt ihn einen HyperKD-Studenten aus der Umgebung vorhersagen und vergleicht. Ein großer Fehler markiert, was die Umgebung nicht erklärt: ungewöhnliche Materialien, Kanten, fehlerhafte Pixel.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Rekonstruktionsfehler&lt;/h3&gt;&lt;p&gt;Kanal 1 ist der spektrale Winkel in Grad, der die Helligkeit nicht beachtet; Kanal 2 die Wurzel des mittleren quadratischen Fehlers als Reflexionsgrad. Hell heißt anders als die Umgebung.&lt;/p&gt;&lt;h3&gt;Rekonstruktion&lt;/h3&gt;&lt;p&gt;Der vorhergesagte Reflexionsgrad mal 10000 in den Kanälen des Studenten, in Echtfarben dargestellt. Verlangen Sie sie, wenn Sie Spektren ansehen wollen; sie ist so groß wie die Szene.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Makes a Python environment of its own for HyperKD's engine, from QGIS's Python. QGIS and its packages stay as they are. It is made beside an older one and takes its place only when it is complete. With a window, &lt;i&gt;Plugins › HyperKD › Engine…&lt;/i&gt; does the same.&lt;/p&gt;&lt;h3&gt;Fine-tuning and distillation&lt;/h3&gt;&lt;p&gt;Also installs PyTorch, which is large. Running models does not need it.&lt;/p&gt;&lt;h3&gt;Computes on&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; works everywhere; &lt;i&gt;gpu&lt;/i&gt; is for an NVIDIA GPU and downloads some gigabytes.&lt;/p&gt;&lt;h3&gt;Folder of wheels&lt;/h3&gt;&lt;p&gt;For a machine without a network: every package is taken from this folder, and nothing else is asked. Without it, packages come from the package index, through the proxy and with the certificates that QGIS is set to.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Macht für HyperKDs Engine eine eigene Python-Umgebung aus dem Python von QGIS. QGIS und seine Pakete bleiben, wie sie sind. Sie entsteht neben einer älteren und tritt erst an deren Stelle, wenn sie vollständig ist. Mit Fenster tut &lt;i&gt;Erweiterungen › HyperKD › Engine…&lt;/i&gt; dasselbe.&lt;/p&gt;&lt;h3&gt;Feinabstimmung und Destillation&lt;/h3&gt;&lt;p&gt;Installiert auch PyTorch, das groß ist. Um Modelle anzuwenden, ist es nicht nötig.&lt;/p&gt;&lt;h3&gt;Rechnet auf&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; geht überall; &lt;i&gt;gpu&lt;/i&gt; ist für eine NVIDIA-GPU und lädt einige Gigabyte herunter.&lt;/p&gt;&lt;h3&gt;Ordner mit Wheels&lt;/h3&gt;&lt;p&gt;Für eine Maschine ohne Netz: jedes Paket kommt aus diesem Ordner, und sonst wird nichts gefragt. Ohne ihn kommen die Pakete vom Paketindex, über den Proxy und mit den Zertifikaten, auf die QGIS eingestellt ist.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Makes the six bands of the Harmonized Landsat and Sentinel-2 data set from a hyperspectral raster: blue, green, red, near infrared and two of short-wave infrared. These are what the foundation model Prithvi, the teacher of the students, sees of a scene.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and cover 450 to 2290 nm.&lt;/p&gt;&lt;h3&gt;How a band is made&lt;/h3&gt;&lt;p&gt;&lt;i&gt;range_mean&lt;/i&gt;: the mean of all good bands in its range, as the students were taught. &lt;i&gt;srf_gaussian&lt;/i&gt;: weighted by a bell-shaped response. &lt;i&gt;nearest&lt;/i&gt;: the one band nearest to its centre.&lt;/p&gt;&lt;h3&gt;HLS bands&lt;/h3&gt;&lt;p&gt;Reflectance times 10000 in a GeoTIFF with the grid of the input, shown in true colour. A pixel that lacks a band that is needed has no data.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Macht aus einem hyperspektralen Raster die sechs Kanäle des Datensatzes Harmonized Landsat and Sentinel-2: Blau, Grün, Rot, nahes Infrarot und zwei im kurzwelligen Infrarot. Sie sind das, was das Grundlagenmodell Prithvi, der Lehrer der Studenten, von einer Szene sieht.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und 450 bis 2290 nm abdecken.&lt;/p&gt;&lt;h3&gt;Wie ein Kanal entsteht&lt;/h3&gt;&lt;p&gt;&lt;i&gt;range_mean&lt;/i&gt;: das Mittel aller guten Kanäle im Bereich, wie es die Studenten gelernt haben. &lt;i&gt;srf_gaussian&lt;/i&gt;: mit glockenförmiger Empfindlichkeit gewichtet. &lt;i&gt;nearest&lt;/i&gt;: der eine Kanal, der der Mitte am nächsten liegt.&lt;/p&gt;&lt;h3&gt;HLS-Kanäle&lt;/h3&gt;&lt;p&gt;Reflexionsgrad mal 10000 als GeoTIFF im Gitter der Eingabe, in Echtfarben dargestellt. Ein Pixel, dem ein nötiger Kanal fehlt, hat keine Daten.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Mark a few places of what you look for; the map shows where the scene is like them, as a student sees it. No classes and no training are needed.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Places&lt;/h3&gt;&lt;p&gt;Points, lines or polygons; several kinds of places may be marked at once. Tick &lt;i&gt;Selected features only&lt;/i&gt; to use a part of the layer.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Likeness&lt;/h3&gt;&lt;p&gt;1 is the same, 0 has nothing in common. The likest of all marked places counts. From three features on the run suggests a threshold: nine in ten of the marked pixels are at least that like to another feature.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Markieren Sie einige Stellen dessen, was Sie suchen; die Karte zeigt, wo die Szene ihnen ähnlich ist, wie ein Student sie sieht. Weder Klassen noch Training sind nötig.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Stellen&lt;/h3&gt;&lt;p&gt;Punkte, Linien oder Polygone; mehrere Arten von Stellen dürfen zugleich markiert sein. Kreuzen Sie &lt;i&gt;Nur gewählte Objekte&lt;/i&gt; an, um einen Teil des Layers zu verwenden.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Ähnlichkeit&lt;/h3&gt;&lt;p&gt;1 ist gleich, 0 hat nichts gemein. Es zählt die ähnlichste aller markierten Stellen. Ab drei Objekten schlägt der Lauf eine Schwelle vor: neun von zehn markierten Pixeln sind einem anderen Objekt mindestens so ähnlich.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Runs a HyperKD student over a hyperspectral scene and writes, for each pixel, the numbers by which the student describes that pixel and its surroundings. Alike surfaces get alike numbers: use the result for clustering, for finding similar places, or as input of a classifier.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm). EnMAP needs no preparation; other sensors are resampled to the student's bands on the fly.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Components&lt;/h3&gt;&lt;p&gt;The embedding is reduced to this many principal components of this scene, ordered by how much they explain. 0 writes the embedding itself, which compares between scenes.&lt;/p&gt;&lt;h3&gt;Embedding&lt;/h3&gt;&lt;p&gt;A GeoTIFF with the grid of the input and no data where the input has none, shown as a colour image of its first three bands.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet einen HyperKD-Studenten auf eine hyperspektrale Szene an und schreibt für jedes Pixel die Zahlen, mit denen der Student dieses Pixel und seine Umgebung beschreibt. Ähnliche Oberflächen bekommen ähnliche Zahlen: zum Clustern, um ähnliche Stellen zu finden, oder als Eingabe einer Klassifikation.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm). EnMAP braucht keine Vorbereitung; andere Sensoren werden im Lauf in die Kanäle des Studenten umgerechnet.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Komponenten&lt;/h3&gt;&lt;p&gt;Die Einbettung wird auf so viele Hauptkomponenten dieser Szene verringert, nach ihrem Erklärungswert geordnet. 0 schreibt die Einbettung selbst, die zwischen Szenen vergleichbar ist.&lt;/p&gt;&lt;h3&gt;Einbettung&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF im Gitter der Eingabe und ohne Daten, wo die Eingabe keine hat, als Farbbild seiner ersten drei Kanäle dargestellt.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Runs a fine-tuned model on the labelled pixels exactly as its map would be made, and writes a report: accuracies with confidence intervals, the confusion matrix, calibration, the spectra of each class, and what classical models reach. Labels that the model has learned from are told apart where the model knows them.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store, or an &lt;i&gt;.onnx&lt;/i&gt; file.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;The scenes that the labels lie on.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet ein feinabgestimmtes Modell auf die Pixel mit Label an, genau so, wie seine Karte entstünde, und schreibt einen Bericht: Genauigkeiten mit Konfidenzintervallen, die Konfusionsmatrix, Kalibrierung, die Spektren jeder Klasse, und was klassische Modelle erreichen. Label, von denen das Modell gelernt hat, werden unterschieden, wo das Modell sie kennt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Die Szenen, auf denen die Label liegen.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Runs a model that was fine-tuned for classification over a hyperspectral scene.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Class map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with the names and colours of the classes; 0 is no data.&lt;/p&gt;&lt;h3&gt;Probabilities&lt;/h3&gt;&lt;p&gt;One band per class. They are calibrated where the fine-tuning had labels to calibrate with.&lt;/p&gt;&lt;h3&gt;Uncertainty&lt;/h3&gt;&lt;p&gt;Band 1 is the margin between the two most probable classes (0 is a tie), band 2 the entropy of all (0 is certain). Look there before you trust a border.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet ein für Klassifikation feinabgestimmtes Modell auf eine hyperspektrale Szene an.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Klassenkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben der Klassen; 0 ist keine Daten.&lt;/p&gt;&lt;h3&gt;Wahrscheinlichkeiten&lt;/h3&gt;&lt;p&gt;Ein Kanal je Klasse. Sie sind kalibriert, wo die Feinabstimmung Label dafür hatte.&lt;/p&gt;&lt;h3&gt;Unsicherheit&lt;/h3&gt;&lt;p&gt;Kanal 1 ist der Abstand zwischen den beiden wahrscheinlichsten Klassen (0 ist unentschieden), Kanal 2 die Entropie aller (0 ist sicher). Sehen Sie dort nach, bevor Sie einer Grenze trauen.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Runs a model that was fine-tuned for regression over a hyperspectral scene: shares of cover, traits of plants, or whatever numbers its labels held.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Map of values&lt;/h3&gt;&lt;p&gt;One band of float32 per target, in its unit. The run tells which share of the pixels lies beyond the range of the training labels: no model knows much about those.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet ein für Regression feinabgestimmtes Modell auf eine hyperspektrale Szene an: Bedeckungsanteile, Pflanzenmerkmale, oder welche Zahlen auch immer seine Label enthielten.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Wertekarte&lt;/h3&gt;&lt;p&gt;Ein Kanal aus float32 je Zielgröße, in deren Einheit. Der Lauf sagt, welcher Anteil der Pixel außerhalb des Bereichs der Trainingslabel liegt: über sie weiß kein Modell viel.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Shows the card of a model: task, bands, classes with their colours, figures with the protocol that gave them, training, licence. Needs no engine.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a shipped or stored model, an &lt;i&gt;.onnx&lt;/i&gt; file, or a &lt;i&gt;.safetensors&lt;/i&gt; checkpoint.&lt;/p&gt;&lt;h3&gt;Card&lt;/h3&gt;&lt;p&gt;The HTML file to write. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Zeigt den Steckbrief eines Modells: Aufgabe, Kanäle, Klassen mit ihren Farben, Kennzahlen mit dem Verfahren, aus dem sie stammen, Training, Lizenz. Braucht keine Engine.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines mitgelieferten oder gesammelten Modells, eine &lt;i&gt;.onnx&lt;/i&gt;-Datei oder ein &lt;i&gt;.safetensors&lt;/i&gt;-Checkpoint.&lt;/p&gt;&lt;h3&gt;Steckbrief&lt;/h3&gt;&lt;p&gt;Die HTML-Datei, die geschrieben wird. Nach dem Lauf liegt sie unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Trains a student on hyperspectral scenes: parts are hidden, and it learns to predict them. With a teacher it also learns to see what the teacher sees in six broad bands. It takes hours; a cancelled run is gone on with when &lt;i&gt;Go on with an interrupted training&lt;/i&gt; is ticked. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;The scenes to learn from; no labels are needed. More and more different ones are better.&lt;/p&gt;&lt;h3&gt;Teacher&lt;/h3&gt;&lt;p&gt;&lt;i&gt;none&lt;/i&gt;, the name of a teacher of the store (fetch one under &lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or its file.&lt;/p&gt;&lt;h3&gt;Size of the student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; trains on a laptop; &lt;i&gt;small&lt;/i&gt; and &lt;i&gt;base&lt;/i&gt; want a GPU.&lt;/p&gt;&lt;h3&gt;Passes over the scenes&lt;/h3&gt;&lt;p&gt;More passes take longer and are better for a while. Left empty, as many as the size of the student asks for.&lt;/p&gt;&lt;h3&gt;Budget&lt;/h3&gt;&lt;p&gt;So many hours of training at most; it then ends well, with the best student. Left empty, there is no limit.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.safetensors&lt;/i&gt; file to write. The student as &lt;i&gt;.onnx&lt;/i&gt; and a report are written beside it.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Trainiert einen Studenten auf hyperspektralen Szenen: Teile werden verdeckt, und er lernt, sie vorherzusagen. Mit einem Lehrer lernt er außerdem zu sehen, was der Lehrer in sechs breiten Kanälen sieht. Das dauert Stunden; ein abgebrochener Lauf geht weiter, wenn &lt;i&gt;Unterbrochenes Training fortsetzen&lt;/i&gt; angekreuzt ist. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Die Szenen, von denen gelernt wird; Label sind nicht nötig. Mehr und verschiedenere sind besser.&lt;/p&gt;&lt;h3&gt;Lehrer&lt;/h3&gt;&lt;p&gt;&lt;i&gt;none&lt;/i&gt; (keiner), der Name eines Lehrers der Sammlung (zu holen unter &lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder seine Datei.&lt;/p&gt;&lt;h3&gt;Größe des Studenten&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; lernt auf einem Laptop; &lt;i&gt;small&lt;/i&gt; und &lt;i&gt;base&lt;/i&gt; wollen eine GPU.&lt;/p&gt;&lt;h3&gt;Durchgänge durch die Szenen&lt;/h3&gt;&lt;p&gt;Mehr Durchgänge dauern länger und sind eine Zeit lang besser. Leer: so viele, wie die Größe des Studenten verlangt.&lt;/p&gt;&lt;h3&gt;Budget&lt;/h3&gt;&lt;p&gt;Höchstens so viele Stunden Training; es endet dann gut, mit dem besten Studenten. Leer: ohne Grenze.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.safetensors&lt;/i&gt;-Datei, die geschrieben wird. Der Student als &lt;i&gt;.onnx&lt;/i&gt; und ein Bericht werden daneben geschrieben.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Trains a student on labels and writes a model that &lt;i&gt;Classify scene&lt;/i&gt; or &lt;i&gt;Map values&lt;/i&gt; runs. Some of the labels are held out to test it; they lie apart from the others, so that the figures tell what the map is worth elsewhere. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;One scene or several; every label layer is tried on each of them.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Trainiert einen Studenten auf Labeln und schreibt ein Modell, mit dem &lt;i&gt;Szene klassifizieren&lt;/i&gt; oder &lt;i&gt;Werte kartieren&lt;/i&gt; arbeitet. Ein Teil der Label wird zurückgehalten, um es zu testen; sie liegen getrennt von den anderen, damit die Zahlen sagen, was die Karte anderswo wert ist. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Eine Szene oder mehrere; jeder Label-Layer wird auf jeder von ihnen versucht.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Turns a checkpoint of a training into one ONNX file that every other algorithm runs, with a card that says what the model expects, gives and is worth, and with a self-test that any machine can repeat. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.safetensors&lt;/i&gt; file that a distillation or a fine-tuning has written.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Macht aus dem Checkpoint eines Trainings eine ONNX-Datei, mit der jeder andere Algorithmus arbeitet, mit einem Steckbrief, der sagt, was das Modell erwartet, liefert und wert ist, und mit einem Selbsttest, den jede Maschine wiederholen kann. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.safetensors&lt;/i&gt;-Datei, die eine Destillation oder Feinabstimmung geschrieben hat.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;With labels, which only a fine-tuned model can be given, the loss is one of accuracy; without them one of agreement with the original.&lt;/p&gt;&lt;h3&gt;Smaller model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write. The run tells its size, what it loses, and how much faster it is here.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Mit Labeln, die nur einem feinabgestimmten Modell gegeben werden können, ist der Verlust einer an Genauigkeit; ohne sie einer an Übereinstimmung mit dem Original.&lt;/p&gt;&lt;h3&gt;Kleineres Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird. Der Lauf nennt ihre Größe, was sie verliert, und wie viel schneller sie hier ist.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Writes a report about a hyperspectral raster: what its file says about bands, reflectance and missing data and where that was read, what is odd about it, its mean and percentile spectra, and which of its bands a student would use for which of its own. Run it before anything else on a new kind of raster.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm). One that does not suit the student is described all the same, with the reason.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Inspection report&lt;/h3&gt;&lt;p&gt;One HTML file without anything around it. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;; any browser shows it too.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Schreibt einen Bericht über ein hyperspektrales Raster: was seine Datei über Kanäle, Reflexionsgrade und fehlende Daten sagt und wo das gelesen wurde, was daran seltsam ist, seine mittleren Spektren und Perzentile, und welche seiner Kanäle ein Student für welchen der eigenen nähme. Bei einer neuen Art von Raster der erste Schritt.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm). Eines, das nicht zum Studenten passt, wird trotzdem beschrieben, mit dem Grund.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Untersuchungsbericht&lt;/h3&gt;&lt;p&gt;Eine HTML-Datei, die nichts weiter braucht. Nach dem Lauf liegt sie unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;; jeder Browser zeigt sie auch.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Writes what a mission delivers as one GeoTIFF that tells its wavelengths, band widths, bad bands, gain and offset, so that every program reads it right. Stored values and the grid stay as they are.&lt;/p&gt;&lt;h3&gt;Product&lt;/h3&gt;&lt;p&gt;Choose the file, or write the path of the product's folder.&lt;br&gt;EnMAP L2A: the …-METADATA.XML, the .zip or the folder.&lt;br&gt;PRISMA L2D: the .he5.&lt;br&gt;EMIT L2A: the .nc; its pixels are put on the map grid.&lt;br&gt;DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Any raster with wavelengths can be imported too.&lt;/p&gt;&lt;h3&gt;Pixels to leave out&lt;/h3&gt;&lt;p&gt;EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or defective pixels, as the product's quality layers say. They become no data in all bands.&lt;/p&gt;&lt;h3&gt;Imported scene&lt;/h3&gt;&lt;p&gt;The GeoTIFF, shown in true colour.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Schreibt, was eine Mission liefert, als ein GeoTIFF, das seine Wellenlängen, Bandbreiten, schlechten Kanäle, Faktoren und Versätze nennt, damit jedes Programm es richtig liest. Gespeicherte Werte und Gitter bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Produkt&lt;/h3&gt;&lt;p&gt;Wählen Sie die Datei, oder schreiben Sie den Pfad des Produktordners.&lt;br&gt;EnMAP L2A: die …-METADATA.XML, die .zip oder der Ordner.&lt;br&gt;PRISMA L2D: die .he5.&lt;br&gt;EMIT L2A: die .nc; ihre Pixel werden auf das Kartengitter gelegt.&lt;br&gt;DESIS L2A: der Ordner oder seine …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Auch jedes Raster mit Wellenlängen lässt sich importieren.&lt;/p&gt;&lt;h3&gt;Auszulassende Pixel&lt;/h3&gt;&lt;p&gt;Nur EnMAP: Wolken, ihre Schatten, Dunst, Cirrus, Schnee, Wasser, Land oder fehlerhafte Pixel, wie die Qualitätsebenen des Produkts sie melden. Sie haben danach in keinem Kanal Daten.&lt;/p&gt;&lt;h3&gt;Importierte Szene&lt;/h3&gt;&lt;p&gt;Das GeoTIFF, in Echtfarben dargestellt.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>A METADATA.XML, .zip, .he5 or .nc, or a folder.</source>
+        <translation>Eine METADATA.XML, .zip, .he5 oder .nc, oder ein Ordner.</translation>
+    </message>
+    <message>
+        <source>A Python that you already have</source>
+        <translation>Ein Python, das Sie schon haben</translation>
+    </message>
+    <message>
+        <source>A class (classification)</source>
+        <translation>Eine Klasse (Klassifikation)</translation>
+    </message>
+    <message>
+        <source>A company's network often brings its own. Add it in QGIS under Settings › Options › Authentication › Manage Certificates, and try again; or use a folder of wheels.</source>
+        <translation>Das Netz einer Firma bringt oft ein eigenes mit. Fügen Sie es in QGIS unter Einstellungen › Optionen › Authentifizierung › Zertifikate verwalten hinzu, und versuchen Sie es erneut; oder verwenden Sie einen Ordner mit Wheels.</translation>
+    </message>
+    <message>
+        <source>A file can also be dropped here.</source>
+        <translation>Eine Datei lässt sich auch hierher ziehen.</translation>
+    </message>
+    <message>
+        <source>A file or folder of the environment cannot be written.</source>
+        <translation>Eine Datei oder ein Ordner der Umgebung lässt sich nicht schreiben.</translation>
+    </message>
+    <message>
+        <source>A fine-tuned model: the name of a stored model, or the path of an .onnx file.</source>
+        <translation>Ein feinabgestimmtes Modell: der Name eines gesammelten Modells, oder der Pfad einer .onnx-Datei.</translation>
+    </message>
+    <message>
+        <source>A library of Windows that a package needs is missing or too old.</source>
+        <translation>Eine Windows-Bibliothek, die ein Paket braucht, fehlt oder ist zu alt.</translation>
+    </message>
+    <message>
+        <source>A model fine-tuned for classification or regression: its name in the store, or the path of an .onnx file.</source>
+        <translation>Ein für Klassifikation oder Regression feinabgestimmtes Modell: sein Name in der Sammlung, oder der Pfad einer .onnx-Datei.</translation>
+    </message>
+    <message>
+        <source>A model fine-tuned for classification.</source>
+        <translation>Ein für Klassifikation feinabgestimmtes Modell.</translation>
+    </message>
+    <message>
+        <source>A model fine-tuned for regression.</source>
+        <translation>Ein für Regression feinabgestimmtes Modell.</translation>
+    </message>
+    <message>
+        <source>A package arrived damaged.</source>
+        <translation>Ein Paket ist beschädigt angekommen.</translation>
+    </message>
+    <message>
+        <source>A raster whose bands tell their wavelengths.</source>
+        <translation>Ein Raster, dessen Kanäle ihre Wellenlängen nennen.</translation>
+    </message>
+    <message>
+        <source>A small map (GeoTIFF) of what the model would say now, renewed while it is trained.</source>
+        <translation>Eine kleine Karte (GeoTIFF) dessen, was das Modell jetzt sagen würde; während des Trainings erneuert.</translation>
+    </message>
+    <message>
+        <source>A student: the name of a shipped or stored model, or the path of an .onnx file.</source>
+        <translation>Ein Student: der Name eines mitgelieferten oder gesammelten Modells, oder der Pfad einer .onnx-Datei.</translation>
+    </message>
+    <message>
+        <source>A system library that a package needs is missing or too old.</source>
+        <translation>Eine Systembibliothek, die ein Paket braucht, fehlt oder ist zu alt.</translation>
+    </message>
+    <message>
+        <source>A teacher (stored, a published .pt file, or a stand-in .safetensors) whose features the tokens follow while the encoder is trained.</source>
+        <translation>Ein Lehrer (gesammelt, eine veröffentlichte .pt-Datei, oder ein Ersatzlehrer als .safetensors), dessen Merkmalen die Tokens folgen, während der Encoder trainiert wird.</translation>
+    </message>
+    <message>
+        <source>A teacher: students are distilled from it. It does not run on scenes itself.</source>
+        <translation>Ein Lehrer: von ihm werden Studenten destilliert. Auf Szenen läuft er nicht selbst.</translation>
+    </message>
+    <message>
+        <source>Accuracy</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Add a model</source>
+        <translation>Modell hinzufügen</translation>
+    </message>
+    <message>
+        <source>Add noise</source>
+        <translation>Rauschen hinzufügen</translation>
+    </message>
+    <message>
+        <source>Add the wheel that fits this Python and this system, and try again.</source>
+        <translation>Legen Sie das Wheel dazu, das zu diesem Python und diesem System passt, und versuchen Sie es erneut.</translation>
+    </message>
+    <message>
+        <source>Adding pip</source>
+        <translation>pip wird hinzugefügt</translation>
+    </message>
+    <message>
+        <source>Adding {file}</source>
+        <translation>{file} wird hinzugefügt</translation>
+    </message>
+    <message>
+        <source>After the test, train the model in the file on all labels, those of the test included.</source>
+        <translation>Nach dem Test das Modell in der Datei auf allen Labeln trainieren, auch denen des Tests.</translation>
+    </message>
+    <message>
+        <source>Align to HLS</source>
+        <translation>An HLS angleichen</translation>
+    </message>
+    <message>
+        <source>Aligning</source>
+        <translation>Angleichen</translation>
+    </message>
+    <message>
+        <source>All models</source>
+        <translation>Alle Modelle</translation>
+    </message>
+    <message>
+        <source>Also installs PyTorch: some hundred MB, for a GPU some GB.</source>
+        <translation>Installiert auch PyTorch: einige hundert MB, für eine GPU einige GB.</translation>
+    </message>
+    <message>
+        <source>Also to fine-tune and distil, with &amp;PyTorch</source>
+        <translation>Auch zum Feinabstimmen und Destillieren, mit &amp;PyTorch</translation>
+    </message>
+    <message>
+        <source>An EnMAP L2A folder, zip or METADATA.XML, a PRISMA L2D .he5, an EMIT L2A .nc, a DESIS folder, or any raster with wavelengths.</source>
+        <translation>Ein EnMAP-L2A-Ordner, -Zip oder eine METADATA.XML, eine PRISMA-L2D-.he5, eine EMIT-L2A-.nc, ein DESIS-Ordner, oder jedes Raster mit Wellenlängen.</translation>
+    </message>
+    <message>
+        <source>An earlier model for classes whose probabilities at the labelled pixels are learnt too.</source>
+        <translation>Ein früheres Modell für Klassen, dessen Wahrscheinlichkeiten an den Pixeln mit Label mitgelernt werden.</translation>
+    </message>
+    <message>
+        <source>An empty field takes the choice back.</source>
+        <translation>Ein leeres Feld nimmt die Wahl zurück.</translation>
+    </message>
+    <message>
+        <source>Anomalies</source>
+        <translation>Anomalien</translation>
+    </message>
+    <message>
+        <source>Anomaly score</source>
+        <translation>Anomaliewert</translation>
+    </message>
+    <message>
+        <source>Areas of the classes</source>
+        <translation>Flächen der Klassen</translation>
+    </message>
+    <message>
+        <source>Ask for the error, the reconstruction, or both: neither is set.</source>
+        <translation>Verlangen Sie den Fehler, die Rekonstruktion oder beides: keines ist angegeben.</translation>
+    </message>
+    <message>
+        <source>Asking the earlier model</source>
+        <translation>Das frühere Modell wird befragt</translation>
+    </message>
+    <message>
+        <source>Assess</source>
+        <translation>Prüfen</translation>
+    </message>
+    <message>
+        <source>Assess accuracy</source>
+        <translation>Genauigkeit prüfen</translation>
+    </message>
+    <message>
+        <source>Augmentation: added noise, as a share of the noise of the scene.</source>
+        <translation>Augmentierung: zusätzliches Rauschen, als Anteil des Rauschens der Szene.</translation>
+    </message>
+    <message>
+        <source>Augmentation: chance that a tile loses some neighbouring bands, while the encoder is trained.</source>
+        <translation>Augmentierung: Wahrscheinlichkeit, dass eine Kachel einige benachbarte Kanäle verliert, während der Encoder trainiert wird.</translation>
+    </message>
+    <message>
+        <source>Augmentation: how much the brightness of spectra varies (standard deviation of its logarithm).</source>
+        <translation>Augmentierung: wie sehr die Helligkeit der Spektren schwankt (Standardabweichung ihres Logarithmus).</translation>
+    </message>
+    <message>
+        <source>Average accuracy</source>
+        <translation>Mittlere Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Averaging of weights</source>
+        <translation>Mittelung der Gewichte</translation>
+    </message>
+    <message>
+        <source>Band table (sensor or CSV file)</source>
+        <translation>Kanaltabelle (Sensor oder CSV-Datei)</translation>
+    </message>
+    <message>
+        <source>Band tables (*.csv);;Sensors and other files (*)</source>
+        <translation>Kanaltabellen (*.csv);;Sensoren und andere Dateien (*)</translation>
+    </message>
+    <message>
+        <source>Bands</source>
+        <translation>Kanäle</translation>
+    </message>
+    <message>
+        <source>Bands the student uses</source>
+        <translation>Kanäle, die der Student nutzt</translation>
+    </message>
+    <message>
+        <source>Believed instead of the file: enmap, enmap-202, or a CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).</source>
+        <translation>Gilt statt der Datei: enmap, enmap-202, oder eine CSV mit einer Zeile je Kanal (wavelength_nm, fwhm_nm, bbl, scale, offset).</translation>
+    </message>
+    <message>
+        <source>Believed instead of the file; 0.0001 where 10000 stands for a reflectance of 1.</source>
+        <translation>Gilt statt der Datei; 0,0001, wo 10000 für einen Reflexionsgrad von 1 steht.</translation>
+    </message>
+    <message>
+        <source>Believed instead of the file; may be 0 or negative.</source>
+        <translation>Gilt statt der Datei; darf 0 oder negativ sein.</translation>
+    </message>
+    <message>
+        <source>Beside classical models on the same labels</source>
+        <translation>Neben klassischen Modellen auf denselben Labeln</translation>
+    </message>
+    <message>
+        <source>Beware</source>
+        <translation>Achtung</translation>
+    </message>
+    <message>
+        <source>Bias</source>
+        <translation>Verzerrung</translation>
+    </message>
+    <message>
+        <source>Blocks of the last layers</source>
+        <translation>Blöcke der letzten Schichten</translation>
+    </message>
+    <message>
+        <source>Blocks that the tuning of the last blocks trains.</source>
+        <translation>Blöcke, die das Anpassen der letzten Blöcke trainiert.</translation>
+    </message>
+    <message>
+        <source>Budget (hours)</source>
+        <translation>Budget (Stunden)</translation>
+    </message>
+    <message>
+        <source>Buffer around test labels (pixels)</source>
+        <translation>Puffer um die Testlabel (Pixel)</translation>
+    </message>
+    <message>
+        <source>C&amp;heck</source>
+        <translation>Prü&amp;fen</translation>
+    </message>
+    <message>
+        <source>C&amp;omputes on</source>
+        <translation>Re&amp;chnet auf</translation>
+    </message>
+    <message>
+        <source>Calibration rasters (static)</source>
+        <translation>Kalibrierungsraster (static)</translation>
+    </message>
+    <message>
+        <source>Came on</source>
+        <translation>Gekommen am</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>Cancelled. No model was written.</source>
+        <translation>Abgebrochen. Es wurde kein Modell geschrieben.</translation>
+    </message>
+    <message>
+        <source>Cancelled. Nothing has changed.</source>
+        <translation>Abgebrochen. Nichts hat sich geändert.</translation>
+    </message>
+    <message>
+        <source>Cancelling…</source>
+        <translation>Wird abgebrochen…</translation>
+    </message>
+    <message>
+        <source>Card</source>
+        <translation>Steckbrief</translation>
+    </message>
+    <message>
+        <source>Chec&amp;k labels and split</source>
+        <translation>Label und Aufteilung p&amp;rüfen</translation>
+    </message>
+    <message>
+        <source>Check HyperKD's engine</source>
+        <translation>HyperKDs Engine prüfen</translation>
+    </message>
+    <message>
+        <source>Check Settings › Options › Network in QGIS, and try again.</source>
+        <translation>Prüfen Sie in QGIS Einstellungen › Optionen › Netzwerk, und versuchen Sie es erneut.</translation>
+    </message>
+    <message>
+        <source>Check imports each package and lets the engine read a model.</source>
+        <translation>Prüfen importiert jedes Paket und lässt die Engine ein Modell lesen.</translation>
+    </message>
+    <message>
+        <source>Check labels</source>
+        <translation>Label prüfen</translation>
+    </message>
+    <message>
+        <source>Check the network and Settings › Options › Network in QGIS, and try again: what was downloaded is kept. Without a network use a folder of wheels.</source>
+        <translation>Prüfen Sie das Netz und in QGIS Einstellungen › Optionen › Netzwerk, und versuchen Sie es erneut: was schon geladen ist, bleibt erhalten. Ohne Netz verwenden Sie einen Ordner mit Wheels.</translation>
+    </message>
+    <message>
+        <source>Check the network and an index of your company's (pip's configuration); on an unusual system use an interpreter that you already have.</source>
+        <translation>Prüfen Sie das Netz und einen Index Ihrer Firma (Einstellungen von pip); auf einem ungewöhnlichen System verwenden Sie einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>Check who may write there, and whether a virus scanner holds the file; or move the engine with the variable HYPERKD_ENGINES.</source>
+        <translation>Prüfen Sie, wer dort schreiben darf und ob ein Virenscanner die Datei festhält; oder verlegen Sie die Engine mit der Variablen HYPERKD_ENGINES.</translation>
+    </message>
+    <message>
+        <source>Check who may write there, or choose a place with the variable {name}.</source>
+        <translation>Prüfen Sie, wer dort schreiben darf, oder wählen Sie mit der Variablen {name} einen anderen Ort.</translation>
+    </message>
+    <message>
+        <source>Checking the packages</source>
+        <translation>Die Pakete werden geprüft</translation>
+    </message>
+    <message>
+        <source>Checking…</source>
+        <translation>Wird geprüft…</translation>
+    </message>
+    <message>
+        <source>Checkpoint</source>
+        <translation>Checkpoint</translation>
+    </message>
+    <message>
+        <source>Checkpoint (.safetensors)</source>
+        <translation>Checkpoint (.safetensors)</translation>
+    </message>
+    <message>
+        <source>Choose a layer with labels: polygons, lines or points.</source>
+        <translation>Wählen Sie einen Layer mit Labeln: Polygone, Linien oder Punkte.</translation>
+    </message>
+    <message>
+        <source>Choose an HTTP proxy under Settings › Options › Network, or a folder of wheels.</source>
+        <translation>Wählen Sie unter Einstellungen › Optionen › Netzwerk einen HTTP-Proxy, oder einen Ordner mit Wheels.</translation>
+    </message>
+    <message>
+        <source>Choose another one under Plugins › HyperKD › Engine…</source>
+        <translation>Wählen Sie einen anderen unter Erweiterungen › HyperKD › Engine…</translation>
+    </message>
+    <message>
+        <source>Choose at least one raster.</source>
+        <translation>Wählen Sie mindestens ein Raster.</translation>
+    </message>
+    <message>
+        <source>Choose the field that holds the labels.</source>
+        <translation>Wählen Sie das Feld, in dem die Label stehen.</translation>
+    </message>
+    <message>
+        <source>Choose the field that holds the labels. “{layer}” has {names}.</source>
+        <translation>Wählen Sie das Feld, in dem die Label stehen. „{layer}“ hat {names}.</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds the wheels.</source>
+        <translation>Wählen Sie den Ordner, in dem die Wheels liegen.</translation>
+    </message>
+    <message>
+        <source>Choose where to write the model.</source>
+        <translation>Wählen Sie, wohin das Modell geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>Choose where to write the student.</source>
+        <translation>Wählen Sie, wohin der Student geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>Choosing settings</source>
+        <translation>Einstellungen werden gewählt</translation>
+    </message>
+    <message>
+        <source>Chosen here; leave it empty and press Use it to take the choice back.</source>
+        <translation>Hier gewählt; leeren Sie das Feld und drücken Sie Verwenden, um die Wahl zurückzunehmen.</translation>
+    </message>
+    <message>
+        <source>Class</source>
+        <translation>Klasse</translation>
+    </message>
+    <message>
+        <source>Class map</source>
+        <translation>Klassenkarte</translation>
+    </message>
+    <message>
+        <source>Class rasters</source>
+        <translation>Klassenraster</translation>
+    </message>
+    <message>
+        <source>Class rasters in whose classes the labels were drawn at random, mostly the map itself: accuracies and areas of the whole map are estimated, with intervals.</source>
+        <translation>Klassenraster, in deren Klassen die Label zufällig gezogen wurden, meist die Karte selbst: Genauigkeiten und Flächen der ganzen Karte werden geschätzt, mit Intervallen.</translation>
+    </message>
+    <message>
+        <source>Classes</source>
+        <translation>Klassen</translation>
+    </message>
+    <message>
+        <source>Classes of the labels</source>
+        <translation>Klassen der Label</translation>
+    </message>
+    <message>
+        <source>Classes, one per line</source>
+        <translation>Klassen, eine je Zeile</translation>
+    </message>
+    <message>
+        <source>Classification</source>
+        <translation>Klassifikation</translation>
+    </message>
+    <message>
+        <source>Classifies a scene and estimates accuracies and areas of the whole map, with intervals, from labels that were drawn at random in the classes of such a map.</source>
+        <translation>Klassifiziert eine Szene und schätzt Genauigkeiten und Flächen der ganzen Karte, mit Intervallen, aus Labeln, die zufällig in den Klassen einer solchen Karte gezogen wurden.</translation>
+    </message>
+    <message>
+        <source>Classifies a scene with a fine-tuned model and measures the area of each class.</source>
+        <translation>Klassifiziert eine Szene mit einem feinabgestimmten Modell und misst die Fläche jeder Klasse.</translation>
+    </message>
+    <message>
+        <source>Classify scene</source>
+        <translation>Szene klassifizieren</translation>
+    </message>
+    <message>
+        <source>Classify…</source>
+        <translation>Klassifizieren…</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
+    </message>
+    <message>
+        <source>Cluster map</source>
+        <translation>Clusterkarte</translation>
+    </message>
+    <message>
+        <source>Cluster scene</source>
+        <translation>Szene clustern</translation>
+    </message>
+    <message>
+        <source>Clusters</source>
+        <translation>Cluster</translation>
+    </message>
+    <message>
+        <source>Cluster…</source>
+        <translation>Clustern…</translation>
+    </message>
+    <message>
+        <source>Colour</source>
+        <translation>Farbe</translation>
+    </message>
+    <message>
+        <source>Colours of classes (value=#rrggbb; …)</source>
+        <translation>Farben der Klassen (Wert=#rrggbb; …)</translation>
+    </message>
+    <message>
+        <source>Colours of classes as value=#rrggbb. Default: those of the labels, or distinct ones.</source>
+        <translation>Farben der Klassen als Wert=#rrggbb. Vorgabe: die der Label, oder gut unterscheidbare.</translation>
+    </message>
+    <message>
+        <source>Compare with &amp;classical models on the same labels</source>
+        <translation>Mit &amp;klassischen Modellen auf denselben Labeln vergleichen</translation>
+    </message>
+    <message>
+        <source>Compare with classical models</source>
+        <translation>Mit klassischen Modellen vergleichen</translation>
+    </message>
+    <message>
+        <source>Compares a model's map with labels: accuracies with intervals, and what errs.</source>
+        <translation>Vergleicht die Karte eines Modells mit Labeln: Genauigkeiten mit Intervallen, und was sich irrt.</translation>
+    </message>
+    <message>
+        <source>Components</source>
+        <translation>Komponenten</translation>
+    </message>
+    <message>
+        <source>Computes on</source>
+        <translation>Rechnet auf</translation>
+    </message>
+    <message>
+        <source>Copied to the clipboard:</source>
+        <translation>In die Zwischenablage kopiert:</translation>
+    </message>
+    <message>
+        <source>Copies a text for a bug report, without passwords and names of folders of yours.</source>
+        <translation>Kopiert einen Text für einen Fehlerbericht, ohne Passwörter und ohne Namen Ihrer Ordner.</translation>
+    </message>
+    <message>
+        <source>Copies the model's file.</source>
+        <translation>Kopiert die Datei des Modells.</translation>
+    </message>
+    <message>
+        <source>Copy &amp;diagnostics</source>
+        <translation>&amp;Diagnose kopieren</translation>
+    </message>
+    <message>
+        <source>Copy {file}</source>
+        <translation>{file} kopieren</translation>
+    </message>
+    <message>
+        <source>Copying {file}…</source>
+        <translation>{file} wird kopiert…</translation>
+    </message>
+    <message>
+        <source>Counting the strata</source>
+        <translation>Die Schichten werden gezählt</translation>
+    </message>
+    <message>
+        <source>Created</source>
+        <translation>Erstellt</translation>
+    </message>
+    <message>
+        <source>Curves of the training</source>
+        <translation>Kurven des Trainings</translation>
+    </message>
+    <message>
+        <source>Decay of averaged weights, for instance 0.999; 0: no averaging.</source>
+        <translation>Abklingen gemittelter Gewichte, zum Beispiel 0,999; 0: keine Mittelung.</translation>
+    </message>
+    <message>
+        <source>Deletes the model from the store.</source>
+        <translation>Löscht das Modell aus der Sammlung.</translation>
+    </message>
+    <message>
+        <source>Depths of the teacher (shares; …)</source>
+        <translation>Tiefen des Lehrers (Anteile; …)</translation>
+    </message>
+    <message>
+        <source>Depths whose features are compared, as shares of the blocks.</source>
+        <translation>Tiefen, deren Merkmale verglichen werden, als Anteile der Blöcke.</translation>
+    </message>
+    <message>
+        <source>Describes each pixel with its surroundings by a few learned numbers.</source>
+        <translation>Beschreibt jedes Pixel mit seiner Umgebung durch wenige gelernte Zahlen.</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>Gerät</translation>
+    </message>
+    <message>
+        <source>Distil student</source>
+        <translation>Studenten destillieren</translation>
+    </message>
+    <message>
+        <source>Distilling {student}</source>
+        <translation>Destillation von {student}</translation>
+    </message>
+    <message>
+        <source>Done.</source>
+        <translation>Fertig.</translation>
+    </message>
+    <message>
+        <source>Downloads the published file and checks it.</source>
+        <translation>Lädt die veröffentlichte Datei und prüft sie.</translation>
+    </message>
+    <message>
+        <source>Drawing the split</source>
+        <translation>Die Aufteilung wird gezeichnet</translation>
+    </message>
+    <message>
+        <source>Drop bands</source>
+        <translation>Kanäle weglassen</translation>
+    </message>
+    <message>
+        <source>E&amp;xpert settings</source>
+        <translation>E&amp;xperten-Einstellungen</translation>
+    </message>
+    <message>
+        <source>Earlier model to learn from</source>
+        <translation>Früheres Modell, von dem gelernt wird</translation>
+    </message>
+    <message>
+        <source>Embed scene</source>
+        <translation>Szene einbetten</translation>
+    </message>
+    <message>
+        <source>Embedding</source>
+        <translation>Einbettung</translation>
+    </message>
+    <message>
+        <source>Embed…</source>
+        <translation>Einbetten…</translation>
+    </message>
+    <message>
+        <source>End after this many validations without improvement, with the best student; 0: never.</source>
+        <translation>Ende nach so vielen Validierungen ohne Verbesserung, mit dem besten Studenten; 0: nie.</translation>
+    </message>
+    <message>
+        <source>End after validations without progress</source>
+        <translation>Ende nach Validierungen ohne Fortschritt</translation>
+    </message>
+    <message>
+        <source>End the training without a model? “Stop and keep the best” keeps one.</source>
+        <translation>Das Training ohne Modell beenden? „Beenden, bestes behalten“ behält eines.</translation>
+    </message>
+    <message>
+        <source>End this run's training after so many hours, with the best student so far; --resume goes on, for as many hours again.</source>
+        <translation>Beendet das Training dieses Laufs nach so vielen Stunden, mit dem bisher besten Studenten; ein fortgesetzter Lauf (resume) geht noch einmal so viele Stunden weiter.</translation>
+    </message>
+    <message>
+        <source>Ends the training now, with the best model so far.</source>
+        <translation>Beendet das Training jetzt, mit dem bisher besten Modell.</translation>
+    </message>
+    <message>
+        <source>Ends the training now, without a model.</source>
+        <translation>Beendet das Training jetzt, ohne Modell.</translation>
+    </message>
+    <message>
+        <source>Engine…</source>
+        <translation>Engine…</translation>
+    </message>
+    <message>
+        <source>Enter them under Settings › Options › Network in QGIS, and try again.</source>
+        <translation>Geben Sie sie in QGIS unter Einstellungen › Optionen › Netzwerk ein, und versuchen Sie es erneut.</translation>
+    </message>
+    <message>
+        <source>Error</source>
+        <translation>Fehler</translation>
+    </message>
+    <message>
+        <source>Error at the threshold</source>
+        <translation>Fehler an der Schwelle</translation>
+    </message>
+    <message>
+        <source>Export checkpoint</source>
+        <translation>Checkpoint exportieren</translation>
+    </message>
+    <message>
+        <source>Exporting to ONNX</source>
+        <translation>Export nach ONNX</translation>
+    </message>
+    <message>
+        <source>F&amp;ield</source>
+        <translation>&amp;Feld</translation>
+    </message>
+    <message>
+        <source>Features</source>
+        <translation>Objekte</translation>
+    </message>
+    <message>
+        <source>Fetched from</source>
+        <translation>Geholt von</translation>
+    </message>
+    <message>
+        <source>Fetching the packages</source>
+        <translation>Die Pakete werden geholt</translation>
+    </message>
+    <message>
+        <source>Fetching {name}</source>
+        <translation>{name} wird geholt</translation>
+    </message>
+    <message>
+        <source>Fi&amp;elds</source>
+        <translation>F&amp;elder</translation>
+    </message>
+    <message>
+        <source>Field of the labels</source>
+        <translation>Feld der Label</translation>
+    </message>
+    <message>
+        <source>Figures</source>
+        <translation>Kennzahlen</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>Datei</translation>
+    </message>
+    <message>
+        <source>Find anomalies</source>
+        <translation>Anomalien finden</translation>
+    </message>
+    <message>
+        <source>Find anomalies…</source>
+        <translation>Anomalien finden…</translation>
+    </message>
+    <message>
+        <source>Find similar places</source>
+        <translation>Ähnliche Stellen finden</translation>
+    </message>
+    <message>
+        <source>Finding the clusters</source>
+        <translation>Die Cluster werden gesucht</translation>
+    </message>
+    <message>
+        <source>Fine-tune model</source>
+        <translation>Modell feinabstimmen</translation>
+    </message>
+    <message>
+        <source>Fine-tunes the shipped student on labels, tests it on those that were held out, and maps the scene with it.</source>
+        <translation>Stimmt den mitgelieferten Studenten auf Label fein ab, testet ihn an zurückgehaltenen und kartiert damit die Szene.</translation>
+    </message>
+    <message>
+        <source>Fine-tuning and distillation (PyTorch)</source>
+        <translation>Feinabstimmung und Destillation (PyTorch)</translation>
+    </message>
+    <message>
+        <source>Fine-tuning {model}</source>
+        <translation>Feinabstimmung von {model}</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>Folder for the accuracy report (report.html) and its figures (report.json).</source>
+        <translation>Ordner für den Genauigkeitsbericht (report.html) und seine Kennzahlen (report.json).</translation>
+    </message>
+    <message>
+        <source>Folder for the report (report.html) and its figures (report.json).</source>
+        <translation>Ordner für den Bericht (report.html) und seine Kennzahlen (report.json).</translation>
+    </message>
+    <message>
+        <source>Folder of the caches</source>
+        <translation>Ordner der Zwischenspeicher</translation>
+    </message>
+    <message>
+        <source>Folder of the caches, which may be deleted at any time. Default: beside the output.</source>
+        <translation>Ordner der Zwischenspeicher, die jederzeit gelöscht werden dürfen. Vorgabe: neben der Ausgabe.</translation>
+    </message>
+    <message>
+        <source>Folder of wheels</source>
+        <translation>Ordner mit Wheels</translation>
+    </message>
+    <message>
+        <source>Folds instead of one test part</source>
+        <translation>Kreuzvalidierung statt eines Testteils</translation>
+    </message>
+    <message>
+        <source>Folds of a cross-validation</source>
+        <translation>Teile einer Kreuzvalidierung</translation>
+    </message>
+    <message>
+        <source>Found in the development checkout.</source>
+        <translation>In der Entwicklungskopie gefunden.</translation>
+    </message>
+    <message>
+        <source>Frames that the teacher is shown</source>
+        <translation>Bilder, die der Lehrer gezeigt bekommt</translation>
+    </message>
+    <message>
+        <source>Frames that the teacher is shown: a single one, or the same one three times.</source>
+        <translation>Bilder, die der Lehrer gezeigt bekommt: ein einzelnes, oder dasselbe dreimal.</translation>
+    </message>
+    <message>
+        <source>Free some space, or move the engine with the variable HYPERKD_ENGINES.</source>
+        <translation>Schaffen Sie Platz, oder verlegen Sie die Engine mit der Variablen HYPERKD_ENGINES.</translation>
+    </message>
+    <message>
+        <source>Free some space, or move the engine with the variable {name}.</source>
+        <translation>Schaffen Sie Platz, oder verlegen Sie die Engine mit der Variablen {name}.</translation>
+    </message>
+    <message>
+        <source>From all bands in its range, by a Gaussian response, or the nearest.</source>
+        <translation>Aus allen Kanälen im Bereich, mit gaußförmiger Empfindlichkeit, oder der nächste Kanal.</translation>
+    </message>
+    <message>
+        <source>From which likeness on a pixel counts; 1 is the same.</source>
+        <translation>Von welcher Ähnlichkeit an ein Pixel zählt; 1 ist gleich.</translation>
+    </message>
+    <message>
+        <source>Give labels: a layer of polygons, lines or points, or a class raster.</source>
+        <translation>Geben Sie Label an: einen Layer aus Polygonen, Linien oder Punkten, oder ein Klassenraster.</translation>
+    </message>
+    <message>
+        <source>Go on with an interrupted run</source>
+        <translation>Unterbrochenen Lauf fortsetzen</translation>
+    </message>
+    <message>
+        <source>Go on with an interrupted training</source>
+        <translation>Unterbrochenes Training fortsetzen</translation>
+    </message>
+    <message>
+        <source>Go on with an interrupted training of the same output.</source>
+        <translation>Ein unterbrochenes Training derselben Ausgabe fortsetzen.</translation>
+    </message>
+    <message>
+        <source>Go on with what an earlier run of the same job finished, and leave what this one finishes for a later one.</source>
+        <translation>Fortsetzen, was ein früherer Lauf desselben Auftrags fertig hat, und einem späteren lassen, was dieser fertig bekommt.</translation>
+    </message>
+    <message>
+        <source>Good bands</source>
+        <translation>Gute Kanäle</translation>
+    </message>
+    <message>
+        <source>Groups pixels that a student finds alike; no labels are needed.</source>
+        <translation>Gruppiert Pixel, die ein Student ähnlich findet; Label sind nicht nötig.</translation>
+    </message>
+    <message>
+        <source>Groups the pixels of a scene by a student's embedding, removes specks, and draws the groups as polygons: a first map without labels, and a start for drawing some.</source>
+        <translation>Gruppiert die Pixel einer Szene nach der Einbettung eines Studenten, entfernt kleine Flecken und zeichnet die Gruppen als Polygone: eine erste Karte ohne Label, und ein Anfang, um welche zu zeichnen.</translation>
+    </message>
+    <message>
+        <source>HLS bands</source>
+        <translation>HLS-Kanäle</translation>
+    </message>
+    <message>
+        <source>HTML files (*.html)</source>
+        <translation>HTML-Dateien (*.html)</translation>
+    </message>
+    <message>
+        <source>Held out for the test</source>
+        <translation>Für den Test zurückgehalten</translation>
+    </message>
+    <message>
+        <source>How</source>
+        <translation>Wie</translation>
+    </message>
+    <message>
+        <source>How a band is made</source>
+        <translation>Wie ein Kanal entsteht</translation>
+    </message>
+    <message>
+        <source>How a band is made: the mean of the bands in its range, a Gaussian response, or the nearest band.</source>
+        <translation>Wie ein Kanal entsteht: das Mittel der Kanäle im Bereich, eine gaußförmige Empfindlichkeit, oder der nächste Kanal.</translation>
+    </message>
+    <message>
+        <source>How far inside a polygon a pixel's centre must lie, in pixels; from 0.71 on only pixels that lie wholly inside count.</source>
+        <translation>Wie weit innerhalb eines Polygons die Mitte eines Pixels liegen muss, in Pixeln; ab 0,71 zählen nur Pixel, die ganz innerhalb liegen.</translation>
+    </message>
+    <message>
+        <source>How features are compared</source>
+        <translation>Wie Merkmale verglichen werden</translation>
+    </message>
+    <message>
+        <source>How features are compared: cosine, smooth L1, L1 of unit vectors, divergence of their softmax, or the relations of attention's values.</source>
+        <translation>Wie Merkmale verglichen werden: Kosinus, geglättetes L1, L1 von Einheitsvektoren, Divergenz ihres Softmax, oder die Beziehungen der Werte der Aufmerksamkeit.</translation>
+    </message>
+    <message>
+        <source>How long it trains.</source>
+        <translation>Wie lange trainiert wird.</translation>
+    </message>
+    <message>
+        <source>How many groups.</source>
+        <translation>Wie viele Gruppen.</translation>
+    </message>
+    <message>
+        <source>How many tiles of each raster are looked at, evenly spread.</source>
+        <translation>Wie viele Kacheln jedes Rasters betrachtet werden, gleichmäßig verteilt.</translation>
+    </message>
+    <message>
+        <source>How much structural similarity counts: its gradient beside that of the squared error.</source>
+        <translation>Wie viel die strukturelle Ähnlichkeit zählt: ihr Gradient neben dem des quadratischen Fehlers.</translation>
+    </message>
+    <message>
+        <source>How much the divergence of spectra counts, likewise.</source>
+        <translation>Wie viel die Divergenz der Spektren zählt, ebenso.</translation>
+    </message>
+    <message>
+        <source>How much the first difference of spectra counts, likewise.</source>
+        <translation>Wie viel die erste Differenz der Spektren zählt, ebenso.</translation>
+    </message>
+    <message>
+        <source>How much the spectral angle counts, likewise.</source>
+        <translation>Wie viel der spektrale Winkel zählt, ebenso.</translation>
+    </message>
+    <message>
+        <source>How much the teacher's features count, likewise.</source>
+        <translation>Wie viel die Merkmale des Lehrers zählen, ebenso.</translation>
+    </message>
+    <message>
+        <source>How often the scenes are seen. Default: as often as the preset's number of steps (tiny 2000) asks for.</source>
+        <translation>Wie oft die Szenen gesehen werden. Vorgabe: so oft, wie die Zahl der Schritte der Größe verlangt (tiny 2000).</translation>
+    </message>
+    <message>
+        <source>How probabilities are stored: bytes in steps of 0.004, or as they are.</source>
+        <translation>Wie Wahrscheinlichkeiten gespeichert werden: Bytes in Schritten von 0,004, oder wie sie sind.</translation>
+    </message>
+    <message>
+        <source>How rare classes count: as often as they occur (none), by the root of that (sqrt), all classes alike (balanced), or what folds of the training labels say (auto).</source>
+        <translation>Wie seltene Klassen zählen: so oft, wie sie vorkommen (none), nach der Wurzel daraus (sqrt), alle Klassen gleich (balanced), oder was Teile der Trainingslabel ergeben (auto).</translation>
+    </message>
+    <message>
+        <source>How the teacher's bands are made</source>
+        <translation>Wie die Kanäle des Lehrers entstehen</translation>
+    </message>
+    <message>
+        <source>How the teacher's six bands are made: the mean of the bands in each range, a Gaussian response, or the nearest band.</source>
+        <translation>Wie die sechs Kanäle des Lehrers entstehen: das Mittel der Kanäle in jedem Bereich, eine gaußförmige Empfindlichkeit, oder der nächste Kanal.</translation>
+    </message>
+    <message>
+        <source>How the values are stored; float16 has 3 digits and takes half the space.</source>
+        <translation>Wie die Werte gespeichert werden; float16 hat 3 Stellen und braucht halb so viel Platz.</translation>
+    </message>
+    <message>
+        <source>How: dynamic makes the weights int8 and looks at each batch for the range of what they are multiplied with; static takes these ranges from the calibration rasters; float16 is for GPUs.</source>
+        <translation>Wie: dynamic macht die Gewichte zu int8 und sieht in jedem Stapel nach, in welchem Bereich liegt, womit sie multipliziert werden; static nimmt diese Bereiche aus den Kalibrierungsrastern; float16 ist für GPUs.</translation>
+    </message>
+    <message>
+        <source>HyperKD</source>
+        <translation>HyperKD</translation>
+    </message>
+    <message>
+        <source>HyperKD computes in a process of its own, with packages of its own, so that it can neither slow QGIS down nor take it along. Nothing is installed until you ask for it.</source>
+        <translation>HyperKD rechnet in einem eigenen Prozess mit eigenen Paketen und kann QGIS so weder bremsen noch mitreißen. Installiert wird nichts, bevor Sie es verlangen.</translation>
+    </message>
+    <message>
+        <source>HyperKD engine</source>
+        <translation>HyperKD-Engine</translation>
+    </message>
+    <message>
+        <source>HyperKD engine {version}</source>
+        <translation>HyperKD-Engine {version}</translation>
+    </message>
+    <message>
+        <source>HyperKD has no engine yet. Set it up under Plugins › HyperKD › Engine… or with the algorithm hyperkd:setupengine; or name a Python that has the engine's packages in the environment variable HYPERKD_ENGINE_PYTHON.</source>
+        <translation>HyperKD hat noch keine Engine. Richten Sie sie unter Erweiterungen › HyperKD › Engine… ein oder mit dem Algorithmus hyperkd:setupengine; oder nennen Sie in der Umgebungsvariablen HYPERKD_ENGINE_PYTHON ein Python, das die Pakete der Engine hat.</translation>
+    </message>
+    <message>
+        <source>HyperKD models</source>
+        <translation>HyperKD-Modelle</translation>
+    </message>
+    <message>
+        <source>HyperKD's engine is set up.</source>
+        <translation>HyperKDs Engine ist eingerichtet.</translation>
+    </message>
+    <message>
+        <source>HyperKD's engine was set up for Python {old}, but QGIS now has Python {new}. Set it up again under Plugins › HyperKD › Engine… or with the algorithm hyperkd:setupengine.</source>
+        <translation>HyperKDs Engine wurde für Python {old} eingerichtet, aber QGIS hat jetzt Python {new}. Richten Sie sie unter Erweiterungen › HyperKD › Engine… neu ein oder mit dem Algorithmus hyperkd:setupengine.</translation>
+    </message>
+    <message>
+        <source>HyperKD's engine was set up to run models only; this needs PyTorch too. Set it up again under Plugins › HyperKD › Engine… with fine-tuning ticked, or with the algorithm hyperkd:setupengine and TRAINING.</source>
+        <translation>HyperKDs Engine wurde nur zum Anwenden von Modellen eingerichtet; dies braucht auch PyTorch. Richten Sie sie unter Erweiterungen › HyperKD › Engine… neu ein, mit Feinabstimmung angekreuzt, oder mit dem Algorithmus hyperkd:setupengine und TRAINING.</translation>
+    </message>
+    <message>
+        <source>HyperKD's own environment</source>
+        <translation>HyperKDs eigene Umgebung</translation>
+    </message>
+    <message>
+        <source>HyperKD's own environment is used.</source>
+        <translation>HyperKDs eigene Umgebung wird verwendet.</translation>
+    </message>
+    <message>
+        <source>HyperKD: distil a student</source>
+        <translation>HyperKD: einen Studenten destillieren</translation>
+    </message>
+    <message>
+        <source>HyperKD: fine-tune a model</source>
+        <translation>HyperKD: ein Modell feinabstimmen</translation>
+    </message>
+    <message>
+        <source>HyperKD: fine-tuning</source>
+        <translation>HyperKD: Feinabstimmung</translation>
+    </message>
+    <message>
+        <source>HyperKD: hyperspectral students</source>
+        <translation>HyperKD: hyperspektrale Studenten</translation>
+    </message>
+    <message>
+        <source>Hyperspectral raster</source>
+        <translation>Hyperspektrales Raster</translation>
+    </message>
+    <message>
+        <source>Hyperspectral rasters</source>
+        <translation>Hyperspektrale Raster</translation>
+    </message>
+    <message>
+        <source>Hyperspectral rasters on which the smaller model is compared with its original.</source>
+        <translation>Hyperspektrale Raster, auf denen das kleinere Modell mit seinem Original verglichen wird.</translation>
+    </message>
+    <message>
+        <source>Import product</source>
+        <translation>Produkt importieren</translation>
+    </message>
+    <message>
+        <source>Imported scene</source>
+        <translation>Importierte Szene</translation>
+    </message>
+    <message>
+        <source>Importing</source>
+        <translation>Import</translation>
+    </message>
+    <message>
+        <source>Importing it ended the interpreter (signal or code {code}): {said}</source>
+        <translation>Der Import hat den Interpreter beendet (Signal oder Code {code}): {said}</translation>
+    </message>
+    <message>
+        <source>Importing it ended the interpreter: {said}</source>
+        <translation>Der Import hat den Interpreter beendet: {said}</translation>
+    </message>
+    <message>
+        <source>Importing it took too long.</source>
+        <translation>Der Import hat zu lange gedauert.</translation>
+    </message>
+    <message>
+        <source>Imports each package and lets the engine read a model.</source>
+        <translation>Importiert jedes Paket und lässt die Engine ein Modell lesen.</translation>
+    </message>
+    <message>
+        <source>Imports what a mission has delivered, reports what a student gets from it, and makes the six bands that the teacher Prithvi sees.</source>
+        <translation>Importiert, was eine Mission geliefert hat, berichtet, was ein Student davon hat, und macht die sechs Kanäle, die der Lehrer Prithvi sieht.</translation>
+    </message>
+    <message>
+        <source>In brackets: the interval that holds the value with a confidence of 95 %.</source>
+        <translation>In Klammern: das Intervall, das den Wert mit einer Konfidenz von 95 % enthält.</translation>
+    </message>
+    <message>
+        <source>In the end, train on all labels</source>
+        <translation>Zum Schluss auf allen Labeln trainieren</translation>
+    </message>
+    <message>
+        <source>Input</source>
+        <translation>Eingabe</translation>
+    </message>
+    <message>
+        <source>Inspect raster</source>
+        <translation>Raster untersuchen</translation>
+    </message>
+    <message>
+        <source>Inspection report</source>
+        <translation>Untersuchungsbericht</translation>
+    </message>
+    <message>
+        <source>Inspect…</source>
+        <translation>Untersuchen…</translation>
+    </message>
+    <message>
+        <source>Install Microsoft's Visual C++ Redistributable (x64, 2015 to 2022), restart Windows, and try again.</source>
+        <translation>Installieren Sie Microsofts Visual C++ Redistributable (x64, 2015 bis 2022), starten Sie Windows neu, und versuchen Sie es erneut.</translation>
+    </message>
+    <message>
+        <source>Install the plugin again, so that the plugin and its engine are of one version.</source>
+        <translation>Installieren Sie das Plugin neu, damit Plugin und Engine zur selben Version gehören.</translation>
+    </message>
+    <message>
+        <source>Installing the packages</source>
+        <translation>Die Pakete werden installiert</translation>
+    </message>
+    <message>
+        <source>Installs the packages that HyperKD's engine needs, apart from QGIS's own.</source>
+        <translation>Installiert die Pakete, die HyperKDs Engine braucht, getrennt von denen von QGIS.</translation>
+    </message>
+    <message>
+        <source>Interpreter of the engine</source>
+        <translation>Interpreter der Engine</translation>
+    </message>
+    <message>
+        <source>Interrupted: the engine ended without a word, as when a machine is switched off.</source>
+        <translation>Unterbrochen: die Engine endete ohne ein Wort, wie wenn eine Maschine ausgeschaltet wird.</translation>
+    </message>
+    <message>
+        <source>Is the file still what came?</source>
+        <translation>Ist die Datei noch, was gekommen ist?</translation>
+    </message>
+    <message>
+        <source>Kappa</source>
+        <translation>Kappa</translation>
+    </message>
+    <message>
+        <source>Label smoothing</source>
+        <translation>Glättung der Label</translation>
+    </message>
+    <message>
+        <source>Labelled pixels</source>
+        <translation>Pixel mit Label</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>Label</translation>
+    </message>
+    <message>
+        <source>Labels as rasters, instead of features or besides them.</source>
+        <translation>Label als Raster, statt der Objekte oder zusätzlich.</translation>
+    </message>
+    <message>
+        <source>Labels of the rasters: polygon, line or point layers, or class rasters. With them the loss is one of accuracy, without them one of agreement with the original.</source>
+        <translation>Label der Raster: Layer aus Polygonen, Linien oder Punkten, oder Klassenraster. Mit ihnen ist der Verlust einer an Genauigkeit, ohne sie einer an Übereinstimmung mit dem Original.</translation>
+    </message>
+    <message>
+        <source>Labels to model, report and class map</source>
+        <translation>Von Labeln zu Modell, Bericht und Klassenkarte</translation>
+    </message>
+    <message>
+        <source>Labels: polygon, line or point layers (file.gpkg|layername=x names one of several), or class rasters. Each is tried on every raster.</source>
+        <translation>Label: Layer aus Polygonen, Linien oder Punkten (datei.gpkg|layername=x nennt einen von mehreren), oder Klassenraster. Jeder wird auf jedem Raster versucht.</translation>
+    </message>
+    <message>
+        <source>Largest accepted loss (percent points)</source>
+        <translation>Größter erlaubter Verlust (Prozentpunkte)</translation>
+    </message>
+    <message>
+        <source>Largest accepted loss in percent points: of overall accuracy or R2 with labels; else of pixels that change their class, or of variance missed.</source>
+        <translation>Größter erlaubter Verlust in Prozentpunkten: an Gesamtgenauigkeit oder R2 mit Labeln; sonst an Pixeln, die ihre Klasse wechseln, oder an verfehlter Varianz.</translation>
+    </message>
+    <message>
+        <source>Largest learning rate. Default: the preset's.</source>
+        <translation>Größte Lernrate. Vorgabe: die der Größe.</translation>
+    </message>
+    <message>
+        <source>Largest learning rate. Default: what suits the kind of training.</source>
+        <translation>Größte Lernrate. Vorgabe: was zur Art des Trainings passt.</translation>
+    </message>
+    <message>
+        <source>Layout of the files</source>
+        <translation>Aufbau der Dateien</translation>
+    </message>
+    <message>
+        <source>Learning rate</source>
+        <translation>Lernrate</translation>
+    </message>
+    <message>
+        <source>Learning what is ordinary</source>
+        <translation>Es wird gelernt, was üblich ist</translation>
+    </message>
+    <message>
+        <source>Least likeness</source>
+        <translation>Kleinste Ähnlichkeit</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>Lizenz</translation>
+    </message>
+    <message>
+        <source>Licence of the student (SPDX)</source>
+        <translation>Lizenz des Studenten (SPDX)</translation>
+    </message>
+    <message>
+        <source>Likeness</source>
+        <translation>Ähnlichkeit</translation>
+    </message>
+    <message>
+        <source>Log of the set-up</source>
+        <translation>Protokoll der Einrichtung</translation>
+    </message>
+    <message>
+        <source>Log of the training</source>
+        <translation>Protokoll des Trainings</translation>
+    </message>
+    <message>
+        <source>Looking at the places</source>
+        <translation>Die Stellen werden betrachtet</translation>
+    </message>
+    <message>
+        <source>Looking at the scene</source>
+        <translation>Die Szene wird betrachtet</translation>
+    </message>
+    <message>
+        <source>Looking for QGIS's Python</source>
+        <translation>Das Python von QGIS wird gesucht</translation>
+    </message>
+    <message>
+        <source>Loss</source>
+        <translation>Verlust</translation>
+    </message>
+    <message>
+        <source>Macro F1</source>
+        <translation>Makro-F1</translation>
+    </message>
+    <message>
+        <source>Macro IoU</source>
+        <translation>Makro-IoU</translation>
+    </message>
+    <message>
+        <source>Made from</source>
+        <translation>Entstanden aus</translation>
+    </message>
+    <message>
+        <source>Makes a model for your classes or quantities from a few labels, and tests it.</source>
+        <translation>Macht aus wenigen Labeln ein Modell für Ihre Klassen oder Größen und testet es.</translation>
+    </message>
+    <message>
+        <source>Makes a model smaller and faster (int8, float16), unless it loses too much.</source>
+        <translation>Macht ein Modell kleiner und schneller (int8, float16), wenn es nicht zu viel verliert.</translation>
+    </message>
+    <message>
+        <source>Makes the six HLS bands that Prithvi sees from a hyperspectral raster.</source>
+        <translation>Macht aus einem hyperspektralen Raster die sechs HLS-Kanäle, die Prithvi sieht.</translation>
+    </message>
+    <message>
+        <source>Making the environment</source>
+        <translation>Die Umgebung wird angelegt</translation>
+    </message>
+    <message>
+        <source>Map of values</source>
+        <translation>Wertekarte</translation>
+    </message>
+    <message>
+        <source>Map values (regression)</source>
+        <translation>Werte kartieren (Regression)</translation>
+    </message>
+    <message>
+        <source>Mapping {scene}</source>
+        <translation>{scene} wird kartiert</translation>
+    </message>
+    <message>
+        <source>Maps how badly a student predicts each place, and marks the anomalies.</source>
+        <translation>Kartiert, wie schlecht ein Student jede Stelle vorhersagt, und markiert die Anomalien.</translation>
+    </message>
+    <message>
+        <source>Maps how like a scene is to marked places, and cuts out what is alike enough.</source>
+        <translation>Kartiert, wie ähnlich eine Szene markierten Stellen ist, und schneidet aus, was ähnlich genug ist.</translation>
+    </message>
+    <message>
+        <source>Maps how like each pixel is to points or polygons of what you look for.</source>
+        <translation>Kartiert, wie ähnlich jedes Pixel Punkten oder Polygonen dessen ist, was Sie suchen.</translation>
+    </message>
+    <message>
+        <source>Maps the classes that a model was fine-tuned on, with probabilities.</source>
+        <translation>Kartiert die Klassen, auf die ein Modell feinabgestimmt wurde, mit Wahrscheinlichkeiten.</translation>
+    </message>
+    <message>
+        <source>Maps the numbers that a model was fine-tuned on, for instance cover shares.</source>
+        <translation>Kartiert die Zahlen, auf die ein Modell feinabgestimmt wurde, etwa Bedeckungsanteile.</translation>
+    </message>
+    <message>
+        <source>Maps what a model was fine-tuned to estimate, and describes its first quantity.</source>
+        <translation>Kartiert, was ein Modell zu schätzen gelernt hat, und beschreibt seine erste Größe.</translation>
+    </message>
+    <message>
+        <source>Margin inside polygons (pixels)</source>
+        <translation>Abstand vom Polygonrand nach innen (Pixel)</translation>
+    </message>
+    <message>
+        <source>Marked pixels</source>
+        <translation>Markierte Pixel</translation>
+    </message>
+    <message>
+        <source>Marked places to places like them</source>
+        <translation>Von markierten Stellen zu ähnlichen</translation>
+    </message>
+    <message>
+        <source>Marks pixels that a student cannot explain from their surroundings.</source>
+        <translation>Markiert Pixel, die ein Student nicht aus ihrer Umgebung erklären kann.</translation>
+    </message>
+    <message>
+        <source>Masking labels</source>
+        <translation>Label werden maskiert</translation>
+    </message>
+    <message>
+        <source>Maximum</source>
+        <translation>Maximum</translation>
+    </message>
+    <message>
+        <source>Mean</source>
+        <translation>Mittel</translation>
+    </message>
+    <message>
+        <source>Mean absolute error</source>
+        <translation>Mittlerer absoluter Fehler</translation>
+    </message>
+    <message>
+        <source>Measuring the scenes</source>
+        <translation>Die Szenen werden vermessen</translation>
+    </message>
+    <message>
+        <source>Median error</source>
+        <translation>Median des Fehlers</translation>
+    </message>
+    <message>
+        <source>Megabytes of memory that the job may take. Default: a quarter of the machine's, at most 2000.</source>
+        <translation>Megabyte Arbeitsspeicher, die der Auftrag nehmen darf. Vorgabe: ein Viertel dessen der Maschine, höchstens 2000.</translation>
+    </message>
+    <message>
+        <source>Memory (MB)</source>
+        <translation>Arbeitsspeicher (MB)</translation>
+    </message>
+    <message>
+        <source>Micro IoU</source>
+        <translation>Mikro-IoU</translation>
+    </message>
+    <message>
+        <source>Minimum</source>
+        <translation>Minimum</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>Modell</translation>
+    </message>
+    <message>
+        <source>Model (name or .onnx file)</source>
+        <translation>Modell (Name oder .onnx-Datei)</translation>
+    </message>
+    <message>
+        <source>Model (name or file)</source>
+        <translation>Modell (Name oder Datei)</translation>
+    </message>
+    <message>
+        <source>Model information</source>
+        <translation>Modell beschreiben</translation>
+    </message>
+    <message>
+        <source>Model to write</source>
+        <translation>Zu schreibendes Modell</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>Modelle</translation>
+    </message>
+    <message>
+        <source>Most often a virus scanner or too little memory is the reason.</source>
+        <translation>Meist ist ein Virenscanner oder zu wenig Arbeitsspeicher der Grund.</translation>
+    </message>
+    <message>
+        <source>NVIDIA GPU (CUDA)</source>
+        <translation>NVIDIA-GPU (CUDA)</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Named by the environment variable {name}.</source>
+        <translation>Von der Umgebungsvariablen {name} benannt.</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netz</translation>
+    </message>
+    <message>
+        <source>No interpreter has been chosen yet.</source>
+        <translation>Es ist noch kein Interpreter gewählt.</translation>
+    </message>
+    <message>
+        <source>No output was written. What the engine said last is in the log: View › Panels › Log Messages › {tab}.</source>
+        <translation>Es wurde nichts geschrieben. Was die Engine zuletzt gesagt hat, steht im Protokoll: Ansicht › Bedienfelder › Protokoll › {tab}.</translation>
+    </message>
+    <message>
+        <source>No training is running.</source>
+        <translation>Es läuft kein Training.</translation>
+    </message>
+    <message>
+        <source>Note</source>
+        <translation>Hinweis</translation>
+    </message>
+    <message>
+        <source>Number of clusters.</source>
+        <translation>Zahl der Cluster.</translation>
+    </message>
+    <message>
+        <source>Number of principal components of this scene to write; 0 writes the embedding itself.</source>
+        <translation>Zahl der Hauptkomponenten dieser Szene, die geschrieben werden; 0 schreibt die Einbettung selbst.</translation>
+    </message>
+    <message>
+        <source>Numbers are stored as</source>
+        <translation>Zahlen gespeichert als</translation>
+    </message>
+    <message>
+        <source>Numbers to multiply in: auto takes bfloat16 on a GPU and float32 on a CPU.</source>
+        <translation>Zahlen, mit denen multipliziert wird: auto nimmt bfloat16 auf einer GPU und float32 auf einer CPU.</translation>
+    </message>
+    <message>
+        <source>ONNX models (*.onnx);;Names and other files (*)</source>
+        <translation>ONNX-Modelle (*.onnx);;Namen und andere Dateien (*)</translation>
+    </message>
+    <message>
+        <source>Of the embedding's variance, by which the smaller student may differ.</source>
+        <translation>Der Varianz der Einbettung, um die der kleinere Student abweichen darf.</translation>
+    </message>
+    <message>
+        <source>On Debian and Ubuntu install the package python3-venv and try again; elsewhere use an interpreter that you already have.</source>
+        <translation>Unter Debian und Ubuntu installieren Sie das Paket python3-venv und versuchen es erneut; anderswo verwenden Sie einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>Open &amp;report</source>
+        <translation>&amp;Bericht öffnen</translation>
+    </message>
+    <message>
+        <source>Opening</source>
+        <translation>Öffnen</translation>
+    </message>
+    <message>
+        <source>Opens the algorithm that runs this model.</source>
+        <translation>Öffnet den Algorithmus, der dieses Modell anwendet.</translation>
+    </message>
+    <message>
+        <source>Overall accuracy</source>
+        <translation>Gesamtgenauigkeit</translation>
+    </message>
+    <message>
+        <source>Overlap of tiles (pixels)</source>
+        <translation>Überlappung der Kacheln (Pixel)</translation>
+    </message>
+    <message>
+        <source>Packages</source>
+        <translation>Pakete</translation>
+    </message>
+    <message>
+        <source>Packages &amp;from</source>
+        <translation>Pakete a&amp;us</translation>
+    </message>
+    <message>
+        <source>Packages, one per line</source>
+        <translation>Pakete, eines je Zeile</translation>
+    </message>
+    <message>
+        <source>Parents (SHA-256)</source>
+        <translation>Eltern (SHA-256)</translation>
+    </message>
+    <message>
+        <source>Passes over the labels</source>
+        <translation>Durchgänge durch die Label</translation>
+    </message>
+    <message>
+        <source>Passes over the labels at most</source>
+        <translation>Durchgänge durch die Label höchstens</translation>
+    </message>
+    <message>
+        <source>Passes over the labels at most; training stops by itself before.</source>
+        <translation>Höchstens so viele Durchgänge durch die Label; das Training endet von selbst vorher.</translation>
+    </message>
+    <message>
+        <source>Passes over the scenes</source>
+        <translation>Durchgänge durch die Szenen</translation>
+    </message>
+    <message>
+        <source>Paused.</source>
+        <translation>Angehalten.</translation>
+    </message>
+    <message>
+        <source>Pixel size</source>
+        <translation>Pixelgröße</translation>
+    </message>
+    <message>
+        <source>Pixels</source>
+        <translation>Pixel</translation>
+    </message>
+    <message>
+        <source>Pixels around test labels whose labels do not teach. Default: up to half of what the student sees, as far as enough labels remain.</source>
+        <translation>Pixel um die Testlabel, deren Label nichts lehren. Vorgabe: bis zur Hälfte dessen, was der Student sieht, soweit genug Label bleiben.</translation>
+    </message>
+    <message>
+        <source>Pixels left out</source>
+        <translation>Ausgelassene Pixel</translation>
+    </message>
+    <message>
+        <source>Pixels of EnMAP products to leave out, by their quality layers; none for all pixels.</source>
+        <translation>Pixel von EnMAP-Produkten, die nach deren Qualitätsebenen ausgelassen werden; keine Angabe für alle Pixel.</translation>
+    </message>
+    <message>
+        <source>Pixels of each class</source>
+        <translation>Pixel jeder Klasse</translation>
+    </message>
+    <message>
+        <source>Pixels of each cluster</source>
+        <translation>Pixel jedes Clusters</translation>
+    </message>
+    <message>
+        <source>Pixels that are anomalies</source>
+        <translation>Pixel, die Anomalien sind</translation>
+    </message>
+    <message>
+        <source>Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile, or less where the model sees less far.</source>
+        <translation>Pixel, die benachbarte Kacheln teilen; sie werden überblendet. Vorgabe: ein Viertel der Kachel, oder weniger, wo das Modell weniger weit sieht.</translation>
+    </message>
+    <message>
+        <source>Pixels to leave out (EnMAP)</source>
+        <translation>Auszulassende Pixel (EnMAP)</translation>
+    </message>
+    <message>
+        <source>Pixels to leave out, by the quality layers of EnMAP.</source>
+        <translation>Pixel, die nach den Qualitätsebenen von EnMAP ausgelassen werden.</translation>
+    </message>
+    <message>
+        <source>Pixels with data</source>
+        <translation>Pixel mit Daten</translation>
+    </message>
+    <message>
+        <source>Places</source>
+        <translation>Stellen</translation>
+    </message>
+    <message>
+        <source>Places that are alike</source>
+        <translation>Ähnliche Stellen</translation>
+    </message>
+    <message>
+        <source>Plugins › HyperKD › Engine… checks what the engine has.</source>
+        <translation>Erweiterungen › HyperKD › Engine… prüft, was die Engine hat.</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons of what is looked for (file.gpkg|layername=x names one layer).</source>
+        <translation>Punkte, Linien oder Polygone dessen, was gesucht wird (datei.gpkg|layername=x nennt einen Layer).</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons of what is looked for.</source>
+        <translation>Punkte, Linien oder Polygone dessen, was gesucht wird.</translation>
+    </message>
+    <message>
+        <source>Polygons of alike surfaces</source>
+        <translation>Polygone ähnlicher Oberflächen</translation>
+    </message>
+    <message>
+        <source>Polygons, lines or points with their class or quantity in a field.</source>
+        <translation>Polygone, Linien oder Punkte mit ihrer Klasse oder Größe in einem Feld.</translation>
+    </message>
+    <message>
+        <source>Polygons, lines or points with their class.</source>
+        <translation>Polygone, Linien oder Punkte mit ihrer Klasse.</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>Genauigkeit der Zahlen</translation>
+    </message>
+    <message>
+        <source>Predicting at the test pixels</source>
+        <translation>Vorhersage an den Testpixeln</translation>
+    </message>
+    <message>
+        <source>Predicts each place from its surroundings and maps where that fails.</source>
+        <translation>Sagt jede Stelle aus ihrer Umgebung voraus und kartiert, wo das misslingt.</translation>
+    </message>
+    <message>
+        <source>Prepare</source>
+        <translation>Vorbereiten</translation>
+    </message>
+    <message>
+        <source>Preview of the current model</source>
+        <translation>Vorschau des jetzigen Modells</translation>
+    </message>
+    <message>
+        <source>Preview of the model</source>
+        <translation>Vorschau des Modells</translation>
+    </message>
+    <message>
+        <source>Probabilities</source>
+        <translation>Wahrscheinlichkeiten</translation>
+    </message>
+    <message>
+        <source>Probabilities are stored as</source>
+        <translation>Wahrscheinlichkeiten gespeichert als</translation>
+    </message>
+    <message>
+        <source>Problems, one per line</source>
+        <translation>Probleme, eines je Zeile</translation>
+    </message>
+    <message>
+        <source>Processor (every machine)</source>
+        <translation>Prozessor (jede Maschine)</translation>
+    </message>
+    <message>
+        <source>Product (file or folder)</source>
+        <translation>Produkt (Datei oder Ordner)</translation>
+    </message>
+    <message>
+        <source>Product to scene, report and HLS bands</source>
+        <translation>Vom Produkt zu Szene, Bericht und HLS-Kanälen</translation>
+    </message>
+    <message>
+        <source>Products (*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif);;Folders and other files (*)</source>
+        <translation>Produkte (*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif);;Ordner und andere Dateien (*)</translation>
+    </message>
+    <message>
+        <source>Projector of features</source>
+        <translation>Projektor der Merkmale</translation>
+    </message>
+    <message>
+        <source>Puts scenes of one sensor together as a virtual raster and classifies them as one, so that no seam is left where they meet.</source>
+        <translation>Fügt Szenen eines Sensors als virtuelles Raster zusammen und klassifiziert sie als eine, sodass keine Naht bleibt, wo sie sich treffen.</translation>
+    </message>
+    <message>
+        <source>Python interpreter of the engine</source>
+        <translation>Python-Interpreter der Engine</translation>
+    </message>
+    <message>
+        <source>Python {version}, made {date}, in {folder}</source>
+        <translation>Python {version}, angelegt {date}, in {folder}</translation>
+    </message>
+    <message>
+        <source>QGIS is set to a SOCKS proxy, which pip cannot use. Choose an HTTP proxy under Settings › Options › Network, or a folder of wheels.</source>
+        <translation>In QGIS ist ein SOCKS-Proxy eingestellt, den pip nicht verwenden kann. Wählen Sie unter Einstellungen › Optionen › Netzwerk einen HTTP-Proxy, oder einen Ordner mit Wheels.</translation>
+    </message>
+    <message>
+        <source>QGIS's Python cannot make secure connections (it lacks the module ssl).</source>
+        <translation>Das Python von QGIS kann keine sicheren Verbindungen aufbauen (ihm fehlt das Modul ssl).</translation>
+    </message>
+    <message>
+        <source>QGIS's Python cannot make virtual environments.</source>
+        <translation>Das Python von QGIS kann keine virtuellen Umgebungen anlegen.</translation>
+    </message>
+    <message>
+        <source>QGIS's own Python was not found as a program that imports GDAL and numpy.</source>
+        <translation>Das Python von QGIS wurde nicht als Programm gefunden, das GDAL und numpy importiert.</translation>
+    </message>
+    <message>
+        <source>Quantise model</source>
+        <translation>Modell quantisieren</translation>
+    </message>
+    <message>
+        <source>Quantised</source>
+        <translation>Quantisiert</translation>
+    </message>
+    <message>
+        <source>Quantities (regression)</source>
+        <translation>Größen (Regression)</translation>
+    </message>
+    <message>
+        <source>RMSE</source>
+        <translation>RMSE</translation>
+    </message>
+    <message>
+        <source>RPD</source>
+        <translation>RPD</translation>
+    </message>
+    <message>
+        <source>RPIQ</source>
+        <translation>RPIQ</translation>
+    </message>
+    <message>
+        <source>Rank of the adapters</source>
+        <translation>Rang der Adapter</translation>
+    </message>
+    <message>
+        <source>Rank of the adapters.</source>
+        <translation>Rang der Adapter.</translation>
+    </message>
+    <message>
+        <source>Rare classes count</source>
+        <translation>Seltene Klassen zählen</translation>
+    </message>
+    <message>
+        <source>Rasters</source>
+        <translation>Raster</translation>
+    </message>
+    <message>
+        <source>Rasters of the training labels</source>
+        <translation>Raster der Trainingslabel</translation>
+    </message>
+    <message>
+        <source>Rasters that show a static model what values to expect; better others than those it is compared on.</source>
+        <translation>Raster, die einem statischen Modell zeigen, welche Werte zu erwarten sind; besser andere als die, auf denen verglichen wird.</translation>
+    </message>
+    <message>
+        <source>Rasters to compare on</source>
+        <translation>Raster zum Vergleich</translation>
+    </message>
+    <message>
+        <source>Reading and encoding the tiles</source>
+        <translation>Die Kacheln werden gelesen und codiert</translation>
+    </message>
+    <message>
+        <source>Reading labels</source>
+        <translation>Label werden gelesen</translation>
+    </message>
+    <message>
+        <source>Reading spectra</source>
+        <translation>Spektren werden gelesen</translation>
+    </message>
+    <message>
+        <source>Reading the labels…</source>
+        <translation>Die Label werden gelesen…</translation>
+    </message>
+    <message>
+        <source>Reading the model store</source>
+        <translation>Die Modellsammlung wird gelesen</translation>
+    </message>
+    <message>
+        <source>Reading the raster</source>
+        <translation>Das Raster wird gelesen</translation>
+    </message>
+    <message>
+        <source>Reading the tiles</source>
+        <translation>Die Kacheln werden gelesen</translation>
+    </message>
+    <message>
+        <source>Reconstruct scene</source>
+        <translation>Szene rekonstruieren</translation>
+    </message>
+    <message>
+        <source>Reconstruction</source>
+        <translation>Rekonstruktion</translation>
+    </message>
+    <message>
+        <source>Reconstruction error</source>
+        <translation>Rekonstruktionsfehler</translation>
+    </message>
+    <message>
+        <source>Reflectance (0 to 1) per stored unit, instead of what the file says.</source>
+        <translation>Reflexionsgrad (0 bis 1) je gespeicherter Einheit, statt dessen, was die Datei sagt.</translation>
+    </message>
+    <message>
+        <source>Regression</source>
+        <translation>Regression</translation>
+    </message>
+    <message>
+        <source>Remark</source>
+        <translation>Bemerkung</translation>
+    </message>
+    <message>
+        <source>Remove “{name}” from the model store? Its file is deleted.</source>
+        <translation>„{name}“ aus der Modellsammlung entfernen? Seine Datei wird gelöscht.</translation>
+    </message>
+    <message>
+        <source>Removing {name}</source>
+        <translation>{name} wird entfernt</translation>
+    </message>
+    <message>
+        <source>Repeats the model's self-test on this machine, and times it.</source>
+        <translation>Wiederholt den Selbsttest des Modells auf dieser Maschine und misst die Zeit.</translation>
+    </message>
+    <message>
+        <source>Report</source>
+        <translation>Bericht</translation>
+    </message>
+    <message>
+        <source>Reports wavelengths, spectra and problems, and what a student gets from them.</source>
+        <translation>Berichtet über Wellenlängen, Spektren und Probleme, und was ein Student davon hat.</translation>
+    </message>
+    <message>
+        <source>Revision</source>
+        <translation>Revision</translation>
+    </message>
+    <message>
+        <source>Run</source>
+        <translation>Anwenden</translation>
+    </message>
+    <message>
+        <source>Run HyperKD</source>
+        <translation>HyperKD anwenden</translation>
+    </message>
+    <message>
+        <source>Run on &amp;layer…</source>
+        <translation>Auf &amp;Layer anwenden…</translation>
+    </message>
+    <message>
+        <source>Runs the model on every scene; the maps join the project.</source>
+        <translation>Wendet das Modell auf jede Szene an; die Karten kommen ins Projekt.</translation>
+    </message>
+    <message>
+        <source>R²</source>
+        <translation>R²</translation>
+    </message>
+    <message>
+        <source>SHA-256</source>
+        <translation>SHA-256</translation>
+    </message>
+    <message>
+        <source>SPDX identifier of the licence under which you give the student away.</source>
+        <translation>SPDX-Kennung der Lizenz, unter der Sie den Studenten weitergeben.</translation>
+    </message>
+    <message>
+        <source>Sampling spectra</source>
+        <translation>Spektren werden gezogen</translation>
+    </message>
+    <message>
+        <source>Save a copy</source>
+        <translation>Kopie speichern</translation>
+    </message>
+    <message>
+        <source>Save student to the s&amp;tore</source>
+        <translation>Studenten in die &amp;Sammlung</translation>
+    </message>
+    <message>
+        <source>Saved as {path}.</source>
+        <translation>Gespeichert als {path}.</translation>
+    </message>
+    <message>
+        <source>Saving the model</source>
+        <translation>Das Modell wird gespeichert</translation>
+    </message>
+    <message>
+        <source>Saving the student</source>
+        <translation>Der Student wird gespeichert</translation>
+    </message>
+    <message>
+        <source>Scale (reflectance per stored unit)</source>
+        <translation>Skalierung (Reflexionsgrad je gespeicherter Einheit)</translation>
+    </message>
+    <message>
+        <source>Scene to class map and areas</source>
+        <translation>Von der Szene zu Klassenkarte und Flächen</translation>
+    </message>
+    <message>
+        <source>Scene to class map with tested areas</source>
+        <translation>Von der Szene zu Klassenkarte mit geprüften Flächen</translation>
+    </message>
+    <message>
+        <source>Scene to map of values and statistics</source>
+        <translation>Von der Szene zu Wertekarte und Statistik</translation>
+    </message>
+    <message>
+        <source>Scene to polygons of alike surfaces</source>
+        <translation>Von der Szene zu Polygonen ähnlicher Oberflächen</translation>
+    </message>
+    <message>
+        <source>Scene to what is unusual in it</source>
+        <translation>Von der Szene zu dem, was darin ungewöhnlich ist</translation>
+    </message>
+    <message>
+        <source>Scenes</source>
+        <translation>Szenen</translation>
+    </message>
+    <message>
+        <source>Scenes to student and quantised student</source>
+        <translation>Von Szenen zu Student und quantisiertem Studenten</translation>
+    </message>
+    <message>
+        <source>Scenes with the same bands in the same reference system.</source>
+        <translation>Szenen mit denselben Kanälen im selben Bezugssystem.</translation>
+    </message>
+    <message>
+        <source>Score from which on a pixel is an anomaly.</source>
+        <translation>Wert, von dem an ein Pixel eine Anomalie ist.</translation>
+    </message>
+    <message>
+        <source>Search names, tasks, classes, licences</source>
+        <translation>Namen, Aufgaben, Klassen, Lizenzen suchen</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>Startwert (Seed)</translation>
+    </message>
+    <message>
+        <source>Seed: the same seed gives the same result.</source>
+        <translation>Startwert: derselbe Startwert gibt dasselbe Ergebnis.</translation>
+    </message>
+    <message>
+        <source>Seed: the same seed, scenes and machine give the same student.</source>
+        <translation>Startwert: derselbe Startwert, dieselben Szenen und dieselbe Maschine geben denselben Studenten.</translation>
+    </message>
+    <message>
+        <source>Selected &amp;features only</source>
+        <translation>Nur gewählte Ob&amp;jekte</translation>
+    </message>
+    <message>
+        <source>Self-test</source>
+        <translation>Selbsttest</translation>
+    </message>
+    <message>
+        <source>Set it up again when you have a moment. Until then the old ones are used.</source>
+        <translation>Richten Sie sie bei Gelegenheit neu ein. Bis dahin werden die alten verwendet.</translation>
+    </message>
+    <message>
+        <source>Set up HyperKD's engine</source>
+        <translation>HyperKDs Engine einrichten</translation>
+    </message>
+    <message>
+        <source>Set up engine</source>
+        <translation>Engine einrichten</translation>
+    </message>
+    <message>
+        <source>Several scenes to one class map</source>
+        <translation>Mehrere Szenen zu einer Klassenkarte</translation>
+    </message>
+    <message>
+        <source>Share of hidden patches</source>
+        <translation>Anteil verdeckter Patches</translation>
+    </message>
+    <message>
+        <source>Share of hidden patches.</source>
+        <translation>Anteil verdeckter Patches.</translation>
+    </message>
+    <message>
+        <source>Share of labels for the test</source>
+        <translation>Anteil der Label für den Test</translation>
+    </message>
+    <message>
+        <source>Share of labels for validation</source>
+        <translation>Anteil der Label zur Validierung</translation>
+    </message>
+    <message>
+        <source>Share of pixels beyond the range of the labels</source>
+        <translation>Anteil der Pixel außerhalb des Bereichs der Label</translation>
+    </message>
+    <message>
+        <source>Share of scenes held out</source>
+        <translation>Anteil zurückgehaltener Szenen</translation>
+    </message>
+    <message>
+        <source>Share of the best patches left as hints</source>
+        <translation>Anteil der besten Patches, die als Hinweis bleiben</translation>
+    </message>
+    <message>
+        <source>Share of the best patches, by that score, that stay visible.</source>
+        <translation>Anteil der nach diesem Wert besten Patches, die sichtbar bleiben.</translation>
+    </message>
+    <message>
+        <source>Share of the hidden patches that the score chooses at the end of training; it grows from 0, and 0 is random masking.</source>
+        <translation>Anteil der verdeckten Patches, den am Ende des Trainings der Wert wählt; er wächst von 0 an, und 0 ist zufälliges Verdecken.</translation>
+    </message>
+    <message>
+        <source>Share of the labels that only test the model.</source>
+        <translation>Anteil der Label, die das Modell nur testen.</translation>
+    </message>
+    <message>
+        <source>Share of the loss that the earlier model's probabilities have.</source>
+        <translation>Anteil des Verlusts, den die Wahrscheinlichkeiten des früheren Modells haben.</translation>
+    </message>
+    <message>
+        <source>Share of the scenes that is held out to measure on.</source>
+        <translation>Anteil der Szenen, der zum Messen zurückgehalten wird.</translation>
+    </message>
+    <message>
+        <source>Share of the truth that all classes get alike.</source>
+        <translation>Anteil der Wahrheit, den alle Klassen gleich bekommen.</translation>
+    </message>
+    <message>
+        <source>Share of variance between clusters</source>
+        <translation>Anteil der Varianz zwischen den Clustern</translation>
+    </message>
+    <message>
+        <source>Share that is led</source>
+        <translation>Anteil, der geleitet wird</translation>
+    </message>
+    <message>
+        <source>Share that tells when to stop where the encoder is trained; with a frozen encoder folds of the training labels do that.</source>
+        <translation>Anteil, der sagt, wann Schluss ist, wo der Encoder trainiert wird; mit eingefrorenem Encoder tun das Teile der Trainingslabel.</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Show log</source>
+        <translation>Protokoll zeigen</translation>
+    </message>
+    <message>
+        <source>Shows what a model expects, what it gives, and what it is worth.</source>
+        <translation>Zeigt, was ein Modell erwartet, was es liefert und was es wert ist.</translation>
+    </message>
+    <message>
+        <source>Side of a patch (pixels)</source>
+        <translation>Seite eines Patches (Pixel)</translation>
+    </message>
+    <message>
+        <source>Side of a token's square in pixels (4, 8 or 16). Default: the preset's.</source>
+        <translation>Seite des Quadrats eines Tokens in Pixeln (4, 8 oder 16). Vorgabe: die der Größe.</translation>
+    </message>
+    <message>
+        <source>Side of blocks (pixels)</source>
+        <translation>Seite der Blöcke (Pixel)</translation>
+    </message>
+    <message>
+        <source>Side of the blocks in pixels. Default: as large as the labels allow.</source>
+        <translation>Seite der Blöcke in Pixeln. Vorgabe: so groß, wie die Label erlauben.</translation>
+    </message>
+    <message>
+        <source>Side of the tiles (pixels)</source>
+        <translation>Seite der Kacheln (Pixel)</translation>
+    </message>
+    <message>
+        <source>Side of the training tiles in pixels, a multiple of two patches. Default: the preset's.</source>
+        <translation>Seite der Trainingskacheln in Pixeln, ein Vielfaches von zwei Patches. Vorgabe: die der Größe.</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>Größe</translation>
+    </message>
+    <message>
+        <source>Size (bytes)</source>
+        <translation>Größe (Bytes)</translation>
+    </message>
+    <message>
+        <source>Size before (bytes)</source>
+        <translation>Größe vorher (Bytes)</translation>
+    </message>
+    <message>
+        <source>Size of the student</source>
+        <translation>Größe des Studenten</translation>
+    </message>
+    <message>
+        <source>Size of the student: tiny trains on a laptop, small and base want a GPU, paper has the sizes that are known of the HyperKD paper.</source>
+        <translation>Größe des Studenten: tiny lernt auf einem Laptop, small und base wollen eine GPU, paper hat die Größen, die vom HyperKD-Artikel bekannt sind.</translation>
+    </message>
+    <message>
+        <source>Smaller model</source>
+        <translation>Kleineres Modell</translation>
+    </message>
+    <message>
+        <source>Smaller specks join what lies around them.</source>
+        <translation>Kleinere Flecken gehen in dem auf, was um sie liegt.</translation>
+    </message>
+    <message>
+        <source>Smallest group (pixels)</source>
+        <translation>Kleinste Gruppe (Pixel)</translation>
+    </message>
+    <message>
+        <source>So that algorithms know the model by its name.</source>
+        <translation>Damit Algorithmen das Modell beim Namen kennen.</translation>
+    </message>
+    <message>
+        <source>Spectral angle in degrees and RMSE in reflectance.</source>
+        <translation>Spektraler Winkel in Grad und RMSE als Reflexionsgrad.</translation>
+    </message>
+    <message>
+        <source>Split: {scene}</source>
+        <translation>Aufteilung: {scene}</translation>
+    </message>
+    <message>
+        <source>Splitting the labels</source>
+        <translation>Die Label werden aufgeteilt</translation>
+    </message>
+    <message>
+        <source>Squared error in units of each patch</source>
+        <translation>Quadratischer Fehler in Einheiten jedes Patches</translation>
+    </message>
+    <message>
+        <source>Start the interrupted training a&amp;gain</source>
+        <translation>&amp;Unterbrochenes Training neu beginnen</translation>
+    </message>
+    <message>
+        <source>Starting the engine</source>
+        <translation>Die Engine startet</translation>
+    </message>
+    <message>
+        <source>Statistics</source>
+        <translation>Statistik</translation>
+    </message>
+    <message>
+        <source>Status</source>
+        <translation>Zustand</translation>
+    </message>
+    <message>
+        <source>Stopped early, with the best model so far.</source>
+        <translation>Vorzeitig beendet, mit dem bisher besten Modell.</translation>
+    </message>
+    <message>
+        <source>Stopping…</source>
+        <translation>Wird beendet…</translation>
+    </message>
+    <message>
+        <source>Stored value without meaning, instead of what the file says.</source>
+        <translation>Gespeicherter Wert ohne Bedeutung, statt dessen, was die Datei sagt.</translation>
+    </message>
+    <message>
+        <source>Strata</source>
+        <translation>Schichten</translation>
+    </message>
+    <message>
+        <source>Student</source>
+        <translation>Student</translation>
+    </message>
+    <message>
+        <source>Student (name or .onnx file)</source>
+        <translation>Student (Name oder .onnx-Datei)</translation>
+    </message>
+    <message>
+        <source>Student to write</source>
+        <translation>Zu schreibender Student</translation>
+    </message>
+    <message>
+        <source>Student: embedding and reconstruction</source>
+        <translation>Student: Einbettung und Rekonstruktion</translation>
+    </message>
+    <message>
+        <source>Suggested threshold</source>
+        <translation>Vorgeschlagene Schwelle</translation>
+    </message>
+    <message>
+        <source>T&amp;eacher</source>
+        <translation>L&amp;ehrer</translation>
+    </message>
+    <message>
+        <source>Take every package from this folder and nothing from the network.</source>
+        <translation>Jedes Paket aus diesem Ordner nehmen und nichts aus dem Netz.</translation>
+    </message>
+    <message>
+        <source>Target</source>
+        <translation>Zielgröße</translation>
+    </message>
+    <message>
+        <source>Targets</source>
+        <translation>Zielgrößen</translation>
+    </message>
+    <message>
+        <source>Task</source>
+        <translation>Aufgabe</translation>
+    </message>
+    <message>
+        <source>Teacher</source>
+        <translation>Lehrer</translation>
+    </message>
+    <message>
+        <source>Teacher (none, a name or a file)</source>
+        <translation>Lehrer (none, ein Name oder eine Datei)</translation>
+    </message>
+    <message>
+        <source>Teacher to follow</source>
+        <translation>Lehrer, dem gefolgt wird</translation>
+    </message>
+    <message>
+        <source>Tell the squared error in standard deviations of its own patch instead of the band's.</source>
+        <translation>Den quadratischen Fehler in Standardabweichungen des eigenen Patches messen statt denen des Kanals.</translation>
+    </message>
+    <message>
+        <source>Test by so many folds (3 or more) instead of one test part; the final model then learns from all labels.</source>
+        <translation>Test durch so viele Teile (3 oder mehr) statt eines Testteils; das fertige Modell lernt dann von allen Labeln.</translation>
+    </message>
+    <message>
+        <source>Testing {name}</source>
+        <translation>{name} wird getestet</translation>
+    </message>
+    <message>
+        <source>The .onnx file to write.</source>
+        <translation>Die .onnx-Datei, die geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>The .safetensors checkpoint of a student.</source>
+        <translation>Der .safetensors-Checkpoint eines Studenten.</translation>
+    </message>
+    <message>
+        <source>The GeoTIFF to write.</source>
+        <translation>Das GeoTIFF, das geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>The HTML file to write.</source>
+        <translation>Die HTML-Datei, die geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>The accuracy report is written beside the model. Labels that test the model teach it nothing, so the figures tell what the map is worth elsewhere.</source>
+        <translation>Der Genauigkeitsbericht entsteht neben dem Modell. Label, die das Modell testen, lehren es nichts; so sagen die Zahlen, was die Karte anderswo wert ist.</translation>
+    </message>
+    <message>
+        <source>The anomalies to write (GeoTIFF): 1 as expected, 2 anomaly.</source>
+        <translation>Die Anomalien, die geschrieben werden (GeoTIFF): 1 wie erwartet, 2 Anomalie.</translation>
+    </message>
+    <message>
+        <source>The certificate of the package index is not trusted.</source>
+        <translation>Dem Zertifikat des Paketindex wird nicht vertraut.</translation>
+    </message>
+    <message>
+        <source>The checkpoint to write (.safetensors); the ONNX student (.onnx) and the report (.html) are written beside it.</source>
+        <translation>Der Checkpoint, der geschrieben wird (.safetensors); der ONNX-Student (.onnx) und der Bericht (.html) entstehen daneben.</translation>
+    </message>
+    <message>
+        <source>The class field, or the numeric field of each target. Default: the only field there is.</source>
+        <translation>Das Klassenfeld, oder das Zahlenfeld jeder Zielgröße. Vorgabe: das einzige Feld, das es gibt.</translation>
+    </message>
+    <message>
+        <source>The class, or a numeric field per target.</source>
+        <translation>Die Klasse, oder ein Zahlenfeld je Zielgröße.</translation>
+    </message>
+    <message>
+        <source>The clusters to write (GeoTIFF), 1 to the number of classes, 0 no data.</source>
+        <translation>Die Cluster, die geschrieben werden (GeoTIFF), 1 bis zur Zahl der Klassen, 0 keine Daten.</translation>
+    </message>
+    <message>
+        <source>The connection broke; trying once more.</source>
+        <translation>Die Verbindung ist abgerissen; ein weiterer Versuch.</translation>
+    </message>
+    <message>
+        <source>The curves appear with the first steps.</source>
+        <translation>Die Kurven erscheinen mit den ersten Schritten.</translation>
+    </message>
+    <message>
+        <source>The embedding raster to write (GeoTIFF).</source>
+        <translation>Das Einbettungsraster, das geschrieben wird (GeoTIFF).</translation>
+    </message>
+    <message>
+        <source>The engine cannot be used.</source>
+        <translation>Die Engine lässt sich nicht verwenden.</translation>
+    </message>
+    <message>
+        <source>The engine ended by an error of its own (exit status {code}).</source>
+        <translation>Die Engine endete mit einem eigenen Fehler (Exit-Status {code}).</translation>
+    </message>
+    <message>
+        <source>The engine ended without saying that it was done.</source>
+        <translation>Die Engine endete, ohne zu sagen, dass sie fertig ist.</translation>
+    </message>
+    <message>
+        <source>The engine is not set up yet.</source>
+        <translation>Die Engine ist noch nicht eingerichtet.</translation>
+    </message>
+    <message>
+        <source>The engine is set up: {tiers}.</source>
+        <translation>Die Engine ist eingerichtet: {tiers}.</translation>
+    </message>
+    <message>
+        <source>The engine looks at the labels…</source>
+        <translation>Die Engine sieht sich die Label an…</translation>
+    </message>
+    <message>
+        <source>The engine refused the job ({code}).</source>
+        <translation>Die Engine hat den Auftrag abgelehnt ({code}).</translation>
+    </message>
+    <message>
+        <source>The engine runs in a Python of yours.</source>
+        <translation>Die Engine läuft in einem Python von Ihnen.</translation>
+    </message>
+    <message>
+        <source>The engine was killed (signal or code {code}). Most often the machine ran out of memory: choose fewer tiles at once, or close other programs.</source>
+        <translation>Die Engine wurde von außen beendet (Signal oder Code {code}). Meist war der Arbeitsspeicher zu Ende: lassen Sie weniger Kacheln gleichzeitig rechnen, oder schließen Sie andere Programme.</translation>
+    </message>
+    <message>
+        <source>The engine works, but this version of HyperKD wants other packages.</source>
+        <translation>Die Engine funktioniert, aber diese Version von HyperKD möchte andere Pakete.</translation>
+    </message>
+    <message>
+        <source>The engine {version} speaks protocol {theirs}, which this plugin cannot read.</source>
+        <translation>Die Engine {version} spricht Protokoll {theirs}, das dieses Plugin nicht lesen kann.</translation>
+    </message>
+    <message>
+        <source>The engine's Python interpreter {python} could not be started.</source>
+        <translation>Der Python-Interpreter der Engine {python} ließ sich nicht starten.</translation>
+    </message>
+    <message>
+        <source>The engine's Python interpreter {python} could not be started: {reason}.</source>
+        <translation>Der Python-Interpreter der Engine {python} ließ sich nicht starten: {reason}.</translation>
+    </message>
+    <message>
+        <source>The engine's Python interpreter {python} does not exist.</source>
+        <translation>Den Python-Interpreter der Engine {python} gibt es nicht.</translation>
+    </message>
+    <message>
+        <source>The error raster to write: spectral angle in degrees and RMSE in reflectance.</source>
+        <translation>Das Fehlerraster, das geschrieben wird: spektraler Winkel in Grad und RMSE als Reflexionsgrad.</translation>
+    </message>
+    <message>
+        <source>The figures appear here when the training has ended.</source>
+        <translation>Die Kennzahlen erscheinen hier, wenn das Training zu Ende ist.</translation>
+    </message>
+    <message>
+        <source>The file of “{layer}” is gone: there is no {path}. Repair the layer's data source or open the raster again.</source>
+        <translation>Die Datei von „{layer}“ ist weg: es gibt kein {path}. Reparieren Sie die Datenquelle des Layers, oder öffnen Sie das Raster neu.</translation>
+    </message>
+    <message>
+        <source>The float32 model: the name of a shipped or stored model, or the path of an .onnx file.</source>
+        <translation>Das float32-Modell: der Name eines mitgelieferten oder gesammelten Modells, oder der Pfad einer .onnx-Datei.</translation>
+    </message>
+    <message>
+        <source>The folder of wheels has no {name} for this Python.</source>
+        <translation>Der Ordner mit Wheels hat kein {name} für dieses Python.</translation>
+    </message>
+    <message>
+        <source>The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.</source>
+        <translation>Das Format der Ausgaben: ein GeoTIFF, oder ein Cloud-optimiertes (cog) mit Übersichten.</translation>
+    </message>
+    <message>
+        <source>The hyperspectral raster to read.</source>
+        <translation>Das hyperspektrale Raster, das gelesen wird.</translation>
+    </message>
+    <message>
+        <source>The hyperspectral rasters or products to learn from; no labels are needed.</source>
+        <translation>Die hyperspektralen Raster oder Produkte, von denen gelernt wird; Label sind nicht nötig.</translation>
+    </message>
+    <message>
+        <source>The hyperspectral rasters to read.</source>
+        <translation>Die hyperspektralen Raster, die gelesen werden.</translation>
+    </message>
+    <message>
+        <source>The interpreter {path}, which was chosen to run HyperKD's engine, does not exist. Choose another one under Plugins › HyperKD › Engine…</source>
+        <translation>Den Interpreter {path}, der für HyperKDs Engine gewählt wurde, gibt es nicht. Wählen Sie einen anderen unter Erweiterungen › HyperKD › Engine…</translation>
+    </message>
+    <message>
+        <source>The labels that the model was trained on: classical models learn from them and stand beside it.</source>
+        <translation>Die Label, auf denen das Modell trainiert wurde: klassische Modelle lernen von ihnen und stehen daneben.</translation>
+    </message>
+    <message>
+        <source>The likeness to write (GeoTIFF), from -1 to 1, the same.</source>
+        <translation>Die Ähnlichkeit, die geschrieben wird (GeoTIFF), von -1 bis 1, gleich.</translation>
+    </message>
+    <message>
+        <source>The log above has the details.</source>
+        <translation>Das Protokoll oben enthält die Einzelheiten.</translation>
+    </message>
+    <message>
+        <source>The log above names it. A newer system, or QGIS from conda-forge, has it.</source>
+        <translation>Das Protokoll oben nennt sie. Ein neueres System, oder QGIS von conda-forge, hat sie.</translation>
+    </message>
+    <message>
+        <source>The map to write (GeoTIFF): classes as uint8, or values as float32.</source>
+        <translation>Die Karte, die geschrieben wird (GeoTIFF): Klassen als uint8, oder Werte als float32.</translation>
+    </message>
+    <message>
+        <source>The model is in the store as “{name}”.</source>
+        <translation>Das Modell ist als „{name}“ in der Sammlung.</translation>
+    </message>
+    <message>
+        <source>The model to write (.onnx); its checkpoint (.safetensors) is written beside it.</source>
+        <translation>Das Modell, das geschrieben wird (.onnx); sein Checkpoint (.safetensors) entsteht daneben.</translation>
+    </message>
+    <message>
+        <source>The model {path} cannot be read.</source>
+        <translation>Das Modell {path} lässt sich nicht lesen.</translation>
+    </message>
+    <message>
+        <source>The name of a shipped or stored model, or a file.</source>
+        <translation>Der Name eines mitgelieferten oder gesammelten Modells, oder eine Datei.</translation>
+    </message>
+    <message>
+        <source>The name of a shipped student, or the file of one.</source>
+        <translation>Der Name eines mitgelieferten Studenten, oder die Datei eines Studenten.</translation>
+    </message>
+    <message>
+        <source>The old environment {folder} cannot be removed yet.</source>
+        <translation>Die alte Umgebung {folder} lässt sich noch nicht entfernen.</translation>
+    </message>
+    <message>
+        <source>The old environment {folder} is still in use.</source>
+        <translation>Die alte Umgebung {folder} ist noch in Gebrauch.</translation>
+    </message>
+    <message>
+        <source>The package index cannot be reached, or the connection broke.</source>
+        <translation>Der Paketindex ist nicht erreichbar, oder die Verbindung ist abgerissen.</translation>
+    </message>
+    <message>
+        <source>The package index has no {name} for this Python, or does not answer.</source>
+        <translation>Der Paketindex hat kein {name} für dieses Python, oder er antwortet nicht.</translation>
+    </message>
+    <message>
+        <source>The plugin's engine is missing: there is no {path}. Install the plugin again.</source>
+        <translation>Die Engine des Plugins fehlt: es gibt kein {path}. Installieren Sie das Plugin neu.</translation>
+    </message>
+    <message>
+        <source>The predicted reflectance (int16 x 10000).</source>
+        <translation>Der vorhergesagte Reflexionsgrad (int16 x 10000).</translation>
+    </message>
+    <message>
+        <source>The preview appears here.</source>
+        <translation>Die Vorschau erscheint hier.</translation>
+    </message>
+    <message>
+        <source>The probability of each class to write (GeoTIFF, a band per class).</source>
+        <translation>Die Wahrscheinlichkeit jeder Klasse, die geschrieben wird (GeoTIFF, ein Kanal je Klasse).</translation>
+    </message>
+    <message>
+        <source>The processor, or an NVIDIA GPU.</source>
+        <translation>Der Prozessor, oder eine NVIDIA-GPU.</translation>
+    </message>
+    <message>
+        <source>The proxy is a SOCKS proxy, which pip cannot use.</source>
+        <translation>Der Proxy ist ein SOCKS-Proxy, den pip nicht verwenden kann.</translation>
+    </message>
+    <message>
+        <source>The proxy refused or did not answer.</source>
+        <translation>Der Proxy hat abgelehnt oder nicht geantwortet.</translation>
+    </message>
+    <message>
+        <source>The proxy wants a user name and a password.</source>
+        <translation>Der Proxy verlangt Benutzername und Passwort.</translation>
+    </message>
+    <message>
+        <source>The raster {source} cannot be opened. Check that the file exists and is a raster.</source>
+        <translation>Das Raster {source} lässt sich nicht öffnen. Prüfen Sie, ob die Datei existiert und ein Raster ist.</translation>
+    </message>
+    <message>
+        <source>The rasters of the training labels. Default: the rasters that are evaluated.</source>
+        <translation>Die Raster der Trainingslabel. Vorgabe: die Raster, die geprüft werden.</translation>
+    </message>
+    <message>
+        <source>The reconstructed reflectance to write (GeoTIFF, int16 x 10000, the student's bands).</source>
+        <translation>Der rekonstruierte Reflexionsgrad, der geschrieben wird (GeoTIFF, int16 x 10000, die Kanäle des Studenten).</translation>
+    </message>
+    <message>
+        <source>The report to write (HTML).</source>
+        <translation>Der Bericht, der geschrieben wird (HTML).</translation>
+    </message>
+    <message>
+        <source>The report's page</source>
+        <translation>Die Seite des Berichts</translation>
+    </message>
+    <message>
+        <source>The scene.</source>
+        <translation>Die Szene.</translation>
+    </message>
+    <message>
+        <source>The scenes to learn from.</source>
+        <translation>Die Szenen, von denen gelernt wird.</translation>
+    </message>
+    <message>
+        <source>The score to write (GeoTIFF): the modified z-score of the reconstruction error, and that error.</source>
+        <translation>Der Wert, der geschrieben wird (GeoTIFF): der modifizierte z-Wert des Rekonstruktionsfehlers, und dieser Fehler.</translation>
+    </message>
+    <message>
+        <source>The six-band raster to write (int16 x 10000).</source>
+        <translation>Das Raster aus sechs Kanälen, das geschrieben wird (int16 x 10000).</translation>
+    </message>
+    <message>
+        <source>The student is in the store as “{name}”.</source>
+        <translation>Der Student ist als „{name}“ in der Sammlung.</translation>
+    </message>
+    <message>
+        <source>The teacher: the name of a stored one, its published .pt file, a stand-in teacher (.safetensors), or none for a plain masked autoencoder.</source>
+        <translation>Der Lehrer: der Name eines gesammelten, seine veröffentlichte .pt-Datei, ein Ersatzlehrer (.safetensors), oder none für einen einfachen maskierten Autoencoder.</translation>
+    </message>
+    <message>
+        <source>The test is too good to be true: single pixels.</source>
+        <translation>Der Test ist zu schön, um wahr zu sein: einzelne Pixel.</translation>
+    </message>
+    <message>
+        <source>The training goes on when this window, or QGIS, is closed.</source>
+        <translation>Das Training geht weiter, wenn dieses Fenster oder QGIS geschlossen wird.</translation>
+    </message>
+    <message>
+        <source>The uncertainty of the classes to write (GeoTIFF): the margin between the two most probable ones, and the entropy of all.</source>
+        <translation>Die Unsicherheit der Klassen, die geschrieben wird (GeoTIFF): der Abstand zwischen den beiden wahrscheinlichsten, und die Entropie aller.</translation>
+    </message>
+    <message>
+        <source>Their share of all pixels</source>
+        <translation>Ihr Anteil an allen Pixeln</translation>
+    </message>
+    <message>
+        <source>There is no band table {path}. Choose a CSV file, or write enmap.</source>
+        <translation>Es gibt keine Kanaltabelle {path}. Wählen Sie eine CSV-Datei, oder schreiben Sie enmap.</translation>
+    </message>
+    <message>
+        <source>There is no file {path}.</source>
+        <translation>Es gibt keine Datei {path}.</translation>
+    </message>
+    <message>
+        <source>There is no folder {path}.</source>
+        <translation>Es gibt keinen Ordner {path}.</translation>
+    </message>
+    <message>
+        <source>There is no model {path}. Choose an .onnx file or a name.</source>
+        <translation>Es gibt kein Modell {path}. Wählen Sie eine .onnx-Datei oder einen Namen.</translation>
+    </message>
+    <message>
+        <source>There is no model “{name}”. There are: {known}.</source>
+        <translation>Es gibt kein Modell „{name}“. Es gibt: {known}.</translation>
+    </message>
+    <message>
+        <source>There is no model “{name}”. There are: {known}. More are under Plugins › HyperKD › Models…, or choose an .onnx file.</source>
+        <translation>Es gibt kein Modell „{name}“. Es gibt: {known}. Mehr davon unter Erweiterungen › HyperKD › Modelle…, oder wählen Sie eine .onnx-Datei.</translation>
+    </message>
+    <message>
+        <source>There is no product {path}. Choose its file, or write its folder's path.</source>
+        <translation>Es gibt kein Produkt {path}. Wählen Sie seine Datei, oder schreiben Sie den Pfad seines Ordners.</translation>
+    </message>
+    <message>
+        <source>There is no space left on the disk.</source>
+        <translation>Auf der Platte ist kein Platz mehr.</translation>
+    </message>
+    <message>
+        <source>They &amp;say</source>
+        <translation>Sie &amp;sagen</translation>
+    </message>
+    <message>
+        <source>This interpreter can run HyperKD.</source>
+        <translation>Mit diesem Interpreter läuft HyperKD.</translation>
+    </message>
+    <message>
+        <source>This interpreter cannot run HyperKD yet.</source>
+        <translation>Mit diesem Interpreter läuft HyperKD noch nicht.</translation>
+    </message>
+    <message>
+        <source>This version of HyperKD wants other packages for its engine.</source>
+        <translation>Diese Version von HyperKD möchte andere Pakete für ihre Engine.</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>Schwelle</translation>
+    </message>
+    <message>
+        <source>Tick at least one scene.</source>
+        <translation>Kreuzen Sie mindestens eine Szene an.</translation>
+    </message>
+    <message>
+        <source>Tile</source>
+        <translation>Kachel</translation>
+    </message>
+    <message>
+        <source>Tiles computed</source>
+        <translation>Gerechnete Kacheln</translation>
+    </message>
+    <message>
+        <source>Tiles computed at once</source>
+        <translation>Gleichzeitig gerechnete Kacheln</translation>
+    </message>
+    <message>
+        <source>Tiles computed at once; fewer need less memory and give the same student but for rounding. Default: the preset's.</source>
+        <translation>Gleichzeitig gerechnete Kacheln; weniger brauchen weniger Speicher und geben bis auf Rundung denselben Studenten. Vorgabe: die der Größe.</translation>
+    </message>
+    <message>
+        <source>Tiles per step</source>
+        <translation>Kacheln je Schritt</translation>
+    </message>
+    <message>
+        <source>Tiles per step. Default: the preset's.</source>
+        <translation>Kacheln je Schritt. Vorgabe: die der Größe.</translation>
+    </message>
+    <message>
+        <source>Tiles that the network gets at once. Default: 1 on a CPU, where every core has a tile of its own, else 8. The result does not depend on it.</source>
+        <translation>Kacheln, die das Netz auf einmal bekommt. Vorgabe: 1 auf einer CPU, wo jeder Kern seine eigene Kachel hat, sonst 8. Das Ergebnis hängt nicht davon ab.</translation>
+    </message>
+    <message>
+        <source>Tiles to look at in each raster</source>
+        <translation>Betrachtete Kacheln jedes Rasters</translation>
+    </message>
+    <message>
+        <source>Tiles without data</source>
+        <translation>Kacheln ohne Daten</translation>
+    </message>
+    <message>
+        <source>Times as fast as before</source>
+        <translation>Mal so schnell wie vorher</translation>
+    </message>
+    <message>
+        <source>To run models</source>
+        <translation>Um Modelle anzuwenden</translation>
+    </message>
+    <message>
+        <source>Train</source>
+        <translation>Trainieren</translation>
+    </message>
+    <message>
+        <source>Train classical models on the raw spectra too, and compare them on the same pixels.</source>
+        <translation>Auch klassische Modelle auf den rohen Spektren trainieren und auf denselben Pixeln vergleichen.</translation>
+    </message>
+    <message>
+        <source>Train the final model on all labels</source>
+        <translation>Das fertige Modell auf allen Labeln trainieren</translation>
+    </message>
+    <message>
+        <source>Trained</source>
+        <translation>Trainiert</translation>
+    </message>
+    <message>
+        <source>Training</source>
+        <translation>Training</translation>
+    </message>
+    <message>
+        <source>Training classical models</source>
+        <translation>Klassische Modelle werden trainiert</translation>
+    </message>
+    <message>
+        <source>Training labels</source>
+        <translation>Trainingslabel</translation>
+    </message>
+    <message>
+        <source>Training on all folds</source>
+        <translation>Training auf allen Teilen</translation>
+    </message>
+    <message>
+        <source>Training over the folds</source>
+        <translation>Training über die Teile</translation>
+    </message>
+    <message>
+        <source>Training the encoder</source>
+        <translation>Der Encoder wird trainiert</translation>
+    </message>
+    <message>
+        <source>Trains a student on scenes without labels, with or without a teacher.</source>
+        <translation>Trainiert einen Studenten auf Szenen ohne Label, mit oder ohne Lehrer.</translation>
+    </message>
+    <message>
+        <source>Trains a tiny student on scenes without labels for some hours, exports it, and makes it smaller and faster.</source>
+        <translation>Trainiert einige Stunden lang einen kleinen Studenten auf Szenen ohne Label, exportiert ihn und macht ihn kleiner und schneller.</translation>
+    </message>
+    <message>
+        <source>Try again: what was downloaded is kept.</source>
+        <translation>Versuchen Sie es erneut: was schon geladen ist, bleibt erhalten.</translation>
+    </message>
+    <message>
+        <source>Try again; where it happens again, something on the way changes files.</source>
+        <translation>Versuchen Sie es erneut; geschieht es wieder, verändert etwas unterwegs die Dateien.</translation>
+    </message>
+    <message>
+        <source>Uncertainty</source>
+        <translation>Unsicherheit</translation>
+    </message>
+    <message>
+        <source>Unit of each target, in the order of the fields.</source>
+        <translation>Einheit jeder Zielgröße, in der Reihenfolge der Felder.</translation>
+    </message>
+    <message>
+        <source>Units of targets (unit; …)</source>
+        <translation>Einheiten der Zielgrößen (Einheit; …)</translation>
+    </message>
+    <message>
+        <source>Use a folder of wheels, or an interpreter that you already have.</source>
+        <translation>Verwenden Sie einen Ordner mit Wheels, oder einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>Use an interpreter that you already have.</source>
+        <translation>Verwenden Sie einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>Value without meaning (nodata)</source>
+        <translation>Wert ohne Bedeutung (Nodata)</translation>
+    </message>
+    <message>
+        <source>Vary the brightness by</source>
+        <translation>Helligkeit verändern um</translation>
+    </message>
+    <message>
+        <source>Verifying {name}</source>
+        <translation>{name} wird geprüft</translation>
+    </message>
+    <message>
+        <source>Weight of spectra's divergence</source>
+        <translation>Gewicht der Divergenz der Spektren</translation>
+    </message>
+    <message>
+        <source>Weight of structure (SSIM)</source>
+        <translation>Gewicht der Struktur (SSIM)</translation>
+    </message>
+    <message>
+        <source>Weight of the distance to the teacher's features.</source>
+        <translation>Gewicht des Abstands zu den Merkmalen des Lehrers.</translation>
+    </message>
+    <message>
+        <source>Weight of the earlier model</source>
+        <translation>Gewicht des früheren Modells</translation>
+    </message>
+    <message>
+        <source>Weight of the spectra's slope</source>
+        <translation>Gewicht der Steigung der Spektren</translation>
+    </message>
+    <message>
+        <source>Weight of the spectral angle</source>
+        <translation>Gewicht des spektralen Winkels</translation>
+    </message>
+    <message>
+        <source>Weight of the teacher</source>
+        <translation>Gewicht des Lehrers</translation>
+    </message>
+    <message>
+        <source>Weighted F1</source>
+        <translation>Gewichteter F1</translation>
+    </message>
+    <message>
+        <source>Weighted IoU</source>
+        <translation>Gewichteter IoU</translation>
+    </message>
+    <message>
+        <source>Weights to start from</source>
+        <translation>Gewichte, mit denen begonnen wird</translation>
+    </message>
+    <message>
+        <source>Weights to start from: principal components of the scenes, or random numbers.</source>
+        <translation>Gewichte, mit denen begonnen wird: Hauptkomponenten der Szenen, oder Zufallszahlen.</translation>
+    </message>
+    <message>
+        <source>Wh&amp;at is trained</source>
+        <translation>W&amp;as trainiert wird</translation>
+    </message>
+    <message>
+        <source>What a set-up does appears here.</source>
+        <translation>Was beim Einrichten geschieht, erscheint hier.</translation>
+    </message>
+    <message>
+        <source>What brings the student's features to the teacher's width: a linear map, or none.</source>
+        <translation>Was die Merkmale des Studenten auf die Breite des Lehrers bringt: eine lineare Abbildung, oder nichts.</translation>
+    </message>
+    <message>
+        <source>What computed them</source>
+        <translation>Was gerechnet hat</translation>
+    </message>
+    <message>
+        <source>What is really there, at places drawn at random.</source>
+        <translation>Was wirklich dort ist, an zufällig gezogenen Stellen.</translation>
+    </message>
+    <message>
+        <source>What is trained</source>
+        <translation>Was trainiert wird</translation>
+    </message>
+    <message>
+        <source>What is trained beside the head: nothing (frozen), the last blocks, adapters of low rank, or the full encoder. auto: frozen, for random weights full.</source>
+        <translation>Was neben dem Kopf trainiert wird: nichts (frozen), die letzten Blöcke, Adapter niedrigen Rangs, oder der ganze Encoder. auto: frozen, bei zufälligen Gewichten full.</translation>
+    </message>
+    <message>
+        <source>What leads the guided share of the mask: Haar details, gradients, Gabor filters, variance, or nothing.</source>
+        <translation>Was den geleiteten Teil der Maske leitet: Haar-Einzelheiten, Gradienten, Gabor-Filter, Varianz, oder nichts.</translation>
+    </message>
+    <message>
+        <source>What leads the hiding</source>
+        <translation>Was das Verdecken leitet</translation>
+    </message>
+    <message>
+        <source>What stays together when labels are held out for the test: auto, polygons, blocks, scenes; or random pixels, whose score is optimistic.</source>
+        <translation>Was zusammenbleibt, wenn Label für den Test zurückgehalten werden: auto, polygons, blocks, scenes; oder zufällige Pixel (random), deren Ergebnis zu gut ist.</translation>
+    </message>
+    <message>
+        <source>What the labels say</source>
+        <translation>Was die Label sagen</translation>
+    </message>
+    <message>
+        <source>What the labels say: a class, or one or several quantities.</source>
+        <translation>Was die Label sagen: eine Klasse, oder eine oder mehrere Größen.</translation>
+    </message>
+    <message>
+        <source>What the loss is measured by</source>
+        <translation>Woran der Verlust gemessen ist</translation>
+    </message>
+    <message>
+        <source>What the model was trained on: classical models learn from it too.</source>
+        <translation>Worauf das Modell trainiert wurde: klassische Modelle lernen auch davon.</translation>
+    </message>
+    <message>
+        <source>What the preview shows: xmin ymin xmax ymax in the reference system of the first raster; at most 256 x 256 pixels around its centre. Default: the middle of that raster.</source>
+        <translation>Was die Vorschau zeigt: xmin ymin xmax ymax im Bezugssystem des ersten Rasters; höchstens 256 x 256 Pixel um die Mitte. Vorgabe: die Mitte dieses Rasters.</translation>
+    </message>
+    <message>
+        <source>What the quality layers of EnMAP mark; it becomes no data in all bands.</source>
+        <translation>Was die Qualitätsebenen von EnMAP markieren; es hat danach in keinem Kanal Daten.</translation>
+    </message>
+    <message>
+        <source>What the teacher sees</source>
+        <translation>Was der Lehrer sieht</translation>
+    </message>
+    <message>
+        <source>What the teacher sees: the patches that the student sees, the full tile, or the full tile with its features cached on disk (tiles then come from a grid).</source>
+        <translation>Was der Lehrer sieht: die Patches, die der Student sieht, die ganze Kachel, oder die ganze Kachel mit zwischengespeicherten Merkmalen (Kacheln kommen dann aus einem Raster).</translation>
+    </message>
+    <message>
+        <source>What they say.</source>
+        <translation>Was sie sagen.</translation>
+    </message>
+    <message>
+        <source>What to believe about the bands instead of the file: a sensor (enmap, enmap-202), or a CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).</source>
+        <translation>Was statt der Datei über die Kanäle gilt: ein Sensor (enmap, enmap-202), oder eine CSV mit einer Zeile je Kanal (wavelength_nm, fwhm_nm, bbl, scale, offset).</translation>
+    </message>
+    <message>
+        <source>What to do where the raster cannot be read: fail, or leave these blocks without data.</source>
+        <translation>Was geschieht, wo das Raster nicht lesbar ist: abbrechen (fail), oder diese Blöcke ohne Daten lassen.</translation>
+    </message>
+    <message>
+        <source>What to start from: a student's name, its checkpoint (.safetensors), or scratch (also scratch:small, scratch:base) for random weights.</source>
+        <translation>Womit begonnen wird: der Name eines Studenten, sein Checkpoint (.safetensors), oder scratch (auch scratch:small, scratch:base) für zufällige Gewichte.</translation>
+    </message>
+    <message>
+        <source>What to start from; the path of a checkpoint may be written.</source>
+        <translation>Womit begonnen wird; der Pfad eines Checkpoints kann eingetragen werden.</translation>
+    </message>
+    <message>
+        <source>What was delivered: a METADATA.XML, .zip, .he5 or .nc, or the path of a folder.</source>
+        <translation>Was geliefert wurde: eine METADATA.XML, .zip, .he5 oder .nc, oder der Pfad eines Ordners.</translation>
+    </message>
+    <message>
+        <source>Where</source>
+        <translation>Wo</translation>
+    </message>
+    <message>
+        <source>Where models come from</source>
+        <translation>Woher Modelle kommen</translation>
+    </message>
+    <message>
+        <source>Where pixels are kept</source>
+        <translation>Wo Pixel gehalten werden</translation>
+    </message>
+    <message>
+        <source>Where pixels are kept: in memory, in a cache on disk, or in their files; auto takes memory for the first 2 GiB, then the cache.</source>
+        <translation>Wo Pixel gehalten werden: im Arbeitsspeicher, in einem Zwischenspeicher auf der Platte, oder in ihren Dateien; auto nimmt für die ersten 2 GiB den Arbeitsspeicher, dann den Zwischenspeicher.</translation>
+    </message>
+    <message>
+        <source>Where the file cannot be read</source>
+        <translation>Wo die Datei nicht lesbar ist</translation>
+    </message>
+    <message>
+        <source>Where the smaller model computes in the comparison; only a GPU tells what float16 costs there.</source>
+        <translation>Wo das kleinere Modell im Vergleich rechnet; nur eine GPU zeigt, was float16 dort kostet.</translation>
+    </message>
+    <message>
+        <source>Where to compute: auto takes a GPU only where it passes the model's self-test and is faster than the CPU.</source>
+        <translation>Wo gerechnet wird: auto nimmt eine GPU nur, wo sie den Selbsttest des Modells besteht und schneller ist als die CPU.</translation>
+    </message>
+    <message>
+        <source>Where to train: auto takes a GPU where PyTorch finds one.</source>
+        <translation>Wo trainiert wird: auto nimmt eine GPU, wo PyTorch eine findet.</translation>
+    </message>
+    <message>
+        <source>Where to train: auto takes a GPU where torch finds one.</source>
+        <translation>Wo trainiert wird: auto nimmt eine GPU, wo torch eine findet.</translation>
+    </message>
+    <message>
+        <source>Whether the student can use it</source>
+        <translation>Ob der Student damit arbeiten kann</translation>
+    </message>
+    <message>
+        <source>Which error: the RMSE in reflectance, or the spectral angle, which ignores brightness and is mostly noise where it is dark.</source>
+        <translation>Welcher Fehler: der RMSE als Reflexionsgrad, oder der spektrale Winkel, der die Helligkeit nicht beachtet und im Dunkeln meist Rauschen ist.</translation>
+    </message>
+    <message>
+        <source>With a teacher a step takes longer; its file stays on this machine.</source>
+        <translation>Mit einem Lehrer dauert ein Schritt länger; seine Datei bleibt auf dieser Maschine.</translation>
+    </message>
+    <message>
+        <source>Workflows</source>
+        <translation>Abläufe</translation>
+    </message>
+    <message>
+        <source>Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.</source>
+        <translation>Schreibt ein Produkt von EnMAP, PRISMA, EMIT oder DESIS als ein GeoTIFF, das sich selbst beschreibt.</translation>
+    </message>
+    <message>
+        <source>Writes the student or model of a checkpoint as an ONNX file that runs anywhere.</source>
+        <translation>Schreibt den Studenten oder das Modell eines Checkpoints als ONNX-Datei, die überall läuft.</translation>
+    </message>
+    <message>
+        <source>Writing and testing the model</source>
+        <translation>Das Modell wird geschrieben und getestet</translation>
+    </message>
+    <message>
+        <source>Writing the components</source>
+        <translation>Die Komponenten werden geschrieben</translation>
+    </message>
+    <message>
+        <source>Writing the model</source>
+        <translation>Das Modell wird geschrieben</translation>
+    </message>
+    <message>
+        <source>Writing the report</source>
+        <translation>Der Bericht wird geschrieben</translation>
+    </message>
+    <message>
+        <source>Writing the stamp</source>
+        <translation>Der Stempel wird geschrieben</translation>
+    </message>
+    <message>
+        <source>a fine-tuned model</source>
+        <translation>ein feinabgestimmtes Modell</translation>
+    </message>
+    <message>
+        <source>a folder of wheels, without a network</source>
+        <translation>einem Ordner mit Wheels, ohne Netz</translation>
+    </message>
+    <message>
+        <source>a model fine-tuned for classification</source>
+        <translation>ein für Klassifikation feinabgestimmtes Modell</translation>
+    </message>
+    <message>
+        <source>a model fine-tuned for regression</source>
+        <translation>ein für Regression feinabgestimmtes Modell</translation>
+    </message>
+    <message>
+        <source>a student</source>
+        <translation>einen Studenten</translation>
+    </message>
+    <message>
+        <source>about {download} to download, {disk} on the disk</source>
+        <translation>etwa {download} zu laden, {disk} auf der Platte</translation>
+    </message>
+    <message>
+        <source>accuracy,confusion matrix,validation,test,report,kappa,f1,iou,rmse,calibration,area</source>
+        <translation>genauigkeit,konfusionsmatrix,validierung,test,bericht,kappa,f1,iou,rmse,kalibrierung,fläche</translation>
+    </message>
+    <message>
+        <source>as long as the size asks for</source>
+        <translation>so lange, wie die Größe verlangt</translation>
+    </message>
+    <message>
+        <source>base: wants a large GPU</source>
+        <translation>base: will eine große GPU</translation>
+    </message>
+    <message>
+        <source>card,metadata,onnx,classes,bands,wavelengths,licence,provenance</source>
+        <translation>steckbrief,metadaten,onnx,klassen,kanäle,wellenlängen,lizenz,herkunft</translation>
+    </message>
+    <message>
+        <source>class</source>
+        <translation>Klasse</translation>
+    </message>
+    <message>
+        <source>contained</source>
+        <translation>enthalten</translation>
+    </message>
+    <message>
+        <source>decide by the labels</source>
+        <translation>nach den Labeln entscheiden</translation>
+    </message>
+    <message>
+        <source>decide by the number of labels</source>
+        <translation>nach der Zahl der Label entscheiden</translation>
+    </message>
+    <message>
+        <source>embedding and reconstruction</source>
+        <translation>Einbettung und Rekonstruktion</translation>
+    </message>
+    <message>
+        <source>everything: slow, for many labels</source>
+        <translation>alles: langsam, für viele Label</translation>
+    </message>
+    <message>
+        <source>export to ONNX</source>
+        <translation>Export nach ONNX</translation>
+    </message>
+    <message>
+        <source>fetched</source>
+        <translation>geholt</translation>
+    </message>
+    <message>
+        <source>few features: hard to test</source>
+        <translation>wenige Objekte: schwer zu testen</translation>
+    </message>
+    <message>
+        <source>few pixels</source>
+        <translation>wenige Pixel</translation>
+    </message>
+    <message>
+        <source>find components to start from</source>
+        <translation>Komponenten für den Anfang werden gesucht</translation>
+    </message>
+    <message>
+        <source>fine-tuning and distillation</source>
+        <translation>Feinabstimmung und Destillation</translation>
+    </message>
+    <message>
+        <source>folder that holds the .whl files</source>
+        <translation>Ordner, der die .whl-Dateien enthält</translation>
+    </message>
+    <message>
+        <source>here</source>
+        <translation>hier</translation>
+    </message>
+    <message>
+        <source>hyperspectral,anomaly,outlier,target detection,reconstruction error,unusual,enmap</source>
+        <translation>hyperspektral,anomalie,ausreißer,zielsuche,rekonstruktionsfehler,ungewöhnlich,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,classification,land cover,class map,probability,uncertainty,entropy,predict,inference,deep learning,enmap</source>
+        <translation>hyperspektral,klassifikation,landbedeckung,klassenkarte,wahrscheinlichkeit,unsicherheit,entropie,vorhersage,inferenz,deep learning,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,embedding,features,pca,principal components,deep learning,enmap</source>
+        <translation>hyperspektral,einbettung,merkmale,pca,hauptkomponenten,deep learning,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,cloud mask,quality</source>
+        <translation>hyperspektral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,wolkenmaske,qualität</translation>
+    </message>
+    <message>
+        <source>hyperspectral,hls,landsat,sentinel-2,prithvi,resample,multispectral,enmap</source>
+        <translation>hyperspektral,hls,landsat,sentinel-2,prithvi,umrechnen,multispektral,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,reconstruction,anomaly,error,spectral angle,deep learning,enmap</source>
+        <translation>hyperspektral,rekonstruktion,anomalie,fehler,spektraler winkel,deep learning,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,regression,fraction,traits,unmixing,predict,inference,deep learning,enmap</source>
+        <translation>hyperspektral,regression,anteil,pflanzenmerkmale,entmischung,vorhersage,inferenz,deep learning,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,report,wavelengths,bands,bad bands,spectra,metadata,check,enmap</source>
+        <translation>hyperspektral,bericht,wellenlängen,kanäle,schlechte kanäle,spektren,metadaten,prüfen,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,similarity,search,target detection,embedding,cosine,query,more like this</source>
+        <translation>hyperspektral,ähnlichkeit,suche,zielsuche,einbettung,kosinus,anfrage,mehr davon</translation>
+    </message>
+    <message>
+        <source>hyperspectral,unsupervised,k-means,segmentation,classes,embedding,enmap</source>
+        <translation>hyperspektral,unüberwacht,k-means,segmentierung,klassen,einbettung,enmap</translation>
+    </message>
+    <message>
+        <source>in the labels</source>
+        <translation>in den Labeln</translation>
+    </message>
+    <message>
+        <source>inference</source>
+        <translation>Modelle anwenden</translation>
+    </message>
+    <message>
+        <source>install,packages,onnxruntime,torch,python,environment,dependencies</source>
+        <translation>installieren,pakete,onnxruntime,torch,python,umgebung,abhängigkeiten</translation>
+    </message>
+    <message>
+        <source>licence not stated</source>
+        <translation>Lizenz nicht angegeben</translation>
+    </message>
+    <message>
+        <source>load the checkpoint</source>
+        <translation>Der Checkpoint wird geladen</translation>
+    </message>
+    <message>
+        <source>model</source>
+        <translation>modell</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keiner</translation>
+    </message>
+    <message>
+        <source>none: HyperKD's own is used</source>
+        <translation>keiner: der von HyperKD wird verwendet</translation>
+    </message>
+    <message>
+        <source>none: its numbers are unchecked</source>
+        <translation>keiner: seine Zahlen sind ungeprüft</translation>
+    </message>
+    <message>
+        <source>none: the student learns by itself</source>
+        <translation>keiner: der Student lernt allein</translation>
+    </message>
+    <message>
+        <source>not here yet</source>
+        <translation>noch nicht hier</translation>
+    </message>
+    <message>
+        <source>not here, {size} to download</source>
+        <translation>nicht hier, {size} zu laden</translation>
+    </message>
+    <message>
+        <source>not stated</source>
+        <translation>nicht angegeben</translation>
+    </message>
+    <message>
+        <source>onnx,model,convert,checkpoint,safetensors,deploy</source>
+        <translation>onnx,modell,umwandeln,checkpoint,safetensors,einsatz</translation>
+    </message>
+    <message>
+        <source>paper: the sizes that are known of the paper, for a large GPU</source>
+        <translation>paper: die Größen, die vom Artikel bekannt sind, für eine große GPU</translation>
+    </message>
+    <message>
+        <source>preparing spectra</source>
+        <translation>Spektren werden vorbereitet</translation>
+    </message>
+    <message>
+        <source>quantize,quantisation,int8,float16,onnx,smaller,faster,speed,deploy</source>
+        <translation>quantisieren,quantisierung,int8,float16,onnx,kleiner,schneller,geschwindigkeit,einsatz</translation>
+    </message>
+    <message>
+        <source>read the scenes</source>
+        <translation>Die Szenen werden gelesen</translation>
+    </message>
+    <message>
+        <source>read the teacher</source>
+        <translation>Der Lehrer wird gelesen</translation>
+    </message>
+    <message>
+        <source>scratch (nothing learned before)</source>
+        <translation>scratch (nichts vorher gelernt)</translation>
+    </message>
+    <message>
+        <source>shipped</source>
+        <translation>mitgeliefert</translation>
+    </message>
+    <message>
+        <source>simulating</source>
+        <translation>Es wird simuliert</translation>
+    </message>
+    <message>
+        <source>single pixels (too good to be true)</source>
+        <translation>einzelne Pixel (zu schön, um wahr zu sein)</translation>
+    </message>
+    <message>
+        <source>single pixels, which is too good to be true</source>
+        <translation>einzelne Pixel, was zu schön ist, um wahr zu sein</translation>
+    </message>
+    <message>
+        <source>small adapters too</source>
+        <translation>auch kleine Adapter</translation>
+    </message>
+    <message>
+        <source>small: wants a GPU</source>
+        <translation>small: will eine GPU</translation>
+    </message>
+    <message>
+        <source>student</source>
+        <translation>student</translation>
+    </message>
+    <message>
+        <source>the answer only: quick, for few labels</source>
+        <translation>nur die Antwort: schnell, für wenige Label</translation>
+    </message>
+    <message>
+        <source>the last layers too</source>
+        <translation>auch die letzten Schichten</translation>
+    </message>
+    <message>
+        <source>the package index, over the network as QGIS reaches it</source>
+        <translation>dem Paketindex, über das Netz, wie QGIS es erreicht</translation>
+    </message>
+    <message>
+        <source>tiny: trains on a laptop, in an hour or so</source>
+        <translation>tiny: lernt auf einem Laptop, in etwa einer Stunde</translation>
+    </message>
+    <message>
+        <source>train</source>
+        <translation>Training</translation>
+    </message>
+    <message>
+        <source>train,distillation,knowledge distillation,pretraining,masked autoencoder,prithvi,foundation model,deep learning</source>
+        <translation>training,destillation,wissensdestillation,vortraining,maskierter autoencoder,prithvi,grundlagenmodell,deep learning</translation>
+    </message>
+    <message>
+        <source>train,fine-tuning,classification,regression,labels,polygons,land cover,transfer learning,deep learning</source>
+        <translation>training,feinabstimmung,fine-tuning,klassifikation,regression,label,polygone,landbedeckung,transferlernen,deep learning</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>unbekannt</translation>
+    </message>
+    <message>
+        <source>whole blocks of the scene</source>
+        <translation>ganze Blöcke der Szene</translation>
+    </message>
+    <message>
+        <source>whole features</source>
+        <translation>ganze Objekte</translation>
+    </message>
+    <message>
+        <source>whole scenes</source>
+        <translation>ganze Szenen</translation>
+    </message>
+    <message>
+        <source>yours</source>
+        <translation>eigenes</translation>
+    </message>
+    <message>
+        <source>{count} bands, {first:.0f} to {last:.0f} nm</source>
+        <translation>{count} Kanäle, {first:.0f} bis {last:.0f} nm</translation>
+    </message>
+    <message>
+        <source>{count} channels</source>
+        <translation>{count} Eingänge</translation>
+    </message>
+    <message>
+        <source>{count} tell when to stop.</source>
+        <translation>{count} sagen, wann Schluss ist.</translation>
+    </message>
+    <message>
+        <source>{file} holds no card of HyperKD: it is no model of ours, or damaged.</source>
+        <translation>{file} enthält keinen Steckbrief von HyperKD: es ist keines unserer Modelle, oder beschädigt.</translation>
+    </message>
+    <message>
+        <source>{folder} cannot be written: {reason}.</source>
+        <translation>{folder} lässt sich nicht schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>{folder} has {free} MB free; about {needed} MB are needed.</source>
+        <translation>In {folder} sind {free} MB frei; etwa {needed} MB sind nötig.</translation>
+    </message>
+    <message>
+        <source>{metres:g} m in training</source>
+        <translation>{metres:g} m im Training</translation>
+    </message>
+    <message>
+        <source>{minimum:g} to {maximum:g} {unit} in training</source>
+        <translation>{minimum:g} bis {maximum:g} {unit} im Training</translation>
+    </message>
+    <message>
+        <source>{name} must be a number, but is “{text}”.</source>
+        <translation>{name} muss eine Zahl sein, ist aber „{text}“.</translation>
+    </message>
+    <message>
+        <source>{name}, validation</source>
+        <translation>{name}, Validierung</translation>
+    </message>
+    <message>
+        <source>{number} GB</source>
+        <translation>{number} GB</translation>
+    </message>
+    <message>
+        <source>{number} MB</source>
+        <translation>{number} MB</translation>
+    </message>
+    <message>
+        <source>{number} h</source>
+        <translation>{number} h</translation>
+    </message>
+    <message>
+        <source>{number} min</source>
+        <translation>{number} min</translation>
+    </message>
+    <message>
+        <source>{number} s</source>
+        <translation>{number} s</translation>
+    </message>
+    <message>
+        <source>{path} cannot be written: choose another folder.</source>
+        <translation>{path} lässt sich nicht schreiben: wählen Sie einen anderen Ordner.</translation>
+    </message>
+    <message>
+        <source>{path} cannot be written: {reason}.</source>
+        <translation>{path} lässt sich nicht schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>{path} is in the project.</source>
+        <translation>{path} ist im Projekt.</translation>
+    </message>
+    <message>
+        <source>{python} is no Python that works: {said}</source>
+        <translation>{python} ist kein Python, das funktioniert: {said}</translation>
+    </message>
+    <message>
+        <source>{size:.1f} MB</source>
+        <translation>{size:.1f} MB</translation>
+    </message>
+    <message>
+        <source>{step} failed.</source>
+        <translation>{step} ist fehlgeschlagen.</translation>
+    </message>
+    <message>
+        <source>{step} failed: {said}</source>
+        <translation>{step} ist fehlgeschlagen: {said}</translation>
+    </message>
+    <message>
+        <source>{step} took too long and was ended.</source>
+        <translation>{step} hat zu lange gedauert und wurde beendet.</translation>
+    </message>
+    <message>
+        <source>{step} was ended from outside.</source>
+        <translation>{step} wurde von außen beendet.</translation>
+    </message>
+    <message>
+        <source>{tile} px, patches of {patch} px; a pixel sees {field} px</source>
+        <translation>{tile} px, Patches von {patch} px; ein Pixel sieht {field} px</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>noch {time}</translation>
+    </message>
+    <message>
+        <source>{train} pixels teach, {test} test, {left_out} lie between and are left out; what stays together: {kept}.</source>
+        <translation>{train} Pixel lehren, {test} testen, {left_out} liegen dazwischen und bleiben aus; was zusammenbleibt: {kept}.</translation>
+    </message>
+    <message>
+        <source>“{layer}” cannot be handed to the engine: {reason}</source>
+        <translation>„{layer}“ lässt sich nicht an die Engine übergeben: {reason}</translation>
+    </message>
+    <message>
+        <source>“{layer}” comes from the provider “{provider}”; HyperKD reads raster files. Save the layer as a GeoTIFF first (right-click › Export › Save As…).</source>
+        <translation>„{layer}“ kommt vom Provider „{provider}“; HyperKD liest Rasterdateien. Speichern Sie den Layer zuerst als GeoTIFF (Rechtsklick › Export › Speichern als…).</translation>
+    </message>
+    <message>
+        <source>“{layer}” covers {first:.0f} to {last:.0f} nm, but {model} needs {needed_first:.0f} to {needed_last:.0f} nm: {missing} of its {count} bands are missing, for instance at {example:.0f} nm. Choose a scene of another sensor, or a model made for this one.</source>
+        <translation>„{layer}“ deckt {first:.0f} bis {last:.0f} nm ab, aber {model} braucht {needed_first:.0f} bis {needed_last:.0f} nm: {missing} seiner {count} Kanäle fehlen, zum Beispiel bei {example:.0f} nm. Wählen Sie die Szene eines anderen Sensors, oder ein Modell, das für diesen gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>“{layer}” has no features to use. Is nothing selected?</source>
+        <translation>„{layer}“ hat keine Objekte, die verwendet werden könnten. Ist nichts gewählt?</translation>
+    </message>
+    <message>
+        <source>“{layer}” is no raster.</source>
+        <translation>„{layer}“ ist kein Raster.</translation>
+    </message>
+    <message>
+        <source>“{layer}” lies in the memory of QGIS, where HyperKD's process cannot read it. Save it as a file first (right-click › Export › Save As…).</source>
+        <translation>„{layer}“ liegt im Arbeitsspeicher von QGIS, wo HyperKDs Prozess ihn nicht lesen kann. Speichern Sie ihn zuerst als Datei (Rechtsklick › Export › Speichern als…).</translation>
+    </message>
+    <message>
+        <source>“{model}” is a model for {task}; this algorithm needs {wanted}.</source>
+        <translation>„{model}“ ist ein Modell für {task}; dieser Algorithmus braucht {wanted}.</translation>
+    </message>
+    <message>
+        <source>“{title}” ended without a model.</source>
+        <translation>„{title}“ endete ohne Modell.</translation>
+    </message>
+    <message>
+        <source>“{title}” is done.</source>
+        <translation>„{title}“ ist fertig.</translation>
+    </message>
+    <message>
+        <source>“{title}” is still running.</source>
+        <translation>„{title}“ läuft noch.</translation>
+    </message>
+    <message>
+        <source>“{title}” was interrupted.</source>
+        <translation>„{title}“ wurde unterbrochen.</translation>
+    </message>
+</context>
+</TS>

@@ -1,0 +1,197 @@
+"""docs/tutorial.md, done by a new user: a fresh profile, the real zip, the real engine."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.qgis.tutorial_session import STEPS, TOLD
+from tools import plugin as assembly
+from tools import translations
+from tools.machine import ROOT
+
+# Most of it is for machines that have other things to do.
+_LIMIT_S = 600
+_SESSION = Path(__file__).with_name("tutorial_session.py")
+PAGE = ROOT / "docs" / "tutorial.md"
+# What stands in bold on the page is on the screen; this much of it is QGIS's own.
+OF_QGIS = {
+    "Add Layer",
+    "Install from ZIP",
+    "Install Plugin",
+    "Layer",
+    "Manage and Install Plugins…",
+    "Plugins",
+    "Processing Toolbox",
+    "Selected features only",
+    "Properties",
+    "Metadata",
+}
+# By its path: with the checkout among the places of modules, QGIS would take the plugin from there.
+_START = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("tutorial_session", {path!r})
+session = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(session)
+session.start()
+"""
+
+
+def headings() -> list[str]:
+    return re.findall(r"^## (\d.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_page_has_the_steps_that_are_tested():
+    assert headings() == list(STEPS)
+
+
+def test_its_pictures_are_there_and_small():
+    found = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", PAGE.read_text(encoding="utf-8"))
+    assert len(found) >= 6
+    for description, path in found:
+        picture = PAGE.parent / path
+        assert len(description) > 20, path
+        assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n", path
+        assert picture.stat().st_size < 400_000, path
+
+
+def test_what_it_tells_to_press_is_on_the_screen():
+    texts = {text.replace("&", "").strip() for text in translations.texts()}
+    texts |= {text.rstrip("…") for text in texts}
+    pressed = set(re.findall(r"\*\*([^*]+)\*\*", PAGE.read_text(encoding="utf-8")))
+    words = {word.strip() for each in pressed for word in each.split("›")}
+    assert len(words) >= 12
+    assert sorted(words - texts - OF_QGIS - {"HyperKD"}) == []
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory):
+    """Return what a new user found at each step."""
+    for module in ("onnx", "onnxruntime", "torch"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"the engine needs {module} for this")
+    from tests.qgis.landscape import COLOURS, write_polygons, write_scene
+
+    folder = tmp_path_factory.mktemp("journey")
+    told = {
+        "zip": str(assembly.package(ROOT, folder)),
+        "python": sys.executable,
+        "scene": str(write_scene(folder / "scene.tif")),
+        "labels": str(write_polygons(folder / "labels.gpkg")),
+        "colours": json.dumps(COLOURS),
+        "work": str(folder),
+        "result": str(folder / "result.json"),
+    }
+    # Neither the developer's engine nor the checkout's: a new user has none.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HYPERKD_")}
+    environment = {
+        **kept,
+        TOLD: json.dumps(told),
+        "HYPERKD_ENGINES": str(folder / "engines"),
+        "HYPERKD_MODELS": str(folder / "models"),
+        "HYPERKD_JOBS": str(folder / "jobs"),
+        "OMP_NUM_THREADS": "1",
+    }
+    command, more = _qgis(folder)
+    said = _run(command, {**environment, **more}, folder / "said.txt")
+    result = folder / "result.json"
+    assert result.is_file(), said
+    found = json.loads(result.read_text(encoding="utf-8"))
+    assert "failed" not in found, found["failed"]
+    return found
+
+
+def _run(command: list[str], environment: dict[str, str], log: Path) -> str:
+    """Run a program, end it and its children where it hangs, and return what it said."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            process.wait(_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
+
+def _qgis(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return what starts a QGIS with a fresh profile: its own window where Xvfb is, else ours."""
+    program = shutil.which("qgis.bin") or shutil.which("qgis")
+    profiles = str(folder / "profiles")
+    if program is None or shutil.which("xvfb-run") is None:
+        variables = {"QT_QPA_PLATFORM": "offscreen", "QGIS_CUSTOM_CONFIG_PATH": profiles}
+        return [sys.executable, str(_SESSION)], variables
+    code = folder / "start.py"
+    code.write_text(_START.format(path=str(_SESSION)), encoding="utf-8")
+    screen = ["xvfb-run", "-a", "-s", "-screen 0 1500x950x24"]
+    options = ["--nologo", "--noversioncheck", "--profiles-path", profiles]
+    return [*screen, program, *options, "--code", str(code)], {"QT_QPA_PLATFORM": "xcb"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(_LIMIT_S + 60)
+def test_the_whole_journey(journey):
+    """One test, because one QGIS makes the whole journey."""
+    assert list(journey) == list(STEPS)
+    installed = journey["1. Install the plugin"]
+    assert installed["folder"]
+    assert "/profiles/" in installed["module"].replace(os.sep, "/")
+    assert [text.replace("&", "") for text in installed["menu"]] == [
+        "Fine-tune a model…",
+        "Models…",
+        "Distil a student…",
+        "Engine…",
+    ]
+    assert installed["algorithms"] == 27
+    assert "HyperKD has no engine yet. Set it up under Plugins" in installed["says"]
+    engine = journey["2. Set up the engine"]
+    assert "The engine is not set up yet." in engine["before"]
+    assert engine["report"].startswith("This interpreter can run HyperKD.")
+    assert engine["says"] == ""
+    assert journey["3. Open a scene"] == {"bands": 218, "features": 32}
+    tuned = journey["4. Fine-tune on polygons"]
+    assert tuned["errors"] == ""
+    assert tuned["classes"] == {"water": "#2166ac", "wood": "#1b7837", "field": "#dfc27d"}
+    assert "pixels teach" in tuned["split"]
+    assert "Overall accuracy 1.000" in " ".join(tuned["page"].split())
+    classified = journey["5. Classify"]
+    assert classified["said"].endswith("is in the project.")
+    assert classified["legend"] == tuned["classes"]
+    assert any("cover" in line for line in classified["history"])
+    assert classified["stored"] == "The model is in the store as “cover”."
+    again = journey["6. Classify another scene"]["map"]
+    (opened,) = journey["7. Open the report"]["opened"]
+    assert Path(opened).name == "report.html"
+    assert "Confusion matrix" in Path(opened).read_text(encoding="utf-8")
+    _compare(classified["source"], again)
+
+
+def _compare(mapped: str, again: str) -> None:
+    """Compare two maps with each other and with the truth."""
+    from osgeo import gdal
+
+    from tests.qgis.landscape import CLASSES, truth
+
+    values = gdal.Open(mapped).ReadAsArray()
+    assert (values == gdal.Open(again).ReadAsArray()).all()
+    dataset = gdal.Open(mapped)
+    band = dataset.GetRasterBand(1)
+    band.GetMetadata()  # GDAL 3.6 reads the names of the sidecar with something else of it
+    names = band.GetRasterCategoryNames()
+    right = [names[value] == CLASSES[true] for value, true in zip(values.flat, truth().flat)]
+    assert sum(right) >= 0.98 * len(right)
