@@ -103,7 +103,8 @@ def command_package(given: argparse.Namespace) -> int:
 
 def command_bench(given: argparse.Namespace) -> int:
     """Run benchmarks."""
-    return benchmarks.run_benchmarks(ensure("bench", ensure_qgis()), given.name, given.quick)
+    wanted = benchmarks.choose(given.name)  # a wrong name installs nothing
+    return benchmarks.run_benchmarks(ensure("bench", ensure_qgis()), wanted, given.quick)
 
 
 def command_link(given: argparse.Namespace) -> int:

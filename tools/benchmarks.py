@@ -15,21 +15,29 @@ def names() -> list[str]:
     return sorted(path.stem[len("bench_") :] for path in FOLDER.glob("bench_*.py"))
 
 
-def run_benchmarks(python: Path, name: str | None, quick: bool) -> int:
-    """Run one benchmark or all, print a table of each, and keep ``build/bench/NAME.json``.
-
-    A benchmark is a program that takes ``--output FILE`` and ``--quick`` and
-    writes ``{"protocol": text, "rows": [{column: value}, ...]}``.
+def choose(name: str | None) -> list[str]:
+    """Return the benchmark of this name as a list, or all of them.
 
     Raises:
         SetupError: there is no such benchmark.
     """
-    if name is not None and name not in names():
+    if name is None:
+        return names()
+    if name not in names():
         raise SetupError(
             f"There is no benchmark {name}. There are: {', '.join(names()) or 'none'}."
         )
+    return [name]
+
+
+def run_benchmarks(python: Path, wanted: list[str], quick: bool) -> int:
+    """Run benchmarks, print a table of each, and keep ``build/bench/NAME.json``.
+
+    A benchmark is a program that takes ``--output FILE`` and ``--quick`` and
+    writes ``{"protocol": text, "rows": [{column: value}, ...]}``.
+    """
     failed = 0
-    for chosen in names() if name is None else [name]:
+    for chosen in wanted:
         output = BUILD / "bench" / f"{chosen}.json"
         output.parent.mkdir(parents=True, exist_ok=True)
         script = FOLDER / f"bench_{chosen}.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,15 @@ def test_a_table_has_aligned_columns() -> None:
     assert benchmarks.table([]) == "(no rows)"
 
 
-def test_an_unknown_benchmark_is_refused_with_those_there_are() -> None:
+def test_an_unknown_benchmark_is_refused_before_anything_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(build, "ensure", lambda *_: pytest.fail("installed something"))
+    monkeypatch.setattr(build, "ensure_qgis", lambda *_: pytest.fail("installed QGIS"))
     with pytest.raises(SetupError, match=r"no benchmark nothing\. There are: .*commands"):
-        benchmarks.run_benchmarks(Path("python"), "nothing", quick=True)
+        build.command_bench(argparse.Namespace(name="nothing", quick=True))
+
+
+def test_without_a_name_all_benchmarks_run() -> None:
+    assert benchmarks.choose(None) == benchmarks.names()
+    assert benchmarks.choose("commands") == ["commands"]
