@@ -19,7 +19,7 @@ COMPUTE = ("cpu", "gpu")
 
 # Where PyTorch's own index has the builds that the package index has not. It puts the
 # index's name behind the version: 2.13.0+cpu.
-_TORCH_INDEX = "https://download.pytorch.org/whl/"
+TORCH_INDEX = "https://download.pytorch.org/whl/"
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,10 @@ def torch_index(
     and macOS.
     """
     if platform.startswith("linux") and compute == "cpu":
-        return _TORCH_INDEX + "cpu"
+        return TORCH_INDEX + "cpu"
     if platform == "win32" and compute == "gpu":
         # The CUDA version that each pinned release of PyTorch was built for first.
-        return _TORCH_INDEX + ("cu128" if version < (3, 10) else "cu130")
+        return TORCH_INDEX + ("cu128" if version < (3, 10) else "cu130")
     return ""
 
 

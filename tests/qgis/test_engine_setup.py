@@ -239,24 +239,25 @@ def test_another_list_another_build_another_tier_is_another_fingerprint(plugin, 
 
 
 @pytest.mark.parametrize(
-    ("compute", "platform", "version", "index"),
+    ("compute", "platform", "version", "build"),
     [
-        ("cpu", "linux", (3, 11), "https://download.pytorch.org/whl/cpu"),
+        ("cpu", "linux", (3, 11), "cpu"),
         ("gpu", "linux", (3, 11), ""),
         ("cpu", "win32", (3, 11), ""),
-        ("gpu", "win32", (3, 12), "https://download.pytorch.org/whl/cu130"),
-        ("gpu", "win32", (3, 9), "https://download.pytorch.org/whl/cu128"),
+        ("gpu", "win32", (3, 12), "cu130"),
+        ("gpu", "win32", (3, 9), "cu128"),
         ("cpu", "darwin", (3, 11), ""),
     ],
 )
 def test_pytorchs_index_is_asked_only_for_what_the_package_index_lacks(
-    plugin, compute, platform, version, index
+    plugin, compute, platform, version, build
 ):
-    from hyperkd_qgis.env.pins import torch_index, with_build
+    from hyperkd_qgis.env.pins import TORCH_INDEX, torch_index, with_build
 
-    assert torch_index(compute, platform, version) == index
+    index = torch_index(compute, platform, version)
+    assert index == (TORCH_INDEX + build if build else "")
     text = with_build('torch==2.13.0; python_version >= "3.10"\nonnxscript==1\n', index)
-    suffix = "+" + index.rpartition("/")[2] if index else ""
+    suffix = f"+{build}" if build else ""
     assert text.splitlines() == [
         f'torch==2.13.0{suffix}; python_version >= "3.10"',
         "onnxscript==1",
