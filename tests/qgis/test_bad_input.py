@@ -61,6 +61,7 @@ def values(registry, scene, tmp_path):
     outputs = tmp_path / "made"
     outputs.mkdir()
     models = {
+        "hyperkd:classify": "classes",
         "hyperkd:regress": "values",
         "hyperkd:evaluate": "classes",
         "hyperkd:quantize": "tiny",
