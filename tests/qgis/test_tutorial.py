@@ -10,11 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from tests.qgis.test_engine_setup import pinned
 from tests.qgis.tutorial_session import STEPS, TOLD
+from tests.qgis.wheels import packed_again
 from tools import plugin as assembly
 from tools import translations
 from tools.machine import ROOT
@@ -85,6 +88,7 @@ def journey(tmp_path_factory):
     told = {
         "zip": str(assembly.package(ROOT, folder)),
         "python": sys.executable,
+        "wheels": _wheels(folder / "wheels"),
         "scene": str(write_scene(folder / "scene.tif")),
         "labels": str(write_polygons(folder / "labels.gpkg")),
         "colours": json.dumps(COLOURS),
@@ -108,6 +112,16 @@ def journey(tmp_path_factory):
     found = json.loads(result.read_text(encoding="utf-8"))
     assert "failed" not in found, found["failed"]
     return found
+
+
+def _wheels(folder: Path) -> str:
+    """Fill a folder with all that the engine needs; "" where this Python has other versions."""
+    pins = {**pinned("inference"), **pinned("training")}
+    if any(metadata.version(name).partition("+")[0] != pins[name] for name in pins):
+        return ""
+    folder.mkdir()
+    packed_again(folder, list(pins))
+    return str(folder)
 
 
 def _run(command: list[str], environment: dict[str, str], log: Path) -> str:
@@ -161,6 +175,8 @@ def test_the_whole_journey(journey):
     assert "HyperKD has no engine yet. Set it up under Plugins" in installed["says"]
     engine = journey["2. Set up the engine"]
     assert "The engine is not set up yet." in engine["before"]
+    if engine["set_up"]:
+        assert "The engine is set up: inference, fine-tuning" in engine["after"]
     assert engine["report"].startswith("This interpreter can run HyperKD.")
     assert engine["says"] == ""
     assert journey["3. Open a scene"] == {"bands": 218, "features": 32}

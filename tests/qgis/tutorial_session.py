@@ -23,8 +23,8 @@ class Tutorial:
     """A new user.
 
     Args:
-        told: paths, by name: the zip, a Python with the engine's packages, a scene, labels,
-            and a folder to work in.
+        told: paths, by name: the zip, a folder of wheels (or, where it is empty, a Python with
+            the engine's packages), a scene, labels, and a folder to work in.
     """
 
     def __init__(self, told: dict[str, str]) -> None:
@@ -69,21 +69,33 @@ class Tutorial:
         }
 
     def set_up_the_engine(self) -> dict[str, Any]:
-        """Choose a Python that is here already, and check it."""
+        """Set the engine up without a network, or choose a Python that is here, and check it."""
         from qgis.core import QgsApplication
 
         ours = self._ours()
         ours.show_engine()
         dialog = ours._dialogs["engine"]
         before = dialog.state.text()
-        dialog.interpreter.setFilePath(self._told["python"])
-        dialog.own_button.click()
+        if self._told["wheels"]:
+            setup = dialog.setup
+            setup.training.setChecked(True)
+            setup.source.setCurrentIndex(setup.source.findData("wheels"))
+            setup.wheels.setFilePath(self._told["wheels"])
+            setup.start_button.click()
+            self._wait(setup.start_button.isEnabled)
+        else:
+            dialog.interpreter.setFilePath(self._told["python"])
+            dialog.own_button.click()
+        after = dialog.state.text()
         dialog.check_button.click()
         self._wait(dialog.check_button.isEnabled)
         report = dialog.report.toPlainText()
         dialog.close()
         algorithm = QgsApplication.processingRegistry().algorithmById("hyperkd:classify")
-        return {"before": before, "report": report, "says": algorithm.canExecute()[1]}
+        says = algorithm.canExecute()[1]
+        set_up = bool(self._told["wheels"])
+        found = {"before": before, "after": after, "report": report, "says": says}
+        return {**found, "set_up": set_up}
 
     def open_a_scene(self) -> dict[str, Any]:
         """Open the scene and the labels."""
