@@ -53,6 +53,27 @@ def margin_option() -> Any:
     )
 
 
+def buffer_option() -> Any:
+    """Declare the buffer between the parts of a split."""
+    return option(
+        "Pixels around test labels whose labels do not teach. Default: up to half of what the "
+        "student sees, as far as enough labels remain.",
+        None,
+        minimum=0,
+        maximum=100_000,
+    )
+
+
+def block_option() -> Any:
+    """Declare the side of a split's blocks."""
+    return option(
+        "Side of the blocks in pixels. Default: as large as the labels allow.",
+        None,
+        minimum=1,
+        maximum=100_000,
+    )
+
+
 def seed_option() -> Any:
     """Declare the seed."""
     return option("Seed: the same seed gives the same result.", 0, minimum=0, maximum=2**31 - 1)

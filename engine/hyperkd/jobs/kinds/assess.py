@@ -9,6 +9,8 @@ from hyperkd.jobs.job import Job, option
 from hyperkd.jobs.options import (
     bands_option,
     batch_option,
+    block_option,
+    buffer_option,
     field_option,
     inference_device_option,
     inputs_option,
@@ -111,19 +113,8 @@ class LabelsJob(Job):
         minimum=0.05,
         maximum=0.5,
     )
-    buffer: Optional[int] = option(
-        "Pixels around test labels whose labels do not teach. Default: up to half of what the "
-        "student sees, as far as enough labels remain.",
-        None,
-        minimum=0,
-        maximum=100_000,
-    )
-    block: Optional[int] = option(
-        "Side of the blocks in pixels. Default: as large as the labels allow.",
-        None,
-        minimum=1,
-        maximum=100_000,
-    )
+    buffer: Optional[int] = buffer_option()
+    block: Optional[int] = block_option()
     margin: float = margin_option()
     seed: int = seed_option()
     bands: Optional[str] = bands_option()

@@ -8,6 +8,8 @@ from typing import ClassVar, Optional
 from hyperkd.jobs.job import Job, option
 from hyperkd.jobs.options import (
     bands_option,
+    block_option,
+    buffer_option,
     field_option,
     inputs_option,
     labels_option,
@@ -69,19 +71,8 @@ class FinetuneJob(Job):
         minimum=0.05,
         maximum=0.5,
     )
-    buffer: Optional[int] = option(
-        "Pixels around test labels whose labels do not teach. Default: up to half of what the "
-        "student sees, as far as enough labels remain.",
-        None,
-        minimum=0,
-        maximum=100_000,
-    )
-    block: Optional[int] = option(
-        "Side of the blocks in pixels. Default: as large as the labels allow.",
-        None,
-        minimum=1,
-        maximum=100_000,
-    )
+    buffer: Optional[int] = buffer_option()
+    block: Optional[int] = block_option()
     folds: int = option(
         "Test by so many folds (3 or more) instead of one test part; the final model then learns "
         "from all labels.",
