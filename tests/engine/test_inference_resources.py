@@ -26,7 +26,7 @@ class Source:
 
     def __init__(self, width, height, blocks, *, interleave="band", bands=ENMAP):
         self.grid = GridSpec(width, height)
-        self.block_shape, self.interleave = blocks, interleave
+        self.block_shape, self.interleave, self.streamed = blocks, interleave, False
         self.dtype = np.dtype(np.int16)
         ones = np.ones(bands)
         self.bands = BandTable(

@@ -15,6 +15,7 @@ from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.inference.embed import upsample
 from hyperkd.inference.pipeline import Run, run_tiled
 from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ready_model
+from hyperkd.inference.settings import RunSettings
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.registry import resolve
 from hyperkd.raster.source import FakeRaster, open_raster
@@ -44,10 +45,8 @@ def run_over(source, output, batch=8, overlap=None, **changes):
         source,
         LoadingModel("tiny"),
         [output],
-        overlap=overlap,
-        device="cpu",
-        batch=batch,
-        report=report,
+        RunSettings(overlap, batch, "cpu"),
+        report,
     )
     resources = student.resources(
         kept=student.count, row_bytes=1, block_rows=256, batch=batch, budget_mb=None, report=report

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
@@ -269,6 +270,39 @@ def test_sample_windows_touch_as_few_blocks_as_they_can(
         ):
             touched = (first + size - 1) // block - first // block + 1
             assert touched == -(-size // block)
+
+
+@for_any(st.integers(97, 700), st.integers(97, 700), st.sampled_from([17, 48, 256, 512]))
+def test_sample_windows_begin_where_blocks_do_where_that_is_cheap(
+    width: int, height: int, block: int
+) -> None:
+    grid = GridSpec(width, height)
+    windows = list(sample_windows(grid, (block, block), from_top=True))
+    assert all(grid.window.contains(window) for window in windows)
+    assert all(window.row % block == 0 for window in windows[:9])
+    # Data that lies between is found all the same.
+    assert len({window.row for window in windows[9:]}) > 2
+
+
+def test_a_sample_leaves_out_what_cannot_be_read() -> None:
+    full = FakeRaster(np.full((1, 400, 400), 5, np.uint8), table(1, np.nan))
+
+    def read(window: Window) -> NDArray[Any]:
+        if window.row >= 100:
+            raise HyperKDError("unreadable_raster", f"row {window.row}")
+        return full.read(window)
+
+    sample = take_sample(read, full.grid, lambda window: 1, np.array([np.nan]))
+    assert (sample.windows, sample.unreadable) == (4, 5)
+
+    def damaged(window: Window) -> NDArray[Any]:
+        full.windows.append(window)
+        raise HyperKDError("unreadable_raster", f"row {window.row}")
+
+    full.windows.clear()
+    with pytest.raises(HyperKDError, match="row 184"):
+        take_sample(damaged, full.grid, lambda window: 1, np.array([np.nan]))
+    assert len(full.windows) == 9  # not the whole lattice
 
 
 def test_in_strips_the_windows_are_low_and_wide() -> None:

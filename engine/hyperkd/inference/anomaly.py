@@ -14,8 +14,9 @@ from hyperkd.inference.blend import Float32Array
 from hyperkd.inference.pipeline import FinishedRows, Run, stored_rows
 from hyperkd.inference.ready import LoadingModel, ReadyModel, ready_model
 from hyperkd.inference.sample import reopened, sampled_tiles
+from hyperkd.inference.settings import RunSettings
 from hyperkd.inference.spectral_error import NAMES, spectral_error
-from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
+from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands
@@ -118,7 +119,7 @@ def anomaly(
             ignores brightness and is mostly noise where it is dark, as over water.
         threshold: score from which on a pixel is an anomaly.
         overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``tiled_job.RunSettings``.
+            ``settings.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -134,10 +135,7 @@ def anomaly(
     report.stage("Opening")
     loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(
-            source, loading, ["reconstruction"], overlap=overlap, device=device, batch=batch,
-            report=report,
-        )  # fmt: skip
+        ready = ready_model(source, loading, ["reconstruction"], settings, report)
         report.stage("Learning what is ordinary")
         ordinary = _ordinary(ready, measure, settings, report)
         again = reopened(ready, model)

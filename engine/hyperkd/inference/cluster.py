@@ -15,7 +15,8 @@ from hyperkd.inference.kmeans import Centres, k_means
 from hyperkd.inference.pipeline import FinishedRows, Run
 from hyperkd.inference.ready import LoadingModel, ready_model
 from hyperkd.inference.sample import reopened, sampled_vectors
-from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
+from hyperkd.inference.settings import RunSettings
+from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands
@@ -66,7 +67,7 @@ def cluster(
         classes: how many clusters.
         seed: the same seed gives the same map.
         overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``tiled_job.RunSettings``.
+            ``settings.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -82,10 +83,7 @@ def cluster(
     report.stage("Opening")
     loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(
-            source, loading, ["embedding"], overlap=overlap, device=device, batch=batch,
-            report=report,
-        )  # fmt: skip
+        ready = ready_model(source, loading, ["embedding"], settings, report)
         report.stage("Finding the clusters")
         vectors = sampled_vectors(ready, settings, report, seed=seed, most=SAMPLE_PIXELS)
         file = _Clusters(vectors, classes, seed, output)

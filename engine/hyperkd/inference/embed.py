@@ -16,9 +16,9 @@ from hyperkd.inference.journal import Journal
 from hyperkd.inference.pipeline import Blender, FinishedRows, Run, no_valid_pixels
 from hyperkd.inference.principal import Moments, PrincipalComponents, principal_components
 from hyperkd.inference.ready import LoadingModel, ReadyModel, ready_model
+from hyperkd.inference.settings import RunSettings
 from hyperkd.inference.tiled_job import (
     OutputSpec,
-    RunSettings,
     begin_journal,
     create_writer,
     fingerprint,
@@ -61,7 +61,7 @@ def embed(
         components: K principal components of this scene; 0 writes the embedding itself.
         dtype: ``float32``, or ``float16`` for half the size and 3 digits.
         overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``tiled_job.RunSettings``.
+            ``settings.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -77,15 +77,7 @@ def embed(
     report.stage("Opening")
     loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(
-            source,
-            loading,
-            ["embedding"],
-            overlap=overlap,
-            device=device,
-            batch=batch,
-            report=report,
-        )
+        ready = ready_model(source, loading, ["embedding"], settings, report)
         _refuse_too_many(components, ready)
         half = dtype == "float16"
         if components:

@@ -14,7 +14,8 @@ from hyperkd.inference import decision
 from hyperkd.inference.blend import Float32Array
 from hyperkd.inference.pipeline import FinishedRows, Run
 from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ReadyModel, ready_model
-from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
+from hyperkd.inference.settings import RunSettings
+from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.models.bundle import Bundle
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import RasterSource, open_raster
@@ -56,7 +57,7 @@ def predict(
         probability_type: ``uint8`` (in steps of 0.004) or ``float32``.
         uncertainty: GeoTIFF of margin and entropy, see ``decision.uncertainty``, or None.
         overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``tiled_job.RunSettings``.
+            ``settings.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -73,9 +74,7 @@ def predict(
     report.stage("Opening")
     loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(
-            source, loading, ANSWERS, overlap=overlap, device=device, batch=batch, report=report
-        )
+        ready = ready_model(source, loading, ANSWERS, settings, report)
         asked = {"probabilities": probabilities, "uncertainty": uncertainty}
         if ready.output == "logits":
             classes = _Classes(ready, output, probabilities, probability_type, uncertainty)
@@ -124,10 +123,8 @@ def predict_at(
     Raises:
         HyperKDError: as ``predict``.
     """
-    loading = LoadingModel(model)
-    ready = ready_model(
-        source, loading, outputs, overlap=overlap, device=device, batch=batch, report=report
-    )
+    settings = RunSettings(overlap, batch, device)
+    ready = ready_model(source, LoadingModel(model), outputs, settings, report)
     plan = ready.plan
     rows, cols = (np.asarray(axis, np.intp) for axis in pixels)
     inside = (rows >= 0) & (rows < plan.grid.height) & (cols >= 0) & (cols < plan.grid.width)
@@ -139,7 +136,10 @@ def predict_at(
     wanted = _tiles_with_pixels(rows, cols, ready)
     total = sum(map(len, wanted.values()))
     run = Run(OpeningNetwork(ready, resources, report), resources, report, total)
-    values = _gather(run, ready, rows, cols, wanted)
+    try:
+        values = _gather(run, ready, rows, cols, wanted)
+    finally:
+        source.stream(False)  # it is the caller's, who reads here and there
     source.check_unchanged()
     return values
 

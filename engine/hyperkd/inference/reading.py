@@ -7,6 +7,7 @@ until its last row was released; its memory is used again for the next one.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -78,12 +79,13 @@ class PieceReader:
         self._bands = list(bands)
         self._table = source.bands.take(self._bands)
         self._wanted = list(wanted)
+        self._unclaimed = deque(wanted)
         self._capacity = capacity
         self._clock = clock
         self._unreadable = unreadable or Unreadable()
         self._begun = begun
         self._changed = threading.Condition()
-        self._next = 0  # position in ``wanted`` of the next piece to read
+        self._reading: set[int] = set()  # columns of pieces in which only one may be read
         self._used = 0  # bytes of pieces in memory
         self._hungry = -1  # the last piece that somebody waits for
         self._pieces: dict[int, Tile] = {}
@@ -188,6 +190,7 @@ class PieceReader:
                 piece = self._read(source, index)
                 with self._changed:
                     self._pieces[index] = piece
+                    self._reading.discard(index % self.mesh.across)
                     self._changed.notify_all()
                 if self._begun is not None and index == self._wanted[0]:
                     self._begun()
@@ -202,17 +205,27 @@ class PieceReader:
     def _claim(self) -> Optional[int]:
         """Return the next piece to read as soon as there is memory for it, or None at the end."""
         with self._changed:
-            while not self._stopped and self._failure is None and self._next < len(self._wanted):
-                index = self._wanted[self._next]
-                size = self._bytes(self.mesh.window(index))
-                # What somebody waits for comes in any case: the limit must not stop the job.
-                fits = self._used + size <= self._capacity
-                if fits or self._used == 0 or index <= self._hungry:
-                    self._next += 1
-                    self._used += size
-                    return index
+            while not self._stopped and self._failure is None and self._unclaimed:
+                index = self._next()
+                if index is not None:
+                    size = self._bytes(self.mesh.window(index))
+                    # What somebody waits for comes in any case: the limit must not stop the job.
+                    fits = self._used + size <= self._capacity
+                    if fits or self._used == 0 or index <= self._hungry:
+                        self._unclaimed.remove(index)
+                        if self._source.streamed:
+                            self._reading.add(index % self.mesh.across)
+                        self._used += size
+                        return index
                 self._changed.wait()
         return None
+
+    def _next(self) -> Optional[int]:
+        """Return the next piece that may be read now: of a column only one where it is streamed."""
+        if len(self._reading) == self.mesh.across:
+            return None
+        across = self.mesh.across
+        return next((i for i in self._unclaimed if i % across not in self._reading), None)
 
     def _bytes(self, window: Window) -> int:
         return window.width * window.height * len(self._bands) * self._source.dtype.itemsize

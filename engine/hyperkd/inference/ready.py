@@ -26,6 +26,7 @@ from hyperkd.inference.resources import (
     Resources,
     plan_resources,
 )
+from hyperkd.inference.settings import RunSettings
 from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
@@ -221,10 +222,7 @@ def ready_model(
     source: RasterSource,
     loading: LoadingModel,
     outputs: Sequence[str],
-    *,
-    overlap: Optional[int],
-    device: str,
-    batch: Optional[int],
+    settings: RunSettings,
     report: Reporter,
 ) -> ReadyModel:
     """Make a model ready for one of its outputs on an open raster.
@@ -233,9 +231,7 @@ def ready_model(
         source: the raster.
         loading: the model.
         outputs: what the job can use, for instance ``embedding``; the model has one of them.
-        overlap: pixels that neighbouring tiles share, default a quarter of the tile.
-        device: ``auto`` or one of ``onnxruntime_backend.PROVIDERS``.
-        batch: tiles that the network gets at once, None for what suits the device.
+        settings: how to run.
         report: where stages and log lines go.
 
     Raises:
@@ -245,10 +241,12 @@ def ready_model(
     bundle = loading.bundle()
     card = bundle.card
     output = _one_of(outputs, bundle)
-    plan = TilePlan.over(source.grid, card.tile_px, overlap, card.receptive_field_px)
+    # What is left out where it is damaged must be known to be damaged before it is used.
+    source.stream(settings.unreadable == "fail")
+    plan = TilePlan.over(source.grid, card.tile_px, settings.overlap, card.receptive_field_px)
     bands, reflectance, support = _match(source, card, report)
     report.check_cancelled()
-    tried = candidates(device, runtime.offered_devices())
+    tried = candidates(settings.device, runtime.offered_devices())
     chosen = choose_device(
         runtime,
         bundle.network(output, None) if len(tried) > 1 else b"",
@@ -256,7 +254,7 @@ def ready_model(
         output,
         tried,
         cores=machine.cores(),
-        batch=batch or ACCELERATED_BATCH,
+        batch=settings.batch or ACCELERATED_BATCH,
         report=report,
     )
     return ReadyModel(

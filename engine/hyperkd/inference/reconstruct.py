@@ -12,8 +12,9 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.blend import Float32Array
 from hyperkd.inference.pipeline import FinishedRows, Run, stored_rows
 from hyperkd.inference.ready import LoadingModel, ReadyModel, ready_model
+from hyperkd.inference.settings import RunSettings
 from hyperkd.inference.spectral_error import NAMES, spectral_error
-from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
+from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, BoolArray, Reporter
@@ -51,7 +52,7 @@ def reconstruct(
             covers.
         model: name or path of the student.
         overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``tiled_job.RunSettings``.
+            ``settings.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -73,15 +74,7 @@ def reconstruct(
     report.stage("Opening")
     loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(
-            source,
-            loading,
-            ["reconstruction"],
-            overlap=overlap,
-            device=device,
-            batch=batch,
-            report=report,
-        )
+        ready = ready_model(source, loading, ["reconstruction"], settings, report)
         files = _Reconstruction(ready, output, error)
         summary = run_tiled_job(
             ready, files.specs, files.convert, settings, report, stage="Reconstructing"

@@ -14,7 +14,7 @@ from hyperkd.inference.blend import Float32Array
 from hyperkd.inference.pipeline import Run, no_valid_pixels
 from hyperkd.inference.plan import TilePlan
 from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ReadyModel
-from hyperkd.inference.tiled_job import RunSettings
+from hyperkd.inference.settings import RunSettings
 from hyperkd.types import BoolArray, Reporter, Window
 
 # So many tiles, spread over the scene: 64 tiles of 64 x 64 pixels are a quarter of a million

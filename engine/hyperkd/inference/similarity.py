@@ -15,7 +15,8 @@ from hyperkd.inference.pipeline import FinishedRows, Run
 from hyperkd.inference.predict import predict_at
 from hyperkd.inference.ready import LoadingModel, ready_model
 from hyperkd.inference.sample import reopened, sampled_vectors
-from hyperkd.inference.tiled_job import OutputSpec, RunSettings, run_tiled_job
+from hyperkd.inference.settings import RunSettings
+from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.raster.labels import read_places
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands
@@ -64,7 +65,7 @@ def similarity(
         margin: how far inside a polygon a pixel's centre must lie, in pixels.
         seed: of the sample that the scene's mean is taken from.
         overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``tiled_job.RunSettings``.
+            ``settings.RunSettings``.
         bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
         report: where progress goes.
 
@@ -82,10 +83,7 @@ def similarity(
     loading = LoadingModel(model)
     with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
         rows, cols, features = read_places(source, places, margin_px=margin)
-        ready = ready_model(
-            source, loading, ["embedding"], overlap=overlap, device=device, batch=batch,
-            report=report,
-        )  # fmt: skip
+        ready = ready_model(source, loading, ["embedding"], settings, report)
         report.stage("Looking at the scene")
         mean = sampled_vectors(ready, settings, report, seed=seed, most=_SAMPLE_PIXELS).mean(axis=0)
         report.stage("Looking at the places")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import os
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -30,6 +31,7 @@ from hyperkd.raster.masks import Missing, check_missing, valid_mask
 from hyperkd.raster.sampling import Sample, take_sample
 from hyperkd.raster.sidecars import find_sidecars, sidecar_files
 from hyperkd.raster.source import require_inside
+from hyperkd.raster.tiffstream import RowStreams, read_deflated_tiff
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Tile, Window
 
 DTYPES: Mapping[int, np.dtype[Any]] = {
@@ -48,6 +50,9 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
     }.items()
     if hasattr(gdal, f"GDT_{name}")
 }
+# Blocks of so few rows are decoded whole: they fit the processor's cache or nearly so.
+_LOW_BLOCK = 16
+
 GDAL_TYPES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
 
 
@@ -64,7 +69,6 @@ class PlainRaster:
         grid: size and geometry, verbatim.
         count: number of bands.
         dtype: the dtype of stored values; of mixed bands one that holds all.
-        block_shape: ``(rows, cols)`` that the file decodes at once.
         interleave: ``band``, ``line`` or ``pixel``.
 
     Raises:
@@ -79,9 +83,14 @@ class PlainRaster:
         self.grid: GridSpec = read_grid(self._dataset)
         self.dtype = self._common_dtype()
         block_width, block_height = self._dataset.GetRasterBand(1).GetBlockSize()
-        self.block_shape = (int(block_height), int(block_width))
+        self._blocks = (int(block_height), int(block_width))
         stored = self._dataset.GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE") or "BAND"
         self.interleave = str(stored).lower()
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """``(rows, cols)`` that the file decodes at once."""
+        return self._blocks
 
     def nodata(self) -> tuple[Optional[float], ...]:
         """Return the nodata value of each band, None where a band declares none."""
@@ -118,6 +127,10 @@ class PlainRaster:
         if pixels.shape != shape or pixels.dtype != self.dtype or not pixels.flags.c_contiguous:
             # GDAL checks the number of bytes alone.
             raise ValueError(f"out is {pixels.dtype} {pixels.shape}, not {self.dtype} {shape}")
+        self._fill(window, index, pixels)
+        return pixels
+
+    def _fill(self, window: Window, index: Sequence[int], pixels: NDArray[Any]) -> None:
         with self._reading(window):
             done = self._dataset.ReadRaster(
                 window.col,
@@ -131,7 +144,6 @@ class PlainRaster:
                 buf_obj=pixels,
             )
             _require_done(done)
-        return pixels
 
     def stamp(self) -> list[tuple[str, int, int]]:
         """Return name, size and time of change of each file of the raster, as it was opened."""
@@ -226,6 +238,8 @@ class GdalRaster(PlainRaster):
         check_missing(missing)
         super().__init__(path)
         self._missing = missing
+        self._streams: Optional[RowStreams] = None
+        self._shares = False  # another one's streams
         first, last = (self._dataset.GetRasterBand(number) for number in (1, self.count))
         # GDAL takes an alpha band for a mask in two types only, so it is read like a band.
         self._has_alpha = self.count > 1 and last.GetColorInterpretation() == gdal.GCI_AlphaBand
@@ -264,10 +278,35 @@ class GdalRaster(PlainRaster):
             valid &= self._read_mask(window)
         return Tile(data, valid, window, self.grid, table)
 
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """``(rows, cols)`` that the file decodes at once."""
+        return (1, self._blocks[1]) if self.streamed else self._blocks
+
+    @property
+    def streamed(self) -> bool:
+        """Whether windows of one column of blocks are cheap from top to bottom only."""
+        return self._streams is not None
+
+    def stream(self, wanted: bool) -> None:
+        """Say whether windows will be read from top to bottom; see ``source.RasterSource``."""
+        if self._streams is not None and not self._shares:
+            self._streams.close()
+        self._streams = self._row_streams() if wanted else None
+
+    def close(self) -> None:
+        """Release the file; closing twice does no harm."""
+        self.stream(False)
+        super().close()
+
     def reopen(self) -> GdalRaster:
-        """Return the same raster for another thread; nothing is found out anew."""
+        """Return the same raster for another thread; nothing is found out anew.
+
+        Both read from the same streams, if any: what one has decoded the other need not.
+        """
         self.check_unchanged()
         other = copy.copy(self)
+        other._shares = True
         other._dataset, _ = open_dataset(self.path)
         protect(other._files)
         return other
@@ -297,15 +336,46 @@ class GdalRaster(PlainRaster):
         parts = vrt_sources(self.path, self._dataset, self.count) if driver == "VRT" else ()
         return (*parts, *find_sidecars(self.path, self.count))
 
+    def _fill(self, window: Window, index: Sequence[int], pixels: NDArray[Any]) -> None:
+        if self._streams is not None:
+            with self._reading(window):
+                try:
+                    self._streams.read(window, index, pixels)
+                except (zlib.error, OSError) as error:
+                    raise RuntimeError(str(error)) from error
+            return
+        super()._fill(window, index, pixels)
+
+    def _row_streams(self) -> Optional[RowStreams]:
+        """Return streams where they decode less at once than GDAL does."""
+        if self.interleave != "pixel" or self._blocks[0] <= _LOW_BLOCK or self._has_alpha:
+            return None
+        nodata = self._dataset.GetRasterBand(1).GetNoDataValue()
+        file = read_deflated_tiff(self.path, self.count, self.dtype, nodata)
+        same = file is not None and (
+            (file.block_rows, file.block_cols) == self._blocks
+            and (file.width, file.height) == (self.grid.width, self.grid.height)
+        )
+        return RowStreams(file) if file is not None and same else None
+
     def _sample(self, nodata: FloatArray) -> Sample:
-        return take_sample(self.read, self.grid, self._decoded_bytes, nodata, self.block_shape)
+        self.stream(True)
+        try:
+            return take_sample(
+                *(self.read, self.grid, self._decoded_bytes, nodata, self._blocks),
+                from_top=self.streamed,
+            )
+        finally:
+            self.stream(False)
 
     def _decoded_bytes(self, window: Window) -> int:
         """Return how much the file decodes for a window."""
-        rows, cols = self.block_shape
-        down = (window.row_end - 1) // rows - window.row // rows + 1
+        rows, cols = self._blocks
+        down = ((window.row_end - 1) // rows - window.row // rows + 1) * rows
+        if self._streams is not None:
+            down = window.row % rows + window.height
         across = (window.col_end - 1) // cols - window.col // cols + 1
-        return down * rows * across * cols * self.count * self.dtype.itemsize
+        return down * across * cols * self.count * self.dtype.itemsize
 
     def __enter__(self) -> GdalRaster:
         return self

@@ -70,7 +70,13 @@ def describe_bands(
     if calibration is None:
         calibration, notes = declared_calibration(metadata, sources, table, draft.good)
     declared = declared_nodata(metadata, given.nodata, given.bands)
+    sampled = sample(declared.values)
+    if sampled.unreadable:
+        notes += (
+            f"{sampled.unreadable} of {sampled.unreadable + sampled.windows} sampled windows "
+            "cannot be read: the file is damaged.",
+        )
     bands, nodata, problems = complete_table(
-        metadata, draft, sample(declared.values), declared, calibration, trusted
+        metadata, draft, sampled, declared, calibration, trusted
     )
     return Description(bands, nodata.tiny, (*problems, *notes))

@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.errors import HyperKDError
 from hyperkd.raster.masks import has_value
 from hyperkd.types import FloatArray, GridSpec, Window
 
@@ -40,11 +41,13 @@ class Sample:
         pixels: ``(band, pixel)`` stored values.
         windows: how many windows they come from.
         whole: whether they are the whole raster.
+        unreadable: how many more windows cannot be read.
     """
 
     pixels: NDArray[Any]
     windows: int
     whole: bool
+    unreadable: int = 0
 
     @property
     def place(self) -> str:
@@ -58,6 +61,8 @@ def take_sample(
     window_bytes: Callable[[Window], int],
     nodata: FloatArray,
     block_shape: Optional[tuple[int, int]] = None,
+    *,
+    from_top: bool = False,
 ) -> Sample:
     """Read the windows that ``sample_windows`` names, more only where those hold no data.
 
@@ -66,34 +71,52 @@ def take_sample(
         grid: the raster's grid.
         window_bytes: what the file has to decode for a window.
         nodata: ``(bands,)`` nodata values, NaN where a band declares none.
-        block_shape: ``(rows, cols)`` that the file decodes at once, where that matters.
+        block_shape: ``(rows, cols)`` of a block, where that matters.
+        from_top: whether a block is decoded from its top to the end of the window only.
+
+    Raises:
+        HyperKDError: ``unreadable_raster`` where none of the windows can be read.
     """
     chunks: list[NDArray[Any]] = []
+    unreadable: list[HyperKDError] = []
     found = False
-    planned = _planned(next(sample_windows(grid, block_shape)), window_bytes)
+    planned = _planned(next(sample_windows(grid, block_shape, from_top=from_top)), window_bytes)
     side = _WINDOW_PX
     if planned == 1 and block_shape is not None and min(block_shape) >= _ONLY_WINDOW_PX:
         side = _ONLY_WINDOW_PX
-    for count, window in enumerate(sample_windows(grid, block_shape, side)):
+    for count, window in enumerate(sample_windows(grid, block_shape, side, from_top)):
         if count >= planned and found:
             break
-        pixels = read(window)
+        try:
+            pixels = read(window)
+        except HyperKDError as error:
+            if error.code != "unreadable_raster":
+                raise
+            unreadable.append(error)
+            if count + 1 >= planned and not chunks:
+                break
+            continue
         chunks.append(pixels.reshape(len(pixels), -1))
         found = found or any(
             bool(has_value(band, float(value)).any()) for band, value in zip(pixels, nodata)
         )
-    return Sample(
-        np.concatenate(chunks, axis=1), len(chunks), len(chunks) == 1 and window == grid.window
-    )
+    if not chunks:
+        raise unreadable[0]
+    whole = len(chunks) == 1 and window == grid.window
+    return Sample(np.concatenate(chunks, axis=1), len(chunks), whole, len(unreadable))
 
 
 def sample_windows(
-    grid: GridSpec, block_shape: Optional[tuple[int, int]] = None, side: int = _WINDOW_PX
+    grid: GridSpec,
+    block_shape: Optional[tuple[int, int]] = None,
+    side: int = _WINDOW_PX,
+    from_top: bool = False,
 ) -> Iterator[Window]:
     """Yield the windows to sample, the most telling first; a small raster is one window.
 
     With a ``block_shape`` they cross as few borders between blocks as possible; ``side`` is
-    that of a window, which is lower and wider in a file of strips.
+    that of a window, which is lower and wider in a file of strips; with ``from_top`` the
+    first ones, which nearly always hold data, begin where a block does.
     """
     if grid.width <= _WHOLE_PX and grid.height <= _WHOLE_PX:
         yield grid.window
@@ -105,13 +128,24 @@ def sample_windows(
         cols = _WINDOW_PX**2 // rows
     height, width = min(rows, grid.height), min(cols, grid.width)
     steps = [(i + 0.5) / _LATTICE for i in range(_LATTICE)]
-    for down, right in (*_PLACES, *((down, right) for down in steps for right in steps)):
+    lattice = [(down, right) for down in steps for right in steps]
+    for number, (down, right) in enumerate((*_PLACES, *lattice)):
+        row = round(down * (grid.height - height))
+        if from_top and number < len(_PLACES):
+            row = _nearest_top(row, grid.height - height, block_rows)
         yield Window(
             _within_block(round(right * (grid.width - width)), width, block_cols),
-            _within_block(round(down * (grid.height - height)), height, block_rows),
+            _within_block(row, height, block_rows),
             width,
             height,
         )
+
+
+def _nearest_top(row: int, last: int, block: int) -> int:
+    """Return the first row of a block that is nearest to ``row``, at most ``last``."""
+    below = -(-row // block) * block
+    above = row - row % block
+    return below if below <= last and below - row < row - above else above
 
 
 def _within_block(start: int, size: int, block: int) -> int:

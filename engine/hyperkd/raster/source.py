@@ -49,6 +49,10 @@ class RasterSource(Protocol):
         """``band``, ``line`` or ``pixel``: how the file stores its bands."""
 
     @property
+    def streamed(self) -> bool:
+        """Whether windows of one column of blocks are cheap from top to bottom only."""
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What is odd about the raster though it can be used, one sentence each."""
 
@@ -76,6 +80,14 @@ class RasterSource(Protocol):
             window, bands: see ``read``.
             out: a C-contiguous array of the tile's shape and dtype that the data may be
                 put into; new memory costs more than filling it.
+        """
+
+    def stream(self, wanted: bool) -> None:
+        """Say whether windows will be read from top to bottom, each once.
+
+        Where that lets the file decode less than its blocks at once, ``block_shape`` gets
+        lower and ``streamed`` true. A damaged block may then be noticed at its end only,
+        after its rows were read.
         """
 
     def reopen(self) -> Optional[RasterSource]:
@@ -229,6 +241,7 @@ class FakeRaster:
         self.dtype = data.dtype
         self.block_shape = block_shape
         self.interleave = interleave
+        self.streamed = False
         self.problems = tuple(problems)
         self.windows: list[Window] = []
         self._data = data
@@ -255,6 +268,9 @@ class FakeRaster:
             data = out
         table = self.bands if bands is None else self.bands.take(bands)
         return Tile(data, valid_mask(data, table, self._missing), window, self.grid, table)
+
+    def stream(self, wanted: bool) -> None:
+        """Do nothing: an array is not decoded."""
 
     def reopen(self) -> FakeRaster:
         """Return the raster itself: an array may be read by several threads."""

@@ -36,6 +36,7 @@ class ArrayProduct(ABC):
     """A product that is read through named arrays; implements ``RasterSource``."""
 
     interleave: ClassVar[str] = "line"
+    streamed: ClassVar[bool] = False
     grid: GridSpec
     bands: BandTable
     dtype: np.dtype[Any]
@@ -64,6 +65,10 @@ class ArrayProduct(ABC):
         table = self.bands.take(list(index))
         data = self.read(window, bands)
         return Tile(data, valid_mask(data, table), window, self.grid, table)
+
+    def stream(self, wanted: bool) -> None:
+        """Do nothing: chunks are decoded whole."""
+        del wanted
 
     def reopen(self) -> None:
         """Return None: the HDF5 library lets one thread read at a time."""
