@@ -20,15 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import machine
 from hyperkd.inference.blend import Float32Array, RollingStrip
 from hyperkd.inference.clock import Stopwatch
 from hyperkd.inference.computing import Computed, Network, TileComputer
 from hyperkd.inference.pieces import PieceMesh
 from hyperkd.inference.plan import Panel, TilePlan
 from hyperkd.inference.reading import PieceReader, Unreadable
-from hyperkd.inference.resources import CACHE_BYTES, Resources
-from hyperkd.raster.source import RasterSource, limit_block_cache
+from hyperkd.inference.resources import Resources
+from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Reporter, Window
 
 
@@ -97,7 +96,6 @@ class Run:
             capacity=resources.capacity,
             clock=self.clock,
             unreadable=self.unreadable,
-            begun=_forget_opening,
         )
         computer = TileComputer(
             self.network,
@@ -118,12 +116,6 @@ class Run:
             self.computed_tiles += len(result.cols)
             self.skipped_tiles += result.skipped
             self.advance(len(result.cols) + result.skipped)
-
-
-def _forget_opening() -> None:
-    """Give back what GDAL kept of the blocks that were looked at when the raster was opened."""
-    limit_block_cache(CACHE_BYTES)
-    machine.return_memory()
 
 
 @dataclass(frozen=True, eq=False)

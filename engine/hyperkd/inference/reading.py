@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.inference import machine
 from hyperkd.inference.clock import Stopwatch
 from hyperkd.inference.pieces import PieceMesh
 from hyperkd.raster.source import RasterSource
@@ -58,7 +59,6 @@ class PieceReader:
         capacity: bytes of pieces that may be in memory at once.
         clock: gets the time spent under ``read``.
         unreadable: what to do with windows that cannot be read.
-        begun: called when the first piece is in memory.
     """
 
     def __init__(
@@ -72,18 +72,15 @@ class PieceReader:
         capacity: int,
         clock: Stopwatch,
         unreadable: Optional[Unreadable] = None,
-        begun: Optional[Callable[[], None]] = None,
     ) -> None:
         self.mesh = mesh
         self._source = source
         self._bands = list(bands)
         self._table = source.bands.take(self._bands)
-        self._wanted = list(wanted)
         self._unclaimed = deque(wanted)
         self._capacity = capacity
         self._clock = clock
         self._unreadable = unreadable or Unreadable()
-        self._begun = begun
         self._changed = threading.Condition()
         self._reading: set[int] = set()  # columns of pieces in which only one may be read
         self._used = 0  # bytes of pieces in memory
@@ -162,11 +159,15 @@ class PieceReader:
     def release(self, row: int) -> None:
         """Say that no row above ``row`` is needed any more."""
         with self._changed:
-            for index in [i for i, piece in self._pieces.items() if piece.window.row_end <= row]:
+            finished = [i for i, piece in self._pieces.items() if piece.window.row_end <= row]
+            for index in finished:
                 piece = self._pieces.pop(index)
                 self._used -= self._bytes(piece.window)
                 self._spare.setdefault(piece.window.width, []).append(self._memory.pop(index))
             self._changed.notify_all()
+        if finished:
+            # Blocks of the file come and go in ever new places, and each place stays.
+            machine.return_memory()
 
     def _parts(self, window: Window) -> list[tuple[Tile, tuple[slice, slice], tuple[slice, slice]]]:
         """Return each piece of a window, where its part lies in the window and in the piece."""
@@ -192,8 +193,6 @@ class PieceReader:
                     self._pieces[index] = piece
                     self._reading.discard(index % self.mesh.across)
                     self._changed.notify_all()
-                if self._begun is not None and index == self._wanted[0]:
-                    self._begun()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             with self._changed:
                 self._failure = self._failure or error

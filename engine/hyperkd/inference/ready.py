@@ -21,7 +21,6 @@ from hyperkd.inference.plan import TilePlan
 from hyperkd.inference.resources import (
     ACCELERATED_BATCH,
     CACHE_BYTES,
-    OPENING_CACHE_BYTES,
     Demand,
     Resources,
     plan_resources,
@@ -112,8 +111,6 @@ class ReadyModel:
         Raises:
             HyperKDError: ``out_of_memory`` where even the smallest way does not fit.
         """
-        if budget_mb is not None:
-            limit_block_cache(CACHE_BYTES)
         quantised = (self.card.quantisation or {}).get("kind")
         if quantised == "dynamic":
             # Such a network scales by the extremes of the whole batch: a tile's numbers
@@ -172,7 +169,7 @@ class LoadingModel:
     """
 
     def __init__(self, model: Union[str, Path, Bundle]) -> None:
-        limit_block_cache(OPENING_CACHE_BYTES)
+        limit_block_cache(CACHE_BYTES)
         machine.limit_arenas()
 
         def load() -> Bundle:

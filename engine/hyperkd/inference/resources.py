@@ -17,9 +17,6 @@ _MB = 10**6
 _BASE = 150 * _MB
 # What GDAL may keep of decoded blocks; every block is used once.
 CACHE_BYTES = 32 * 2**20
-# So much before the first piece is read, for that is often the one block that was looked at
-# when the raster was opened: all bands of an EnMAP COG take 117 MB.
-OPENING_CACHE_BYTES = 160 * 2**20
 # A model's file, its weights as onnxruntime keeps them, and those in the order that it needs.
 _MODEL_COPIES = 2.5
 # A block as it is, and compressed to 0.8 of that.

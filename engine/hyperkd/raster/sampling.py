@@ -21,7 +21,8 @@ _WHOLE_PX = 96
 _MOST_WINDOWS = 9
 # What the sample may decode: every job waits for it. A block of an EnMAP COG alone holds 117 MB.
 _BUDGET_BYTES = 64 * 2**20
-# In a file of strips a window of this many rows or one strip, and as many columns as make up
+# In a file of strips, or where a block is decoded from its top, a window of this many rows or
+# one strip, and as many columns as make up
 # for it: 32 rows would decode several whole strips for every window.
 _STRIP_ROWS = 4
 # Where the first windows hold no data at all, the search goes on over this lattice.
@@ -115,16 +116,19 @@ def sample_windows(
     """Yield the windows to sample, the most telling first; a small raster is one window.
 
     With a ``block_shape`` they cross as few borders between blocks as possible; ``side`` is
-    that of a window, which is lower and wider in a file of strips; with ``from_top`` the
-    first ones, which nearly always hold data, begin where a block does.
+    that of a window, which is lower and wider in a file of strips and ``from_top``: then
+    the first ones, which nearly always hold data, begin where a block does.
     """
     if grid.width <= _WHOLE_PX and grid.height <= _WHOLE_PX:
         yield grid.window
         return
     block_rows, block_cols = block_shape or (1, 1)
     rows = cols = side
-    if block_shape is not None and block_rows < _WINDOW_PX and block_cols >= grid.width:
+    if from_top:
+        rows = _STRIP_ROWS
+    elif block_shape is not None and block_rows < _WINDOW_PX and block_cols >= grid.width:
         rows = block_rows * max(1, _STRIP_ROWS // block_rows)
+    if rows != side:
         cols = _WINDOW_PX**2 // rows
     height, width = min(rows, grid.height), min(cols, grid.width)
     steps = [(i + 0.5) / _LATTICE for i in range(_LATTICE)]
