@@ -22,8 +22,7 @@ _MOST_WINDOWS = 9
 # What the sample may decode: every job waits for it. A block of an EnMAP COG alone holds 117 MB.
 _BUDGET_BYTES = 64 * 2**20
 # In a file of strips, or where a block is decoded from its top, a window of this many rows or
-# one strip, and as many columns as make up
-# for it: 32 rows would decode several whole strips for every window.
+# one strip, and as many columns as make up for it: 32 rows would decode several whole strips.
 _STRIP_ROWS = 4
 # Where the first windows hold no data at all, the search goes on over this lattice.
 _LATTICE = 8
