@@ -137,8 +137,6 @@ LARGER = {
     "1.0-100m-flat": ("prithvi-eo-1.0-100m", flat),
     "2.0-100m-tl": ("prithvi-eo-2.0-100m-tl", OrderedDict),
     "2.0-300m": ("prithvi-eo-2.0-300m", OrderedDict),
-    "2.0-300m-tl": ("prithvi-eo-2.0-300m-tl", OrderedDict),
-    "2.0-600m": ("prithvi-eo-2.0-600m", OrderedDict),
     "2.0-600m-tl": ("prithvi-eo-2.0-600m-tl", OrderedDict),
 }
 
