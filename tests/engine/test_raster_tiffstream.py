@@ -165,6 +165,8 @@ def test_what_is_no_tiff_is_no_stream(tmp_path):
         "short.tif": b"II*\0\x08\0\0\0\xff",
         "far.tif": b"II*\0" + struct.pack("<I", 10**9),
         "many.tif": b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 324, 4, 2**31, 4),
+        "none.tif": b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 258, 3, 0, 0),
+        "beyond.tif": b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**64 - 1),
     }.items():
         (tmp_path / name).write_bytes(content)
         assert read_deflated_tiff(str(tmp_path / name), 1, np.dtype("int16"), None) is None
@@ -271,12 +273,18 @@ def test_a_map_is_the_same_from_either_layout(tmp_path, model):
     assert maps[0] == maps[1]
 
 
-def test_whoever_asks_for_some_pixels_gets_the_raster_back_as_it_was(tmp_path, model):
+@pytest.mark.parametrize("before", [False, True])
+def test_whoever_asks_for_some_pixels_gets_the_raster_back_as_it_was(tmp_path, model, before):
     with open_raster(str(scene(tmp_path / "scene.tif"))) as source:
         rows, cols = np.array([3, 140, 70]), np.array([100, 5, 60])
+        source.stream(before)
         found = predict_at(source, str(model), (rows, cols), device="cpu", report=Recorder())
         assert np.isfinite(found).all()
-        assert not source.streamed
+        assert source.streamed == before
+        with pytest.raises(ValueError, match="outside"):
+            outside = (rows + HEIGHT, cols)
+            predict_at(source, str(model), outside, device="cpu", report=Recorder())
+        assert source.streamed == before
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])

@@ -124,24 +124,36 @@ def predict_at(
         HyperKDError: as ``predict``.
     """
     settings = RunSettings(overlap, batch, device)
-    ready = ready_model(source, LoadingModel(model), outputs, settings, report)
+    streamed = source.streamed
+    try:
+        ready = ready_model(source, LoadingModel(model), outputs, settings, report)
+        values = _values_at(ready, pixels, settings, report)
+    finally:
+        source.stream(streamed)  # it is the caller's, who may read here and there
+    source.check_unchanged()
+    return values
+
+
+def _values_at(
+    ready: ReadyModel, pixels: tuple[ArrayLike, ArrayLike], settings: RunSettings, report: Reporter
+) -> Float32Array:
     plan = ready.plan
     rows, cols = (np.asarray(axis, np.intp) for axis in pixels)
     inside = (rows >= 0) & (rows < plan.grid.height) & (cols >= 0) & (cols < plan.grid.width)
     if not inside.all():
         raise ValueError(f"{int((~inside).sum())} pixels lie outside the raster of {plan.grid}")
     resources = ready.resources(
-        kept=ready.count, row_bytes=0, block_rows=0, batch=batch, budget_mb=None, report=report
+        kept=ready.count,
+        row_bytes=0,
+        block_rows=0,
+        batch=settings.batch,
+        budget_mb=None,
+        report=report,
     )
     wanted = _tiles_with_pixels(rows, cols, ready)
     total = sum(map(len, wanted.values()))
     run = Run(OpeningNetwork(ready, resources, report), resources, report, total)
-    try:
-        values = _gather(run, ready, rows, cols, wanted)
-    finally:
-        source.stream(False)  # it is the caller's, who reads here and there
-    source.check_unchanged()
-    return values
+    return _gather(run, ready, rows, cols, wanted)
 
 
 def _gather(

@@ -36,7 +36,11 @@ _TILE = (322, 323)
 _OFFSETS, _SIZES = 324, 325
 _DEFLATE = (8, 32946)
 _CUT_SHORT = "the block is cut short"
-_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # the types that the tags above may have
+_TAGS = frozenset(
+    (_COMPRESSION, _BITS, _FILL_ORDER, _BANDS, _PLANES, _PREDICTOR, _OFFSETS, _SIZES)
+    + (*_SIZE, *_TILE)
+)
+_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # the types that these tags may have
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +125,8 @@ def read_deflated_tiff(
 
 
 def _read_tags(file: BinaryIO) -> Optional[Mapping[int, tuple[int, ...]]]:
-    """Return the numbers of the first directory, None for what is no little-endian TIFF."""
+    """Return the tags of the first directory, None for what is no sound little-endian TIFF."""
+    end = os.fstat(file.fileno()).st_size
     header = file.read(16)
     if header[:4] == b"II*\0":
         (start,), entry, count_of, inline = struct.unpack_from("<I", header, 4), "<HHI", "<H", 4
@@ -137,8 +142,10 @@ def _read_tags(file: BinaryIO) -> Optional[Mapping[int, tuple[int, ...]]]:
         tags = {}
         for begin in range(0, count * size, size):
             tag, kind, length = struct.unpack_from(entry, directory, begin)
-            if kind not in _NUMBERS:
+            if tag not in _TAGS:
                 continue
+            if kind not in _NUMBERS or not 0 < length <= end:
+                return None
             form = f"<{length}{_NUMBERS[kind]}"
             value = directory[begin + size - inline : begin + size]
             if struct.calcsize(form) > inline:
@@ -146,7 +153,7 @@ def _read_tags(file: BinaryIO) -> Optional[Mapping[int, tuple[int, ...]]]:
                 value = file.read(struct.calcsize(form))
             tags[tag] = struct.unpack_from(form, value)
         return tags
-    except struct.error:
+    except (struct.error, OverflowError, ValueError, OSError):  # cut short, or beyond its end
         return None
 
 
