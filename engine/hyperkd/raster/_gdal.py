@@ -50,10 +50,10 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
     }.items()
     if hasattr(gdal, f"GDT_{name}")
 }
+GDAL_TYPES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
+
 # Blocks of so few rows are decoded whole: they fit the processor's cache or nearly so.
 _LOW_BLOCK = 16
-
-GDAL_TYPES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
 
 
 class PlainRaster:
