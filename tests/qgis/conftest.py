@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Callable
@@ -171,6 +172,21 @@ def write_raster() -> Callable[..., Path]:
 def scene(tmp_path: Path, write_raster: Callable[..., Path]) -> Path:
     """Return a small raster of four bands, one of its pixels without data."""
     return write_raster(tmp_path / "scene.tif", [[1.0, 2.0], [3.0, NODATA]], bands=4)
+
+
+@pytest.fixture
+def wait(qgis: Any) -> Callable[..., None]:
+    """Return a function that lets the event loop work until a condition holds."""
+    from qgis.PyQt.QtWidgets import QApplication
+
+    def run(condition: Callable[[], object], seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            QApplication.processEvents()
+            time.sleep(0.01)
+        assert condition()
+
+    return run
 
 
 @pytest.fixture

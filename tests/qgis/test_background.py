@@ -18,21 +18,6 @@ def root(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def wait(qgis):
-    """Return a function that lets the event loop work until a condition holds."""
-    from qgis.PyQt.QtWidgets import QApplication
-
-    def run(condition, seconds=20.0):
-        deadline = time.monotonic() + seconds
-        while not condition() and time.monotonic() < deadline:
-            QApplication.processEvents()
-            time.sleep(0.01)
-        assert condition()
-
-    return run
-
-
-@pytest.fixture
 def make_jobs(plugin, root):
     """Return a maker of what QGIS holds of the jobs; each is a QGIS of its own."""
     from qgis.PyQt import sip

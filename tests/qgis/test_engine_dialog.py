@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.qgis.beats import LIMIT_S, Beats
+from tests.qgis.beats import LIMIT_S, longest_pause
 from tests.qgis.test_engine_setup import MODULES, pinned, stamp
 from tests.qgis.test_engine_setup import no_student as no_student
 from tests.qgis.test_engine_setup import root as root
@@ -42,21 +42,6 @@ def dialog(plugin):
     made.close()
     # Its fold asks QGIS's settings in its destructor, so it must not outlive QGIS.
     sip.delete(made)
-
-
-@pytest.fixture
-def wait(qgis):
-    """Return a function that lets the window work until a condition holds."""
-    from qgis.PyQt.QtWidgets import QApplication
-
-    def run(condition, seconds=60.0):
-        deadline = time.monotonic() + seconds
-        while not condition() and time.monotonic() < deadline:
-            QApplication.processEvents()
-            time.sleep(0.01)
-        assert condition()
-
-    return run
 
 
 @pytest.fixture(autouse=True)
@@ -220,10 +205,12 @@ def test_a_set_up_never_stops_the_window(no_student, dialog, wheels, wait):
     """The longest pause between two turns of the event loop, while everything happens."""
     choose(dialog.setup.source, "wheels")
     dialog.setup.wheels.setFilePath(str(wheels))
-    beats = Beats()
-    dialog.setup.start_button.click()
-    wait(dialog.setup.start_button.isEnabled)
-    assert beats.longest() < LIMIT_S
+
+    def set_up():
+        dialog.setup.start_button.click()
+        wait(dialog.setup.start_button.isEnabled)
+
+    assert longest_pause(set_up) < LIMIT_S
 
 
 # --- a check -----------------------------------------------------------------------------

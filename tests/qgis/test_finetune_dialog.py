@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
-from tests.qgis.beats import LIMIT_S, Beats
+from tests.qgis.beats import ATTEMPTS, LIMIT_S, longest_pause
 from tests.qgis.keyboard import letters_given_twice
 
 
@@ -17,21 +16,6 @@ def own_folders(plugin, monkeypatch, tmp_path):
     monkeypatch.setenv("HYPERKD_JOBS", str(tmp_path / "jobs"))
     monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "models"))
     (tmp_path / "models").mkdir()
-
-
-@pytest.fixture
-def wait(qgis):
-    """Return a function that lets the window work until a condition holds."""
-    from qgis.PyQt.QtWidgets import QApplication
-
-    def run(condition, seconds=30.0):
-        deadline = time.monotonic() + seconds
-        while not condition() and time.monotonic() < deadline:
-            QApplication.processEvents()
-            time.sleep(0.01)
-        assert condition()
-
-    return run
 
 
 @pytest.fixture
@@ -407,11 +391,13 @@ def test_the_window_is_never_stopped_while_it_trains(
     open_dialog, layers, fake_python, use_engine, wait, tmp_path
 ):
     trains(fake_python, use_engine, last=20)
-    dialog = open_dialog()
-    beats = Beats()
-    job = start(dialog, tmp_path, wait)
-    wait(lambda: job.is_over)
-    assert beats.longest() < LIMIT_S
+    dialogs = [open_dialog() for _ in range(ATTEMPTS)]
+
+    def train():
+        job = start(dialogs.pop(), tmp_path, wait)
+        wait(lambda: job.is_over)
+
+    assert longest_pause(train) < LIMIT_S
 
 
 @pytest.mark.parametrize("kind", ["finetune", "distill"])

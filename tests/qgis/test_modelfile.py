@@ -57,9 +57,9 @@ def test_weights_are_not_read(plugin, tmp_path):
         file.write(head)
         file.seek(length, 1)
         file.write(tail)
-    started = time.monotonic()
+    started = time.thread_time()
     assert read_card(path)["licence"] == "CC0-1.0"
-    assert time.monotonic() - started < 0.05
+    assert time.thread_time() - started < 0.05
 
 
 @pytest.mark.parametrize(
