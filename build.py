@@ -20,6 +20,9 @@ from tools.environment import ensure
 from tools.machine import BUILD, ROOT, SetupError, ensure_qgis, qgis_environment, run
 
 TEST_PROFILE = BUILD / "qgis" / "test"
+# What pytest is told when it is told nothing: QGIS's tests share one application and run one
+# after the other, all others run beside them.
+WHOLE_SUITE = ("-n", "2", "--dist", "loadgroup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +86,7 @@ def command_test(given: argparse.Namespace) -> int:
     python = ensure("test", interpreter)
     plugin.link(TEST_PROFILE / "profiles/default/python/plugins")
     environment = qgis_environment(interpreter, TEST_PROFILE)
-    return run([python, "-m", "pytest", *given.pytest], environment=environment)
+    return run([python, "-m", "pytest", *(given.pytest or WHOLE_SUITE)], environment=environment)
 
 
 def command_check(given: argparse.Namespace) -> int:

@@ -43,6 +43,7 @@ WITNESSES: Mapping[str, tuple[str, ...]] = {
     "dev": (
         "pytest",
         "pytest_timeout",
+        "xdist",
         "h5py",
         "hypothesis",
         "torchmetrics",

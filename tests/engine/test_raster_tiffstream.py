@@ -15,7 +15,7 @@ from hyperkd.inference.pieces import PieceMesh
 from hyperkd.inference.predict import predict, predict_at
 from hyperkd.inference.reading import PieceReader
 from hyperkd.raster import tiffstream
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.source import iterate_stripes, open_raster
 from hyperkd.raster.tiffstream import RowStreams, read_deflated_tiff
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, Recorder, make_model
@@ -287,19 +287,49 @@ def test_whoever_asks_for_some_pixels_gets_the_raster_back_as_it_was(tmp_path, m
         assert source.streamed == before
 
 
-@pytest.mark.parametrize("threads", [1, 2, 4])
-def test_each_block_is_decoded_once_by_however_many_threads(tmp_path, monkeypatch, threads):
-    begun = []
+@pytest.fixture
+def begun(monkeypatch):
+    """Return the numbers of the blocks whose decoding was begun."""
+    numbers = []
     begin = tiffstream._BlockStream.__init__
 
     def counted(stream, file, number):
-        begun.append(number)
+        numbers.append(number)
         begin(stream, file, number)
 
+    monkeypatch.setattr(tiffstream._BlockStream, "__init__", counted)
+    return numbers
+
+
+def test_stripes_are_streams_and_the_raster_is_read_as_before_afterwards(
+    tmp_path, monkeypatch, begun
+):
+    monkeypatch.setattr("hyperkd.raster.source._STRIPE_BYTES", 10 * WIDTH * BANDS * 2 + 1)
+    with open_raster(str(scene(tmp_path / "scene.tif"))) as source:
+        begun.clear()
+        windows = []
+        for window in iterate_stripes(source):
+            np.testing.assert_array_equal(
+                source.read_tile(window).data, values()[(slice(None), *window.slices())]
+            )
+            windows.append(window)
+        assert {window.height for window in windows[:-1]} == {10}
+        assert windows[-1].row_end == HEIGHT
+        assert sorted(begun) == list(range(9))
+        assert not source.streamed
+        stripes = iterate_stripes(source)
+        next(stripes)
+        assert source.streamed
+        stripes.close()
+        assert not source.streamed
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_each_block_is_decoded_once_by_however_many_threads(tmp_path, monkeypatch, begun, threads):
     with open_raster(str(scene(tmp_path / "scene.tif"))) as source:
         monkeypatch.setattr("hyperkd.inference.pieces._ROWS", 8)
         monkeypatch.setattr("hyperkd.inference.pieces._COLS", 48)
-        monkeypatch.setattr(tiffstream._BlockStream, "__init__", counted)
+        begun.clear()
         source.stream(True)
         mesh = PieceMesh.over(source)
         assert (mesh.down, mesh.across) == (19, 3)

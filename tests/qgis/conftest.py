@@ -20,11 +20,12 @@ NODATA = -32768.0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs QGIS, with a reason, where this interpreter has none."""
-    if importlib.util.find_spec("qgis") is None:
-        here = Path(__file__).parent
-        for item in items:
-            if here in Path(str(item.fspath)).parents:
+    """Keep the tests here in one process, for they share one QGIS; skip them where none is."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in Path(str(item.fspath)).parents:
+            item.add_marker(pytest.mark.xdist_group("qgis"))
+            if importlib.util.find_spec("qgis") is None:
                 item.add_marker(pytest.mark.skip(reason="this interpreter has no QGIS"))
 
 

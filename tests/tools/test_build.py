@@ -37,6 +37,11 @@ def test_arguments_of_test_go_to_pytest_flags_included(ran: list[list[str]]) -> 
     assert ran == [["python", "-m", "pytest", "-k", "blend", "--help"]]
 
 
+def test_the_whole_suite_runs_in_two_processes(ran: list[list[str]]) -> None:
+    assert build.main(["test"]) == 5
+    assert ran == [["python", "-m", "pytest", "-n", "2", "--dist", "loadgroup"]]
+
+
 def test_what_only_the_user_can_do_ends_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

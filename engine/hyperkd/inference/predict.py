@@ -18,7 +18,7 @@ from hyperkd.inference.settings import RunSettings
 from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.models.bundle import Bundle
 from hyperkd.raster.sink import ClassEntry
-from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.raster.source import RasterSource, open_raster, reading_restored
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import Reporter
 
@@ -124,12 +124,9 @@ def predict_at(
         HyperKDError: as ``predict``.
     """
     settings = RunSettings(overlap, batch, device)
-    streamed = source.streamed
-    try:
+    with reading_restored(source):
         ready = ready_model(source, LoadingModel(model), outputs, settings, report)
         values = _values_at(ready, pixels, settings, report)
-    finally:
-        source.stream(streamed)  # it is the caller's, who may read here and there
     source.check_unchanged()
     return values
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional, Protocol, Union
@@ -194,13 +195,25 @@ def limit_block_cache(size: int) -> None:
 _STRIPE_BYTES = 128 * 2**20
 
 
+@contextmanager
+def reading_restored(source: RasterSource) -> Iterator[None]:
+    """Leave a raster with the way of reading it had, see ``stream``: it is the caller's."""
+    streamed = source.streamed
+    try:
+        yield
+    finally:
+        source.stream(streamed)
+
+
 def iterate_stripes(source: RasterSource) -> Iterator[Window]:
     """Yield full-width windows from top to bottom, of whole blocks and about 128 MiB each."""
-    grid, block_rows = source.grid, source.block_shape[0]
-    row_bytes = grid.width * len(source.bands) * source.dtype.itemsize
-    rows = max(1, _STRIPE_BYTES // row_bytes // block_rows) * block_rows
-    for row in range(0, grid.height, rows):
-        yield Window(0, row, grid.width, min(rows, grid.height - row))
+    with reading_restored(source):
+        source.stream(True)
+        grid, block_rows = source.grid, source.block_shape[0]
+        row_bytes = grid.width * len(source.bands) * source.dtype.itemsize
+        rows = max(1, _STRIPE_BYTES // row_bytes // block_rows) * block_rows
+        for row in range(0, grid.height, rows):
+            yield Window(0, row, grid.width, min(rows, grid.height - row))
 
 
 class FakeRaster:
