@@ -1,4 +1,4 @@
-"""How long the window stands still while something happens."""
+"""How long something takes, and how long the window stands still meanwhile."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ ATTEMPTS = 3
 
 
 def longest_pause(action: Callable[[], object]) -> float:
-    """Return the longest pause of the window's event loop during ``action``, in seconds.
+    """Return the longest pause of the window's event loop during ``action``, in seconds."""
 
-    A window that stops of its own does so every time, a machine that is busy elsewhere stops it
-    now and then: while the pause is too long, the action is repeated, and the shortest counts.
-    """
-    pauses: list[float] = []
-    while len(pauses) < ATTEMPTS and min(pauses, default=LIMIT_S) >= LIMIT_S:
+    def measure() -> float:
         beats = _Beats()
         action()
-        pauses.append(beats.longest())
-    return min(pauses)
+        return beats.longest()
+
+    return shortest(measure, LIMIT_S)
+
+
+def shortest(measure: Callable[[], float], limit_s: float) -> float:
+    """Return the shortest of a few measured times, in seconds, or the first below the limit.
+
+    What is slow of its own is so every time; a machine that is busy elsewhere is now and then.
+    """
+    times: list[float] = []
+    while len(times) < ATTEMPTS and min(times, default=limit_s) >= limit_s:
+        times.append(measure())
+    return min(times)
 
 
 class _Beats:
