@@ -18,6 +18,8 @@ from typing import IO
 from hyperkd.errors import HyperKDError
 
 SUFFIX = ".part"
+# The longest that is put behind an output's name while it is written.
+_LONGEST = f"{SUFFIX}.aux.xml"
 
 _lock = threading.Lock()
 _unfinished: set[PartialFile] = set()
@@ -46,7 +48,8 @@ class PartialFile:
         self.path = os.fspath(path)
         self.temporary = self.path + SUFFIX
         self._companions = tuple(companions)
-        _require_unread(self.path)
+        for name in (self.path, self.temporary):
+            require_unread(name)
         require_writable(self.path)
         self._claim = Claim(self.path)
         self._remove()  # what a killed process left
@@ -218,7 +221,12 @@ def same_file(first: str, second: str) -> bool:
     return os.path.normcase(os.path.realpath(first)) == os.path.normcase(os.path.realpath(second))
 
 
-def _require_unread(path: str) -> None:
+def require_unread(path: str) -> None:
+    """Refuse to write a file that is being read.
+
+    Raises:
+        HyperKDError: ``bad_job``.
+    """
     with _lock:
         read = [other for other, count in _read.items() if count > 0]
     if any(same_file(path, other) for other in read):
@@ -246,6 +254,8 @@ def require_writable(path: str) -> None:
     temporary = path + SUFFIX
     existed = os.path.exists(temporary)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(path + _LONGEST)  # fails where such a name is too long
         with open(temporary, "ab"):
             pass
         if not existed:

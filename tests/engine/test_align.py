@@ -92,17 +92,21 @@ def test_missing_range_is_refused_and_nothing_is_written(tmp_path: Path) -> None
     assert list(tmp_path.glob("out.tif*")) == []
 
 
-def test_the_file_behind_a_vrt_is_never_overwritten(tmp_path: Path) -> None:
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_the_file_behind_a_vrt_is_never_overwritten(tmp_path: Path, levels: int) -> None:
     bands, values = scene()
     source = tmp_path / "a.tif"
     write_scene(source, bands, values)
     before = source.read_bytes()
-    gdal.Translate(str(tmp_path / "a.vrt"), str(source), format="VRT")
+    outer = source
+    for level in range(levels):
+        gdal.Translate(str(tmp_path / f"{level}.vrt"), str(outer), format="VRT")
+        outer = tmp_path / f"{level}.vrt"
     with pytest.raises(HyperKDError, match="a.tif is read by this job") as caught:
-        run(tmp_path / "a.vrt", source)
+        run(outer, source)
     assert caught.value.code == "bad_job"
     assert source.read_bytes() == before
-    run(tmp_path / "a.vrt", tmp_path / "b.tif")  # and another output is no problem
+    run(outer, tmp_path / "b.tif")  # and another output is no problem
 
 
 def test_choices_of_the_jobs_are_those_of_the_layers() -> None:

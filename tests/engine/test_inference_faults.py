@@ -15,8 +15,10 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.embed import embed
 from hyperkd.inference.journal import SUFFIX, Journal
 from hyperkd.inference.predict import predict
+from hyperkd.inference.reading import Unreadable
 from hyperkd.inference.reconstruct import reconstruct
 from hyperkd.partial import PartialFile
+from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, Recorder, make_model, make_student
 from tests.factories import make_raster
 
@@ -165,6 +167,7 @@ def test_a_damaged_portion_is_computed_again(tmp_path, scene, model):
         ({"probabilities": "p.tif"}, "outputs"),
         ({"unreadable": "nodata"}, "unreadable"),
         ({"scale": 2e-4}, "bands"),
+        ({"nodata": 0}, "nodata"),
         ({"batch": 2}, "device"),
     ],
 )
@@ -354,22 +357,70 @@ def test_a_journal_gives_back_what_it_got(tmp_path):
     about = {"settings": [1, 2]}
     shapes = [[((2, 3), np.int16), ((5,), np.float32)], [((1, 1), np.int16), ((0,), np.float32)]]
     portions = [[np.full(shape, 7, dtype) for shape, dtype in arrays] for arrays in shapes]
-    journal = Journal(str(tmp_path / "x.tif"), about)
+    lost = Unreadable()
+    journal = Journal(str(tmp_path / "x.tif"), about, lost)
     assert journal.differences() is None
     journal.begin()
     for arrays in portions:
         journal.append(arrays)
+        lost.add(Window(3, 4 + journal.count, 5, 1))
     journal.close()
-    again = Journal(str(tmp_path / "x.tif"), json.loads(json.dumps(about)))
+    found = Unreadable()
+    again = Journal(str(tmp_path / "x.tif"), json.loads(json.dumps(about)), found)
     assert again.differences() == []
-    found = list(again.replay(shapes))
-    for got, expected in zip(found, portions):
-        for one, other in zip(got, expected):
-            np.testing.assert_array_equal(one, other)
-    assert again.count == 2
+    for _ in range(2):
+        for got, expected in zip(list(again.replay(shapes)), portions):
+            for one, other in zip(got, expected):
+                np.testing.assert_array_equal(one, other)
+        assert again.count == 2
+        assert found.windows == [[3, 5, 5, 1]]  # what was lost later is read again
     again.remove()
     assert names(tmp_path) == []
-    assert Journal(str(tmp_path / "x.tif"), {}).differences() is None
+    assert Journal(str(tmp_path / "x.tif"), {}, lost).differences() is None
+
+
+def test_windows_that_were_lost_are_joined():
+    lost = Unreadable()
+    for row in (0, 1, 2, 0, 1, 7):
+        lost.add(Window(3, row, 5, 1))
+    lost.add(Window(3, 1, 4, 2))
+    lost.add(Window(8, 3, 5, 1))
+    assert lost.windows == [[3, 0, 5, 3], [3, 7, 5, 1], [3, 1, 4, 2], [8, 3, 5, 1]]
+    assert lost.pixels == 15 + 5 + 8 + 5
+
+
+@pytest.mark.parametrize("suffix", [".part", ".part-rows"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_input_with_the_name_of_a_temporary_file_is_left_alone(
+    tmp_path, scene, model, suffix, resume
+):
+    content = scene.read_bytes()
+    path = scene.rename(tmp_path / f"map.tif{suffix}")
+    with pytest.raises(HyperKDError, match=f"map.tif{suffix} is read by this job") as caught:
+        run(path, model, tmp_path / "map.tif", resume=resume)
+    assert caught.value.code == "bad_job"
+    assert names(tmp_path) == [path.name, "model.onnx"]
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_in_the_place_of_the_journal_is_an_error(tmp_path, scene, model, resume):
+    (tmp_path / "map.tif.part-rows").mkdir()
+    with pytest.raises(HyperKDError, match=r"map\.tif\.part-rows cannot be written") as caught:
+        run(scene, model, tmp_path / "map.tif", resume=resume)
+    assert caught.value.code == "unwritable_output"
+    assert names(tmp_path) == ["map.tif.part-rows", "model.onnx", "scene.tif"]
+
+
+def test_what_an_earlier_job_lost_is_counted(tmp_path, scene, model):
+    break_block(scene, 3, 10)  # rows 30 to 32
+    break_block(scene, 3, 180)  # rows 540 to 542
+    whole = run(scene, model, tmp_path / "whole.tif", unreadable="nodata")
+    assert whole["unreadable_pixels"] == 120
+    cancelled(scene, model, tmp_path / "map.tif", 190, resume=True, unreadable="nodata")
+    summary = run(scene, model, tmp_path / "map.tif", resume=True, unreadable="nodata")
+    assert summary["resumed_portions"] > 0
+    assert summary["unreadable_windows"] == whole["unreadable_windows"]
 
 
 # --- a scene too wide for the memory ----------------------------------------------------------

@@ -101,6 +101,17 @@ def test_a_folder_that_takes_no_file(
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("length", [243, 251, 256])
+def test_a_name_too_long_for_a_temporary_file_is_refused(tmp_path: Path, length: int) -> None:
+    path = tmp_path / f"{'a' * (length - 4)}.tif"
+    with pytest.raises(HyperKDError, match="File name too long") as caught:
+        PartialFile(path, (".aux.xml",))
+    assert caught.value.code == "unwritable_output"
+    assert list(tmp_path.iterdir()) == []
+    with PartialFile(tmp_path / f"{'a' * 238}.tif", (".aux.xml",)) as part:
+        Path(part.temporary).touch()
+
+
 def test_two_jobs_do_not_write_the_same_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     (tmp_path / "link").symlink_to(tmp_path)

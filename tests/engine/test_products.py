@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Union
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadat
 from hyperkd.raster.products.importer import import_product
 from hyperkd.raster.products.quality import MASKS
 from hyperkd.raster.source import open_raster
-from hyperkd.types import Window
+from hyperkd.types import Tile, Window
+from tests.factories import WAVELENGTHS_NM, make_raster, make_vrt
 from tests.products import CENTRES, STEM, WIDTHS, enmap_cube, enmap_xml, write_enmap, write_tif
 from tests.reports import SilentReport
 
@@ -476,7 +477,7 @@ def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HyperKDError, match="is no product HyperKD knows") as caught:
         open_product(tmp_path)
     assert caught.value.code == "bad_product"
-    with pytest.raises(HyperKDError, match="There is no file or folder") as caught:
+    with pytest.raises(HyperKDError, match="There is no file ") as caught:
         open_product(tmp_path / "nothing")
     assert caught.value.code == "unreadable_raster"
 
@@ -498,3 +499,98 @@ def test_every_job_reads_a_product_like_a_raster(enmap: Path, tmp_path: Path) ->
     write_prisma(prisma)
     with open_raster(str(prisma)) as source:
         assert len(source.bands) == 5
+
+
+# --- rasters that are no product --------------------------------------------------------------
+
+
+@pytest.fixture
+def values() -> np.ndarray:
+    return np.random.default_rng(0).integers(300, 5000, (6, 12, 10)).astype(np.int16)
+
+
+def imported(path: Union[str, Path], output: Path) -> tuple[dict[str, Any], Tile]:
+    """Import a raster, and return the summary and what the output holds."""
+    summary = import_product(product=str(path), output=str(output), mask=(), report=SilentReport())
+    with open_raster(str(output)) as source:
+        assert not source.masked
+        tile = source.read_tile(source.grid.window)
+    assert summary["valid_pixels"] == int(tile.valid.sum())
+    return summary, tile
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "becomes"),
+    [
+        ("int16", None, -32768),
+        ("int16", -5, -5),
+        ("uint16", None, 65535),
+        ("uint16", -9999, 65535),
+        ("float32", None, np.nan),
+    ],
+)
+def test_what_a_mask_leaves_out_is_nodata(
+    tmp_path: Path, values: np.ndarray, dtype: str, nodata: Optional[float], becomes: float
+) -> None:
+    mask = np.full((12, 10), 255, np.uint8)
+    mask[:4] = 0
+    path = make_raster(tmp_path / "in.tif", values.astype(dtype), mask=mask, nodata=nodata)
+    tile = imported(path, tmp_path / "out.tif")[1]
+    np.testing.assert_array_equal(tile.valid, mask > 0)
+    np.testing.assert_array_equal(tile.data[:, 4:], values[:, 4:])
+    np.testing.assert_array_equal(tile.data[:, :4], np.full((6, 4, 10), becomes, dtype))
+
+
+def test_what_an_alpha_band_leaves_out_is_nodata(tmp_path: Path, values: np.ndarray) -> None:
+    alpha = np.zeros((1, 12, 10), np.int16)
+    alpha[:, :, 3:] = 255
+    path = make_raster(
+        tmp_path / "in.tif",
+        np.concatenate([values, alpha]),
+        wavelengths=[*WAVELENGTHS_NM, None],
+        alpha=True,
+        nodata=None,
+    )
+    tile = imported(path, tmp_path / "out.tif")[1]
+    np.testing.assert_array_equal(tile.valid, alpha[0] > 0)
+    np.testing.assert_array_equal(tile.data[:, :, 3:], values[:, :, 3:])
+
+
+def test_bands_with_their_own_nodata_values_get_one(tmp_path: Path, values: np.ndarray) -> None:
+    own = [-1000 * number for number in range(1, 7)]
+    for number, value in enumerate(own):
+        values[number, : number + 1] = value
+    parts = [
+        make_raster(
+            tmp_path / f"{number}.tif",
+            values[number : number + 1],
+            wavelengths=[WAVELENGTHS_NM[number]],
+            nodata=value,
+        )
+        for number, value in enumerate(own)
+    ]
+    path = make_vrt(tmp_path / "in.vrt", parts)
+    tile = imported(path, tmp_path / "out.tif")[1]
+    for number in range(6):
+        np.testing.assert_array_equal(tile.data[number, : number + 1], -1000)
+        np.testing.assert_array_equal(tile.data[number, number + 1 :], values[number, number + 1 :])
+    assert not tile.valid[:6].any() and tile.valid[6:].all()
+
+
+def test_a_value_that_would_mean_nodata_is_refused(tmp_path: Path, values: np.ndarray) -> None:
+    values[4, 7, 7] = -32768
+    mask = np.full((12, 10), 255, np.uint8)
+    mask[0] = 0
+    path = make_raster(tmp_path / "in.tif", values, mask=mask, nodata=None)
+    with pytest.raises(HyperKDError, match="Band 5 holds -32768 as a value") as caught:
+        imported(path, tmp_path / "out.tif")
+    assert caught.value.code == "unsupported_raster"
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_paths_of_gdals_own_file_systems_are_opened(tmp_path: Path, values: np.ndarray) -> None:
+    path = make_raster(tmp_path / "in.tif", values)
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(path, "in.tif")
+    tile = imported(f"/vsizip/{tmp_path}/in.zip/in.tif", tmp_path / "out.tif")[1]
+    np.testing.assert_array_equal(tile.data, values)

@@ -44,7 +44,7 @@ def scene(path, data=None, *, options=PIXEL, **more):
 
 
 def streams_of(path, dtype, nodata=None):
-    file = read_deflated_tiff(str(path), BANDS, np.dtype(dtype), nodata)
+    file = read_deflated_tiff(str(path), BANDS, np.dtype(dtype), [nodata] * BANDS)
     assert file is not None
     return RowStreams(file)
 
@@ -169,8 +169,39 @@ def test_what_is_no_tiff_is_no_stream(tmp_path):
         "beyond.tif": b"II+\0\x08\0\0\0" + struct.pack("<Q", 2**64 - 1),
     }.items():
         (tmp_path / name).write_bytes(content)
-        assert read_deflated_tiff(str(tmp_path / name), 1, np.dtype("int16"), None) is None
-    assert read_deflated_tiff("/vsizip/scene.zip/scene.tif", 1, np.dtype("int16"), None) is None
+        assert read_deflated_tiff(str(tmp_path / name), 1, np.dtype("int16"), [None]) is None
+    assert read_deflated_tiff("/vsizip/scene.zip/scene.tif", 1, np.dtype("int16"), [None]) is None
+
+
+def test_a_block_beyond_the_end_of_any_file_is_left_to_gdal(tmp_path, monkeypatch):
+    path = str(scene(tmp_path / "scene.tif"))
+    with open(path, "rb") as file:
+        tags = dict(tiffstream._read_tags(file))
+    tags[324] = (2**63, *tags[324][1:])
+    monkeypatch.setattr(tiffstream, "_read_tags", lambda file: tags)
+    assert read_deflated_tiff(path, BANDS, np.dtype("int16"), [None] * BANDS) is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [
+        ("uint16", [-9999] * BANDS),
+        ("uint16", [1e20] * BANDS),
+        ("int32", [float("nan")] * BANDS),
+        ("float32", [1e300] * BANDS),
+        ("int16", [-1000, -2000, -3000, -4000, -5000]),
+        ("int16", [-1000, None, -1000, -1000, -1000]),
+    ],
+)
+def test_what_unwritten_blocks_hold_may_be_known_to_gdal_only(tmp_path, dtype, nodata):
+    path = str(scene(tmp_path / "scene.tif", values(dtype)))
+    with open(path, "rb") as file:
+        tags = dict(tiffstream._read_tags(file))
+    assert read_deflated_tiff(path, BANDS, np.dtype(dtype), nodata) is not None
+    tags[325] = (0, *tags[325][1:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiffstream, "_read_tags", lambda file: tags)
+        assert read_deflated_tiff(path, BANDS, np.dtype(dtype), nodata) is None
 
 
 # --- damage -----------------------------------------------------------------------------------
@@ -247,14 +278,35 @@ def test_a_job_names_the_window_or_leaves_the_whole_block_out(tmp_path, model):
     assert caught.value.code == "unreadable_raster"
     assert not (tmp_path / "map.tif").exists()
 
+    # Rows above the damage cannot be told from rows that are wrong: all of the block goes.
+    summary = run(path, model, tmp_path / "map.tif", unreadable="nodata")
+    assert summary["unreadable_windows"] == [[48, 64, 48, 64]]
+
     overwrite(path, offset, b"\xff" * size)
     with open_raster(str(path)) as source:
         assert source.problems[-1].endswith("windows cannot be read: the file is damaged.")
     with pytest.raises(HyperKDError, match="at column 48, row 64 "):
         run(path, model, tmp_path / "map.tif")
-    # Rows above the damage cannot be told from rows that are wrong: all of the block goes.
     summary = run(path, model, tmp_path / "map.tif", unreadable="nodata")
     assert summary["unreadable_windows"] == [[48, 64, 48, 64]]
+
+
+def test_what_is_left_out_is_exactly_what_is_damaged(tmp_path):
+    """Damage in the middle of a block, which GDAL does not always notice."""
+    path = scene(tmp_path / "scene.tif")
+    offset, size = block_of(path, 1, 1)
+    overwrite(path, offset + size // 2, b"\0" * 20)
+    with open_raster(str(path)) as source:
+        source.stream(True, verified=True)
+        for row in (0, 64, 100, 128):
+            window = Window(0, row, 48, 20)
+            np.testing.assert_array_equal(source.read(window), values()[:, row : row + 20, :48])
+        for row in (64, 100, 127):
+            with pytest.raises(HyperKDError, match="cannot be read"):
+                source.read(Window(60, row, 5, 1))
+        np.testing.assert_array_equal(
+            source.read(Window(48, 40, 48, 24)), values()[:, 40:64, 48:96]
+        )
 
 
 # --- jobs -------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ class _Components:
         )  # fmt: skip
         report.stage("Embedding")
         about = {**fingerprint(ready, [spec], settings, run, rows), "tokens": grid}
-        journal = Journal(spec.path, about)
+        journal = Journal(spec.path, about, run.unreadable)
         with TokenStore(ready, journal, run.resources.panels, grid, keep=settings.resume) as store:
             begun = begin_journal(journal, settings, report)
             moments, done = Moments(ready.count), 0

@@ -14,12 +14,15 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Optional
+from typing import Any, BinaryIO, Optional, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.inference.reading import Unreadable
+from hyperkd.partial import require_unread
+from hyperkd.types import Window
 
 SUFFIX = ".part-rows"
 
@@ -33,17 +36,21 @@ class Journal:
     Args:
         path: the output it belongs to.
         about: JSON-serialisable settings; portions count only for exactly the same.
+        lost: what could not be read while the job ran. It is kept with the portions, and
+            gets what an earlier job had lost.
 
     Attributes:
         path: the file of the journal.
         count: portions that are in it.
     """
 
-    def __init__(self, path: str, about: Mapping[str, Any]) -> None:
+    def __init__(self, path: str, about: Mapping[str, Any], lost: Unreadable) -> None:
         self.path = path + SUFFIX
         self.count = 0
+        self._lost = lost
         self._about = json.dumps(about, sort_keys=True).encode()
         self._file: Optional[BinaryIO] = None
+        self._opened = False
 
     def differences(self) -> Optional[list[str]]:
         """Return which settings of an older journal are others, or None where there is none."""
@@ -52,6 +59,8 @@ class Journal:
                 head = _portion(file, 0)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
         if head is None:
             return None
         old, new = json.loads(head), json.loads(self._about)
@@ -69,25 +78,33 @@ class Journal:
         """
         self.close()
         self.count = 0
-        self._file = open(self.path, "r+b", buffering=0)  # noqa: SIM115 - open until the end
+        self._file = self._open("r+b")
         _portion(self._file, 0)
         end = self._file.tell()
         for arrays in shapes:
             content = _portion(self._file, self.count + 1)
             size = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in arrays)
-            if content is None or len(content) != size:
+            if content is None or len(content) < size:
                 break
             self.count += 1
+            for window in json.loads(content[size:]):
+                self._lost.add(Window(*window))
             end = self._file.tell()
             yield _split(content, arrays)
         self._file.truncate(end)
         self._file.seek(end)
 
     def begin(self) -> None:
-        """Start a new journal; an older one is forgotten."""
+        """Start a new journal; an older one is forgotten.
+
+        Raises:
+            HyperKDError: ``bad_job`` where a file of its name is being read,
+                ``out_of_disk`` or ``unwritable_output``.
+        """
+        require_unread(self.path)
         self.count = 0
         try:
-            self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115 - open until the end
+            self._file = self._open("wb")
             self._write(0, [self._about])
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -98,11 +115,10 @@ class Journal:
         Raises:
             HyperKDError: ``out_of_disk`` or ``unwritable_output``.
         """
+        lost = json.dumps(self._lost.windows).encode()
+        parts = [np.ascontiguousarray(array).view(np.uint8).ravel().data for array in arrays]
         try:
-            self._write(
-                self.count + 1,
-                [np.ascontiguousarray(array).view(np.uint8).ravel().data for array in arrays],
-            )
+            self._write(self.count + 1, [*parts, lost])
         except OSError as error:
             raise _unwritable(self.path, error) from error
         self.count += 1
@@ -114,10 +130,16 @@ class Journal:
             self._file = None
 
     def remove(self) -> None:
-        """Close the file and remove it."""
+        """Close the file and remove it, unless it was never opened: then it is not ours."""
         self.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        if self._opened:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def _open(self, mode: str) -> BinaryIO:
+        file = open(self.path, mode, buffering=0)  # noqa: SIM115 - open until the end
+        self._opened = True
+        return cast(BinaryIO, file)
 
     def _write(self, number: int, parts: Sequence[Any]) -> None:
         if self._file is None:

@@ -39,6 +39,15 @@ class Unreadable:
     allowed: bool = False
     windows: list[list[int]] = field(default_factory=list)
 
+    def add(self, window: Window) -> None:
+        """Note a window, as one with a window right above it or that a job before noted."""
+        for known in self.windows:
+            col, row, width, height = known
+            if (col, width) == (window.col, window.width) and row <= window.row <= row + height:
+                known[3] = max(height, window.row_end - row)
+                return
+        self.windows.append([window.col, window.row, window.width, window.height])
+
     @property
     def pixels(self) -> int:
         """How many pixels were lost."""
@@ -267,7 +276,7 @@ class PieceReader:
                         raise
                     out[:, rows, cols] = 0
                     with self._changed:
-                        self._unreadable.windows.append([col, row, block.width, block.height])
+                        self._unreadable.add(block)
                     continue
                 out[:, rows, cols] = tile.data
                 valid[rows, cols] = tile.valid

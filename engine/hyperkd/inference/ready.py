@@ -239,7 +239,7 @@ def ready_model(
     card = bundle.card
     output = _one_of(outputs, bundle)
     # What is left out where it is damaged must be known to be damaged before it is used.
-    source.stream(settings.unreadable == "fail")
+    source.stream(True, verified=settings.unreadable == "nodata")
     plan = TilePlan.over(source.grid, card.tile_px, settings.overlap, card.receptive_field_px)
     bands, reflectance, support = _match(source, card, report)
     report.check_cancelled()

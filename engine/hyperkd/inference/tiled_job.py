@@ -78,7 +78,8 @@ def run_tiled_job(
     rows = block_rows(row_bytes)
     run = plan_run(ready, settings, report, kept=ready.count, row_bytes=row_bytes, block_rows=rows)
     report.stage(stage)
-    journal = Journal(specs[0].path, fingerprint(ready, specs, settings, run, rows))
+    about = fingerprint(ready, specs, settings, run, rows)
+    journal = Journal(specs[0].path, about, run.unreadable)
     valid = _ValidPixels(specs[0])
     specs = [replace(specs[0], observe=valid.observe), *specs[1:]]
     with create_writer(ready, specs, settings, run, rows, journal) as writer:
@@ -210,15 +211,18 @@ def fingerprint(
     ready: ReadyModel, specs: Sequence[OutputSpec], settings: RunSettings, run: Run, rows: int
 ) -> dict[str, Any]:
     """Return all that must be the same for rows of an earlier job to count."""
-    grid, resources = ready.source.grid, run.resources
+    source, resources = ready.source, run.resources
+    grid = source.grid
     folded = hashlib.sha256(ready.reflectance.matrix.tobytes())
     folded.update(ready.reflectance.offset.tobytes())
+    missing = source.bands.take(ready.bands).nodata
     outputs = [
         (spec.role, spec.path, spec.count, str(np.dtype(spec.dtype)), dict(spec.about))
         for spec in specs
     ]
     return {
-        "input": [ready.source.path, grid.width, grid.height, *ready.source.stamp()],
+        "input": [source.path, grid.width, grid.height, *source.stamp()],
+        "nodata": [repr(float(value)) for value in missing],
         "bands": [list(ready.bands), folded.hexdigest()],
         "model": [ready.sha256, ready.output],
         "version": ready.provenance()["HYPERKD_VERSION"],

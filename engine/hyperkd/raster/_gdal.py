@@ -23,7 +23,7 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.partial import protect, release
-from hyperkd.raster._gdal_open import open_dataset, read_grid, read_metadata, stamp
+from hyperkd.raster._gdal_open import files_of, open_dataset, read_grid, read_metadata, stamp
 from hyperkd.raster._gdal_vrt import vrt_sources
 from hyperkd.raster.bandvalues import BandSource
 from hyperkd.raster.describe import Given, describe_bands
@@ -77,7 +77,7 @@ class PlainRaster:
 
     def __init__(self, path: str) -> None:
         self._dataset, self.path = open_dataset(os.fspath(path))
-        self._files = stamp([*(self._dataset.GetFileList() or ()), *sidecar_files(self.path)])
+        self._files = stamp([*files_of(self._dataset), *sidecar_files(self.path)])
         protect(self._files)
         self.count = int(self._dataset.RasterCount)
         self.grid: GridSpec = read_grid(self._dataset)
@@ -288,11 +288,16 @@ class GdalRaster(PlainRaster):
         """Whether windows of one column of blocks are cheap from top to bottom only."""
         return self._streams is not None
 
-    def stream(self, wanted: bool) -> None:
+    @property
+    def masked(self) -> bool:
+        """Whether a mask or an alpha band tells which pixels carry a spectrum."""
+        return bool(self._has_alpha or self._has_mask)
+
+    def stream(self, wanted: bool, verified: bool = False) -> None:
         """Say whether windows will be read from top to bottom; see ``source.RasterSource``."""
         if self._streams is not None and not self._shares:
             self._streams.close()
-        self._streams = self._row_streams() if wanted else None
+        self._streams = self._row_streams(verified) if wanted else None
 
     def close(self) -> None:
         """Release the file; closing twice does no harm."""
@@ -346,17 +351,16 @@ class GdalRaster(PlainRaster):
             return
         super()._fill(window, index, pixels)
 
-    def _row_streams(self) -> Optional[RowStreams]:
+    def _row_streams(self, verified: bool) -> Optional[RowStreams]:
         """Return streams where they decode less at once than GDAL does."""
         if self.interleave != "pixel" or self._blocks[0] <= _LOW_BLOCK or self._has_alpha:
             return None
-        nodata = self._dataset.GetRasterBand(1).GetNoDataValue()
-        file = read_deflated_tiff(self.path, self.count, self.dtype, nodata)
+        file = read_deflated_tiff(self.path, self.count, self.dtype, self.nodata())
         same = file is not None and (
             (file.block_rows, file.block_cols) == self._blocks
             and (file.width, file.height) == (self.grid.width, self.grid.height)
         )
-        return RowStreams(file) if file is not None and same else None
+        return RowStreams(file, verified) if file is not None and same else None
 
     def _sample(self, nodata: FloatArray) -> Sample:
         self.stream(True)

@@ -171,6 +171,27 @@ def _require_whole(path: str, dataset: Any) -> None:
         )
 
 
+def files_of(dataset: Any) -> list[str]:
+    """Return the files that a dataset is read from, sources of VRTs within VRTs too.
+
+    GDAL lists the sources of one VRT only.
+    """
+    found = list(dataset.GetFileList() or ())
+    for name in found:  # it grows meanwhile
+        if name == dataset.GetDescription() or not _is_vrt(name):
+            continue
+        try:
+            inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
+        except RuntimeError:  # reading the pixels tells what is wrong with it
+            continue
+        found.extend(other for other in inner.GetFileList() or () if other not in found)
+    return found
+
+
+def _is_vrt(name: str) -> bool:
+    return gdal.IdentifyDriverEx(name, allowed_drivers=["VRT"]) is not None
+
+
 def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Return size and time of change of the files that exist, and of archives they lie in."""
     stamps = {}

@@ -54,6 +54,10 @@ class RasterSource(Protocol):
         """Whether windows of one column of blocks are cheap from top to bottom only."""
 
     @property
+    def masked(self) -> bool:
+        """Whether more than the values of its bands tells which pixels carry a spectrum."""
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What is odd about the raster though it can be used, one sentence each."""
 
@@ -83,12 +87,13 @@ class RasterSource(Protocol):
                 put into; new memory costs more than filling it.
         """
 
-    def stream(self, wanted: bool) -> None:
+    def stream(self, wanted: bool, verified: bool = False) -> None:
         """Say whether windows will be read from top to bottom, each once.
 
         Where that lets the file decode less than its blocks at once, ``block_shape`` gets
         lower and ``streamed`` true. A damaged block may then be noticed at its end only,
-        after its rows were read.
+        after its rows were read; ``verified`` decodes each block twice, so that none of a
+        damaged one is.
         """
 
     def reopen(self) -> Optional[RasterSource]:
@@ -254,7 +259,7 @@ class FakeRaster:
         self.dtype = data.dtype
         self.block_shape = block_shape
         self.interleave = interleave
-        self.streamed = False
+        self.streamed = self.masked = False
         self.problems = tuple(problems)
         self.windows: list[Window] = []
         self._data = data
@@ -282,7 +287,7 @@ class FakeRaster:
         table = self.bands if bands is None else self.bands.take(bands)
         return Tile(data, valid_mask(data, table, self._missing), window, self.grid, table)
 
-    def stream(self, wanted: bool) -> None:
+    def stream(self, wanted: bool, verified: bool = False) -> None:
         """Do nothing: an array is not decoded."""
 
     def reopen(self) -> FakeRaster:

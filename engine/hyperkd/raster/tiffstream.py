@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.raster.masks import representable
 from hyperkd.types import Window
 
 # Compressed bytes that are read at once, and about how many decoded ones: they are put in
@@ -35,6 +36,7 @@ _SIZE = (256, 257)  # width, height
 _TILE = (322, 323)
 _OFFSETS, _SIZES = 324, 325
 _DEFLATE = (8, 32946)
+_LAST = 2**63 - 1  # the last byte of a file that can be sought
 _CUT_SHORT = "the block is cut short"
 _TAGS = frozenset(
     (_COMPRESSION, _BITS, _FILL_ORDER, _BANDS, _PLANES, _PREDICTOR, _OFFSETS, _SIZES)
@@ -88,13 +90,14 @@ class DeflatedTiff:
 
 
 def read_deflated_tiff(
-    path: str, bands: int, dtype: np.dtype[Any], nodata: Optional[float]
+    path: str, bands: int, dtype: np.dtype[Any], nodata: Sequence[Optional[float]]
 ) -> Optional[DeflatedTiff]:
     """Return where the blocks of a file lie, or None where it cannot be read row by row.
 
     Args:
         path: any file.
-        bands, dtype, nodata: what GDAL says of its first image.
+        bands, dtype: what GDAL says of its first image.
+        nodata: of each band, None where it has none.
     """
     if not os.path.isfile(path):  # GDAL's own file systems, connection strings
         return None
@@ -117,11 +120,24 @@ def read_deflated_tiff(
     offsets, sizes = tags[_OFFSETS], tags[_SIZES]
     if not readable or not len(offsets) == len(sizes) == -(-width // cols) * -(-height // rows):
         return None
+    fill = _fill(nodata, dtype)
+    if max(offsets) > _LAST or (fill is None and 0 in sizes):
+        return None
     little, differences = dtype.newbyteorder("<"), predictor == 2
     return DeflatedTiff(
         *(path, width, height, bands, little, rows, cols, differences, offsets, sizes),
-        fill=0 if nodata is None else nodata,
+        fill=fill or 0,
     )
+
+
+def _fill(nodata: Sequence[Optional[float]], dtype: np.dtype[Any]) -> Optional[float]:
+    """Return what blocks hold that were never written, None where only GDAL knows."""
+    if len(set(map(repr, nodata))) != 1:
+        return None
+    value = float(nodata[0] or 0)
+    if dtype.kind == "f" and not np.isnan(value) and abs(value) > np.finfo(dtype).max:
+        return None
+    return value if representable(value, dtype) else None
 
 
 def _read_tags(file: BinaryIO) -> Optional[Mapping[int, tuple[int, ...]]]:
@@ -165,10 +181,13 @@ class RowStreams:
 
     Args:
         file: where the blocks lie.
+        verified: whether a block is decoded once to its checksum before any of it counts.
     """
 
-    def __init__(self, file: DeflatedTiff) -> None:
+    def __init__(self, file: DeflatedTiff, verified: bool = False) -> None:
         self.file = file
+        self._verified = verified
+        self._verdicts: dict[int, str] = {}  # what is wrong with a block, or nothing
         self._locks = [threading.Lock() for _ in range(file.across)]
         self._streams: dict[int, _BlockStream] = {}  # by column of blocks
 
@@ -181,8 +200,8 @@ class RowStreams:
             out: ``(band, row, col)`` in the file's dtype.
 
         Raises:
-            zlib.error: where a block is damaged or cut short. What was read of it before
-                may be wrong as well: the checksum stands at its end.
+            zlib.error: where a block is damaged or cut short. Unless verified, what was
+                read of it before may be wrong as well: the checksum stands at its end.
         """
         file, index = self.file, np.asarray(bands, np.intp)
         for row in range(window.row // file.block_rows, -(-window.row_end // file.block_rows)):
@@ -233,11 +252,23 @@ class RowStreams:
         stream = self._streams.get(block_col)
         if stream is None or stream.number != number or stream.row > row:
             if stream is not None:
-                stream.close()
+                self._streams.pop(block_col).close()
+            if self._verified:
+                self._verify(number)
             stream = self._streams[block_col] = _BlockStream(self.file, number)
         while stream.row < row:
             stream.take(min(self.file.step, row - stream.row))
         return stream
+
+    def _verify(self, number: int) -> None:
+        if number not in self._verdicts:
+            try:
+                _BlockStream(self.file, number).verify()
+                self._verdicts[number] = ""
+            except zlib.error as error:
+                self._verdicts[number] = str(error)
+        if self._verdicts[number]:
+            raise zlib.error(self._verdicts[number])
 
 
 class _BlockStream:
@@ -291,6 +322,19 @@ class _BlockStream:
             more = self._written
             while more:
                 more = bool(self._decode(_CHUNK))
+        finally:
+            self.close()
+
+    def verify(self) -> None:
+        """Decode the whole block without keeping it, and close the file."""
+        left = self._file.block_rows * self._file.row_bytes if self._written else 0
+        try:
+            while left > 0:
+                part = self._decode(min(left, _CHUNK))
+                if not part:
+                    raise zlib.error(_CUT_SHORT)
+                left -= len(part)
+            self.finish()
         finally:
             self.close()
 

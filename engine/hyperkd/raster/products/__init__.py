@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Optional
+from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.products.arrays import EmitL2A, PrismaL2D, is_emit
@@ -48,11 +49,11 @@ def is_product(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() == ".he5" or is_enmap(path) or is_emit(path)
 
 
-def open_product(path: Path, mask: Sequence[str] = ()) -> Product:
+def open_product(product: Union[str, Path], mask: Sequence[str] = ()) -> Product:
     """Open a delivered product, told by its names and suffix.
 
     Args:
-        path: folder, zip, METADATA.XML, .he5, .nc, or any raster GDAL reads.
+        product: folder, zip, METADATA.XML, .he5, .nc, or any raster GDAL reads.
         mask: quality masks to apply (EnMAP only).
 
     Raises:
@@ -60,11 +61,8 @@ def open_product(path: Path, mask: Sequence[str] = ()) -> Product:
             ``bad_product`` where the product is incomplete or of another level,
             ``bad_job`` where a mask is asked of a product without quality layers.
     """
-    if not path.exists():
-        raise HyperKDError(
-            "unreadable_raster", f"There is no file or folder {path}.", "Check the path."
-        )
-    if is_enmap(path):
+    path = Path(product)
+    if path.exists() and is_enmap(path):
         return _open_enmap(path, mask)
     if mask:
         raise HyperKDError(
@@ -78,7 +76,8 @@ def open_product(path: Path, mask: Sequence[str] = ()) -> Product:
         return Product("EMIT L2A", EmitL2A(path))
     if path.is_dir():
         return Product("DESIS L2A", open_raster(str(_desis_image(path))))
-    return Product("raster", open_raster(str(path)))
+    # Not the path: it would join the slashes of GDAL's own file systems.
+    return Product("raster", open_raster(os.fspath(product)))
 
 
 def _open_enmap(path: Path, mask: Sequence[str]) -> Product:

@@ -37,6 +37,7 @@ class ArrayProduct(ABC):
 
     interleave: ClassVar[str] = "line"
     streamed: ClassVar[bool] = False
+    masked: ClassVar[bool] = False
     grid: GridSpec
     bands: BandTable
     dtype: np.dtype[Any]
@@ -66,7 +67,7 @@ class ArrayProduct(ABC):
         data = self.read(window, bands)
         return Tile(data, valid_mask(data, table), window, self.grid, table)
 
-    def stream(self, wanted: bool) -> None:
+    def stream(self, wanted: bool, verified: bool = False) -> None:
         """Do nothing: chunks are decoded whole."""
         del wanted
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.masks import has_value, representable, valid_mask
 from hyperkd.raster.products import open_product
 from hyperkd.raster.sink import create_raster
 from hyperkd.raster.source import RasterSource, iterate_stripes
-from hyperkd.types import BoolArray, Reporter
+from hyperkd.types import BoolArray, Reporter, Tile
 
 
 def import_product(
@@ -21,7 +23,9 @@ def import_product(
     """Write a product as one GeoTIFF with complete band metadata.
 
     Stored values, gain, offset, bad bands and grid are kept; nothing is
-    resampled. Pixels that ``mask`` names become nodata in every band.
+    resampled. Pixels that ``mask`` names, or that the raster's own mask or alpha
+    band leaves out, become nodata in every band. A GeoTIFF has one nodata value:
+    bands that have another one get it in its place.
 
     Args:
         product: EnMAP L2A folder, zip or METADATA.XML, PRISMA L2D .he5, EMIT
@@ -35,11 +39,12 @@ def import_product(
 
     Raises:
         HyperKDError: ``bad_product`` and the codes of ``open_raster``,
-            ``no_valid_pixels`` where every pixel is nodata or masked.
+            ``no_valid_pixels`` where every pixel is nodata or masked,
+            ``unsupported_raster`` where a pixel holds what will mean nodata.
     """
-    with open_product(Path(product), mask) as opened:
+    with open_product(product, mask) as opened:
         source, quality = opened.source, opened.quality
-        nodata = _nodata(source)
+        nodata = _nodata(source, needed=source.masked or quality is not None)
         valid_pixels = masked_pixels = 0
         report.stage("Importing")
         with create_raster(
@@ -55,14 +60,10 @@ def import_product(
                 report.check_cancelled()
                 tile = source.read_tile(window)
                 left_out: Optional[BoolArray] = None if quality is None else quality.read(window)
-                data = tile.data
-                if left_out is not None:
-                    masked_pixels += int((left_out & tile.valid).sum())
-                    data = np.where(left_out, np.asarray(nodata, data.dtype), data)
-                    valid_pixels += int((tile.valid & ~left_out).sum())
-                else:
-                    valid_pixels += int(tile.valid.sum())
-                sink.write(window, data)
+                masked = 0 if left_out is None else int((left_out & tile.valid).sum())
+                masked_pixels += masked
+                valid_pixels += int(tile.valid.sum()) - masked
+                sink.write(window, _filled(tile, left_out, nodata))
                 report.progress(window.row_end, source.grid.height, "rows")
             source.check_unchanged()
             if not valid_pixels:
@@ -81,7 +82,43 @@ def import_product(
     }
 
 
-def _nodata(source: RasterSource) -> Optional[float]:
-    """Return the one nodata value of the output, or None where bands declare none."""
+def _nodata(source: RasterSource, needed: bool) -> Optional[float]:
+    """Return the one nodata value of the output, or None where none is ``needed`` or declared."""
     declared = source.bands.nodata[np.isfinite(source.bands.nodata)]
-    return float(declared[0]) if declared.size else None
+    usable = [float(value) for value in declared if representable(value, source.dtype)]
+    if usable or not needed:
+        return usable[0] if usable else None
+    if source.dtype.kind == "f":
+        return float("nan")
+    limits = np.iinfo(source.dtype)
+    return float(limits.min if limits.min < 0 else limits.max)
+
+
+def _filled(tile: Tile, left_out: Optional[BoolArray], nodata: Optional[float]) -> NDArray[Any]:
+    """Return stored values that say by ``nodata`` alone what has no value.
+
+    Args:
+        tile: what the file holds.
+        left_out: ``(row, col)``, pixels that get nodata in every band.
+        nodata: the value for all bands, or None where nothing lacks one.
+    """
+    if nodata is None:
+        return tile.data
+    table = tile.bands
+    # A pixel that lacks some bands keeps the others; one that a mask leaves out keeps nothing.
+    blank = valid_mask(tile.data, table) & ~tile.valid
+    if left_out is not None:
+        blank |= left_out
+    if not blank.any() and (table.nodata == nodata).all():
+        return tile.data
+    data, kept = tile.data.copy(), tile.valid & ~blank
+    for number, (band, own) in enumerate(zip(data, table.nodata), 1):
+        value = has_value(band, float(own))
+        if own != nodata and (kept & value & (band == nodata)).any():
+            raise HyperKDError(
+                "unsupported_raster",
+                f"Band {number} holds {nodata:g} as a value, which means nodata in the output.",
+                "Give all bands of the raster one nodata value that no pixel has.",
+            )
+        band[blank | ~value] = nodata
+    return data
