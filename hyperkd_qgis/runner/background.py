@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -23,169 +22,13 @@ from qgis.PyQt.QtCore import QObject, QProcess, QTimer, pyqtSignal
 
 from ..env.managed import data_folder
 from ..messages import tr
+from .background_job import ERRORS, EVENTS, INFO, JOB, OURS, STALE_S, BackgroundJob
 from .process import Engine, as_process_environment, engine_variables
-from .protocol import PROTOCOL, Cancelled, Crashed, Done, Ending, Event, Failed, Transcript
+from .protocol import PROTOCOL
+from .pulse import ALIVE
 
 VARIABLE = "HYPERKD_JOBS"
-JOB, INFO, EVENTS, ERRORS, WISH, ALIVE = (
-    "job.json",
-    "info.json",
-    "events.jsonl",
-    "stderr.log",
-    "wish",
-    "alive",
-)
-_OURS = (JOB, INFO, EVENTS, ERRORS, WISH, ALIVE)
-# The engine touches its sign of life twice a second; a busy machine may be slower.
-STALE_S = 15.0
-# Before its first word it imports its libraries, which a virus scanner may read first.
-START_S = 60.0
 _POLL_MS = 500
-# Read in one go; a long training's events must not hold up the window.
-_CHUNK = 256 * 1024
-_STDERR_BYTES = 20_000
-
-RUNNING, PAUSED, STOPPING, ENDED = "running", "paused", "stopping", "ended"
-
-
-class BackgroundJob(QObject):
-    """One job in the background.
-
-    Signals:
-        heard: an event of the engine, in the order in which they came; those from before
-            this QGIS was opened come first.
-        changed: its state is another one.
-
-    Attributes:
-        folder: where everything about it is.
-        kind, fields, title: what it is.
-        started: when, ISO 8601 in UTC.
-        python: what runs it.
-        transcript: what it has said so far.
-        said: its events so far, for a window that is opened later.
-    """
-
-    heard = pyqtSignal(object)
-    changed = pyqtSignal()
-
-    def __init__(self, folder: Path, parent: Optional[QObject] = None) -> None:
-        """Open a job by its folder.
-
-        Raises:
-            OSError, ValueError, KeyError: the folder holds no job.
-        """
-        super().__init__(parent)
-        self.folder = folder
-        job = json.loads((folder / JOB).read_text(encoding="utf-8"))
-        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
-        self.kind = str(job["job"])
-        self.fields: dict[str, Any] = {
-            name: value for name, value in job.items() if name not in ("protocol", "job")
-        }
-        self.title = str(info["title"])
-        self.started = str(info["started"])
-        self.python = Path(info["python"])
-        self._pid = int(info.get("pid", 0))
-        self.transcript = Transcript()
-        self.said: list[Event] = []
-        self._read_to = 0
-        self._all_read = False
-        self._ended = False
-        self.state = RUNNING
-        self._look()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, in whatever way."""
-        return self._ended
-
-    @property
-    def ending(self) -> Optional[Ending]:
-        """How it ended, or None while it runs."""
-        if not self._ended:
-            return None
-        said = self.transcript
-        if said.done is not None:
-            summary = said.done.get("summary")
-            return Done(summary if isinstance(summary, dict) else {})
-        code = str((said.error or {}).get("code", ""))
-        if code == "cancelled":
-            return Cancelled()
-        if said.error is not None and code != "bug":
-            texts = (str(said.error.get(key) or "") for key in ("message", "hint"))
-            return Failed(code, *texts)
-        return Crashed(1, said.error is None)
-
-    @property
-    def was_interrupted(self) -> bool:
-        """Whether it ended without a word, as after a power cut."""
-        return self._ended and self.transcript.done is None and self.transcript.error is None
-
-    def errors(self) -> str:
-        """Return what the engine said last on standard error."""
-        try:
-            with (self.folder / ERRORS).open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - _STDERR_BYTES))
-                return file.read().decode("utf-8", "replace").strip()
-        except OSError:
-            return ""
-
-    def wish(self, wish: str) -> None:
-        """Tell the engine what is wanted: ``run``, ``pause``, ``stop`` or ``cancel``."""
-        part = self.folder / (WISH + ".part")
-        part.write_text(wish, encoding="utf-8")
-        os.replace(part, self.folder / WISH)
-        self._look()
-
-    def poll(self) -> None:
-        """Read what the engine has said since; called by the timer of ``BackgroundJobs``."""
-        for event in self._new_events():
-            self.said.append(event)
-            self.heard.emit(event)
-        self._look()
-
-    def _new_events(self) -> list[Event]:
-        try:
-            with (self.folder / EVENTS).open("rb") as file:
-                file.seek(self._read_to)
-                chunk = file.read(_CHUNK)
-        except OSError:  # not there yet
-            return []
-        self._read_to += len(chunk)
-        self._all_read = len(chunk) < _CHUNK
-        return self.transcript.feed(chunk)
-
-    def _look(self) -> None:
-        """Find out its state, and tell where it is another one."""
-        before = self.state, self._ended
-        said = self.transcript
-        if said.done is not None or said.error is not None:
-            self._ended = True
-        elif self._all_read and not self._is_alive():
-            self._ended = True
-        wish = self._read_wish()
-        if self._ended:
-            self.state = ENDED
-        else:
-            self.state = {"pause": PAUSED, "stop": STOPPING, "cancel": STOPPING}.get(wish, RUNNING)
-        if before != (self.state, self._ended):
-            self.changed.emit()
-
-    def _is_alive(self) -> bool:
-        try:
-            age_s = time.time() - (self.folder / ALIVE).stat().st_mtime
-        except OSError:
-            return False
-        patience_s = STALE_S if self.transcript.hello is not None else START_S
-        # A process number tells only that it is gone: it may be another's by now.
-        return age_s < patience_s and not _is_gone(self._pid)
-
-    def _read_wish(self) -> str:
-        try:
-            return (self.folder / WISH).read_text(encoding="utf-8").strip()
-        except OSError:
-            return ""
 
 
 class BackgroundJobs(QObject):
@@ -193,6 +36,7 @@ class BackgroundJobs(QObject):
 
     Signals:
         added: a job was started, or found.
+        caught_up: all is read that a job had said when it was found.
         ended: a job that this QGIS has seen running has ended.
 
     Args:
@@ -200,6 +44,7 @@ class BackgroundJobs(QObject):
     """
 
     added = pyqtSignal(object)
+    caught_up = pyqtSignal(object)
     ended = pyqtSignal(object)
 
     def __init__(self, root: Optional[Path] = None, parent: Optional[QObject] = None) -> None:
@@ -264,20 +109,28 @@ class BackgroundJobs(QObject):
             resume: whether the job can go on with what the old one has finished.
 
         Raises:
-            OSError: as ``start``.
+            OSError: as ``start``, and where the old one lives.
         """
+        _refuse_living(job)
         fields = {**job.fields, "resume": True} if resume else job.fields
-        own = [path for path in job.folder.iterdir() if path.is_file() and path.name not in _OURS]
+        own = [path for path in job.folder.iterdir() if path.is_file() and path.name not in OURS]
         made = self._begin(engine, job.kind, fields, job.title, own)
-        self.forget(job)
+        self._remove(job)
         return made
 
     def forget(self, job: BackgroundJob) -> None:
-        """Remove what is kept about a job that is over; its results stay."""
-        if job.is_over:
-            self._jobs.pop(job.folder, None)
-            shutil.rmtree(job.folder, ignore_errors=True)
-            job.deleteLater()
+        """Remove what is kept about a job that is over; its results stay.
+
+        Raises:
+            OSError: it lives.
+        """
+        _refuse_living(job)
+        self._remove(job)
+
+    def _remove(self, job: BackgroundJob) -> None:
+        self._jobs.pop(job.folder, None)
+        shutil.rmtree(job.folder, ignore_errors=True)
+        job.deleteLater()
 
     def _begin(
         self,
@@ -290,7 +143,10 @@ class BackgroundJobs(QObject):
         """Make a folder with a job and the files that it names, and start it."""
         stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S-%f")
         folder = self._root / f"{stamp}-{kind}"
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise OSError(_unusable(self._root, error)) from error
         try:
             for path in files:
                 shutil.copyfile(path, folder / path.name)
@@ -327,7 +183,7 @@ class BackgroundJobs(QObject):
             "pid": pid,
         }
         _write(folder / INFO, info)
-        job = BackgroundJob(folder, self)
+        job = BackgroundJob(folder, self, is_new=True)
         self._take(job)
         return job
 
@@ -338,11 +194,15 @@ class BackgroundJobs(QObject):
 
     def _poll(self) -> None:
         for job in list(self._jobs.values()):
-            was_over = job.is_over
+            was_caught_up, was_over = job.is_caught_up, job.is_over
             job.poll()
-            if job.is_over and not was_over:
+            if not was_caught_up:
+                if job.is_caught_up:
+                    self.caught_up.emit(job)
+            elif job.is_over and not was_over:
                 self.ended.emit(job)
-        if all(job.is_over for job in self._jobs.values()):
+        # An interrupted one may come back to life.
+        if all(job.is_over and not job.was_interrupted for job in self._jobs.values()):
             self._timer.stop()
 
 
@@ -365,23 +225,29 @@ def pythons_in_use(root: Optional[Path] = None) -> list[Path]:
     return found
 
 
+def _refuse_living(job: BackgroundJob) -> None:
+    """Raise OSError where a job lives: two engines must not write the same files."""
+    job.poll()
+    if not job.is_over:
+        raise OSError(
+            tr("“{title}” still runs. Cancel it, or wait until it has ended.").format(
+                title=job.title
+            )
+        )
+
+
+def _unusable(folder: Path, error: OSError) -> str:
+    return tr(
+        "The folder {folder}, which keeps the trainings, cannot be used: {reason}. Make it one "
+        "that you may write to, or name another one in the environment variable HYPERKD_JOBS "
+        "and start QGIS again."
+    ).format(folder=folder, reason=error.strerror)
+
+
 def _write(path: Path, values: Mapping[str, Any]) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
     os.replace(part, path)
-
-
-def _is_gone(pid: int) -> bool:
-    """Return whether there is certainly no process of this number; False where unknown."""
-    if sys.platform == "win32" or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # it is there and another user's
-        return False
-    return False
 
 
 def _without_console(python: Path) -> Path:

@@ -23,7 +23,7 @@ from qgis.PyQt.QtWidgets import (
 from .. import messages
 from ..layers import style_layer
 from ..messages import tr
-from ..runner.background import ENDED, PAUSED, STOPPING, BackgroundJob
+from ..runner.background_job import ENDED, PAUSED, STOPPING, BackgroundJob
 from ..runner.progress import Tracker
 from ..runner.protocol import Cancelled, Crashed, Done, Event, Failed
 from .curves import Curves
@@ -35,8 +35,10 @@ class TrainingView(QWidget):
     """Shows one job in the background and steers it.
 
     Signals:
-        previewed: a preview was renewed, its path.
-        ended: the job has ended; also told where it had ended before it was shown.
+        previewed: a preview was renewed just now, its path; not told of what a job had
+            said before it was shown.
+        ended: the job has ended; also told where it had ended before it was shown, and
+            where one that was taken for interrupted lives after all.
     """
 
     previewed = pyqtSignal(str)
@@ -83,7 +85,7 @@ class TrainingView(QWidget):
         self.preview.setText(tr("The preview appears here."))
         self.title.setText(f"<b>{job.title}</b>")
         for event in job.said:
-            self._hear(event)
+            self._take(event)
         job.heard.connect(self._hear)
         job.changed.connect(self._show_state)
         self._show_state()
@@ -137,6 +139,12 @@ class TrainingView(QWidget):
         layout.addLayout(row)
 
     def _hear(self, event: Event) -> None:
+        self._take(event)
+        is_preview = event["event"] == "artifact" and event.get("role") == "preview"
+        if is_preview and self.job is not None and self.job.is_caught_up:
+            self.previewed.emit(str(event.get("path", "")))
+
+    def _take(self, event: Event) -> None:
         self.tracker.take(event)
         kind = event["event"]
         if kind == "metric":
@@ -161,8 +169,8 @@ class TrainingView(QWidget):
             self.bar.setValue(1000 if isinstance(job.ending, Done) else self.bar.value())
         self.state.setText(state_text(job, tracker))
         self._show_buttons()
-        if job.is_over and not self._is_over:
-            self._is_over = True
+        if job.is_over != self._is_over:
+            self._is_over = job.is_over
             self.ended.emit()
 
     def _show_buttons(self) -> None:
@@ -178,7 +186,6 @@ class TrainingView(QWidget):
         image = picture(path, _PREVIEW_PX)
         if image is not None:
             self.preview.setPixmap(image)
-            self.previewed.emit(path)
 
 
 def picture(path: str, side: int) -> Optional[QPixmap]:

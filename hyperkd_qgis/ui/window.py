@@ -61,18 +61,14 @@ class Window:
             from ..runner.background import BackgroundJobs
 
             self._jobs = BackgroundJobs()
-            self._jobs.find()
+            self._jobs.caught_up.connect(self._job_found)
             self._jobs.ended.connect(self._job_ended)
+            self._jobs.find()
         return self._jobs
 
     def look_around(self) -> None:
-        """Tell of trainings that run or were interrupted, and of an engine to refresh."""
-        for job in self.jobs.jobs:
-            job.poll()
-            if not job.is_over:
-                self._offer(tr("“{title}” is still running.").format(title=job.title), job)
-            elif job.was_interrupted:
-                self._offer(tr("“{title}” was interrupted.").format(title=job.title), job)
+        """Look for trainings, which are told of when they are read; tell of an old engine."""
+        self.jobs.find()
         chosen = settings.interpreter()
         made = None if chosen is None else chosen.environment
         if made is not None and not (made.is_current and made.fits):
@@ -176,9 +172,18 @@ class Window:
     def _offer(self, text: str, job: Any) -> None:
         notices.say(text, notices.NOTE, tr("Show"), lambda: self.show_job(job))
 
+    def _job_found(self, job: Any) -> None:
+        """Tell of a training of an earlier QGIS that runs, and once of one that broke off."""
+        if not job.is_over:
+            self._offer(tr("“{title}” is still running.").format(title=job.title), job)
+        elif job.was_interrupted and not job.was_told:
+            self._offer(tr("“{title}” was interrupted.").format(title=job.title), job)
+            job.remember_told()
+
     def _job_ended(self, job: Any) -> None:
         from ..runner.protocol import Cancelled, Done
 
+        job.remember_told()
         if isinstance(job.ending, Done):
             text = tr("“{title}” is done.").format(title=job.title)
             notices.say(text, notices.SUCCESS, tr("Show"), lambda: self.show_job(job))

@@ -174,7 +174,7 @@ def test_temporary_files_go_along_with_a_job(make_jobs, engine, wait, tmp_path):
 
 def test_without_a_sign_of_life_a_job_is_over(make_jobs, engine, wait, monkeypatch):
     """Where the number of its process means nothing: another one may have it by now."""
-    from hyperkd_qgis.runner import background
+    from hyperkd_qgis.runner import pulse
 
     jobs = make_jobs()
     job = jobs.start(engine(_STEERED), "finetune", {}, "Trees")
@@ -185,7 +185,7 @@ def test_without_a_sign_of_life_a_job_is_over(make_jobs, engine, wait, monkeypat
     lines = (job.folder / "events.jsonl").read_text().splitlines()
     kept = [line for line in lines if json.loads(line)["event"] in ("hello", "metric")]
     (job.folder / "events.jsonl").write_text("\n".join(kept) + "\n")
-    monkeypatch.setattr(background, "_is_gone", lambda pid: False)
+    monkeypatch.setattr(pulse, "is_running", lambda pid, folder: None)
     (fresh,) = make_jobs().find()
     fresh.poll()
     assert not fresh.is_over
@@ -194,6 +194,82 @@ def test_without_a_sign_of_life_a_job_is_over(make_jobs, engine, wait, monkeypat
     stale.poll()
     assert stale.is_over
     assert stale.was_interrupted
+
+
+def test_a_machine_that_slept_interrupts_nothing(make_jobs, engine, wait):
+    """Engine and QGIS stand still, and QGIS goes on first."""
+    import signal
+
+    jobs, ended = make_jobs(), []
+    jobs.ended.connect(ended.append)
+    job = jobs.start(engine(_STEERED), "finetune", {}, "Trees")
+    wait(lambda: job.transcript.hello is not None)
+    pid = json.loads((job.folder / "info.json").read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    os.utime(job.folder / "alive", (time.time() - 3600, time.time() - 3600))
+    jobs._poll()
+    (found,) = make_jobs().find()
+    found.poll()
+    assert (job.state, found.state, ended) == ("running", "running", [])
+    os.kill(pid, signal.SIGCONT)
+    job.wish("stop")
+    wait(lambda: ended == [job])
+    assert job.ending.summary["stopped_early"] is True
+
+
+def test_an_interrupted_job_that_lives_after_all_is_not_started_again(
+    make_jobs, engine, wait, monkeypatch, root
+):
+    """Where the system does not tell whether its process is there."""
+    import signal
+
+    from hyperkd_qgis.runner import pulse
+
+    monkeypatch.setattr(pulse, "is_running", lambda pid, folder: None)
+    job = make_jobs().start(engine(_STEERED), "finetune", {}, "Trees")
+    wait(lambda: job.transcript.hello is not None)
+    pid = json.loads((job.folder / "info.json").read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    os.utime(job.folder / "alive", (time.time() - 20, time.time() - 20))
+    other, changes = make_jobs(), []
+    (found,) = other.find()
+    found.changed.connect(lambda: changes.append(found.state))
+    wait(lambda: found.was_interrupted)
+    os.kill(pid, signal.SIGCONT)
+    wait(lambda: found.state == "running")
+    assert changes == ["ended", "running"]
+    for refused in (
+        lambda: other.start_again(found, engine(_STEERED), True),
+        lambda: other.forget(found),
+    ):
+        with pytest.raises(OSError, match="“Trees” still runs. Cancel it, or wait"):
+            refused()
+    assert [path.name for path in root.iterdir()] == [found.folder.name]
+    found.wish("cancel")
+    wait(lambda: found.is_over)
+    other.forget(found)
+    assert list(root.iterdir()) == []
+
+
+def test_the_last_words_of_an_engine_are_read_before_it_is_judged(make_jobs, engine, wait):
+    """A log of several pieces, of an engine that is gone."""
+    from hyperkd_qgis.runner.protocol import Done
+
+    first = make_jobs()
+    body = 'hello()\nfor step in range(9000): say("metric", step=step, values=dict(loss=0.123))'
+    job = first.start(engine(body + '\nsay("done", summary={})'), "finetune", {}, "Trees")
+    wait(lambda: job.is_over)
+    assert (job.folder / "events.jsonl").stat().st_size > 2 * 256 * 1024
+    later, caught_up, ended = make_jobs(), [], []
+    later.caught_up.connect(lambda each: caught_up.append(each.ending))
+    later.ended.connect(ended.append)
+    later.find()
+    later._poll()
+    assert caught_up == []
+    later._poll()
+    later._poll()
+    assert caught_up == [Done({})]
+    assert ended == []
 
 
 def test_a_refusal_and_a_crash_are_told_apart(make_jobs, engine, wait):
@@ -221,6 +297,15 @@ def test_what_cannot_be_started_leaves_nothing(make_jobs, root, tmp_path):
     with pytest.raises(OSError, match="could not be started"):
         make_jobs().start(Engine(tmp_path / "nothing", tmp_path), "finetune", {}, "A")
     assert list(root.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_is_named_with_what_to_do(make_jobs, engine, root):
+    root.write_text("a file")
+    with pytest.raises(OSError, match="cannot be used: Not a directory") as raised:
+        make_jobs().start(engine("hello()"), "finetune", {}, "A")
+    assert str(raised.value).startswith(f"The folder {root}, which keeps the trainings,")
+    assert "HYPERKD_JOBS" in str(raised.value)
+    assert make_jobs().find() == []
 
 
 def test_folders_that_are_none_are_left_alone(make_jobs, root):

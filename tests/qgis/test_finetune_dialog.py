@@ -363,6 +363,56 @@ def test_another_window_and_another_qgis_find_the_training(
     assert later.tabs.currentIndex() == 3
 
 
+def test_a_preview_of_an_earlier_session_adds_no_layer(
+    open_dialog, project, write_raster, monkeypatch, tmp_path
+):
+    from hyperkd_qgis.runner.background import BackgroundJobs
+    from hyperkd_qgis.ui import finetune_dialog
+    from tests.qgis.test_window import job_folder
+
+    monkeypatch.setattr(finetune_dialog, "iface", object())
+    path = str(write_raster(tmp_path / "preview.tif", [[1.0] * 8] * 8, bands=1))
+    hello = {"event": "hello", "protocol": 1}
+    preview = {"event": "artifact", "role": "preview", "path": path}
+    job_folder(tmp_path / "jobs", "a", [hello, preview])
+    jobs = BackgroundJobs()
+    (job,) = jobs.find()
+    early = open_dialog(jobs=jobs)  # it hears what was said while that is read
+    jobs._poll()
+    late = open_dialog(jobs=jobs)  # it is told what was said
+    assert early.training.preview.pixmap() is not None
+    assert late.training.preview.pixmap() is not None
+    assert list(project.mapLayers().values()) == []
+    with (job.folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(preview) + "\n")
+    jobs._poll()
+    assert [each.name() for each in project.mapLayers().values()] == ["Preview of the model"]
+
+
+def test_a_training_that_slept_goes_on_in_its_window(
+    open_dialog, project, fake_python, use_engine, tmp_path
+):
+    from hyperkd_qgis.runner.background import BackgroundJobs
+    from tests.qgis.test_window import job_folder
+
+    trains(fake_python, use_engine)
+    job_folder(tmp_path / "jobs", "a", [{"event": "hello", "protocol": 1}], alive_s=100)
+    jobs = BackgroundJobs()
+    (job,) = jobs.find()
+    dialog = open_dialog(jobs=jobs)
+    jobs._poll()
+    assert "Interrupted" in dialog.training.state.text()
+    assert dialog.again_button.isVisible()
+    (job.folder / "alive").touch()
+    dialog.again_button.click()
+    assert "still runs" in dialog.message.text()
+    assert dialog.training.state.text() == "Starting the engine"
+    assert not dialog.again_button.isVisible()
+    assert dialog.training.cancel_button.isEnabled()
+    assert not dialog.train_button.isEnabled()
+    assert jobs.jobs == [job]
+
+
 def test_an_interrupted_training_is_started_again_with_its_labels(
     open_dialog, layers, fake_python, use_engine, wait, tmp_path
 ):

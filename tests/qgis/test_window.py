@@ -242,20 +242,67 @@ def test_trainings_of_an_earlier_qgis_are_told(window, interface, tmp_path):
     job_folder(tmp_path / "jobs", "b", [hello], alive_s=100)
     job_folder(tmp_path / "jobs", "c", [hello, {"event": "done", "summary": {}}])
     window.look_around()
+    window.jobs._poll()
     assert sorted(texts(interface)) == [
         "“Training a” is still running.",
         "“Training b” was interrupted.",
     ]
+    window.look_around()
+    window.jobs._poll()
+    assert len(texts(interface)) == 2
     press(interface, "Show")
     dialog = window._dialogs["finetune"]
     assert dialog.isVisible()
     assert dialog.training.job.title in ("Training a", "Training b")
 
 
+def test_an_interrupted_training_is_told_once_and_can_be_found(window, interface, tmp_path):
+    from hyperkd_qgis.ui.window import Window
+
+    job_folder(tmp_path / "jobs", "b", [{"event": "hello", "protocol": 1}], alive_s=100)
+    window.look_around()
+    window.jobs._poll()
+    assert texts(interface) == ["“Training b” was interrupted."]
+    interface.bar.clearWidgets()
+    later = Window(interface)
+    later.look_around()
+    later.jobs._poll()
+    assert texts(interface) == []
+    assert later.show_finetune().training.job.was_interrupted
+    later.close()
+
+
+def test_a_finished_training_with_a_long_log_is_no_news(window, interface, tmp_path):
+    hello = {"event": "hello", "protocol": 1}
+    metrics = [{"event": "metric", "step": step, "values": {}} for step in range(9000)]
+    job_folder(tmp_path / "jobs", "c", [hello, *metrics, {"event": "done", "summary": {}}])
+    assert (tmp_path / "jobs" / "c" / "events.jsonl").stat().st_size > 256 * 1024
+    window.look_around()
+    for _ in range(3):
+        window.jobs._poll()
+    assert window.jobs.jobs[0].is_over
+    assert texts(interface) == []
+
+
+def test_a_window_that_is_opened_early_announces_no_old_training(window, interface, tmp_path):
+    hello = {"event": "hello", "protocol": 1}
+    failed = {"event": "error", "code": "no_labels", "message": "No.", "hint": "", "context": {}}
+    job_folder(tmp_path / "jobs", "a", [hello, failed])
+    job_folder(tmp_path / "jobs", "b", [hello, {"event": "done", "summary": {}}])
+    window.show_finetune()
+    window.jobs._poll()
+    assert all(job.is_over for job in window.jobs.jobs)
+    window.look_around()
+    window.jobs._poll()
+    assert texts(interface) == []
+
+
 def test_a_training_that_ends_is_told_with_a_way_to_it(window, interface, tmp_path):
     hello = {"event": "hello", "protocol": 1}
     job_folder(tmp_path / "jobs", "a", [hello])
     (job,) = window.jobs.jobs
+    window.jobs._poll()
+    interface.bar.clearWidgets()
     events = tmp_path / "jobs" / "a" / "events.jsonl"
     with events.open("a") as file:
         summary = {"output": "/m.onnx", "model": "m"}
