@@ -1,4 +1,4 @@
-"""Where the plugin finds its engine, its resources and its own description.
+"""Where the plugin finds its engine, its resources and its own description, and puts files.
 
 In an installed plugin ``engine/``, ``resources/`` and ``metadata.txt`` lie inside
 the plugin's folder; in a checkout they lie beside it. A linked plugin folder
@@ -41,6 +41,15 @@ def icon_path(name: str) -> str:
 def shipped_students() -> Path:
     """Return the folder of the students that come with the plugin."""
     return home() / "resources" / "students"
+
+
+def free_path(path: Path) -> Path:
+    """Return a path where nothing is yet: this one, or one with a number behind its name."""
+    free, number = path, 1
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
 
 
 @cache

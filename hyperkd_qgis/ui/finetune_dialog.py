@@ -30,14 +30,13 @@ from .finetune_data import DataPage
 from .finetune_settings import SettingsPage
 from .label_export import LabelExport
 from .map_layers import add_raster, remove_group, renew_raster
-from .result_page import ResultPage
+from .result_page import TOLD, ResultPage
 from .training_view import TrainingView
 
 KIND = "finetune"
 _DATA, _SETTINGS, _TRAINING, _RESULT = range(4)
 # Which of the settings decide how labels are split.
 _SPLITTING = ("student", "tune", "split", "test", "validation", "buffer", "block", "margin", "seed")
-_TOLD = ("bands", "scale", "nodata")
 
 
 class FinetuneDialog(QDialog):
@@ -158,7 +157,7 @@ class FinetuneDialog(QDialog):
             self._begin(fields, Path(path))
 
     def _check_labels(self, fields: Mapping[str, Any]) -> None:
-        names = ("input", "labels", "task", "field", *_SPLITTING, *_TOLD)
+        names = ("input", "labels", "task", "field", *_SPLITTING, *TOLD)
         asked = {name: fields.get(name) for name in names}
         asked["output"] = tempfile.mkdtemp(prefix="hyperkd-split-")
         self._task = JobTask(tr("Check labels"), settings.engine(), "labels", asked)

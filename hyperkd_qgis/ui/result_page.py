@@ -25,12 +25,14 @@ from .. import messages, settings
 from ..figures import figure_name, tuned_name
 from ..layers import Provenance
 from ..messages import tr
-from ..paths import metadata
+from ..paths import free_path, metadata
 from ..runner.protocol import Cancelled, Crashed, Done, Ending, Failed
 from ..runner.task import JobTask
 from .map_layers import add_raster
 
 _GROUP = "HyperKD"
+# What a training was told about its scenes, and whoever reads them again has to know.
+TOLD = ("bands", "scale", "nodata")
 
 
 class ResultPage(QWidget):
@@ -40,7 +42,10 @@ class ResultPage(QWidget):
         super().__init__(parent)
         self._summary: Mapping[str, Any] = {}
         self._scenes: list[str] = []
+        self._told: Mapping[str, Any] = {}
         self._waiting: list[str] = []
+        # The maps of this window by scene and model: these may be made anew, other files stay.
+        self._maps: dict[tuple[str, str], str] = {}
         self._task: Optional[JobTask] = None
         self.text = QTextBrowser()
         self.text.setPlaceholderText(tr("The figures appear here when the training has ended."))
@@ -80,10 +85,11 @@ class ResultPage(QWidget):
 
         Args:
             summary: of the job.
-            fields: of the job: its scenes and its report.
+            fields: of the job: its scenes, what it was told about them, and its report.
         """
         self._summary = {**summary, "report": fields.get("report")}
         self._scenes = [str(path) for path in fields.get("input", ())]
+        self._told = {name: fields[name] for name in TOLD if name in fields}
         self.text.setHtml(result_html(summary, _figures(self.report)))
         self.message.clear()
         self._show_buttons()
@@ -110,14 +116,21 @@ class ResultPage(QWidget):
     def _map_next(self) -> None:
         if not self._waiting:
             return
-        scene = self._waiting.pop(0)
-        model = Path(str(self._summary["output"]))
-        output = model.with_name(f"{Path(scene).stem}-{model.stem}.tif")
-        fields = {"input": scene, "model": str(model), "output": str(output)}
+        scene, model = self._waiting.pop(0), str(self._summary["output"])
+        output = self._maps.get((scene, model)) or self._new_map(scene, Path(model))
+        fields = {"input": scene, "model": model, "output": output, **self._told}
         title = tr("Mapping {scene}").format(scene=Path(scene).name)
         self._start(title, "predict", fields, lambda ending: self._mapped(ending, fields))
 
+    def _new_map(self, scene: str, model: Path) -> str:
+        """Return a file for a scene's map, beside the model and named after both."""
+        path = Path(scene)
+        alike = [other for other in self._scenes if Path(other).stem == path.stem]
+        name = path.stem if len(alike) == 1 else f"{path.parent.name}-{path.stem}"
+        return str(free_path(model.with_name(f"{name}-{model.stem}.tif")))
+
     def _mapped(self, ending: Done, fields: Mapping[str, Any]) -> None:
+        self._maps[fields["input"], fields["model"]] = fields["output"]
         style = "classes" if ending.summary.get("task") == "classification" else "values"
         provenance = Provenance(
             group=_GROUP,

@@ -102,6 +102,10 @@ if job["job"] == "labels":
         parts=dict(train=80, validation=0, test=20, left_out=4),
     ))
     sys.exit(0)
+if job["job"] == "predict":
+    open(job["output"], "wb").write(open(job["input"], "rb").read())
+    say("done", summary=dict(task="classification", model="trees", model_sha256="0"))
+    sys.exit(0)
 control = arguments[arguments.index("--control") + 1]
 say("stage", name="Training")
 for step in range(1, 200):
@@ -435,6 +439,67 @@ def test_an_interrupted_training_is_started_again_with_its_labels(
     wait(lambda: "loss" in dialog.training.curves.series)
     new.wish("cancel")
     wait(lambda: new.is_over)
+
+
+# --- the result --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def map_scenes(open_dialog, project, fake_python, use_engine, wait, tmp_path):
+    """Return a function that maps scenes and returns the jobs of the maps by layer name."""
+    trains(fake_python, use_engine)
+    page = open_dialog().result
+
+    def run(scenes, **told):
+        fields = {"input": [str(scene) for scene in scenes], **told}
+        page.show_result({"output": str(tmp_path / "trees.onnx"), "model": "trees"}, fields)
+        page.map_button.click()
+        wait(page.map_button.isEnabled)
+        return {
+            layer.name(): json.loads(layer.metadata().history()[-1])
+            for layer in project.mapLayers().values()
+        }
+
+    return run
+
+
+@pytest.fixture
+def scenes_of_one_name(write_raster, tmp_path):
+    """Return two scenes in two folders; the first band of each holds its number."""
+    scenes = [tmp_path / folder / "scene.tif" for folder in "ab"]
+    for number, path in enumerate(scenes):
+        path.parent.mkdir()
+        write_raster(path, [[number + 1.0] * 2] * 2, bands=1)
+    return scenes
+
+
+def test_scenes_of_one_name_get_maps_of_their_own(map_scenes, scenes_of_one_name, tmp_path):
+    made = map_scenes(scenes_of_one_name)
+    assert sorted(made) == ["a-scene-trees", "b-scene-trees"]
+    for folder in "ab":
+        given = made[f"{folder}-scene-trees"]
+        assert given["input"] == str(tmp_path / folder / "scene.tif")
+        assert (tmp_path / f"{folder}-scene-trees.tif").read_bytes() == (
+            tmp_path / folder / "scene.tif"
+        ).read_bytes()
+
+
+def test_a_map_replaces_only_what_the_button_itself_has_made(
+    map_scenes, scenes_of_one_name, tmp_path
+):
+    scene = scenes_of_one_name[0]
+    (tmp_path / "scene-trees.tif").write_text("mine")
+    assert list(map_scenes([scene])) == ["scene-trees-2"]
+    map_scenes([scene])
+    assert (tmp_path / "scene-trees.tif").read_text() == "mine"
+    assert not (tmp_path / "scene-trees-3.tif").exists()
+
+
+def test_maps_know_what_the_training_was_told_of_its_scenes(map_scenes, scenes_of_one_name):
+    told = {"bands": "enmap", "scale": 0.0001, "nodata": -32768.0}
+    (given,) = map_scenes(scenes_of_one_name[:1], **told, epochs=5).values()
+    assert {name: given[name] for name in told} == told
+    assert "epochs" not in given
 
 
 def test_the_window_is_never_stopped_while_it_trains(
