@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from qgis.core import QgsFieldProxyModel, QgsMapLayerProxyModel, QgsVectorLayer
 from qgis.gui import QgsCheckableComboBox, QgsFieldComboBox, QgsMapLayerComboBox
+from qgis.PyQt import sip
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import (
@@ -47,6 +48,7 @@ class DataPage(QWidget):
         self.scenes.setMaximumHeight(120)
         self.layer = QgsMapLayerComboBox()
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.HasGeometry)
+        self._followed: Optional[QgsVectorLayer] = None  # whose selection is listened to
         self.selected_only = QCheckBox(tr("Selected &features only"))
         self.task = QComboBox()
         self.task.addItem(tr("A class (classification)"), "classification")
@@ -165,18 +167,35 @@ class DataPage(QWidget):
 
     def _show_layer(self) -> None:
         layer = self.layer.currentLayer()
+        self._follow_selection(layer)
         self.field.setLayer(layer)
         self.targets.clear()
         if isinstance(layer, QgsVectorLayer):
             numeric = [field.name() for field in layer.fields() if field.isNumeric()]
             self.targets.addItems(numeric)
-            self.selected_only.setEnabled(layer.selectedFeatureCount() > 0)
-            self.selected_only.setChecked(layer.selectedFeatureCount() > 0)
             renderer = layer.renderer()
             attribute = getattr(renderer, "classAttribute", str)().strip('"')
             if layer.fields().indexOf(attribute) >= 0:
                 self.field.setField(attribute)
         self._show_task()
+
+    def _follow_selection(self, layer: Optional[QgsVectorLayer]) -> None:
+        """Offer a layer's selection, and no longer that of the layer before."""
+        if self._followed is not None and not sip.isdeleted(self._followed):
+            self._followed.selectionChanged.disconnect(self._show_selection)
+        self._followed = layer
+        if layer is not None:
+            layer.selectionChanged.connect(self._show_selection)
+        self._show_selection()
+        self.selected_only.setChecked(self.selected_only.isEnabled())
+
+    def _show_selection(self) -> None:
+        layer = self._followed
+        selected = layer is not None and layer.selectedFeatureCount() > 0
+        self.selected_only.setEnabled(selected)
+        if self.selected_only.isChecked():
+            self.selected_only.setChecked(selected)
+            self._forget()  # a check was about other features
 
     def _show_task(self) -> None:
         is_class = self.task.currentData() == "classification"

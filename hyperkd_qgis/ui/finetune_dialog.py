@@ -90,6 +90,7 @@ class FinetuneDialog(QDialog):
         layout.addWidget(self.tabs, 1)
         layout.addLayout(row)
         self.data.changed.connect(self._forget_split)
+        self.data.scenes.refused.connect(self._say)
         self.settings.changed.connect(self._forget_split)
         self.tabs.currentChanged.connect(lambda index: self._show_buttons())
         self._show_known_job()
@@ -145,6 +146,10 @@ class FinetuneDialog(QDialog):
 
     def _labels_ready(self, path: str) -> None:
         purpose = self._purpose
+        problem = self.data.problem()  # meanwhile a layer may have left the project
+        if problem:
+            self._give_up(problem)
+            return
         try:
             fields = {**self.settings.values(), **self.data.values(), "labels": [path]}
         except (UnusableLayerError, ValueError) as error:

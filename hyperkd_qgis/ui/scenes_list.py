@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 from qgis.core import QgsProject, QgsRasterLayer
@@ -32,9 +33,11 @@ class ScenesList(QWidget):
 
     Signals:
         changed: other scenes are ticked.
+        refused: why files that were chosen are not listed, in sentences.
     """
 
     changed = pyqtSignal()
+    refused = pyqtSignal(str)
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -82,12 +85,20 @@ class ScenesList(QWidget):
         item.setCheckState(states.Checked if ticked else states.Unchecked)
         self.list.addItem(item)
 
-    def add_file(self, path: str) -> None:
-        """List a file that is no layer of the project, ticked."""
-        layer = QgsRasterLayer(path, path.rpartition("/")[2], "gdal")
-        self._own[layer.id()] = layer
-        self.add_layer(layer, True)
-        self.changed.emit()
+    def add_files(self, paths: Sequence[str]) -> None:
+        """List files that are no layers of the project, ticked, and say which cannot be."""
+        refusals = []
+        for path in paths:
+            layer = QgsRasterLayer(path, path.rpartition("/")[2], "gdal")
+            refusal = _refusal(layer)
+            if refusal:
+                refusals.append(refusal)
+                continue
+            self._own[layer.id()] = layer
+            self.add_layer(layer, True)
+            self.changed.emit()
+        if refusals:
+            self.refused.emit(" ".join(refusals))
 
     def layers(self) -> list[QgsRasterLayer]:
         """Return the ticked scenes."""
@@ -107,15 +118,27 @@ class ScenesList(QWidget):
         paths, _ = QFileDialog.getOpenFileNames(
             self, tr("Hyperspectral rasters"), "", f"{tr('Rasters')} ({_FILTER});;*.* (*)"
         )
-        for path in paths:
-            self.add_file(path)
+        self.add_files(paths)
 
     def _take(self, layers: list[object]) -> None:
         for layer in layers:
             self.add_layer(layer)
 
     def _drop(self, identifiers: list[str]) -> None:
-        for index in reversed(range(self.list.count())):
-            if self.list.item(index).data(_LAYER) in identifiers:
-                self.list.takeItem(index)
-        self.changed.emit()
+        listed = range(self.list.count())
+        gone = [index for index in listed if self.list.item(index).data(_LAYER) in identifiers]
+        for index in reversed(gone):
+            self.list.takeItem(index)
+        if gone:
+            self.changed.emit()
+
+
+def _refusal(layer: QgsRasterLayer) -> str:
+    """Say why a file cannot be a scene; an empty string where it can."""
+    if not layer.isValid():
+        text = tr("{file} was left out: it is no raster that can be read.")
+    elif layer.bandCount() < _LEAST_BANDS:
+        text = tr("{file} was left out: a scene has {least} bands or more, this has {count}.")
+    else:
+        return ""
+    return text.format(file=layer.name(), least=_LEAST_BANDS, count=layer.bandCount())

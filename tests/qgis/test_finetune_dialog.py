@@ -185,8 +185,55 @@ def test_maps_and_rasters_that_cannot_be_read_are_no_scenes(
     project.removeMapLayer(lost.id())
     assert listed.count() == 1
     other = write_raster(tmp_path / "other.tif", [[1.0, 2.0]], bands=24)
-    dialog.data.scenes.add_file(str(other))
+    dialog.data.scenes.add_files([str(other)])
     assert len(dialog.data.scenes.paths()) == 2
+
+
+def test_files_that_are_no_scenes_are_left_out_with_the_reason(
+    open_dialog, layers, write_raster, tmp_path
+):
+    dialog = open_dialog()
+    text = tmp_path / "notes.txt"
+    text.write_text("not a raster")
+    small = write_raster(tmp_path / "dem.tif", [[1.0, 2.0]], bands=1)
+    good = write_raster(tmp_path / "good.tif", [[1.0, 2.0]], bands=24)
+    dialog.data.scenes.add_files([str(text), str(small), str(good)])
+    assert dialog.message.text() == (
+        "notes.txt was left out: it is no raster that can be read. "
+        "dem.tif was left out: a scene has 5 bands or more, this has 1."
+    )
+    assert dialog.data.scenes.paths()[1:] == [str(good)]
+
+
+def test_the_selection_of_the_labels_is_followed(open_dialog, layers, project):
+    from qgis.core import QgsVectorLayer
+
+    _, labels = layers
+    dialog = open_dialog()
+    box = dialog.data.selected_only
+    labels.selectByExpression("cover = 'water'")
+    assert box.isEnabled()
+    assert not box.isChecked()  # nobody has asked for it
+    box.setChecked(True)
+    dialog.data.table.setRowCount(2)
+    labels.selectByExpression("cover = 'wood'")
+    assert box.isChecked()
+    assert dialog.data.table.rowCount() == 0  # the check was of others
+    labels.removeSelection()
+    assert not box.isEnabled()
+    assert not box.isChecked()
+
+    other = QgsVectorLayer("Point?field=kind:string", "Other labels", "memory")
+    project.addMapLayer(other)
+    dialog.data.layer.setLayer(other)
+    labels.selectAll()
+    assert not box.isEnabled()
+    dialog.data.layer.setLayer(labels)
+    assert box.isEnabled()
+    assert box.isChecked()
+    project.removeMapLayer(labels.id())
+    assert dialog.data.layer.currentLayer() is other
+    assert not box.isEnabled()
 
 
 def test_what_is_missing_is_said_and_nothing_starts(open_dialog, layers, project):
@@ -250,6 +297,45 @@ def test_a_check_shows_classes_and_the_split(open_dialog, layers, fake_python, u
     # another choice makes it out of date
     dialog.data.field.setField("note")
     assert table.rowCount() == 0
+
+
+def test_a_second_check_shows_its_classes_too(
+    open_dialog, layers, project, fake_python, use_engine, wait, write_raster, tmp_path
+):
+    """The split of the first check leaves the project; the classes of the second stay."""
+    split = write_raster(tmp_path / "split.tif", [[1.0, 2.0]], bands=1)
+    scenes = f"scenes=[dict(path='scene.tif', map={str(split)!r})]"
+    use_engine(fake_python(_TRAINS.replace("scenes=[]", scenes)))
+    dialog = open_dialog()
+
+    def check():
+        dialog.data.check_button.click()
+        wait(dialog.data.check_button.isEnabled)
+        return dialog.data.table.rowCount()
+
+    def splits():
+        return [layer for layer in project.mapLayers().values() if layer.name() == "Split: scene"]
+
+    assert check() == 2
+    (first,) = [layer.id() for layer in splits()]
+    assert check() == 2
+    (second,) = splits()
+    assert second.id() != first
+    project.removeMapLayer(second.id())
+    assert dialog.data.table.rowCount() == 2
+    project.removeMapLayer(layers[0].id())
+    assert dialog.data.table.rowCount() == 0
+
+
+def test_a_scene_that_leaves_the_project_during_a_check_is_missed(
+    open_dialog, layers, project, fake_python, use_engine, wait
+):
+    trains(fake_python, use_engine)
+    dialog = open_dialog()
+    dialog.data.check_button.click()
+    project.removeMapLayer(layers[0].id())
+    wait(dialog.data.check_button.isEnabled)
+    assert dialog.message.text() == "Tick at least one scene."
 
 
 def test_a_check_of_an_empty_selection_says_so(open_dialog, layers, fake_python, use_engine, wait):
