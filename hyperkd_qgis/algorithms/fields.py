@@ -39,6 +39,10 @@ from .parameters import is_path, missing_file, not_a_number
 
 Values = dict[str, Any]
 
+# A layer's column called like the key of a GeoPackage would have to be unique, and one called
+# like its geometry could not be written: so both get names that no layer has.
+GEOPACKAGE_COLUMNS = ["FID=hyperkd_fid", "GEOMETRY_NAME=hyperkd_geometry"]
+
 
 def problem_of(
     algorithm: QgsProcessingAlgorithm,
@@ -160,8 +164,7 @@ def features_file(source: QgsProcessingFeatureSource, fields: Sequence[str], fol
         unwanted = [i for i in range(kept.count()) if kept.at(i).name() not in fields]
         for index in reversed(unwanted):
             kept.remove(index)
-    # A column called like the key of a GeoPackage would have to be unique.
-    options.layerOptions = ["FID=hyperkd_fid"]
+    options.layerOptions = GEOPACKAGE_COLUMNS
     writer = QgsVectorFileWriter.create(
         str(path),
         kept,

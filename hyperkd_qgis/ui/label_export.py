@@ -14,6 +14,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
+from ..algorithms.fields import GEOPACKAGE_COLUMNS
 from ..messages import tr
 
 
@@ -44,8 +45,7 @@ class LabelExport(QObject):
         options.layerName = "labels"
         options.onlySelectedFeatures = selected_only
         options.attributes = [layer.fields().indexOf(name) for name in fields]
-        # A column called like the key of a GeoPackage would have to be unique.
-        options.layerOptions = ["FID=hyperkd_fid"]
+        options.layerOptions = GEOPACKAGE_COLUMNS
         task = QgsVectorFileWriterTask(layer, str(folder / "labels.gpkg"), options)
         task.writeComplete.connect(self.ready.emit)
         task.errorOccurred.connect(lambda code, text: self.failed.emit(text))

@@ -169,6 +169,39 @@ def test_a_field_called_like_the_key_of_a_geopackage_is_kept(run, job, labels):
     assert [row["fid"] for row in table(job()["labels_copies"][0])] == [7] * 6
 
 
+@pytest.fixture
+def labels_with_geom(labels):
+    """Return the labels with a field that is called as GeoPackages call their geometry."""
+    from qgis.core import QgsField
+    from qgis.PyQt.QtCore import QVariant
+
+    provider = labels.dataProvider()
+    provider.addAttributes([QgsField("geom", QVariant.String)])
+    labels.updateFields()
+    index = labels.fields().indexOf("geom")
+    provider.changeAttributeValues({each.id(): {index: "ice"} for each in labels.getFeatures()})
+    return labels
+
+
+def test_a_field_called_like_the_geometry_of_a_geopackage_is_kept(run, job, labels_with_geom):
+    run(LABELS=labels_with_geom, FIELD="geom")
+    rows = table(job()["labels_copies"][0])
+    assert [row["geom"] for row in rows] == ["ice"] * 6
+    assert rows[1]["wkt"].startswith("POINT (300045 5799985")
+
+
+def test_a_window_keeps_a_field_called_like_the_geometry_too(labels_with_geom, wait):
+    from hyperkd_qgis.ui.label_export import LabelExport
+
+    said = []
+    export = LabelExport()
+    export.ready.connect(said.append)
+    export.failed.connect(said.append)
+    export.start(labels_with_geom, ["geom"], False)
+    wait(lambda: said)
+    assert [row["geom"] for row in table(said[0])] == ["ice"] * 6
+
+
 def test_the_field_must_be_chosen_where_there_are_several(run, job, labels):
     from qgis.core import QgsProcessingException
 
