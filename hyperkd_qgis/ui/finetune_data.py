@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from qgis.core import QgsFieldProxyModel, QgsMapLayerProxyModel, QgsVectorLayer
+from qgis.core import QgsFeatureRequest, QgsFields, QgsMapLayerProxyModel, QgsVectorLayer
 from qgis.gui import QgsCheckableComboBox, QgsFieldComboBox, QgsMapLayerComboBox
 from qgis.PyQt import sip
-from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtCore import QMetaType, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -29,6 +29,10 @@ from .scenes_list import ScenesList
 
 # A class with less than this can hardly be told from its test; the table says so.
 FEW_FEATURES, FEW_PIXELS = 3, 20
+_CLASS_TYPES = (QMetaType.Type.QString, QMetaType.Type.Int, QMetaType.Type.LongLong)
+# Whether reals are whole numbers is seen from so many features: more would hold up the window,
+# and the engine, which reads all, refuses a class that is none.
+_SAMPLE = 1000
 
 
 class DataPage(QWidget):
@@ -48,7 +52,7 @@ class DataPage(QWidget):
         self.scenes.setMaximumHeight(120)
         self.layer = QgsMapLayerComboBox()
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.HasGeometry)
-        self._followed: Optional[QgsVectorLayer] = None  # whose selection is listened to
+        self._followed: Optional[QgsVectorLayer] = None  # whose signals are listened to
         self.selected_only = QCheckBox(tr("Selected &features only"))
         self.task = QComboBox()
         self.task.addItem(tr("A class (classification)"), "classification")
@@ -167,27 +171,39 @@ class DataPage(QWidget):
 
     def _show_layer(self) -> None:
         layer = self.layer.currentLayer()
-        self._follow_selection(layer)
-        self.field.setLayer(layer)
+        self._follow(layer)
+        self._show_selection()
+        self.selected_only.setChecked(self.selected_only.isEnabled())
+        self._show_fields()
         self.targets.clear()
-        if isinstance(layer, QgsVectorLayer):
+        if layer is not None:
             numeric = [field.name() for field in layer.fields() if field.isNumeric()]
             self.targets.addItems(numeric)
-            renderer = layer.renderer()
-            attribute = getattr(renderer, "classAttribute", str)().strip('"')
-            if layer.fields().indexOf(attribute) >= 0:
+            attribute = getattr(layer.renderer(), "classAttribute", str)().strip('"')
+            if self.field.fields().indexOf(attribute) >= 0:
                 self.field.setField(attribute)
         self._show_task()
 
-    def _follow_selection(self, layer: Optional[QgsVectorLayer]) -> None:
-        """Offer a layer's selection, and no longer that of the layer before."""
+    def _follow(self, layer: Optional[QgsVectorLayer]) -> None:
+        """Listen to a layer, and no longer to the one before."""
         if self._followed is not None and not sip.isdeleted(self._followed):
             self._followed.selectionChanged.disconnect(self._show_selection)
+            self._followed.updatedFields.disconnect(self._show_fields)
         self._followed = layer
         if layer is not None:
             layer.selectionChanged.connect(self._show_selection)
-        self._show_selection()
-        self.selected_only.setChecked(self.selected_only.isEnabled())
+            layer.updatedFields.connect(self._show_fields)
+
+    def _show_fields(self) -> None:
+        """Offer the fields that can name classes; the chosen one stays where it is there."""
+        chosen = self.field.currentField()
+        self.field.blockSignals(True)  # on the way to the chosen one the box shows another
+        self.field.setFields(class_fields(self._followed))
+        if self.field.fields().indexOf(chosen) >= 0:
+            self.field.setField(chosen)
+        self.field.blockSignals(False)
+        if self.field.currentField() != chosen:
+            self._forget()
 
     def _show_selection(self) -> None:
         layer = self._followed
@@ -199,8 +215,6 @@ class DataPage(QWidget):
 
     def _show_task(self) -> None:
         is_class = self.task.currentData() == "classification"
-        kinds = QgsFieldProxyModel.Filter
-        self.field.setFilters(kinds.String | kinds.Int | kinds.LongLong)
         for widget, shown in ((self.field, is_class), (self.targets, not is_class)):
             widget.setVisible(shown)
             self._form.labelForField(widget).setVisible(shown)
@@ -211,6 +225,38 @@ class DataPage(QWidget):
         self.table.setRowCount(0)
         self.notes.clear()
         self.changed.emit()
+
+
+def class_fields(layer: Optional[QgsVectorLayer]) -> QgsFields:
+    """Return a layer's fields of text or whole numbers.
+
+    Shapefiles and tables of text often hold whole numbers, such as codes of classes, as reals.
+    """
+    found = QgsFields()
+    if layer is not None:
+        reals = [field.name() for field in layer.fields() if field.type() == QMetaType.Type.Double]
+        whole = _whole_reals(layer, reals) if reals else []
+        for field in layer.fields():
+            if field.type() in _CLASS_TYPES or field.name() in whole:
+                found.append(field)
+    return found
+
+
+def _whole_reals(layer: QgsVectorLayer, reals: Sequence[str]) -> list[str]:
+    """Return the names of those fields of reals that hold whole numbers alone."""
+    request = QgsFeatureRequest().setFlags(QgsFeatureRequest.Flag.NoGeometry).setLimit(_SAMPLE)
+    request.setSubsetOfAttributes(reals, layer.fields())
+    rows = list(layer.getFeatures(request))
+    columns = {
+        # an empty field is no float
+        name: [row[name] for row in rows if isinstance(row[name], float)]
+        for name in reals
+    }
+    return [
+        name
+        for name, values in columns.items()
+        if values and all(value.is_integer() for value in values)
+    ]
 
 
 def split_text(summary: Mapping[str, Any]) -> str:

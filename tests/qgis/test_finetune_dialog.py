@@ -166,6 +166,40 @@ def test_scenes_labels_and_colours_are_found_in_the_project(open_dialog, layers)
     assert data.values()["colours"] == []
 
 
+def test_reals_that_are_whole_numbers_can_be_classes(open_dialog, layers):
+    from qgis.core import NULL, QgsField
+    from qgis.PyQt.QtCore import QVariant
+
+    _, labels = layers
+    dialog = open_dialog()
+    box = dialog.data.field
+    dialog.data.table.setRowCount(2)
+
+    def offered():
+        return [box.itemText(index) for index in range(box.count())]
+
+    assert offered() == ["note", "cover", "age"]
+    provider = labels.dataProvider()
+    provider.addAttributes([QgsField("code", QVariant.Double), QgsField("void", QVariant.Double)])
+    labels.updateFields()
+    index = labels.fields().indexOf("code")
+    codes = [NULL, *(float(number % 2) for number in range(1, 8))]
+    provider.changeAttributeValues(
+        {each.id(): {index: code} for each, code in zip(labels.getFeatures(), codes)}
+    )
+    labels.updateFields()
+    assert box.currentField() == "cover"
+    labels.startEditing()
+    labels.addAttribute(QgsField("kind", QVariant.String))
+    assert offered() == ["note", "cover", "age", "code", "kind"]
+    assert box.currentField() == "cover"
+    assert dialog.data.table.rowCount() == 2  # nothing else was chosen
+    labels.rollBack()
+    box.setField("code")
+    assert dialog.data.fields() == ["code"]
+    assert dialog.data.table.rowCount() == 0
+
+
 def test_maps_and_rasters_that_cannot_be_read_are_no_scenes(
     open_dialog, layers, project, write_raster, tmp_path
 ):
