@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from .. import messages, settings
 from ..algorithms.declare import JobParameters
 from ..layers import UnusableLayerError
 from ..messages import tr
+from ..paths import free_path
 from ..runner.background import BackgroundJob, BackgroundJobs
 from ..runner.protocol import Cancelled, Crashed, Done, Ending, Failed
 from ..runner.task import JobTask
@@ -218,7 +220,16 @@ class FinetuneDialog(QDialog):
             self.result.show_result(job.ending.summary, job.fields)
             self.tabs.setCurrentIndex(_RESULT)
             remove_group(_split_group())
+            self._propose_another_file(str(job.fields["output"]))
         self._show_buttons()
+
+    def _propose_another_file(self, written: str) -> None:
+        """Keep the next training from replacing the model of this one."""
+        if self.settings.values()["output"] == written:
+            path = Path(written)
+            # trees-2 is followed by trees-3
+            first = path.with_name(re.sub(r"-\d\d?$", "", path.stem) + path.suffix)
+            self.settings.output.setFilePath(str(free_path(first)))
 
     def _show_preview(self, path: str) -> None:
         job = self.training.job

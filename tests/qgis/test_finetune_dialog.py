@@ -423,6 +423,23 @@ def test_a_training_goes_from_labels_to_its_result(
     assert dialog.training.state.text() == "Done."
 
 
+def test_the_next_training_is_offered_a_file_of_its_own(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path
+):
+    trains(fake_python, use_engine, last=2)
+    dialog = open_dialog()
+    output = dialog.settings.output
+    start(dialog, tmp_path, wait)
+    for number in (2, 3):
+        wait(lambda: dialog.training.job.is_over and dialog.tabs.currentIndex() == 3)
+        assert output.filePath() == str(tmp_path / f"trees-{number}.onnx")
+        dialog.train_button.click()
+        wait(lambda: dialog.training.job.fields["output"] == output.filePath())
+    output.setFilePath(str(tmp_path / "mine.onnx"))
+    wait(lambda: dialog.training.job.is_over and dialog.tabs.currentIndex() == 3)
+    assert output.filePath() == str(tmp_path / "mine.onnx")  # chosen meanwhile
+
+
 def test_a_training_is_paused_and_stopped_with_its_best(
     open_dialog, layers, fake_python, use_engine, wait, tmp_path
 ):
