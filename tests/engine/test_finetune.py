@@ -188,6 +188,27 @@ def test_the_card_knows_which_pixels_taught(trained, place):
     assert share == pytest.approx(taught / (ROWS * COLS), abs=0.1)
 
 
+def test_what_goes_on_from_a_model_has_the_reach_of_the_encoder(trained, place, tmp_path):
+    earlier = str(trained[0] / "two.onnx")
+    assert open_bundle(earlier).card.receptive_field_px == 1  # its head looked at one pixel
+    output = tmp_path / "next.onnx"
+    finetune(
+        Report(),
+        **fields(
+            place,
+            output,
+            student=earlier,
+            tune="full",
+            epochs=1,
+            buffer=None,
+            baselines=False,
+        ),
+    )
+    card = open_bundle(output).card
+    assert card.receptive_field_px == make.CONFIG.tile
+    assert card.training["split"]["buffer_px"] > 0
+
+
 def test_the_report_compares_with_classical_models_on_the_same_pixels(trained):
     folder, told, report = trained
     page = (folder / "report" / "report.html").read_text(encoding="utf-8")

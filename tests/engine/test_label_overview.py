@@ -9,14 +9,15 @@ from osgeo import gdal
 from hyperkd.assess import label_overview
 from hyperkd.assess.label_overview import overview
 from hyperkd.errors import HyperKDError
-from tests.engine.inference_factories import make_student
+from hyperkd.models.bundle import open_bundle
+from tests.engine.inference_factories import make_model, make_student
 from tests.label_factories import make_scene, make_vector, point, square
 from tests.reports import SilentReport
 
 
 @pytest.fixture
 def student(tmp_path) -> str:
-    """A student that sees its 8 neighbours."""
+    """A student of tiles of 8 pixels."""
     return make_student(tmp_path / "toy.onnx")
 
 
@@ -66,7 +67,7 @@ def test_the_split_is_the_one_of_a_fine_tuning(scene, polygons, student, tmp_pat
     found = look(polygons, student, output=str(folder), split="polygons", seed=3)
     labels, _ = read(scene, polygons, fields="cover", minimum_samples=3)
     expected = split_labels(
-        labels, method="polygons", shares=(0.8, 0.0, 0.2), receptive_field_px=3, seed=3
+        labels, method="polygons", shares=(0.8, 0.0, 0.2), receptive_field_px=8, seed=3
     )
     assert found["split"] == expected.summary()
     codes = expected.parts[0].astype(int)
@@ -85,6 +86,12 @@ def test_the_split_is_the_one_of_a_fine_tuning(scene, polygons, student, tmp_pat
     np.testing.assert_array_equal(image, wanted)
     colours = dataset.GetRasterBand(1).GetColorTable()
     assert [colours.GetColorEntry(value)[:3] for value in (1, 3)] == [(31, 143, 224), (228, 87, 46)]
+
+
+def test_a_fine_tuned_model_counts_with_the_reach_of_its_encoder(scene, polygons, tmp_path) -> None:
+    model = make_model(tmp_path / "model.onnx")
+    assert open_bundle(model).card.receptive_field_px == 3  # its head's
+    assert look(polygons, model, split="polygons")["split"]["buffer_px"] == 4
 
 
 def test_an_encoder_that_is_trained_needs_a_validation_part(scene, polygons, student) -> None:

@@ -112,13 +112,15 @@ def overview(
 
 
 def _field_px(student: str) -> int:
-    """Return the side of the square of pixels that one prediction of a student depends on."""
+    """Return the side of the square of pixels that one token of a student depends on."""
     if student.startswith(_SCRATCH):
         return _SCRATCH_FIELD_PX
     path = resolve(student)
     card: ModelCard
     card = read_checkpoint_card(path) if path.suffix == ".safetensors" else open_bundle(path).card
-    return card.receptive_field_px
+    # Not what the card says of the head, where the model was fine-tuned: fine-tuning takes the
+    # encoder alone, in which all tokens of a tile meet.
+    return card.tile_px
 
 
 def _write(

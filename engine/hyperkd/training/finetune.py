@@ -93,7 +93,7 @@ class _FineTuning:
         # Refused before anything is read that takes long.
         self.field_px = _SCRATCH_FIELD_PX
         if not request.is_new:
-            self.field_px = load_base(request.student).card.receptive_field_px
+            self.field_px = load_base(request.student).reach_px
         self.frozen = request.tune == "frozen" or (request.tune == "auto" and not request.is_new)
         self.preview: Optional[MapPreview] = None
 

@@ -45,6 +45,15 @@ class Base:
     preset: str
     checksum: Optional[str]
 
+    @property
+    def reach_px(self) -> int:
+        """Side of the square of input that can change one token.
+
+        All tokens of a tile meet in the blocks. The card of a fine-tuned model tells the
+        reach of its head instead, which may have looked at single pixels.
+        """
+        return self.card.tile_px
+
 
 def load_base(name: str) -> Base:
     """Load the encoder of a student, or of a model that was fine-tuned before.

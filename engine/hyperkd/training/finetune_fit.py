@@ -116,7 +116,7 @@ class Fit:
     def receptive_field_px(self) -> int:
         """Side of the square of input that can change one output pixel."""
         if self.model.head.config.tokens:
-            return self.base.card.receptive_field_px
+            return self.base.reach_px
         return self.model.head.config.reach_px
 
     @property
