@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from hyperkd.assess import baselines
 from hyperkd.assess.evaluate import evaluate
 from hyperkd.assess.fingerprint import fingerprint
+from hyperkd.assess.matching import fitting_labels
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict
 from hyperkd.jobs.events import JsonReporter
 from hyperkd.jobs.run import perform
 from hyperkd.jobs.validate import parse_job
 from hyperkd.models.bundle import open_bundle
-from hyperkd.models.card import CARD_KEY
+from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.raster._gdal_area import pixel_hectares
+from hyperkd.raster.labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import open_raster
 from hyperkd.types import GridSpec
-from tests.engine.inference_factories import CENTRES, make_model, make_student
+from tests.engine.inference_factories import CENTRES, make_card, make_model, make_student
 from tests.factories import GEOTRANSFORM, make_raster, wkt
 from tests.label_factories import make_classes, make_vector, point, square
 from tests.reports import SilentReport
@@ -428,6 +430,42 @@ def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path, model: s
     )
     assert "Its classes are class 0, class 1, class 2, class 3, class 4." in error.hint
     assert error.context["classes"] == ["lake", "swamp"]
+
+
+@pytest.mark.parametrize(
+    ("known", "labelled", "expected"),
+    [
+        # value and name of the model's classes, of the labels', and which class each is
+        ([("A", "A"), ("a", "a"), ("b", "b")], [("a", "a"), ("A", "A"), ("b", "b")], [1, 0, 2]),
+        ([(10, "A"), (20, "a")], [("a", "a"), ("A", "A")], [1, 0]),
+        ([(10, "Wood"), (20, "Lake")], [("lake", "lake"), ("WOOD", "WOOD")], [1, 0]),
+    ],
+)
+def test_value_and_name_as_they_are_come_before_other_letter_case(
+    known: list[Any], labelled: list[Any], expected: list[int]
+) -> None:
+    fitted = fitting_labels(labels_of(labelled), card_of(known), False)
+    assert fitted.values.tolist() == expected
+    assert [(item.value, item.name) for item in fitted.classes] == known
+
+
+def test_a_name_that_several_classes_could_mean_is_refused() -> None:
+    card = card_of([(10, "Wood"), (20, "wOOD")])
+    with pytest.raises(HyperKDError, match=r"does not know: wood\.") as caught:
+        fitting_labels(labels_of([("wood", "wood")]), card, False)
+    assert caught.value.code == "bad_labels"
+
+
+def card_of(classes: list[tuple[Any, str]]) -> ModelCard:
+    told = tuple({"name": name, "value": value, "color": "#000000"} for value, name in classes)
+    return make_card(CENTRES, task="classification", embedding_dim=5, classes=told)
+
+
+def labels_of(classes: list[tuple[Any, str]]) -> Labels:
+    """Labels of one pixel for each class, in their order."""
+    count = np.arange(len(classes))
+    found = tuple(LabelClass(name, value, "#000000") for value, name in classes)
+    return Labels("classification", found, (), (SceneLabels(count, count, count, count),))
 
 
 def test_a_value_with_the_name_of_another_class_is_refused(tmp_path: Path, model: str) -> None:

@@ -312,6 +312,13 @@ def test_files_must_agree_on_the_number_of_targets(tmp_path: Path) -> None:
         read(make_scene(), [layer, raster], "regression")
 
 
+def test_a_name_of_two_values_is_refused(tmp_path: Path) -> None:
+    labels = make_classes(tmp_path / "a.tif", classes(), names=["", "roof", "roof"])
+    with pytest.raises(HyperKDError, match="The values 1, 2 are all called roof") as error:
+        read(make_scene(), labels)
+    assert error.value.code == "bad_labels"
+
+
 def test_rasters_must_agree_on_what_a_value_means(tmp_path: Path) -> None:
     one = make_classes(tmp_path / "a.tif", classes(), names=["", "roof"])
     two = make_classes(tmp_path / "b.tif", classes(), names=["", "tree"])

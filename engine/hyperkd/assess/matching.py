@@ -17,7 +17,8 @@ def fitting_labels(labels: Labels, card: ModelCard, fields_given: bool) -> Label
     """Return labels whose class indices, or columns of targets, are those of the model.
 
     A class is the model's class with the same value; a name that says otherwise is
-    refused. Where no value fits, the name decides.
+    refused. Where no value fits, the name decides, whatever the case of its letters if that
+    leaves one class.
 
     Args:
         labels: of the model's task.
@@ -41,22 +42,22 @@ def fitting_labels(labels: Labels, card: ModelCard, fields_given: bool) -> Label
 
 def _class_indices(found: Sequence[LabelClass], card: ModelCard) -> list[int]:
     values = {_kind(item["value"]): i for i, item in enumerate(card.classes)}
-    names = {str(item["name"]).casefold(): i for i, item in enumerate(card.classes)}
     indices, unknown = [], []
     for item in found:
-        by_value, by_name = values.get(_kind(item.value)), names.get(item.name.casefold())
-        if by_value is not None and by_name is not None and by_value != by_name:
+        by_value, by_name = values.get(_kind(item.value)), _named(item.name, card)
+        if by_value is not None and by_name and by_value not in by_name:
             raise HyperKDError(
                 "bad_labels",
                 f"The labels call the value {item.value!r} {item.name}, but the model calls it "
                 f"{card.classes[by_value]['name']}.",
                 "Give labels with the values and names that the model was fine-tuned with.",
             )
-        place = by_value if by_value is not None else by_name
-        if place is None:
-            unknown.append(item.name if item.name == item.value else f"{item.name} ({item.value})")
+        if by_value is not None:
+            indices.append(by_value)
+        elif len(by_name) == 1:
+            indices.append(by_name[0])
         else:
-            indices.append(place)
+            unknown.append(item.name if item.name == item.value else f"{item.name} ({item.value})")
     if unknown:
         known = ", ".join(str(item["name"]) for item in card.classes)
         raise HyperKDError(
@@ -67,6 +68,13 @@ def _class_indices(found: Sequence[LabelClass], card: ModelCard) -> list[int]:
             classes=unknown,
         )
     return indices
+
+
+def _named(name: str, card: ModelCard) -> list[int]:
+    """Return the classes of a name; where none is written so, those with other capitals."""
+    names = [str(item["name"]) for item in card.classes]
+    exact = [i for i, known in enumerate(names) if known == name]
+    return exact or [i for i, known in enumerate(names) if known.casefold() == name.casefold()]
 
 
 def _kind(value: Any) -> tuple[str, Any]:

@@ -97,8 +97,9 @@ class ClassTable:
             colours: the user's word, ``#rrggbb`` by value or name.
 
         Raises:
-            HyperKDError: ``bad_labels`` for a colour that is none.
+            HyperKDError: ``bad_labels`` for a colour that is none, and for a name of two values.
         """
+        self._require_own_names(codes)
         chosen: list[Optional[str]] = []
         for code in codes:
             value, name = self.values[code], self.name(code)
@@ -115,6 +116,19 @@ class ClassTable:
             LabelClass(self.name(code), self.values[code], colour or free.pop(0))
             for code, colour in zip(codes, chosen)
         )
+
+    def _require_own_names(self, codes: Sequence[int]) -> None:
+        """Refuse classes that no map could tell apart."""
+        values: dict[str, list[ClassValue]] = {}
+        for code in codes:
+            values.setdefault(self.name(code), []).append(self.values[code])
+        for name, same in values.items():
+            if len(same) > 1:
+                raise HyperKDError(
+                    "bad_labels",
+                    f"The values {some(same)} are all called {name}.",
+                    "Give each value a name of its own in the legend, or all the same value.",
+                )
 
 
 def palette(count: int) -> list[str]:
