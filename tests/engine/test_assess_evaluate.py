@@ -553,6 +553,16 @@ def test_the_job_runs_with_its_public_field_report(tmp_path: Path, model: str) -
     assert paths == [str(tmp_path / "r" / name) for name in ("report.html", "report.json")]
 
 
+def test_a_report_that_cannot_be_written_is_refused_first(tmp_path: Path, model: str) -> None:
+    (tmp_path / "r" / "report.html").mkdir(parents=True)
+    with pytest.raises(HyperKDError, match="it is a folder") as caught:
+        evaluate(
+            model=model, input=("s.tif",), labels=("l.tif",), report_folder=str(tmp_path / "r"),
+            report=SilentReport(),
+        )  # fmt: skip
+    assert caught.value.code == "unwritable_output"
+
+
 def test_a_cancel_leaves_no_report(tmp_path: Path, model: str) -> None:
     labels = polygons(tmp_path / "l.gpkg", [(1, 1, 4, "class 0"), (12, 2, 4, "class 1")])
     source = scene(tmp_path / "s.tif", quarters())

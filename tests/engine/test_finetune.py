@@ -659,6 +659,50 @@ def test_an_encoder_cannot_be_trained_without_a_validation_part(nano):
     assert caught.value.code == "bad_training"
 
 
+@pytest.mark.parametrize("name", ["report.html", "report.json"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_training(place, tmp_path, name):
+    (tmp_path / "report" / name).mkdir(parents=True)
+    report = Report()
+    with pytest.raises(HyperKDError, match=f"Cannot write .*{name}: it is a folder") as caught:
+        finetune(
+            report,
+            **fields(place, tmp_path / "m.onnx", report_folder=str(tmp_path / "report")),
+        )
+    assert caught.value.code == "unwritable_output"
+    assert report.stages == []
+
+
+class Spoiler(Report):
+    """Puts a folder in the place of the report's page when it is about to be written."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self._page = page
+
+    def stage(self, name: str) -> None:
+        super().stage(name)
+        if name == "Writing the report":
+            self._page.mkdir(parents=True)
+
+
+def test_without_its_report_no_model_is_left(place, tmp_path):
+    page = tmp_path / "report" / "report.html"
+    (tmp_path / "m.onnx").write_text("older")
+    with pytest.raises(HyperKDError, match="it is a folder"):
+        finetune(
+            Spoiler(page),
+            **fields(
+                place,
+                tmp_path / "m.onnx",
+                report_folder=str(page.parent),
+                epochs=0,
+                baselines=False,
+            ),
+        )
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["m.onnx", "report", "report.html"]
+    assert (tmp_path / "m.onnx").read_text() == "older"
+
+
 @pytest.mark.parametrize("checks", [0, 3, 12, 40])
 def test_a_cancelled_training_leaves_nothing(place, tmp_path, checks):
     with pytest.raises(HyperKDError) as caught:

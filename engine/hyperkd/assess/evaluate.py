@@ -15,7 +15,7 @@ from hyperkd.assess.area import AreaEstimate, estimate_area
 from hyperkd.assess.contest import Learned, contest
 from hyperkd.assess.fingerprint import seen_share
 from hyperkd.assess.regression import RegressionAssessment, assess_regression
-from hyperkd.assess.report import write_report
+from hyperkd.assess.report import require_writable_report, write_report
 from hyperkd.assess.strata import read_strata
 from hyperkd.assess.truth import answers_at, read_truth, require_answers
 from hyperkd.errors import HyperKDError
@@ -78,11 +78,12 @@ def evaluate(
         HyperKDError: ``bad_model`` where the model is a student; ``bad_job`` where fields
             and targets do not match; ``bad_labels`` where the labels hold classes that the
             model does not know, or strata without labels; what reading labels and scenes
-            and predicting raise. No report is left then.
+            and predicting raise; ``unwritable_output``. No report is left then.
     """
     bundle = open_bundle(resolve(model))
     card = bundle.card
     require_answers(card)
+    require_writable_report(report_folder)
     with ExitStack() as stack:
 
         def opened(paths: Sequence[str]) -> list[RasterSource]:

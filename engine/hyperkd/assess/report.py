@@ -33,7 +33,7 @@ from hyperkd.assess.report_parts import (
 )
 from hyperkd.assess.spectra import Spectra
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import PartialFile
+from hyperkd.partial import PartialFile, require_writable
 from hyperkd.types import FloatArray, Reporter
 
 PAGE, FIGURES = "report.html", "report.json"
@@ -120,6 +120,17 @@ def write_report(
     report.artifact("report", str(page))
     report.artifact("figures", str(figures))
     return page
+
+
+def require_writable_report(folder: str) -> None:
+    """Refuse before any work a folder that could not take the report at its end.
+
+    Raises:
+        HyperKDError: as ``require_writable``.
+    """
+    target = Path(folder)
+    for path in (target / PAGE, target / FIGURES) if target.exists() else (target,):
+        require_writable(str(path))
 
 
 def render(contents: Mapping[str, Any]) -> str:

@@ -228,16 +228,17 @@ class _FineTuning:
         card: ModelCard,
         judged: Optional[Judgement],
     ) -> dict[str, Any]:
-        """Write model, checkpoint and report, and return the summary."""
+        """Write model, checkpoint and report, all or none, and return the summary."""
         request, report = self.request, self.report
         report.check_cancelled()
         report.stage("Writing the model")
         content = with_card(model, card)
-        with PartialFile(request.output) as part:
+        # None gets its name before all are written: what cannot be written leaves none.
+        with PartialFile(request.output) as part, PartialFile(request.checkpoint) as beside:
             Path(part.temporary).write_bytes(content)
-            save_checkpoint(request.checkpoint, fitted.model, card)
-        if request.report_folder is not None and judged is not None:
-            self._write_report(request.report_folder, labels, splits, fitted, card, judged)
+            save_checkpoint(beside.temporary, fitted.model, card)
+            if request.report_folder is not None and judged is not None:
+                self._write_report(request.report_folder, labels, splits, fitted, card, judged)
         report.artifact("output", request.output)
         report.artifact("checkpoint", str(request.checkpoint))
         stopped = fitted.found.stopped or (fitted.tuned is not None and fitted.tuned.stopped)

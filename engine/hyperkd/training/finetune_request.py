@@ -10,6 +10,7 @@ from typing import Final, Optional
 
 import torch
 
+from hyperkd.assess.report import require_writable_report
 from hyperkd.errors import HyperKDError
 from hyperkd.partial import require_writable, same_file
 from hyperkd.training.augment import Strength
@@ -85,7 +86,10 @@ class Request:
                 f"The model's file is called {Path(self.output).name}.",
                 f"Give it a name that ends with {_MODEL}; the checkpoint is written beside it.",
             )
-        require_writable(str(self.checkpoint))
+        for path in (self.output, str(self.checkpoint)):
+            require_writable(path)
+        if self.report_folder is not None:
+            require_writable_report(self.report_folder)
         for path in (self.student, *self.input, *self.labels):
             if same_file(str(self.checkpoint), path):
                 raise _bad(
