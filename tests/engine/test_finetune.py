@@ -177,6 +177,18 @@ def test_the_card_says_what_the_model_is_and_no_path(trained, place):
     assert str(place) not in text and str(folder) not in text and "scene.tif" not in text
 
 
+def test_the_same_job_gives_the_same_files(place, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        output = tmp_path / name / "m.onnx"
+        finetune(Report(), **fields(place, output, epochs=1, baselines=False))
+    for name in ("m.onnx", "m.safetensors"):
+        first, second = (tmp_path / folder / name for folder in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+    # Rounded times of trainings as short as these could agree.
+    assert "seconds" not in open_bundle(tmp_path / "first" / "m.onnx").card.training
+
+
 def test_the_card_knows_which_pixels_taught(trained, place):
     folder, told, _ = trained
     card = open_bundle(folder / "two.onnx").card

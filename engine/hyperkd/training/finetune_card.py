@@ -32,7 +32,7 @@ def card_of(
     seed: int,
     units: Sequence[str] = (),
 ) -> ModelCard:
-    """Describe a fine-tuned model; nothing of it says where a file lay.
+    """Describe a fine-tuned model; nothing of it says where a file lay or how long it took.
 
     Args:
         fitted: the model.
@@ -109,7 +109,6 @@ def _training(
         "settings": _settings(settings),
         "seed": seed,
         "threads": torch.get_num_threads(),
-        "seconds": round(fitted.seconds, 1),
         "labels_seen": fingerprint(places),
     }
 
