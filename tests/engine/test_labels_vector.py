@@ -577,7 +577,8 @@ def test_features_that_label_nothing_are_named(tmp_path: Path) -> None:
         "Without any centre of a pixel inside (after the margin), so give them as points or "
         "enlarge them: 1 of 8 features of a.gpkg (id 3).",
         "Without a value in the field, ignored: 2 of 8 features of a.gpkg (id 5, 6).",
-        "Outside every scene: 3 of 8 features of a.gpkg (id 4, 7, 8).",
+        "Without a geometry: 1 of 8 features of a.gpkg (id 4).",
+        "Outside every scene: 2 of 8 features of a.gpkg (id 7, 8).",
     }
 
 
@@ -646,6 +647,18 @@ def test_labels_elsewhere_are_refused_with_where_they_lie(tmp_path: Path) -> Non
     assert "Outside every scene: 2 of 2 features of a.gpkg (id 1, 2)." in error.message
     assert "The scene reaches from 366000 to 366480 and from 5809640 to 5810000" in error.message
     assert "from 381000 to 384000 and from 5809910 to 5809910 in EPSG:32633" in error.message
+
+
+def test_features_without_geometry_lie_nowhere(tmp_path: Path) -> None:
+    nowhere = [(None, {"class": name}) for name in "ab"]
+    path = make_vector(tmp_path / "a.gpkg", nowhere, CLASS)
+    error = refused("no_labels", "No pixel of scene.tif is labelled by", "", path)
+    assert "Without a geometry: 2 of 2 features of a.gpkg (id 1, 2)." in error.message
+    assert "utside" not in error.message
+    path = make_vector(tmp_path / "b.gpkg", [*nowhere, (point(500, 3), {"class": "a"})], CLASS)
+    error = refused("no_labels", "Without a geometry: 2 of 3 features", "", path)
+    assert "Outside every scene: 1 of 3 features of b.gpkg (id 3)." in error.message
+    assert "The layer reaches from" in error.message
 
 
 def test_labels_without_data_below_them_are_refused(tmp_path: Path) -> None:

@@ -136,11 +136,11 @@ class VectorLayer:
             )
             yield _mark(feature, values, grid, transform, inverse, margin_px)
 
-    def feature_ids(self) -> Iterator[int]:
-        """Yield the id of every feature of the layer."""
+    def geometries(self) -> Iterator[tuple[int, bool]]:
+        """Yield the id of every feature of the layer, and whether it has a geometry."""
         self._layer.SetSpatialFilter(None)
         for feature in self._read():
-            yield int(feature.GetFID())
+            yield int(feature.GetFID()), _has_geometry(feature)
 
     @raising()
     def extent(self) -> Optional[tuple[float, float, float, float]]:
@@ -257,6 +257,11 @@ def _outline(grid: GridSpec, transform: Any) -> Optional[tuple[float, float, flo
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
+def _has_geometry(feature: Any) -> bool:
+    geometry = feature.GetGeometryRef()
+    return geometry is not None and not geometry.IsEmpty()
+
+
 _NONE: NDArray[np.int64] = np.empty(0, np.int64)
 
 
@@ -271,10 +276,9 @@ def _mark(
 ) -> FeaturePixels:
     """Return the pixels of one feature."""
     fid = int(feature.GetFID())
-    geometry = feature.GetGeometryRef()
-    if geometry is None or geometry.IsEmpty():
+    if not _has_geometry(feature):
         return FeaturePixels(fid, values, _NONE, _NONE, why_none="empty")
-    geometry = geometry.GetLinearGeometry()
+    geometry = feature.GetGeometryRef().GetLinearGeometry()
     geometry.FlattenTo2D()
     if transform is not None:
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Optional
 
 import numpy as np
@@ -21,6 +22,9 @@ from hyperkd.types import Reporter
 
 # Features between two looks at whether the job was cancelled.
 _CHECK_EVERY = 256
+
+# Features that a note names.
+_NAMED = 5
 
 # What is told of features that label nothing.
 _WHY = {
@@ -139,7 +143,7 @@ class LabelReader:
                     why[feature.fid] = ""
                 elif why.get(feature.fid, "outside") == "outside":
                     why[feature.fid] = reason
-        self._tell(layer, why)
+        self._tell(layer, why, report)
 
     def _mark(
         self, file: int, layer: str, names: Sequence[str], feature: FeaturePixels
@@ -173,30 +177,20 @@ class LabelReader:
             np.full(size, feature.pointlike),
         ), ""
 
-    def _tell(self, layer: VectorLayer, why: dict[int, str]) -> None:
+    def _tell(self, layer: VectorLayer, why: dict[int, str], report: Reporter) -> None:
         """Note the features of a layer that label nothing, by name."""
-        by_reason: dict[str, list[int]] = defaultdict(list)
-        for fid, reason in why.items():
-            by_reason[reason].append(fid)
-        found = len(by_reason.pop("", ()))
-        outside = by_reason.pop("outside", [])
-        never = layer.count - len(why)  # not even near a scene
-        if never or outside:
-            known = set(why) - set(outside)
-            ids: list[int] = []
-            for fid in layer.feature_ids():
-                if fid not in known:
-                    ids.append(fid)
-                if len(ids) == 5:
-                    break
-            by_reason["outside"] = ids
-        for reason, fids in by_reason.items():
-            count = never + len(outside) if reason == "outside" else len(fids)
+        counts: Counter[str] = Counter()
+        ids: dict[str, list[int]] = defaultdict(list)
+        for fid, reason in chain(why.items(), _not_met(layer, why, report)):
+            counts[reason] += 1
+            ids[reason] = sorted([*ids[reason], fid])[:_NAMED]
+        found = counts.pop("", 0)
+        for reason, count in counts.items():
             self.notes.append(
                 f"{_WHY[reason]}: {count} of {plural(layer.count, 'feature')} of {layer.name} "
-                f"(id {some(sorted(fids), count)})."
+                f"(id {some(ids[reason], count, _NAMED)})."
             )
-        if not found and by_reason.keys() == {"outside"}:
+        if not found and counts.keys() in ({"outside"}, {"outside", "empty"}):
             self.notes[-1] += self._where(layer)
 
     @staticmethod
@@ -288,6 +282,19 @@ class LabelReader:
                     np.zeros(int(here.sum()), np.bool_),
                 )
             )
+
+
+def _not_met(
+    layer: VectorLayer, met: Collection[int], report: Reporter
+) -> Iterator[tuple[int, str]]:
+    """Yield the features that are not even near a scene, and why they label nothing."""
+    if len(met) == layer.count:
+        return
+    for count, (fid, has_geometry) in enumerate(layer.geometries()):
+        if count % _CHECK_EVERY == 0:
+            report.check_cancelled()
+        if fid not in met:
+            yield fid, "outside" if has_geometry else "empty"
 
 
 def _patch_name(raster: str, pixels: LabelledPixels, first: int) -> str:
