@@ -142,7 +142,7 @@ class Session:
 
     def _models(self, ours: Any) -> None:
         dialog = ours.show_models()
-        self._wait(60.0, lambda: dialog._task is None)
+        self._wait(60.0, lambda: dialog._reading is None)
         self._save(dialog, "models-dialog")
         dialog.close()
 
@@ -185,7 +185,7 @@ class Session:
         dialog.tabs.setCurrentIndex(0)
         dialog.hours.setValue(8.0)
         dialog.output.setFilePath(str(self._work / "student.safetensors"))
-        self._wait(60.0, lambda: dialog._task is None)
+        self._wait(60.0, lambda: dialog._reading is None)
         self._save(dialog, "distill-dialog")
         dialog.close()
 

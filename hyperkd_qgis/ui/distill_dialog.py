@@ -12,7 +12,6 @@ from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import (
     QComboBox,
-    QDialog,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -34,6 +33,7 @@ from ..runner.task import JobTask
 from .expert_fold import ExpertFold
 from .finetune_settings import default_output
 from .scenes_list import ScenesList
+from .store_window import StoreWindow
 from .training_view import TrainingView
 
 KIND = "distill"
@@ -41,7 +41,7 @@ _SETTINGS, _TRAINING = range(2)
 _NONE = "none"
 
 
-class DistillDialog(QDialog):
+class DistillDialog(StoreWindow):
     """Asks for scenes, a teacher and a size, shows the training, and keeps the student.
 
     Args:
@@ -91,16 +91,6 @@ class DistillDialog(QDialog):
         self.teacher.currentIndexChanged.connect(self._show_teacher)
         self._show_known_job()
         self._show_buttons()
-        self.find_teachers()
-
-    def find_teachers(self) -> None:
-        """Ask the engine which teachers are here; until then there is none to choose."""
-        engine = settings.engine()
-        if engine is None or settings.problem() or self._task is not None:
-            return
-        self._task = JobTask(tr("Reading the model store"), engine, "models_list", {})
-        self._task.ended.connect(self._take_teachers)
-        QgsApplication.taskManager().addTask(self._task)
 
     def values(self) -> dict[str, Any]:
         """Return the job's fields.
@@ -241,8 +231,8 @@ class DistillDialog(QDialog):
         for value in self._job.choices("preset"):
             self.preset.addItem(titles.get(value, value), value)
 
-    def _take_teachers(self, ending: Ending) -> None:
-        self._task = None
+    def _take_reading(self, ending: Ending) -> None:
+        """Offer the teachers that the engine knows; until it has told there is none to choose."""
         if not isinstance(ending, Done):
             return
         chosen = self.teacher.currentData()
@@ -259,7 +249,6 @@ class DistillDialog(QDialog):
                 self.teacher.model().item(self.teacher.count() - 1).setEnabled(False)
         index = self.teacher.findData(chosen)
         self.teacher.setCurrentIndex(max(0, index))
-        self._show_buttons()
 
     def _show_teacher(self) -> None:
         note = ""

@@ -8,6 +8,7 @@ from typing import Any, Optional
 from qgis.core import QgsProject
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -42,9 +43,7 @@ class SettingsPage(QWidget):
         self.student = QComboBox()
         self.student.setEditable(True)
         self.student.setToolTip(tr("What to start from; the path of a checkpoint may be written."))
-        for name in students():
-            self.student.addItem(name, name)
-        self.student.addItem(tr("scratch (nothing learned before)"), _SCRATCH)
+        self._list_students()
         self.split = _choices(
             {
                 "auto": tr("decide by the labels"),
@@ -109,6 +108,25 @@ class SettingsPage(QWidget):
         if not Path(path).parent.is_dir():
             return tr("There is no folder {path}.").format(path=Path(path).parent)
         return ""
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Offer the students that are here now."""
+        super().showEvent(event)
+        self._list_students()
+
+    def _list_students(self) -> None:
+        """List the students that are here; what is chosen, or written, stays."""
+        box, is_first = self.student, self.student.count() == 0
+        text = box.currentText()
+        box.blockSignals(True)
+        box.clear()
+        for name in students():
+            box.addItem(name, name)
+        box.addItem(tr("scratch (nothing learned before)"), _SCRATCH)
+        if not is_first:
+            box.setCurrentIndex(box.findText(text))
+            box.setEditText(text)
+        box.blockSignals(False)
 
     def _student(self) -> str:
         text = self.student.currentText().strip()

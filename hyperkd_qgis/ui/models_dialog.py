@@ -12,7 +12,6 @@ from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QDragEnterEvent, QDropEvent
 from qgis.PyQt.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QFileDialog,
     QHBoxLayout,
@@ -36,11 +35,12 @@ from ..runner.protocol import Cancelled, Crashed, Done, Ending, Event, Failed
 from ..runner.task import JobTask, KeptTask
 from .models_list import ModelList
 from .run_on_layer import algorithm_for, open_algorithm
+from .store_window import StoreWindow
 
 _FILTER = "*.onnx *.safetensors *.pt *.pth"
 
 
-class ModelsDialog(QDialog):
+class ModelsDialog(StoreWindow):
     """Lists models with their cards; files may be dropped onto it.
 
     One action runs at a time, in the engine's process; the window stays usable and may be
@@ -54,6 +54,7 @@ class ModelsDialog(QDialog):
         self.setAcceptDrops(True)
         self._task: Optional[JobTask] = None
         self._copy: Optional[CopyTask] = None
+        self._obstacle = ""  # what kept the list from being read
         self.list = ModelList()
         self.list.chosen.connect(self._show_selected)
         self.card = QTextBrowser()
@@ -69,17 +70,17 @@ class ModelsDialog(QDialog):
         self.buttons = self._make_buttons()
         self._lay_out()
         self.list.show_rows(rows_of_files())
-        self.refresh()
 
     # --- what the buttons do --------------------------------------------------------
 
     def refresh(self) -> None:
-        """Ask the engine for the list, where there is one; until then files are shown."""
-        if settings.problem():
-            self.message.setText(settings.problem())
-            self._set_buttons()
-            return
-        self._start(tr("Reading the model store"), "models_list", {}, self._take_list)
+        """Ask the engine for the list; where there is none the files are shown, and what to do."""
+        problem = settings.problem()
+        self._say_obstacle(problem)
+        if problem:
+            self.list.show_rows(rows_of_files())
+        self._set_buttons()
+        super().refresh()
 
     def add(self) -> None:
         """Ask for a file and take it into the store."""
@@ -285,15 +286,20 @@ class ModelsDialog(QDialog):
         if isinstance(ending, Done):
             self.message.clear()
             take(ending.summary)
-        elif isinstance(ending, Failed):
-            self.message.setText(messages.failed(ending))
-        elif isinstance(ending, Crashed):
-            self.message.setText(messages.crashed(ending))
-        elif isinstance(ending, Cancelled):
-            self.message.setText(tr("Cancelled."))
+        else:
+            self.message.setText(_sentence(ending))
 
-    def _take_list(self, summary: Mapping[str, Any]) -> None:
-        self.list.show_rows(rows_of_answer(summary.get("models", ())))
+    def _take_reading(self, ending: Ending) -> None:
+        if isinstance(ending, Done):
+            self.list.show_rows(rows_of_answer(ending.summary.get("models", ())))
+        else:
+            self._say_obstacle(_sentence(ending))
+
+    def _say_obstacle(self, text: str) -> None:
+        """Say what keeps the list from being read, or take it back; what an action said stays."""
+        if text or self.message.text() == self._obstacle:
+            self.message.setText(text)
+        self._obstacle = text
 
     def _take_added(self, summary: Mapping[str, Any]) -> None:
         self.list.show_next(str(summary.get("name", "")))
@@ -372,6 +378,14 @@ def _page(row: ModelRow) -> str:
         f"<h2>{escape(row.name)}</h2><p>{escape(row.task)}</p><p>{escape(about)}</p>"
         f"<table>{rows}</table>"
     )
+
+
+def _sentence(ending: Ending) -> str:
+    if isinstance(ending, Failed):
+        return messages.failed(ending)
+    if isinstance(ending, Crashed):
+        return messages.crashed(ending)
+    return tr("Cancelled.") if isinstance(ending, Cancelled) else ""
 
 
 def _ignoring_checked(action: Callable[[], None]) -> Callable[..., None]:

@@ -307,6 +307,38 @@ def test_settings_become_fields_of_the_job(open_dialog, layers, tmp_path):
     assert "tiny" in [page.student.itemData(index) for index in range(page.student.count())]
 
 
+def test_a_student_that_came_meanwhile_can_be_started_from(open_dialog, layers, tmp_path):
+    """What is chosen, or written, stays, and a check of the labels with it."""
+    dialog = open_dialog()
+    page, box = dialog.settings, dialog.settings.student
+    changes = []
+    page.changed.connect(lambda: changes.append(page.values()["student"]))
+
+    def reopen():
+        dialog.close()
+        dialog.show()
+        dialog.tabs.setCurrentIndex(0)
+        dialog.tabs.setCurrentIndex(1)
+
+    first = page.values()["student"]
+    reopen()
+    assert page.values()["student"] == first
+    for name in ("aspen", "zelkova"):
+        (tmp_path / "models" / f"{name}.safetensors").touch()
+    reopen()
+    assert {"aspen", "tiny", "zelkova"} <= {box.itemData(index) for index in range(box.count())}
+    assert page.values()["student"] == first
+    box.setCurrentIndex(box.findData("zelkova"))
+    (tmp_path / "models" / "aspen.safetensors").unlink()
+    reopen()
+    assert page.values()["student"] == "zelkova"
+    assert box.currentData() == "zelkova"
+    box.setEditText("/data/mine.safetensors")
+    reopen()
+    assert page.values()["student"] == "/data/mine.safetensors"
+    assert changes == ["zelkova"]
+
+
 # --- labels ------------------------------------------------------------------------------
 
 
@@ -706,6 +738,42 @@ if job["job"] == "models_list":
     assert dialog.report_button.isEnabled()
     assert dialog.store_button.isEnabled()
     assert not dialog.again_button.isVisible()
+
+
+def test_teachers_that_were_fetched_meanwhile_can_be_chosen(
+    open_dialog, fake_python, use_engine, wait, tmp_path
+):
+    """Whether the window was closed or stayed open behind another; what is chosen stays."""
+    from qgis.PyQt.QtWidgets import QDialog
+
+    dialog, other = open_dialog("distill"), QDialog()
+    assert dialog.teacher.count() == 1
+    use_engine(
+        fake_python(
+            f"""
+            from pathlib import Path
+            hello()
+            files = sorted(Path({str(tmp_path)!r}).glob("models/*"))
+            rows = [dict(name=file.stem, kind="teacher", status="ready", bytes=1, path=str(file),
+                         licence="MIT") for file in files]
+            say("done", summary=dict(models=rows))
+            """
+        )
+    )
+    (tmp_path / "models" / "prithvi-b.pt").touch()
+    dialog.close()
+    dialog.show()
+    wait(lambda: dialog.teacher.count() == 2)
+    assert dialog.teacher.currentData() == "none"
+    dialog.teacher.setCurrentIndex(1)
+    other.show()
+    other.activateWindow()
+    wait(other.isActiveWindow)
+    (tmp_path / "models" / "prithvi-a.pt").touch()
+    dialog.activateWindow()
+    wait(lambda: dialog.teacher.count() == 3)
+    assert dialog.teacher.currentData() == "prithvi-b"
+    other.close()
 
 
 # --- the real engine ---------------------------------------------------------------------

@@ -37,13 +37,21 @@ def open_dialog(own_store, wait):
     def opener():
         made.append(ModelsDialog())
         made[-1].show()
-        wait(lambda: made[-1]._task is None)
+        wait(lambda: made[-1]._reading is None)
         return made[-1]
 
     yield opener
     for dialog in made:
         dialog.close()
         sip.delete(dialog)
+
+
+@pytest.fixture
+def mine(tmp_path) -> Path:
+    """Return a model file that lies outside the store."""
+    path = tmp_path / "mine.onnx"
+    shutil.copyfile(TINY, path)
+    return path
 
 
 def names(dialog) -> list[str]:
@@ -99,18 +107,117 @@ def test_search_and_filter(open_dialog, own_store, real_engine):
     assert names(dialog) == ["tiny"]
 
 
+# --- what changes while the window is closed ---------------------------------------------
+
+
+def reopen(dialog, wait):
+    dialog.close()
+    dialog.show()
+    wait(lambda: dialog._reading is None)
+
+
+def test_an_engine_that_was_set_up_meanwhile_is_used(open_dialog, request, wait):
+    dialog = open_dialog()
+    assert dialog.message.text().startswith("HyperKD has no engine yet.")
+    request.getfixturevalue("real_engine")
+    reopen(dialog, wait)
+    assert dialog.message.text() == ""
+    assert "prithvi-eo-2.0-300m" in names(dialog)
+    assert enabled(dialog) == {"add", "verify", "test", "copy", "run"}
+
+
+def test_an_engine_that_is_gone_is_told(open_dialog, real_engine, monkeypatch, wait):
+    dialog = open_dialog()
+    monkeypatch.delenv("HYPERKD_ENGINE_PYTHON")
+    reopen(dialog, wait)
+    assert dialog.message.text().startswith("HyperKD has no engine yet.")
+    assert names(dialog) == ["tiny"]
+    assert enabled(dialog) == {"copy", "run"}
+
+
+def test_a_model_that_was_stored_meanwhile_is_listed(open_dialog, mine, real_engine, wait):
+    """What is selected, and what the last action said, stay."""
+    dialog, other = open_dialog(), open_dialog()
+    dialog.list.select("prithvi-eo-2.0-300m")
+    dialog.message.setText("Said before.")
+    other.add_file(str(mine))
+    wait(lambda: other._task is None)
+    reopen(dialog, wait)
+    assert "mine" in names(dialog)
+    assert dialog.selected().name == "prithvi-eo-2.0-300m"
+    assert dialog.message.text() == "Said before."
+
+
+def test_returning_to_the_open_window_reads_what_has_changed(
+    open_dialog, own_store, use_engine, fake_python, wait
+):
+    from qgis.PyQt.QtWidgets import QDialog
+
+    asked = own_store.parent / "asked"
+    listing = f"""
+        open({str(asked)!r}, "a").write(job["job"] + " ")
+        hello()
+        say("done", summary=dict(models=[]))
+    """
+    use_engine(fake_python(listing))
+    dialog, other = open_dialog(), QDialog()
+
+    def return_to_it():
+        for window in (other, dialog):
+            window.show()
+            window.activateWindow()
+            wait(window.isActiveWindow)
+
+    return_to_it()
+    assert dialog._reading is None  # nothing has changed
+    write_model(own_store / "trees.onnx", card("classification"))
+    return_to_it()
+    wait(lambda: dialog._reading is None)
+    assert asked.read_text() == "models_list models_list "
+    other.close()
+
+
+def test_a_change_while_the_store_is_read_is_seen_after_it(
+    open_dialog, own_store, use_engine, fake_python, wait
+):
+    """And the store is never read twice at once."""
+    asked = own_store.parent / "asked"
+    listing = f"""
+        with open({str(asked)!r}, "a") as file:
+            file.write("begin ")
+        time.sleep(0.3)
+        with open({str(asked)!r}, "a") as file:
+            file.write("end ")
+        hello()
+        say("done", summary=dict(models=[]))
+    """
+    use_engine(fake_python(listing))
+    dialog = open_dialog()
+    for _ in range(3):
+        dialog.refresh()
+    wait(lambda: dialog._reading is None)
+    assert asked.read_text() == "begin end " * 3
+
+
+def test_a_file_is_added_while_the_store_is_read(open_dialog, mine, real_engine, wait):
+    """One that is dropped onto the map opens the window, which begins to read."""
+    dialog = open_dialog()
+    dialog.refresh()
+    dialog.add_file(str(mine))
+    wait(lambda: "mine" in names(dialog))
+    assert dialog.selected().name == "mine"
+
+
 # --- actions -----------------------------------------------------------------------------
 
 
 def test_a_dropped_file_is_added_verified_and_removed(
-    open_dialog, own_store, real_engine, wait, tmp_path, monkeypatch
+    open_dialog, own_store, real_engine, wait, tmp_path, monkeypatch, mine
 ):
     from qgis.PyQt.QtCore import QMimeData, QPointF, Qt, QUrl
     from qgis.PyQt.QtGui import QDragEnterEvent, QDropEvent
     from qgis.PyQt.QtWidgets import QApplication, QMessageBox
 
-    mine = tmp_path / "mine.onnx"
-    shutil.copyfile(TINY, mine)
     dialog = open_dialog()
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(tmp_path / "scene.tif")), QUrl.fromLocalFile(str(mine))])
