@@ -13,34 +13,43 @@ from .paths import home, icon_path
 
 
 class Workflow(QgsProcessingModelAlgorithm):
-    """A shipped model: its id stays, its name is translated."""
+    """A shipped model: its id stays, what is read of it is translated."""
 
     def displayName(self) -> str:
         """Return the name in the toolbox."""
-        return tr(str(self.helpContent().get("SHORT_DESCRIPTION", "")) or self.name())
+        return str(self.helpContent().get("SHORT_DESCRIPTION", "")) or self.name()
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr(str(self.helpContent().get("ALG_DESC", "")))
+        return str(self.helpContent().get("ALG_DESC", ""))
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""
         content = self.helpContent()
-        parts = [f"<p>{tr(str(content.get('ALG_DESC', '')))}</p>"]
+        parts = [f"<p>{content.get('ALG_DESC', '')}</p>"]
         for definition in self.parameterDefinitions():
             text = content.get(definition.name())
             if text:
-                parts.append(f"<h3>{definition.description()}</h3><p>{tr(str(text))}</p>")
+                parts.append(f"<h3>{definition.description()}</h3><p>{text}</p>")
         return "".join(parts)
 
     def helpUrl(self) -> str:
         """Return the page in the manual."""
         return help_url("workflows")
 
+    def createInstance(self) -> Workflow:
+        """Return a copy, as dialogs show and runs need one; QGIS's own would be no Workflow."""
+        copy = Workflow()
+        copy.loadVariant(self.toVariant())
+        copy.setSourceFilePath(self.sourceFilePath())
+        return copy
+
     def translate(self) -> None:
-        """Put the titles of inputs and results into the user's language."""
+        """Put all texts into the user's language; a copy takes them over."""
+        self.setHelpContent({key: tr(str(text)) for key, text in self.helpContent().items()})
         for definition in self.parameterDefinitions():
             definition.setDescription(tr(definition.description()))
+            definition.setHelp(tr(definition.help()))
         for child in self.childAlgorithms().values():
             outputs = child.modelOutputs()
             for output in outputs.values():

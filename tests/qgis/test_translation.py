@@ -108,6 +108,17 @@ def test_a_german_qgis_shows_german(in_german):
     assert "Hauptkomponenten" in embed.shortHelpString()
 
 
+def test_the_dialog_of_a_workflow_is_german(in_german):
+    """It shows a copy of what the registry has."""
+    from qgis.core import QgsApplication
+
+    classmap = QgsApplication.processingRegistry().createAlgorithmById("hyperkd:classmap")
+    assert classmap.displayName() == "Von der Szene zu Klassenkarte und Flächen"
+    scene = classmap.parameterDefinition("scene")
+    assert (scene.description(), scene.help()) == ("Hyperspektrales Raster", "Die Szene.")
+    assert "<h3>Hyperspektrales Raster</h3><p>Die Szene.</p>" in classmap.shortHelpString()
+
+
 @pytest.mark.parametrize("name", ["finetune", "distill", "models", "engine"])
 def test_letters_are_given_once_in_german_too(in_german, monkeypatch, tmp_path, name):
     from qgis.PyQt import sip

@@ -142,6 +142,29 @@ def test_every_shipped_model_is_an_algorithm(registry):
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
+def test_what_a_dialog_shows_is_what_the_toolbox_shows(registry, name):
+    """Dialogs, batches and runs work on a copy, and on a copy of that."""
+    import gc
+
+    listed = registry.algorithmById(f"hyperkd:{name}")
+    copy = registry.createAlgorithmById(f"hyperkd:{name}").create()
+    gc.collect()
+    for method in (
+        "id", "displayName", "shortDescription", "shortHelpString", "helpUrl", "group",
+        "groupId", "svgIconPath", "sourceFilePath",
+    ):  # fmt: skip
+        assert getattr(copy, method)() == getattr(listed, method)(), method
+    assert copy.helpUrl().endswith("#workflows")
+    assert copy.provider() is listed.provider()
+    assert _said(copy) == _said(listed)
+
+
+def _said(algorithm) -> list:
+    definitions = algorithm.parameterDefinitions()
+    return [(each.name(), each.description(), each.help()) for each in definitions]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_inputs_and_results_are_listed_right_after_loading(registry, name):
     """The steps of a model are unknown while its provider is being added."""
     inputs, results = WORKFLOWS[name]
@@ -303,6 +326,33 @@ def test_a_product_becomes_a_scene_a_report_and_hls_bands(plugin, real_engine, l
     )
     assert read(results["align:hls"]).shape == (6, *read(results["import:scene"]).shape[1:])
     assert "nm" in Path(results["inspect:report"]).read_text(encoding="utf-8")
+
+
+def test_it_runs_in_the_background_as_a_dialog_runs_it(
+    plugin, registry, real_engine, spectral, classifier, feedback, tmp_path, wait
+):
+    """Its copy is in Python, and nobody but the task knows of it."""
+    import gc
+
+    from qgis.core import QgsApplication, QgsProcessingAlgRunnerTask, QgsProcessingContext
+
+    ended, context = [], QgsProcessingContext()
+    values = {
+        "scene": str(spectral("scene")),
+        "model": str(classifier),
+        "classify:map": str(tmp_path / "map.tif"),
+    }
+    algorithm = registry.createAlgorithmById("hyperkd:classmap")
+    task = QgsProcessingAlgRunnerTask(algorithm, values, context, feedback)
+    del algorithm
+    gc.collect()
+    task.executed.connect(lambda *given: ended.append(given))
+    QgsApplication.taskManager().addTask(task)
+    wait(lambda: ended)
+    [(is_fine, results)] = ended
+    assert is_fine
+    assert results["classify:map"] == values["classify:map"]
+    assert read(values["classify:map"]).shape == (64, 64)
 
 
 def test_what_is_unusual_is_mapped(plugin, real_engine, land, tmp_path):
