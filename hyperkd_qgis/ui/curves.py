@@ -9,7 +9,7 @@ from typing import Optional
 
 from qgis.PyQt.QtCore import QPointF, QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from qgis.PyQt.QtWidgets import QSizePolicy, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from ..figures import figure_name
 from ..messages import tr
@@ -78,10 +78,12 @@ class Series:
         return smoothed
 
 
-class Curves(QWidget):
+class Curves(QLabel):
     """Draws what ``metric`` events tell: losses above, scores below.
 
     Training values are full lines, validation values dashed lines in the same colour.
+    It is a label because style sheets, such as those of QGIS's dark looks, colour the text of
+    labels; a plain widget keeps a palette in which text cannot be told from its ground.
     """
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:

@@ -363,7 +363,11 @@ def curves(plugin):
 
 def colours_of(widget) -> set[str]:
     """Return the colours that a widget draws with, its shades left out."""
-    image = widget.grab().toImage()
+    return colours_in(widget.grab())
+
+
+def colours_in(picture) -> set[str]:
+    image = picture.toImage()
     return {
         image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
     }
@@ -412,6 +416,38 @@ def test_a_curve_lies_where_its_values_are(curves):
     middle = [y for x, y in points if abs(x - (points[0][0] + points[-1][0]) / 2) < 3]
     assert middle
     assert sum(middle) / len(middle) == pytest.approx((points[0][1] + points[-1][1]) / 2, abs=4)
+
+
+@pytest.fixture
+def theme(qgis):
+    """Return a chooser of QGIS's look, which is taken back at the end."""
+    from qgis.core import QgsApplication
+
+    palette = QgsApplication.palette()
+    yield QgsApplication.setUITheme
+    QgsApplication.setUITheme("default")
+    QgsApplication.setPalette(palette)  # which QGIS leaves as it is
+
+
+@pytest.mark.parametrize("look", ["default", "Night Mapping"])
+@pytest.mark.parametrize("steps", [0, 20])
+def test_what_is_written_can_be_read_in_the_light_and_in_the_dark(curves, theme, look, steps):
+    """QGIS's style sheets colour labels, and leave a plain widget with a palette of no use."""
+    from qgis.PyQt.QtGui import QColor
+    from qgis.PyQt.QtWidgets import QDialog, QVBoxLayout
+
+    theme(look)
+    dialog = QDialog()
+    QVBoxLayout(dialog).addWidget(curves)
+    for step in range(steps):
+        curves.add(step, {"loss": 1.0 / (step + 1)})
+    dialog.resize(400, 300)
+    dialog.show()
+    colours = colours_in(dialog.grab(curves.geometry()))
+    greys = [QColor(name).redF() for name in colours if len({name[1:3], name[3:5], name[5:]}) == 1]
+    # As the guidelines for the web compare text with its ground: 4.5 is readable.
+    light, dark = (value**2.2 + 0.05 for value in (max(greys), min(greys)))
+    assert light / dark > 4.5
 
 
 @pytest.mark.parametrize(
