@@ -8,20 +8,24 @@ from typing import Optional
 
 from qgis.core import QgsApplication
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget
+from qgis.PyQt.QtCore import QSize
+from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
-from .. import settings
+from .. import messages, settings
 from ..env import managed, pins
 from ..env.diagnostics import diagnostics
 from ..env.network import from_qgis
@@ -31,6 +35,9 @@ from ..messages import tr
 from ..paths import engine_folder
 from ..runner.process import Engine
 from .setup_panel import SetupPanel, tier_name
+
+# What the desktop puts around a window: its title, and some distance to the edges.
+_AROUND_PX = 60
 
 
 class EngineDialog(QDialog):
@@ -43,7 +50,6 @@ class EngineDialog(QDialog):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("HyperKD engine"))
-        self.resize(680, 720)
         self._task: Optional[VerifyTask] = None
         self._findings: list[Finding] = []
 
@@ -71,17 +77,21 @@ class EngineDialog(QDialog):
 
         layout = QVBoxLayout(self)
         layout.addWidget(self.state)
-        layout.addWidget(self.setup, 3)
-        layout.addWidget(self._own_interpreter())
+        choices = self._choices()
+        layout.addWidget(choices, 3)
         layout.addWidget(self.report, 1)
         layout.addWidget(buttons)
         self._refresh()
+        self._fit(choices)
 
     def check(self) -> None:
         """Verify the interpreter in the background and show what was found."""
         path, chosen = self.interpreter.filePath(), settings.interpreter()
         if not path and chosen is not None:
             path = str(chosen.path)
+        if not path:
+            self.report.setPlainText(messages.no_engine())
+            return
         made = managed.find()
         is_made = made is not None and str(made.python) == path
         tiers = made.tiers if is_made else ("inference",)
@@ -102,6 +112,11 @@ class EngineDialog(QDialog):
         QgsApplication.clipboard().setText(text)
         self.report.setPlainText(tr("Copied to the clipboard:") + "\n\n" + text)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Show what holds now: an algorithm may have set the engine up meanwhile."""
+        super().showEvent(event)
+        self._refresh()
+
     def done(self, result: int) -> None:
         """Close; a check that still runs is not waited for, a set-up goes on."""
         if self._task is not None:
@@ -111,6 +126,27 @@ class EngineDialog(QDialog):
             self.check_button.setEnabled(True)
             self.report.clear()
         super().done(result)
+
+    def _choices(self) -> QScrollArea:
+        """Return what can be chosen, in a part that scrolls where the screen is small."""
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.setup, 1)
+        column.addWidget(self._own_interpreter())
+        area = QScrollArea()
+        area.setWidget(page)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        return area
+
+    def _fit(self, choices: QScrollArea) -> None:
+        """Make the window as large as it needs to be, and no larger than the screen."""
+        margins = self.layout().contentsMargins()
+        bar = choices.verticalScrollBar().sizeHint().width()
+        width = choices.widget().minimumSizeHint().width() + bar + margins.left() + margins.right()
+        room = self.screen().availableGeometry().size() - QSize(_AROUND_PX, _AROUND_PX)
+        self.resize(QSize(max(680, width), 720).boundedTo(room))
 
     def _own_interpreter(self) -> QgsCollapsibleGroupBox:
         box = QgsCollapsibleGroupBox(tr("A Python that you already have"))

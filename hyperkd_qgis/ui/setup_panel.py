@@ -18,6 +18,7 @@ from qgis.PyQt.QtWidgets import (
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -77,6 +78,8 @@ class SetupPanel(QGroupBox):
         self.log.setReadOnly(True)
         self.log.setMaximumBlockCount(_MAX_LOG_LINES)
         self.log.setMinimumHeight(80)
+        # It takes the room that there is, and asks for no more than this in a part that scrolls.
+        self.log.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.log.setPlaceholderText(tr("What a set-up does appears here."))
         self.log.setAccessibleName(tr("Log of the set-up"))
         self._lay_out()

@@ -14,6 +14,7 @@ from tests.qgis.test_engine_setup import no_student as no_student
 from tests.qgis.test_engine_setup import root as root
 from tests.qgis.test_engine_setup import shell_python as shell_python
 from tests.qgis.test_engine_setup import wheels as wheels
+from tests.qgis.test_translation import in_german as in_german
 from tests.qgis.wheels import tiny_wheel
 
 # What the probe of a healthy interpreter prints, less one package.
@@ -88,6 +89,11 @@ def test_it_says_what_holds_now(plugin, use_engine, root):
     use_engine(Path("/some/python"))
     named = EngineDialog()
     assert named.origin.text() == "Named by the environment variable HYPERKD_ENGINE_PYTHON."
+    # one that was opened before says the same when it is opened again
+    empty.show()
+    assert empty.state.text() == named.state.text()
+    assert empty.origin.text() == named.origin.text()
+    empty.close()
     assert "interpreter /some/python" in named.state.text()
 
 
@@ -213,6 +219,34 @@ def test_a_set_up_never_stops_the_window(no_student, dialog, wheels, wait):
     assert longest_pause(set_up) < LIMIT_S
 
 
+# --- its size ----------------------------------------------------------------------------
+
+
+def test_it_fits_on_a_small_screen_with_everything_unfolded(in_german):
+    """German needs more room than English."""
+    from qgis.gui import QgsCollapsibleGroupBox
+    from qgis.PyQt import sip
+    from qgis.PyQt.QtWidgets import QApplication
+
+    from hyperkd_qgis.ui.engine_dialog import EngineDialog
+
+    dialog = EngineDialog()
+    dialog.show()
+    screen = dialog.screen().availableGeometry()
+    assert dialog.height() < screen.height()
+    assert dialog.width() < screen.width()
+    dialog.findChild(QgsCollapsibleGroupBox).setCollapsed(False)
+    choose(dialog.setup.source, "wheels")
+    dialog.resize(680, 400)
+    QApplication.processEvents()
+    assert dialog.height() == 400
+    for button in (dialog.check_button, dialog.diagnostics_button):
+        assert dialog.rect().contains(button.geometry())
+    assert dialog.setup.log.height() >= 80  # what scrolls is not squeezed
+    dialog.close()
+    sip.delete(dialog)
+
+
 # --- a check -----------------------------------------------------------------------------
 
 
@@ -255,6 +289,12 @@ def test_what_is_no_python_is_named(dialog, tmp_path, wait, text, said):
     shown = dialog.report.toPlainText()
     assert f"{path} is no Python that works" in shown
     assert said in shown
+
+
+def test_a_check_without_an_engine_says_how_to_set_one_up(dialog):
+    dialog.check_button.click()
+    assert dialog.report.toPlainText().startswith("HyperKD has no engine yet. Set it up ")
+    assert dialog.check_button.isEnabled()
 
 
 def test_an_interpreter_that_does_not_exist_is_named(dialog, wait):

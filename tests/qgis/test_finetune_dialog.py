@@ -273,8 +273,10 @@ def test_the_selection_of_the_labels_is_followed(open_dialog, layers, project):
 def test_what_is_missing_is_said_and_nothing_starts(open_dialog, layers, project):
     scene, labels = layers
     dialog = open_dialog()
-    dialog.train_button.click()
-    assert dialog.message.text().startswith("HyperKD has no engine yet.")
+    for button in (dialog.data.check_button, dialog.train_button):
+        button.click()
+        assert dialog.message.text().startswith("HyperKD has no engine yet.")
+        dialog.message.clear()
     dialog.settings.output.setFilePath("/nowhere/model.onnx")
     dialog.train_button.click()
     assert dialog.message.text() == "There is no folder /nowhere."
