@@ -89,6 +89,7 @@ class DistillDialog(StoreWindow):
         self._lay_out()
         self._fill_presets()
         self.teacher.currentIndexChanged.connect(self._show_teacher)
+        self.scenes.refused.connect(self.message.setText)
         self._show_known_job()
         self._show_buttons()
 

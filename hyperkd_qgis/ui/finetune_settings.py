@@ -22,7 +22,7 @@ from ..algorithms.declare import JobParameters
 from ..figures import tuned_name
 from ..messages import tr
 from ..modelfile import models_folder
-from ..paths import shipped_students
+from ..paths import free_path, shipped_students
 from .expert_fold import ExpertFold
 
 _SCRATCH = "scratch"
@@ -144,11 +144,7 @@ def students() -> list[str]:
 def default_output(name: str) -> str:
     """Return a file for a new model that does not exist yet: beside the project, or at home."""
     home = QgsProject.instance().homePath() or str(Path.home())
-    for number in range(1, 1000):
-        path = Path(home) / (f"{name}.onnx" if number == 1 else f"{name}-{number}.onnx")
-        if not path.exists():
-            return str(path)
-    return ""
+    return str(free_path(Path(home) / f"{name}.onnx"))
 
 
 def report_folder(output: Path) -> Path:

@@ -2452,6 +2452,10 @@
         <translation>Der Ordner mit Wheels hat kein {name} für dieses Python.</translation>
     </message>
     <message>
+        <source>The folder {folder}, which keeps the trainings, cannot be used: {reason}. Make it one that you may write to, or name another one in the environment variable HYPERKD_JOBS and start QGIS again.</source>
+        <translation>Der Ordner {folder}, in dem die Trainings liegen, kann nicht verwendet werden: {reason}. Sorgen Sie dafür, dass Sie in ihn schreiben dürfen, oder nennen Sie in der Umgebungsvariable HYPERKD_JOBS einen anderen und starten Sie QGIS neu.</translation>
+    </message>
+    <message>
         <source>The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.</source>
         <translation>Das Format der Ausgaben: ein GeoTIFF, oder ein Cloud-optimiertes (cog) mit Übersichten.</translation>
     </message>
@@ -3336,6 +3340,14 @@
         <translation>{file} enthält keinen Steckbrief von HyperKD: es ist keines unserer Modelle, oder beschädigt.</translation>
     </message>
     <message>
+        <source>{file} was left out: a scene has {least} bands or more, this has {count}.</source>
+        <translation>{file} wurde ausgelassen: Eine Szene hat mindestens {least} Bänder, diese Datei hat {count}.</translation>
+    </message>
+    <message>
+        <source>{file} was left out: it is no raster that can be read.</source>
+        <translation>{file} wurde ausgelassen: Das ist kein lesbares Raster.</translation>
+    </message>
+    <message>
         <source>{folder} cannot be written: {reason}.</source>
         <translation>{folder} lässt sich nicht schreiben: {reason}.</translation>
     </message>
@@ -3466,6 +3478,10 @@
     <message>
         <source>“{title}” is still running.</source>
         <translation>„{title}“ läuft noch.</translation>
+    </message>
+    <message>
+        <source>“{title}” still runs. Cancel it, or wait until it has ended.</source>
+        <translation>„{title}“ läuft noch. Brechen Sie es ab, oder warten Sie, bis es beendet ist.</translation>
     </message>
     <message>
         <source>“{title}” was interrupted.</source>
