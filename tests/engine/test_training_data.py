@@ -7,7 +7,15 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.source import FakeRaster
-from hyperkd.training.dataset import UNIT, CropSampler, Scene, band_statistics, read_scene
+from hyperkd.training.dataset import (
+    UNIT,
+    CropSampler,
+    Scene,
+    band_statistics,
+    good_places,
+    has_place,
+    read_scene,
+)
 from hyperkd.types import BandTable, Wavelengths
 
 BANDS = Wavelengths([500.0, 600.0, 700.0], [10.0, 10.0, 10.0])
@@ -149,9 +157,71 @@ def test_a_scene_that_cannot_give_a_crop_is_refused():
     scene.valid[:] = False
     scene.valid[::20, ::20] = True
     sampler = CropSampler([scene], 8)
-    with pytest.raises(HyperKDError, match="sparse.tif holds no 8 x 8 pixels of which") as caught:
+    with pytest.raises(
+        HyperKDError, match="sparse.tif holds no 8 x 8 pixels of which enough are valid"
+    ) as caught:
         sampler.batch(np.random.default_rng(0), 1)
-    assert caught.value.code == "no_valid_pixels"
+    assert caught.value.code == "no_valid_pixels" and not has_place(scene.valid, 8)
+
+
+def in_a_corner(rows=400, cols=300) -> Scene:
+    """Nearly all cloud: chance hardly ever hits what is left."""
+    scene = numbered(rows, cols)
+    scene.valid[:] = False
+    scene.valid[-8:, -8:] = True
+    return scene
+
+
+def test_places_are_found_where_chance_hits_none():
+    sampler = CropSampler([in_a_corner()], 16)
+    crops = sampler.plan(np.random.default_rng(0), 100)
+    counts = [sampler.scenes[0].valid[crop.window.slices()].sum() for crop in crops]
+    assert min(counts) >= 32  # half of what there is
+    assert crops == sampler.plan(np.random.default_rng(0), 100)
+    assert len({(crop.window, crop.turns, crop.mirrored) for crop in crops}) > 20
+
+
+@pytest.mark.parametrize(("rows", "step_px"), [(400, 4), (396, 16), (12, 1)])
+def test_places_on_a_grid_and_in_scenes_smaller_than_a_crop(rows, step_px):
+    """Where the grid has no good place, any other is one: 396 - 8 lies in no crop of the grid."""
+    sampler = CropSampler([in_a_corner(rows)], 16, step_px=step_px)
+    crops = sampler.plan(np.random.default_rng(0), 60)
+    _, valid = sampler.read(crops)
+    assert valid.sum((1, 2)).min() >= 32
+    if step_px == 4:
+        assert {(crop.window.row % 4, crop.window.col % 4) for crop in crops} == {(0, 0)}
+    assert (len({crop.row for crop in crops}) > 1) is (rows < 16)
+
+
+def test_good_places_are_those_that_counting_finds():
+    generator = np.random.default_rng(5)
+    for shape, tile_px, step_px in (((30, 23), 8, 1), ((30, 23), 8, 3), ((7, 23), 8, 1)):
+        valid = generator.random(shape) < 0.3
+        height, width = min(tile_px, shape[0]), min(tile_px, shape[1])
+        expected = [
+            [row, col]
+            for row in range(0, shape[0] - height + 1, step_px)
+            for col in range(0, shape[1] - width + 1, step_px)
+            if valid[row : row + height, col : col + width].sum() >= 20
+        ]
+        found = np.concatenate(list(good_places(valid, tile_px, 20, step_px)))
+        assert found.tolist() == expected and 0 < len(expected)
+
+
+def test_the_draws_of_a_good_scene_are_these():
+    """A training must stay the same to the last bit in the next version too."""
+    scene = numbered(64, 64)
+    scene.valid[:, :40] = False
+    crops = CropSampler([scene, numbered(40, 30)], 16).plan(np.random.default_rng(7), 5)
+    assert [
+        (crop.scene, crop.window.row, crop.window.col, crop.turns, crop.mirrored) for crop in crops
+    ] == [
+        (1, 7, 13, 3, 0),
+        (1, 12, 12, 0, 1),
+        (1, 2, 7, 3, 0),
+        (0, 24, 48, 3, 1),
+        (0, 16, 48, 1, 0),
+    ]
 
 
 def test_scenes_are_drawn_by_their_weights():

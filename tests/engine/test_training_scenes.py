@@ -171,6 +171,28 @@ def test_cloudy_and_small_scenes_are_left_out_with_a_warning(tmp_path):
     assert scenes.pixel_m == [30.0]
 
 
+@pytest.mark.parametrize("reading", ["memory", "cache", "files"])
+def test_a_scene_without_a_good_place_is_left_out(tmp_path, reading):
+    """Nine pixels, each alone: no crop holds half of them."""
+    missing = np.ones((120, 120), bool)
+    missing[10::40, 10::40] = False
+    sparse = make_scene(tmp_path / "sparse.tif", side=(120, 120), missing=missing)
+    good = make_scene(tmp_path / "good.tif")
+    report, bands = SilentReport(), canonical_bands()
+    open_one = opener((), None, None, None)
+    with open_scenes(
+        [sparse, good], open_one, bands, TILE, report, reading=reading, cache=tmp_path / "c",
+        alignment="nearest",
+    ) as scenes:  # fmt: skip
+        assert [scene.name for scene in scenes.usable] == ["good.tif"]
+        assert not any("sparse.tif" in note for note in scenes.notes)
+    why = "no 16 x 16 pixels of which enough are valid"
+    assert scenes.left_out == [("sparse.tif", why)]
+    assert ("warning", f"sparse.tif is left out: {why}.") in report.logs
+    with pytest.raises(HyperKDError, match=f"No scene is left to train on. sparse.tif: {why}"):
+        opened([sparse])
+
+
 def test_no_scene_but_clouds_is_refused(tmp_path):
     path = make_scene(tmp_path / "cloud.tif", missing=np.ones((40, 36), bool))
     with pytest.raises(HyperKDError, match="No scene is left to train on. cloud.tif: no") as caught:
@@ -256,6 +278,14 @@ def test_the_only_scene_that_is_too_small_is_used_for_both():
     scene = plain(20, 20)
     found = hold_out([scene], 0.2, TILE, 0)
     assert found.how == NONE and found.training == found.validation == (scene,)
+
+
+def test_a_part_without_a_good_place_is_not_held_out():
+    scene = plain(64, 40)
+    scene.valid[48:] = False
+    scene.valid[48::15, ::19] = True
+    found = hold_out([scene], 0.2, TILE, 0)
+    assert found.how == NONE and found.validation == (scene,)
 
 
 def test_statistics_of_wide_scenes_count_every_pixel_once():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Final, Optional, Protocol
 
@@ -22,6 +22,7 @@ UNIT: Final = 1e-4
 READ_PX: Final = 256  # side of the window that is read and resampled at once
 _STRIP_ROWS: Final = 64  # read at once for statistics
 _DRAWS_PER_CROP: Final = 100
+_LEAST_SHARE: Final = 0.5  # of a crop that is valid
 
 Pixels = NDArray[np.int16]
 LeaveOut = Callable[[Window], BoolArray]
@@ -152,6 +153,35 @@ def require_valid(valid: BoolArray, name: str) -> None:
         )
 
 
+def least_valid(valid: BoolArray, tile_px: int, share: float = _LEAST_SHARE) -> float:
+    """Return how many valid pixels a crop must have: a share of it, or of what there is."""
+    return min(share * tile_px**2, 0.5 * float(valid.sum()))
+
+
+def has_place(valid: BoolArray, tile_px: int) -> bool:
+    """Return whether a scene has a crop with enough valid pixels."""
+    return any(len(each) for each in good_places(valid, tile_px, least_valid(valid, tile_px)))
+
+
+def good_places(
+    valid: BoolArray, tile_px: int, least: float, step_px: int = 1
+) -> Iterator[NDArray[np.int64]]:
+    """Yield, row by row, where crops of at least ``least`` valid pixels begin, ``(N, 2)``.
+
+    Row by row because a mask may have a thousand million pixels, and their sums far more bytes.
+    """
+    height, width = (min(tile_px, length) for length in valid.shape)
+    counts = valid[:height].sum(0)  # of each column, in the rows of the crop
+    for row in range(valid.shape[0] - height + 1):
+        if row:
+            counts += valid[row + height - 1]
+            counts -= valid[row - 1]
+        if row % step_px == 0:
+            sums = np.concatenate(([0], counts.cumsum()))
+            cols = np.flatnonzero((sums[width:] - sums[:-width])[::step_px] >= least) * step_px
+            yield np.stack((np.full_like(cols, row), cols), 1)
+
+
 def band_statistics(scenes: Sequence[PixelSource]) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard deviation ``(C,)`` of the reflectance of all valid pixels."""
     count = 0
@@ -202,7 +232,8 @@ class CropSampler:
             crop and is invalid around.
         weights: chance of each scene; default: by its number of valid pixels.
         min_valid: least share of valid pixels that a crop must have, as a share
-            of what the scene can give.
+            of what the scene can give. Where that is rare, chance finds none soon; then
+            crops are drawn among all the places that have it.
         step_px: crops begin at multiples of it, so that the same ones come
             again; default: anywhere.
     """
@@ -212,7 +243,7 @@ class CropSampler:
         scenes: Sequence[PixelSource],
         tile_px: int,
         weights: Optional[Sequence[float]] = None,
-        min_valid: float = 0.5,
+        min_valid: float = _LEAST_SHARE,
         step_px: int = 1,
     ) -> None:
         self.scenes = tuple(scenes)
@@ -221,9 +252,8 @@ class CropSampler:
         if weights is None:
             weights = [float(scene.valid.sum()) for scene in scenes]
         self._chance = np.asarray(weights, np.float64) / np.sum(weights)
-        self._min_valid = [
-            min(min_valid * tile_px**2, 0.5 * float(scene.valid.sum())) for scene in scenes
-        ]
+        self._min_valid = [least_valid(scene.valid, tile_px, min_valid) for scene in scenes]
+        self._good: dict[int, NDArray[np.int64]] = {}
 
     def plan(self, generator: np.random.Generator, size: int) -> tuple[Crop, ...]:
         """Draw where ``size`` crops lie.
@@ -273,14 +303,30 @@ class CropSampler:
             )
             window = Window(col, row, width, height)
             if scene.valid[window.slices()].sum() >= self._min_valid[number]:
-                turns, mirrored = int(generator.integers(4)), bool(generator.integers(2))
-                return Crop(number, window, row_in, col_in, turns, mirrored)
-        raise HyperKDError(
-            "no_valid_pixels",
-            f"{scene.name} holds no {self.tile_px} x {self.tile_px} pixels of which enough "
-            f"are valid ({_DRAWS_PER_CROP} places tried).",
-            "Leave this raster out, or train with a smaller tile.",
-        )
+                break
+        else:
+            row, col = generator.choice(self._good_places(number)).tolist()
+            window = Window(col, row, width, height)
+        turns, mirrored = int(generator.integers(4)), bool(generator.integers(2))
+        return Crop(number, window, row_in, col_in, turns, mirrored)
+
+    def _good_places(self, number: int) -> NDArray[np.int64]:
+        """Return where crops can begin, ``(N, 2)``: on the grid, or anywhere if it has none."""
+        if number not in self._good:
+            valid, least = self.scenes[number].valid, self._min_valid[number]
+            for step_px in (self.step_px, 1):
+                places = np.concatenate(list(good_places(valid, self.tile_px, least, step_px)))
+                if len(places):
+                    break
+            else:
+                raise HyperKDError(
+                    "no_valid_pixels",
+                    f"{self.scenes[number].name} holds no {self.tile_px} x {self.tile_px} pixels "
+                    "of which enough are valid.",
+                    "Leave this raster out, or train with another tile.",
+                )
+            self._good[number] = places
+        return self._good[number]
 
 
 def _span(

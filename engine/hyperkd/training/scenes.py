@@ -39,6 +39,7 @@ from hyperkd.training.dataset import (
     PixelSource,
     Scene,
     ToStudentBands,
+    has_place,
     read_scene,
     require_valid,
 )
@@ -173,8 +174,8 @@ def open_scenes(
 ) -> Scenes:
     """Open the scenes of a training.
 
-    One without a valid pixel (all cloud) or smaller than a crop is left out
-    with a warning: among many scenes that is nothing to stop for.
+    One that is smaller than a crop, or has none with enough valid pixels (all cloud), is
+    left out with a warning: among many scenes that is nothing to stop for.
 
     Args:
         paths: rasters or products.
@@ -228,19 +229,28 @@ def _take(scenes: Scenes, want: _Want, path: str, room: float) -> float:
                 why = f"{width} x {height} pixels {_NO_ROOM} of {want.tile_px}"
                 scenes.left_out.append((name, why))
                 return room
+            notes: tuple[str, ...] = ()
             if want.alignment is not None:
-                found = align_to_hls(source.bands, want.alignment)
-                scenes.notes += [f"{name}: {note}" for note in found.notes]
-            room -= 2 * len(want.bands) * height * width
-            if room < 0:
+                notes = align_to_hls(source.bands, want.alignment).notes
+            left = room - 2 * len(want.bands) * height * width
+            if left < 0:
                 scenes.reading = "cache"
-            scenes.usable.append(_open(scenes.reading, product, path, name, want))
+            scene = _open(scenes.reading, product, path, name, want)
+            if not has_place(scene.valid, want.tile_px):
+                why = f"no {want.tile_px} x {want.tile_px} pixels of which enough are valid"
+                scenes.left_out.append((name, why))
+                if isinstance(scene, FileScene):
+                    scene.close()
+                return room
+            scenes.usable.append(scene)
+            scenes.notes += [f"{name}: {note}" for note in notes]
             scenes.pixel_m += _pixel_m(source.grid)
+            return left
     except HyperKDError as error:
         if error.code != "no_valid_pixels":
             raise
         scenes.left_out.append((name, "no pixel is valid"))
-    return room
+        return room
 
 
 def _pixel_m(grid: GridSpec) -> list[float]:

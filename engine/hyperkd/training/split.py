@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperkd.training.dataset import Pixels, PixelSource
+from hyperkd.training.dataset import Pixels, PixelSource, has_place
 from hyperkd.types import BoolArray
 
 SCENES = "whole scenes"
@@ -56,6 +56,7 @@ def hold_out(scenes: Sequence[PixelSource], share: float, tile_px: int, seed: in
 
     Of several scenes some are kept whole. The only one is cut across its longer
     side: the end is kept, and a strip of up to one crop between belongs to nobody.
+    Where either part has no crop with enough valid pixels, nothing is held out.
 
     Args:
         scenes: all of them.
@@ -87,6 +88,6 @@ def hold_out(scenes: Sequence[PixelSource], share: float, tile_px: int, seed: in
         else Part(scene, slice(0, height), span)
         for span in spans
     ]
-    if not all(part.valid.any() for part in parts):
+    if not all(has_place(part.valid, tile_px) for part in parts):
         return HeldOut((scene,), (scene,), NONE)
     return HeldOut((parts[0],), (parts[1],), BLOCK)
