@@ -202,9 +202,9 @@ def test_good_places_are_those_that_counting_finds():
             [row, col]
             for row in range(0, shape[0] - height + 1, step_px)
             for col in range(0, shape[1] - width + 1, step_px)
-            if valid[row : row + height, col : col + width].sum() >= 20
+            if valid[row : row + height, col : col + width].sum() >= 16
         ]
-        found = np.concatenate(list(good_places(valid, tile_px, 20, step_px)))
+        found = np.concatenate(list(good_places(valid, tile_px, 16, step_px)))
         assert found.tolist() == expected and 0 < len(expected)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hyperkd.training import scenes as module
 from hyperkd.training.dataset import CropSampler, Scene, band_statistics, read_scene
 from hyperkd.training.scenes import FileScene, cached_scene, open_scenes, opener
 from hyperkd.training.split import BLOCK, NONE, SCENES, hold_out
+from hyperkd.types import Wavelengths
 from tests.factories import make_raster
 from tests.reports import SilentReport
 
@@ -110,6 +112,65 @@ def test_a_cache_that_was_cut_off_is_made_anew(scene_path, tmp_path):
     expected = read_scene(product.source, canonical_bands(), "a")
     np.testing.assert_array_equal(scene.pixels, expected.pixels)
     np.testing.assert_array_equal(scene.valid, expected.valid)
+
+
+def test_a_cache_follows_the_sources_of_a_vrt(tmp_path):
+    from osgeo import gdal
+
+    make_scene(tmp_path / "a.tif")
+    path = str(tmp_path / "a.vrt")
+    gdal.BuildVRT(path, [str(tmp_path / "a.tif")]).FlushCache()
+    table = sensor_bands("enmap")
+
+    def cached():
+        open_one = opener((), table.take(np.flatnonzero(table.good)), 1e-4, -32768)
+        with open_one(path) as product:
+            return cached_scene(
+                product, path, canonical_bands(), "a", tmp_path / "c", SilentReport()
+            ).pixels.copy()
+
+    first = cached()
+    vrt = Path(path).stat()
+    make_scene(tmp_path / "a.tif", seed=1)
+    again = cached()
+    assert Path(path).stat().st_mtime_ns == vrt.st_mtime_ns
+    assert (first != again).any() and len(list((tmp_path / "c").iterdir())) == 4
+
+
+def test_a_cache_knows_how_wide_the_bands_are(scene_path, tmp_path):
+    """Bands are resampled by their widths too."""
+    data = np.full((218, 40, 36), 1000, np.int16)
+    good = sensor_bands("enmap").take(np.flatnonzero(sensor_bands("enmap").good))
+    for fwhm_nm in (None, good.wavelengths.fwhm_nm, 2 * good.wavelengths.fwhm_nm):
+        wavelengths = Wavelengths(good.wavelengths.centre_nm, fwhm_nm)
+        table = dataclasses.replace(good, wavelengths=wavelengths)
+        product = Product("raster", FakeRaster(data, table))
+        cached_scene(product, scene_path, canonical_bands(), "a", tmp_path, SilentReport())
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def _shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("kind", ["pixels", "valid"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        _shorten,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"no array at all"),
+        lambda path: np.save(path, np.zeros((3, 3))),
+    ],
+)
+def test_a_damaged_cache_is_made_anew(scene_path, tmp_path, kind, damage):
+    with opened([scene_path], reading="cache", cache=tmp_path) as scenes:
+        pixels, valid = scenes.usable[0].pixels.copy(), scenes.usable[0].valid
+    damage(next(tmp_path.glob(f"*.{kind}.npy")))
+    with opened([scene_path], reading="cache", cache=tmp_path) as scenes:
+        np.testing.assert_array_equal(scenes.usable[0].pixels, pixels)
+        np.testing.assert_array_equal(scenes.usable[0].valid, valid)
 
 
 # --- sensors -----------------------------------------------------------------------------

@@ -278,7 +278,7 @@ def _leave_out(product: Product) -> Optional[LeaveOut]:
 def cached_scene(
     product: Product, path: str, bands: Wavelengths, name: str, folder: Path, report: Reporter
 ) -> Scene:
-    """Return a scene whose pixels are mapped from a cache, which is filled where it is empty.
+    """Return a scene whose pixels are mapped from a cache, filled where it is empty or damaged.
 
     The file's name is a checksum of all that its content depends on, so a changed
     raster never meets an old one; and it appears whole or not at all.
@@ -290,9 +290,8 @@ def cached_scene(
     source = product.source
     key = _key(product, path, bands)
     pixels_path, valid_path = (folder / f"{key}.{kind}.npy" for kind in ("pixels", "valid"))
-    # Pixels come first: a mask without them cannot be.
-    if not valid_path.is_file():
-        shape = (source.grid.height, source.grid.width, len(bands))
+    shape = (source.grid.height, source.grid.width, len(bands))
+    if not _is_whole(pixels_path, valid_path, shape):
         with PartialFile(pixels_path) as part:
             mapped: Any = open_memmap(part.temporary, "w+", np.int16, shape)  # type: ignore[no-untyped-call]
             valid = read_scene(source, bands, name, report, mapped, _leave_out(product)).valid
@@ -308,26 +307,44 @@ def cached_scene(
     )
 
 
+def _is_whole(pixels_path: Path, valid_path: Path, shape: tuple[int, int, int]) -> bool:
+    """Return whether both files of a cached scene are there and as long as they must be."""
+    try:
+        pixels, valid = (
+            np.load(path, mmap_mode="r", allow_pickle=False) for path in (pixels_path, valid_path)
+        )
+    except (OSError, ValueError, EOFError):  # missing, cut short, or of another format
+        return False
+    found = (pixels.shape, pixels.dtype, valid.shape, valid.dtype)
+    return bool(found == (shape, np.int16, shape[:2], np.bool_))
+
+
 def _key(product: Product, path: str, bands: Wavelengths) -> str:
     """Return a checksum of the raster's files, its masks, its band table, and our bands."""
+    stamps = sorted({*_stamps(path), *product.source.stamp()})
     table = product.source.bands
     masks = () if product.quality is None else product.quality.names
-    about = json.dumps([_FORMAT, _stamps(path), masks], sort_keys=True)
+    about = json.dumps([_FORMAT, stamps, masks])
     digest = hashlib.sha256(about.encode())
     for values in (
         table.wavelengths.centre_nm,
+        table.wavelengths.fwhm_nm,
         table.good,
         table.scale,
         table.offset,
         table.nodata,
         bands.centre_nm,
+        bands.fwhm_nm,
     ):
-        digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(b"none" if values is None else np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()[:32]
 
 
 def _stamps(path: str) -> list[tuple[str, int, int]]:
-    """Return name, size and time of change of a file, or of all files of a product's folder."""
+    """Return name, size and time of change of a file, or of all files of a product's folder.
+
+    An open raster knows its own files, the sources of a VRT too, but no quality layers.
+    """
     root = Path(path)
     files = sorted(root.rglob("*")) if root.is_dir() else [root]
     stamps = []
