@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -359,6 +360,30 @@ def test_a_resume_with_other_scenes_or_another_teacher_is_refused(scenes, stand_
     with pytest.raises(HyperKDError, match="settings.seed was 0, is 5"):
         run(scenes, tmp_path / "s", teacher=stand_in, resume=True, seed=5)
     assert (tmp_path / "s.training.safetensors").read_bytes() == before
+
+
+def test_a_resume_with_another_validation_is_refused(scenes, tmp_path):
+    """Its figures would be told as if one scene had been held out all the time."""
+    paths = [shutil.copy(path, tmp_path) for path in scenes]
+    held_out = module.hold_out([Path(path) for path in paths], 0.2, 16, 0).validation[0]
+    with pytest.raises(HyperKDError):
+        run(paths, tmp_path / "s", Report(3))
+    make_scene(held_out, seed=9)
+    with pytest.raises(HyperKDError, match=r"data.held_out_statistics was .*, is ") as caught:
+        run(paths, tmp_path / "s", resume=True)
+    assert caught.value.code == "bad_job" and "data.statistics" not in caught.value.message
+    other = make_scene(tmp_path / "other.tif", seed=9)
+    paths[paths.index(str(held_out))] = other
+    found = rf'data.held_out was \["{held_out.name}"\], is \["other.tif"\]'
+    with pytest.raises(HyperKDError, match=found):
+        run(paths, tmp_path / "s", resume=True)
+
+
+def test_a_resume_with_other_epochs_names_the_option(scenes, tmp_path):
+    with pytest.raises(HyperKDError):
+        run(scenes, tmp_path / "s", Report(3), epochs=4)
+    with pytest.raises(HyperKDError, match="other settings: epochs was 4, is 9; settings.steps"):
+        run(scenes, tmp_path / "s", resume=True, epochs=9)
 
 
 def test_training_anew_says_that_it_replaces_a_state(scenes, tmp_path):

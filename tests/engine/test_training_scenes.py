@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,8 @@ def test_all_ways_to_read_give_the_same_crops(scene_path, tmp_path):
 
 def test_what_does_not_fit_into_memory_goes_to_the_cache(scene_path, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_MEMORY_BYTES", 2 * 218 * 40 * 36 + 1)
-    with opened([scene_path, scene_path], cache=tmp_path) as scenes:
+    copy = shutil.copy(scene_path, tmp_path / "copy.tif")
+    with opened([scene_path, copy], cache=tmp_path / "cache") as scenes:
         first, second = (scene.pixels for scene in scenes.usable)
         assert not isinstance(first, np.memmap) and isinstance(second, np.memmap)
         assert scenes.reading == "cache"
@@ -252,6 +254,21 @@ def test_a_scene_without_a_good_place_is_left_out(tmp_path, reading):
     assert ("warning", f"sparse.tif is left out: {why}.") in report.logs
     with pytest.raises(HyperKDError, match=f"No scene is left to train on. sparse.tif: {why}"):
         opened([sparse])
+
+
+def test_a_scene_that_is_given_again_counts_once(scene_path, tmp_path):
+    """Else one copy of it could be trained on and the other be what it is validated on."""
+    link = tmp_path / "link.tif"
+    link.symlink_to(scene_path)
+    report, open_one = SilentReport(), opener((), None, None, None)
+    paths = [scene_path, str(link), os.path.relpath(scene_path)]
+    with open_scenes(paths, open_one, canonical_bands(), TILE, report) as scenes:
+        assert [scene.name for scene in scenes.usable] == ["a.tif"] and scenes.left_out == []
+    assert report.logs == [
+        ("warning", f"{name} is given more than once; it counts once.")
+        for name in ("link.tif", "a.tif")
+    ]
+    assert report.progresses == [(1, 1, "scenes")]
 
 
 def test_no_scene_but_clouds_is_refused(tmp_path):

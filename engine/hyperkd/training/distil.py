@@ -12,6 +12,7 @@ from typing import Any, Final, Optional
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.encoder import StudentConfig
@@ -203,7 +204,8 @@ class _Distillation:
                 f"{path.name} of an interrupted training will be replaced; --resume would go on "
                 "with it.",
             )
-        statistics = torch.stack((student.mean, student.std)).cpu().numpy().tobytes()
+        statistics = torch.stack((student.mean, student.std)).cpu().numpy()
+        validation = facts.held_out.validation
         started_with = identity(
             facts.settings,
             self.recipe,
@@ -211,11 +213,14 @@ class _Distillation:
                 "scenes": len(facts.held_out.training),
                 "valid_pixels": valid_pixels(facts.held_out.training),
                 "validation": request.validation,
-                "statistics": hashlib.sha256(statistics).hexdigest()[:16],
+                "statistics": _checksum(statistics),
+                "held_out": [scene.name for scene in validation],
+                "held_out_statistics": _checksum(*band_statistics(validation)),
             },
             student=architecture(request.preset, self.config),
             teacher=None if self.teacher is None else self.teacher.identity,
             initial=request.initial,
+            epochs=request.epochs,
         )
 
         def save_student(progress: Progress) -> None:
@@ -304,6 +309,10 @@ class _Distillation:
             "held_out": facts.held_out.how,
             "validation": card.metrics["validation"],
         }
+
+
+def _checksum(*arrays: NDArray[Any]) -> str:
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]
 
 
 def _may_go_on(settings: Settings, history: Sequence[Mapping[str, float]]) -> bool:

@@ -175,7 +175,8 @@ def open_scenes(
     """Open the scenes of a training.
 
     One that is smaller than a crop, or has none with enough valid pixels (all cloud), is
-    left out with a warning: among many scenes that is nothing to stop for.
+    left out with a warning: among many scenes that is nothing to stop for. One that is
+    given again counts once.
 
     Args:
         paths: rasters or products.
@@ -188,13 +189,13 @@ def open_scenes(
         alignment: demand that each scene covers the teacher's bands, see ``align_to_hls``.
 
     Raises:
-        HyperKDError: ``no_valid_pixels`` where no scene is left, or ``bad_job`` where
-            that is because all are too small; ``band_mismatch`` where one lacks bands; and
-            as ``open_one``.
+        HyperKDError: ``no_valid_pixels`` where no scene is left, ``bad_job`` where all are
+            too small; ``band_mismatch`` where one lacks bands; and as ``open_one``.
     """
     scenes = Scenes(reading="memory" if reading == "auto" else reading)
     want = _Want(open_one, bands, tile_px, cache, alignment, report)
     room = _MEMORY_BYTES if reading == "auto" else math.inf
+    paths = _once(paths, report)
     for number, path in enumerate(paths):
         report.check_cancelled()
         room = _take(scenes, want, path, room)
@@ -204,6 +205,17 @@ def open_scenes(
     if not scenes.usable:
         raise _none_left(scenes.left_out, tile_px)
     return scenes
+
+
+def _once(paths: Sequence[str], report: Reporter) -> list[str]:
+    """Return the paths without those given again: trained on, they would be held out too."""
+    kept: dict[str, str] = {}
+    for path in paths:
+        real = os.path.normcase(os.path.realpath(path))
+        if real in kept:
+            report.log("warning", f"{Path(path).name} is given more than once; it counts once.")
+        kept.setdefault(real, path)
+    return list(kept.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,6 +333,7 @@ def _is_whole(pixels_path: Path, valid_path: Path, shape: tuple[int, int, int]) 
 
 def _key(product: Product, path: str, bands: Wavelengths) -> str:
     """Return a checksum of the raster's files, its masks, its band table, and our bands."""
+    # An open raster knows the sources of a VRT, but not the quality layers of a product.
     stamps = sorted({*_stamps(path), *product.source.stamp()})
     table = product.source.bands
     masks = () if product.quality is None else product.quality.names
@@ -341,10 +354,7 @@ def _key(product: Product, path: str, bands: Wavelengths) -> str:
 
 
 def _stamps(path: str) -> list[tuple[str, int, int]]:
-    """Return name, size and time of change of a file, or of all files of a product's folder.
-
-    An open raster knows its own files, the sources of a VRT too, but no quality layers.
-    """
+    """Return name, size and time of change of a file, or of all files of a product's folder."""
     root = Path(path)
     files = sorted(root.rglob("*")) if root.is_dir() else [root]
     stamps = []
