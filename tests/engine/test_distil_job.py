@@ -410,6 +410,55 @@ def test_a_cancelled_start_leaves_an_older_student_alone(scenes, tmp_path):
     assert old.read_bytes() == b"the student of last week"
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.name: path.read_bytes()
+        for path in folder.glob("s.*")
+        if path.is_file() and "training" not in path.name
+    }
+
+
+@pytest.mark.parametrize("old", ["all", "s.safetensors", "s.onnx"])
+def test_an_earlier_student_is_replaced_at_the_end_alone(scenes, tmp_path, old):
+    """Cancelled, gone on with, cancelled again: what was finished stays as it was till then."""
+    run(scenes, tmp_path / "s")
+    for path in tmp_path.glob("s.*"):
+        if path.is_file() and old not in ("all", path.name):
+            path.unlink()
+    before = files_of(tmp_path)
+    report = Report(2)
+    for resume, last in ((False, report), (True, Report(4))):
+        with pytest.raises(HyperKDError):
+            run(scenes, tmp_path / "s", last, seed=1, resume=resume)
+        assert files_of(tmp_path) == before
+    names = "s.safetensors and s.onnx" if old == "all" else old
+    told = (
+        f"{names} of an earlier training will be replaced at the end; until then the student is "
+        "kept in s.training.safetensors alone."
+    )
+    assert ("warning", told) in report.logs
+    run(scenes, tmp_path / "s", seed=1, resume=True)
+    run(scenes, tmp_path / "t", seed=1)
+    first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in "st")
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
+    assert set(files_of(tmp_path)) == {"s.safetensors", "s.onnx", "s.html"}
+
+
+def test_a_job_that_exported_and_goes_on_keeps_its_files_together(scenes, tmp_path):
+    run(scenes, tmp_path / "s", hours=1e-9)
+    before = files_of(tmp_path)
+    with pytest.raises(HyperKDError):
+        run(scenes, tmp_path / "s", Report(3), resume=True)
+    assert files_of(tmp_path) == before and read_state(tmp_path / "s.training.safetensors")
+
+
+def test_an_own_student_is_replaced_on_the_way(scenes, tmp_path):
+    for step in (2, 4):
+        with pytest.raises(HyperKDError):
+            run(scenes, tmp_path / "s", Report(step), resume=step > 2)
+        assert load_student(tmp_path / "s.safetensors")[1].training["finished_steps"] == step
+
+
 # --- the teacher -------------------------------------------------------------------------
 
 

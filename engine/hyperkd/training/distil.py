@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,6 @@ from typing import Any, Final, Optional
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.encoder import StudentConfig
@@ -35,7 +33,7 @@ from hyperkd.training.preview import Previews
 from hyperkd.training.progress import Progress, Settings
 from hyperkd.training.scenes import Scenes, open_scenes, opener
 from hyperkd.training.split import hold_out
-from hyperkd.training.state import StateFile, identity
+from hyperkd.training.state import StateFile, identity, read_state
 from hyperkd.training.teacher import LoadedTeacher, Teacher
 from hyperkd.training.teachers import find_teacher
 from hyperkd.training.validation import Validation
@@ -197,30 +195,19 @@ class _Distillation:
 
     def _keeper(self, facts: Facts, student: Student) -> StateFile:
         """Return what keeps the state; it refuses to go on with anything else than this."""
-        request, path = self.request, self.outputs.state
-        if path.exists() and not request.resume:
-            self.report.log(
-                "warning",
-                f"{path.name} of an interrupted training will be replaced; --resume would go on "
-                "with it.",
-            )
-        statistics = torch.stack((student.mean, student.std)).cpu().numpy()
-        validation = facts.held_out.validation
+        request, outputs = self.request, self.outputs
+        older = self._older_files()
+        if not request.resume:
+            self._warn_of_older_files()
         started_with = identity(
             facts.settings,
             self.recipe,
-            {
-                "scenes": len(facts.held_out.training),
-                "valid_pixels": valid_pixels(facts.held_out.training),
-                "validation": request.validation,
-                "statistics": _checksum(statistics),
-                "held_out": [scene.name for scene in validation],
-                "held_out_statistics": _checksum(*band_statistics(validation)),
-            },
+            facts.data(student, request.validation),
             student=architecture(request.preset, self.config),
             teacher=None if self.teacher is None else self.teacher.identity,
             initial=request.initial,
             epochs=request.epochs,
+            older_files=older,
         )
 
         def save_student(progress: Progress) -> None:
@@ -228,15 +215,39 @@ class _Distillation:
             now = Student(self.config, student.mean.tolist(), student.std.tolist())
             tensors = progress.outcome(facts.settings).items()
             now.load_state_dict({name: value.cpu() for name, value in tensors})
-            save_checkpoint(self.outputs.checkpoint, now, facts.card(now, progress.history))
+            save_checkpoint(outputs.checkpoint, now, facts.card(now, progress.history))
 
+        # Beside the ONNX file of another student it would be taken for that one.
+        apart = older or outputs.model.exists()
         return StateFile(
-            path,
+            outputs.state,
             started_with,
             resume=request.resume,
             writes=self.group.leads,
-            after_save=save_student,
+            after_save=None if apart else save_student,
         )
+
+    def _older_files(self) -> bool:
+        """Return whether files of an earlier training lay here when this one was started."""
+        if self.request.resume:
+            return bool(read_state(self.outputs.state)["started_with"].get("older_files"))
+        return self.outputs.checkpoint.exists() or self.outputs.model.exists()
+
+    def _warn_of_older_files(self) -> None:
+        outputs = self.outputs
+        if outputs.state.exists():
+            self.report.log(
+                "warning",
+                f"{outputs.state.name} of an interrupted training will be replaced; --resume "
+                "would go on with it.",
+            )
+        older = [path.name for path in (outputs.checkpoint, outputs.model) if path.exists()]
+        if older:
+            self.report.log(
+                "warning",
+                f"{' and '.join(older)} of an earlier training will be replaced at the end; until "
+                f"then the student is kept in {outputs.state.name} alone.",
+            )
 
     @property
     def _keeps_features(self) -> bool:
@@ -309,10 +320,6 @@ class _Distillation:
             "held_out": facts.held_out.how,
             "validation": card.metrics["validation"],
         }
-
-
-def _checksum(*arrays: NDArray[Any]) -> str:
-    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]
 
 
 def _may_go_on(settings: Settings, history: Sequence[Mapping[str, float]]) -> bool:

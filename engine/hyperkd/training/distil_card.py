@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.student import Student
 from hyperkd.training.checkpoint import architecture
-from hyperkd.training.dataset import PixelSource
+from hyperkd.training.dataset import PixelSource, band_statistics
 from hyperkd.training.objective import Recipe
 from hyperkd.training.progress import Settings, gives_best
 from hyperkd.training.split import HeldOut
@@ -93,6 +95,23 @@ class Facts:
             metrics=protocol if figures else {},
         )
 
+    def data(self, student: Student, share: float) -> dict[str, Any]:
+        """Return what tells the scenes of this training from those of another one.
+
+        Args:
+            student: normalises by the statistics of the scenes to train on.
+            share: of the scenes that is held out.
+        """
+        held_out = self.held_out.validation
+        return {
+            "scenes": len(self.held_out.training),
+            "valid_pixels": valid_pixels(self.held_out.training),
+            "validation": share,
+            "statistics": _checksum(student.mean.cpu().numpy(), student.std.cpu().numpy()),
+            "held_out": [scene.name for scene in held_out],
+            "held_out_statistics": _checksum(*band_statistics(held_out)),
+        }
+
     def of_teacher(self) -> Optional[dict[str, Any]]:
         """Return what the card says about the teacher."""
         if self.loaded is None or self.teacher is None:
@@ -129,6 +148,10 @@ class Facts:
                 share = f"{100 * float(scene.valid.mean()):.0f} %"
                 rows.append([scene.name, str(width), str(height), share, use])
         return rows
+
+
+def _checksum(*arrays: NDArray[Any]) -> str:
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]
 
 
 def validated(settings: Settings, history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
