@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from hyperkd.jobs.job import job_fields  # noqa: E402
 from hyperkd.jobs.kinds.finetune import FinetuneJob  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
+from hyperkd.models.registry import SHIPPED  # noqa: E402
 from hyperkd.raster.source import open_raster  # noqa: E402
-from hyperkd.training.checkpoint import load_checkpoint  # noqa: E402
+from hyperkd.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.finetune import finetune  # noqa: E402
 from hyperkd.training.finetune_base import checkpoint_of, load_base, new_base  # noqa: E402
 from hyperkd.training.finetune_fit import FitSettings, fit  # noqa: E402
@@ -631,8 +633,26 @@ def test_an_onnx_file_alone_cannot_be_trained(tmp_path):
     with pytest.raises(HyperKDError, match="a network that only computes") as caught:
         checkpoint_of(tmp_path / "m.onnx")
     assert caught.value.code == "bad_model"
-    (tmp_path / "m.safetensors").touch()
-    assert checkpoint_of(tmp_path / "m.onnx") == tmp_path / "m.safetensors"
+
+
+def test_the_checkpoint_beside_a_model_must_be_its_own(tmp_path):
+    """Such a pair is left where one of the two files is replaced, or comes from elsewhere."""
+    model = Path(shutil.copy(SHIPPED / "tiny.onnx", tmp_path))
+    checkpoint = Path(shutil.copy(SHIPPED / "tiny.safetensors", tmp_path))
+    assert checkpoint_of(model) == checkpoint
+    network, card = load_checkpoint(checkpoint)
+    save_checkpoint(checkpoint, network, dataclasses.replace(card, self_test=None))
+    assert checkpoint_of(model) == checkpoint  # not exported yet when it was saved
+    training = {**card.training, "finished_steps": 3}
+    save_checkpoint(checkpoint, network, dataclasses.replace(card, training=training, metrics={}))
+    with pytest.raises(
+        HyperKDError,
+        match="tiny.safetensors is not the checkpoint of tiny.onnx: their cards differ in "
+        "training, metrics.",
+    ) as caught:
+        load_base(str(model))
+    assert caught.value.code == "bad_model" and "own checkpoint" in caught.value.hint
+    assert checkpoint_of(checkpoint) == checkpoint
 
 
 def test_labels_of_one_class_are_refused(place, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from hyperkd.errors import HyperKDError
+from hyperkd.models.bundle import read_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.encoder import Encoder
 from hyperkd.models.nets.presets import PRESETS, preset
@@ -77,18 +79,33 @@ def checkpoint_of(path: Path) -> Path:
     """Return the checkpoint of a model's file.
 
     Raises:
-        HyperKDError: ``bad_model`` where there is none.
+        HyperKDError: ``bad_model`` where there is none, or the one beside it is that of
+            another network; and as ``read_card``.
     """
     if path.suffix.lower() == _CHECKPOINT:
         return path
     beside = path.with_suffix(_CHECKPOINT)
-    if beside.is_file():
-        return beside
-    raise HyperKDError(
-        "bad_model",
-        f"{path.name} cannot be trained: an .onnx file holds a network that only computes.",
-        f"Put its checkpoint {beside.name} beside it, or give the checkpoint itself.",
-    )
+    if not beside.is_file():
+        raise HyperKDError(
+            "bad_model",
+            f"{path.name} cannot be trained: an .onnx file holds a network that only computes.",
+            f"Put its checkpoint {beside.name} beside it, or give the checkpoint itself.",
+        )
+    differing = _differences(read_card(path), read_card(beside))
+    if differing:
+        raise HyperKDError(
+            "bad_model",
+            f"{beside.name} is not the checkpoint of {path.name}: their cards differ in "
+            f"{', '.join(differing)}.",
+            "Put the model's own checkpoint beside it, or give the checkpoint that you mean.",
+        )
+    return beside
+
+
+def _differences(first: ModelCard, second: ModelCard) -> list[str]:
+    """Return what two cards tell differently; a self-test is made anew at each export."""
+    told, other = (json.loads(card.to_json()) for card in (first, second))
+    return [name for name in told if name != "self_test" and told[name] != other.get(name)]
 
 
 def sizes_of_scratch(name: str) -> Optional[str]:
