@@ -81,12 +81,19 @@ def test_an_interrupted_training_goes_on_to_the_last_bit(tmp_path, stop_after):
     path = tmp_path / "state.safetensors"
     with pytest.raises(HyperKDError) as caught:
         run(path, stop_after=stop_after)
-    assert caught.value.code == "cancelled"
-    assert read_state(path)["step"] == stop_after
+    assert caught.value.code == "cancelled" and caught.value.message == "The test wants no more."
+    hint = f"Start it again with --resume to go on after step {stop_after}."
+    assert caught.value.hint == hint and read_state(path)["step"] == stop_after
     resumed, again = run(path, resume=True)
     assert same(whole, resumed)
     reported = [row for row in without_time(again) if "validation_loss" in row]
     assert reported == [row for row in without_time(history) if "validation_loss" in row]
+
+
+def test_a_training_that_is_cancelled_at_its_start_speaks_of_no_resume(tmp_path):
+    with pytest.raises(HyperKDError) as caught:
+        run(tmp_path / "s.safetensors", stop_after=0)
+    assert caught.value.code == "cancelled" and "--resume" not in caught.value.hint
 
 
 def test_a_killed_training_goes_on_from_the_last_saved_state(tmp_path):

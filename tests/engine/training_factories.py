@@ -39,8 +39,8 @@ class CancelAfter(SilentReport):
         self._steps = steps
 
     def check_cancelled(self) -> None:
-        finished = [done for done, _, unit in self.progresses if unit == "step"]
-        if self._steps is not None and finished and finished[-1] >= self._steps:
+        finished = [done for done, _, unit in self.progresses if unit == "step"] or [0]
+        if self._steps is not None and finished[-1] >= self._steps:
             raise HyperKDError("cancelled", "The test wants no more.")
 
 

@@ -103,9 +103,16 @@ def train(
                     break
     except HyperKDError as error:
         # A loss that is no number must not replace the last good state.
-        if keeper is not None and error.code == "cancelled" and progress.step > first:
+        if keeper is None or error.code != "cancelled" or progress.step == 0:
+            raise
+        if progress.step > first:
             keeper.save(progress)
-        raise
+        raise HyperKDError(
+            error.code,
+            error.message,
+            f"Start it again with --resume to go on after step {progress.step}.",
+            **error.context,
+        ) from error
     if keeper is not None:
         keeper.save(progress)
     student.load_state_dict(progress.outcome(settings))
