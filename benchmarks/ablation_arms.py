@@ -27,8 +27,8 @@ from ablation_readouts import (
 )
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hyperkd.models.nets.encoder import StudentConfig
 from hyperkd.models.nets.student import Student
+from hyperkd.models.sizes import StudentConfig
 from hyperkd.training.dataset import CropSampler, band_statistics
 from hyperkd.training.distillation import Distillation
 from hyperkd.training.guide import token_scores

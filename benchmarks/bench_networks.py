@@ -82,8 +82,8 @@ def _student(name: str, with_head: bool) -> Built:
 
     from hyperkd.models.card import ModelCard
     from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
-    from hyperkd.models.nets.presets import preset
     from hyperkd.models.nets.student import Student
+    from hyperkd.models.sizes import preset
     from hyperkd.spectral.sensors import canonical_bands
     from hyperkd.training.checkpoint import architecture
     from hyperkd.training.export import export_model

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hyperkd.models.nets.presets import PRESETS
 from hyperkd.models.nets.student import Student
 from hyperkd.models.prithvi import VERSIONS, PrithviConfig
+from hyperkd.models.sizes import PRESETS
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.balance import Balance, weighted_sum
 from hyperkd.training.dataset import CropSampler, Scene, band_statistics

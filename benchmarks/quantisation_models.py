@@ -21,9 +21,9 @@ from torch.nn import functional
 from hyperkd.inference.tiles import reflectance_tiles
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
-from hyperkd.models.nets.presets import preset
 from hyperkd.models.nets.student import Student
 from hyperkd.models.registry import SHIPPED
+from hyperkd.models.sizes import preset
 from hyperkd.raster.labels import Labels, read_labels
 from hyperkd.raster.source import open_raster
 from hyperkd.training.checkpoint import architecture, load_student

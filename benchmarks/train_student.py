@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from student_figures import Crops, Figures, markdown, probe_figures, reconstruction_figures
 
 from hyperkd.models.card import ModelCard
-from hyperkd.models.nets.presets import PRESETS
 from hyperkd.models.nets.student import Student
+from hyperkd.models.sizes import PRESETS
 from hyperkd.raster.source import FakeRaster, open_raster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import Scene as SimulatedScene

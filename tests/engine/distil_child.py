@@ -11,8 +11,8 @@ from typing import Any, Callable
 
 from hyperkd.cli import main
 from hyperkd.models.card import ModelCard
-from hyperkd.models.nets.encoder import StudentConfig
 from hyperkd.models.nets.student import Student
+from hyperkd.models.sizes import StudentConfig
 from hyperkd.training import distil as module
 from hyperkd.training.distil_request import PLANS
 from tests.engine.training_factories import NANO

@@ -31,11 +31,11 @@ pytest.importorskip("onnxruntime")
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.prithvi import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
+from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training.checkpoint import architecture, load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.teacher import load_teacher  # noqa: E402
 from hyperkd.types import Wavelengths  # noqa: E402

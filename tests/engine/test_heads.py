@@ -10,9 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.nn import functional  # noqa: E402
 
-from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
+from hyperkd.models.sizes import StudentConfig  # noqa: E402
 
 NANO = StudentConfig(
     bands=5, patch=2, stem=6, dim=16, depth=2, heads=2,

@@ -94,6 +94,27 @@ def test_a_fine_tuned_model_counts_with_the_reach_of_its_encoder(scene, polygons
     assert look(polygons, model, split="polygons")["split"]["buffer_px"] == 4
 
 
+@pytest.mark.parametrize(("student", "tile"), [("scratch", 64), ("scratch:small", 128)])
+def test_a_new_encoder_counts_with_the_reach_of_its_preset(
+    scene, polygons, monkeypatch, student, tile
+) -> None:
+    reaches = []
+
+    def split(labels, receptive_field_px, **others):
+        reaches.append(receptive_field_px)
+        raise HyperKDError("class_missing_in_split", "This is all that we want to know.")
+
+    monkeypatch.setattr("hyperkd.assess.label_overview.split_labels", split)
+    look(polygons, student)
+    assert reaches == [tile]
+
+
+def test_a_preset_that_does_not_exist_is_refused(scene, polygons) -> None:
+    with pytest.raises(HyperKDError, match="There is no preset 'huge'") as caught:
+        look(polygons, "scratch:huge")
+    assert caught.value.code == "bad_job"
+
+
 def test_an_encoder_that_is_trained_needs_a_validation_part(scene, polygons, student) -> None:
     assert look(polygons, student, tune="full")["parts"]["validation"] > 0
     assert look(polygons, "scratch", tune="auto", buffer=1)["parts"]["validation"] > 0

@@ -11,9 +11,13 @@ from hyperkd.errors import HyperKDError
 
 torch = pytest.importorskip("torch")
 
-from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
-from hyperkd.models.nets.presets import PATCHES, PRESETS, preset  # noqa: E402
 from hyperkd.models.nets.student import Student, take_patches  # noqa: E402
+from hyperkd.models.sizes import (  # noqa: E402
+    PATCHES,
+    PRESETS,
+    StudentConfig,  # noqa: E402
+    preset,
+)
 
 SHORT = StudentConfig(
     bands=5, patch=4, stem=6, dim=16, depth=2, heads=2,

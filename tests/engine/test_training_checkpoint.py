@@ -15,9 +15,9 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from hyperkd.models.card import CARD_KEY, ModelCard  # noqa: E402
-from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
+from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training.checkpoint import (  # noqa: E402
     architecture,
     load_checkpoint,

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
 from hyperkd.models.nets.student import Student, take_patches  # noqa: E402
+from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training.dataset import CropSampler, Scene, band_statistics  # noqa: E402
 from hyperkd.training.initial import start_from_components  # noqa: E402
 from hyperkd.training.tiles import draw  # noqa: E402

@@ -12,8 +12,8 @@ from hyperkd.errors import HyperKDError
 
 torch = pytest.importorskip("torch")
 
-from hyperkd.models.nets.encoder import StudentConfig  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
+from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training.dataset import CropSampler, Scene, band_statistics  # noqa: E402
 from hyperkd.training.loop import Settings, train  # noqa: E402
 from hyperkd.training.schedule import learning_rate, make_optimiser  # noqa: E402

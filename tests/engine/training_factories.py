@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.nets.encoder import StudentConfig
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.nets.student import Student
 from hyperkd.models.prithvi import PrithviConfig, PrithviVersion
+from hyperkd.models.sizes import StudentConfig
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.dataset import Scene, band_statistics
 from hyperkd.training.losses import masked_mse

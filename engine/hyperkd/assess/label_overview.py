@@ -16,6 +16,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
+from hyperkd.models.sizes import PRESETS, sizes_of_scratch
 from hyperkd.raster.labels import Labels, SceneLabels, read_labels
 from hyperkd.raster.sink import ClassEntry, create_raster
 from hyperkd.raster.source import RasterSource, open_raster
@@ -29,9 +30,6 @@ _ENTRIES = (
     ClassEntry("test", (228, 87, 46)),
     ClassEntry("left out (buffer)", (160, 166, 176)),
 )
-_SCRATCH = "scratch"
-# What a new encoder will see is not known yet; fine-tuning assumes the same.
-_SCRATCH_FIELD_PX = 64
 
 
 def overview(
@@ -89,7 +87,7 @@ def overview(
             sources, labels, task=task, fields=field, margin_px=margin, report=report
         )
         report.stage("Splitting the labels")
-        frozen = tune == "frozen" or (tune == "auto" and not student.startswith(_SCRATCH))
+        frozen = tune == "frozen" or (tune == "auto" and sizes_of_scratch(student) is None)
         held = 0.0 if frozen else validation
         made: Optional[Split] = None
         refusal = ""
@@ -113,8 +111,9 @@ def overview(
 
 def _field_px(student: str) -> int:
     """Return the side of the square of pixels that one token of a student depends on."""
-    if student.startswith(_SCRATCH):
-        return _SCRATCH_FIELD_PX
+    sizes = sizes_of_scratch(student)
+    if sizes is not None:
+        return PRESETS[sizes].tile
     path = resolve(student)
     card: ModelCard
     card = read_checkpoint_card(path) if path.suffix == ".safetensors" else open_bundle(path).card

@@ -17,10 +17,11 @@ from torch import Tensor
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import read_checkpoint_card, require_intact_tensors
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.nets.encoder import Encoder, StudentConfig
+from hyperkd.models.nets.encoder import Encoder
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
 from hyperkd.models.nets.student import Student
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, tensors_digest, text_digest
+from hyperkd.models.sizes import StudentConfig
 from hyperkd.models.tensors import require_shapes
 from hyperkd.partial import PartialFile
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.nets.encoder import StudentConfig
-from hyperkd.models.nets.presets import preset as sizes_of
 from hyperkd.models.nets.student import Student
+from hyperkd.models.sizes import StudentConfig
+from hyperkd.models.sizes import preset as sizes_of
 from hyperkd.partial import PartialFile
 from hyperkd.spectral.sensors import canonical_bands, given_bands
 from hyperkd.training.checkpoint import architecture, save_checkpoint

@@ -17,6 +17,7 @@ from hyperkd.assess.split_parts import TEST, TRAIN, Split
 from hyperkd.assess.splits import k_folds, split_labels
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
+from hyperkd.models.sizes import PRESETS, sizes_of_scratch
 from hyperkd.partial import PartialFile
 from hyperkd.raster.labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource, open_raster
@@ -30,9 +31,6 @@ from hyperkd.training.finetune_fit import Fit, fit
 from hyperkd.training.finetune_request import Request, device_of
 from hyperkd.training.map_preview import MapPreview
 from hyperkd.types import Reporter
-
-# Of a new encoder, whose sizes are known but not what it will see.
-_SCRATCH_FIELD_PX = 64
 
 
 def finetune(report: Reporter, **fields: Any) -> dict[str, Any]:
@@ -91,9 +89,8 @@ class _FineTuning:
         self.folder = folder
         self.settings = request.settings(device)
         # Refused before anything is read that takes long.
-        self.field_px = _SCRATCH_FIELD_PX
-        if not request.is_new:
-            self.field_px = load_base(request.student).reach_px
+        sizes = sizes_of_scratch(request.student)
+        self.field_px = PRESETS[sizes].tile if sizes else load_base(request.student).reach_px
         self.frozen = request.tune == "frozen" or (request.tune == "auto" and not request.is_new)
         self.preview: Optional[MapPreview] = None
 

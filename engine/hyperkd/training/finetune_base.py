@@ -17,8 +17,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import read_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.encoder import Encoder
-from hyperkd.models.nets.presets import PRESETS, preset
 from hyperkd.models.registry import resolve
+from hyperkd.models.sizes import SCRATCH, preset
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.checkpoint import architecture, load_checkpoint
@@ -26,7 +26,6 @@ from hyperkd.training.labelled import Places, TileReader
 from hyperkd.training.teacher import file_checksum
 from hyperkd.types import Reporter
 
-SCRATCH: Final = "scratch"
 _CHECKPOINT: Final = ".safetensors"
 _LEAST_STD: Final = 1e-3  # reflectance; a constant band must not be blown up to noise
 
@@ -106,26 +105,6 @@ def _differences(first: ModelCard, second: ModelCard) -> list[str]:
     """Return what two cards tell differently; a self-test is made anew at each export."""
     told, other = (json.loads(card.to_json()) for card in (first, second))
     return [name for name in told if name != "self_test" and told[name] != other.get(name)]
-
-
-def sizes_of_scratch(name: str) -> Optional[str]:
-    """Return the preset that ``scratch`` or ``scratch:<preset>`` names, None for a student.
-
-    Raises:
-        HyperKDError: ``bad_job`` where there is no such preset.
-    """
-    word, _, sizes = name.partition(":")
-    if word != SCRATCH:
-        return None
-    sizes = sizes or next(iter(PRESETS))
-    if sizes not in PRESETS:
-        raise HyperKDError(
-            "bad_job",
-            f"There is no preset {sizes!r}.",
-            f"Choose one of: {', '.join(PRESETS)}.",
-            key="student",
-        )
-    return sizes
 
 
 def new_base(

@@ -16,11 +16,12 @@ from hyperkd.assess.calibration import fit_temperature
 from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.heads import DenseHead, DenseModel
+from hyperkd.models.sizes import sizes_of_scratch
 from hyperkd.raster.labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.training.augment import Augment, Strength
 from hyperkd.training.encode import gather
-from hyperkd.training.finetune_base import Base, load_base, new_base, sizes_of_scratch
+from hyperkd.training.finetune_base import Base, load_base, new_base
 from hyperkd.training.goals import Classes, Goal, Quantities
 from hyperkd.training.guidance import TeacherGuide, earlier_answers
 from hyperkd.training.head_fit import Found, HeadFit, HeadSettings

@@ -12,9 +12,9 @@ import torch
 
 from hyperkd.assess.report import require_writable_report
 from hyperkd.errors import HyperKDError
+from hyperkd.models.sizes import sizes_of_scratch
 from hyperkd.partial import require_writable, same_file
 from hyperkd.training.augment import Strength
-from hyperkd.training.finetune_base import sizes_of_scratch
 from hyperkd.training.finetune_fit import FitSettings
 
 _MODEL: Final = ".onnx"

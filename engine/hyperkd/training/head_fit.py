@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hyperkd.assess.calibration import fit_temperature
-from hyperkd.models.nets.encoder import StudentConfig
 from hyperkd.models.nets.heads import DenseHead, HeadConfig
+from hyperkd.models.sizes import StudentConfig
 from hyperkd.training.augment import Augment, Strength
 from hyperkd.training.choice import Advice, Plan, Sights, choose, fit_all, judged, out_of_fold
 from hyperkd.training.committee import Committee, CommitteeSettings, Training

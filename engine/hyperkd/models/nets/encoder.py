@@ -7,47 +7,17 @@ P the patch size.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperkd.models.sizes import StudentConfig
+
 # Tokens. Softmax gives exactly 0 at this distance even where attention falls off least,
 # and stays defined where all tokens of a tile are that far.
 FAR: Final = 1e4
-
-
-@dataclass(frozen=True)
-class StudentConfig:
-    """Sizes of a student.
-
-    Attributes:
-        bands: C, spectral bands of its input and reconstruction.
-        patch: P, side of one token's square in pixels.
-        stem: S, channels of the spectral stem.
-        dim, depth, heads: width, blocks and attention heads of the encoder.
-        decoder_dim, decoder_depth, decoder_heads: the same of the decoder.
-        rank: channels from which the head makes spectra.
-        tile: side of the training tile in pixels.
-    """
-
-    bands: int
-    patch: int
-    stem: int
-    dim: int
-    depth: int
-    heads: int
-    decoder_dim: int
-    decoder_depth: int
-    decoder_heads: int
-    rank: int
-    tile: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the sizes as JSON-serialisable values, for the card."""
-        return asdict(self)
 
 
 class Convolution(nn.Conv2d):

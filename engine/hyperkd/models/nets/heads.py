@@ -27,7 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hyperkd.models.nets.encoder import Convolution, Encoder, StudentConfig
+from hyperkd.models.nets.encoder import Convolution, Encoder
+from hyperkd.models.sizes import StudentConfig
 
 TASKS: Final = ("classification", "regression")
 

@@ -33,12 +33,12 @@ from hyperkd.models.nets.encoder import (
     Block,
     Convolution,
     Encoder,
-    StudentConfig,
     distances,
     initialise,
     positions,
     token_places,
 )
+from hyperkd.models.sizes import StudentConfig
 
 
 class Surroundings(nn.Module):

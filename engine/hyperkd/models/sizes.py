@@ -15,14 +15,47 @@ of hidden patches, is our reading. Its stem and rank, and every size of ``tiny``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Final, Optional
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Optional
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.nets.encoder import StudentConfig
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Sizes of a student.
+
+    Attributes:
+        bands: C, spectral bands of its input and reconstruction.
+        patch: P, side of one token's square in pixels.
+        stem: S, channels of the spectral stem.
+        dim, depth, heads: width, blocks and attention heads of the encoder.
+        decoder_dim, decoder_depth, decoder_heads: the same of the decoder.
+        rank: channels from which the head makes spectra.
+        tile: side of the training tile in pixels.
+    """
+
+    bands: int
+    patch: int
+    stem: int
+    dim: int
+    depth: int
+    heads: int
+    decoder_dim: int
+    decoder_depth: int
+    decoder_heads: int
+    rank: int
+    tile: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sizes as JSON-serialisable values, for the card."""
+        return asdict(self)
+
 
 CANONICAL_BANDS: Final = 218
 PATCHES: Final = (4, 8, 16)
+# What a model is called that begins with random weights; a preset may follow.
+SCRATCH: Final = "scratch"
 
 PRESETS: Final[Mapping[str, StudentConfig]] = {
     # bands, patch, stem, dim, depth, heads, decoder dim, depth, heads, rank, tile
@@ -60,3 +93,23 @@ def preset(name: str, patch: Optional[int] = None) -> StudentConfig:
             f"Choose one of {', '.join(map(str, PATCHES))}.",
         )
     return replace(PRESETS[name], patch=patch)
+
+
+def sizes_of_scratch(name: str) -> Optional[str]:
+    """Return the preset that ``scratch`` or ``scratch:<preset>`` names, None for a student.
+
+    Raises:
+        HyperKDError: ``bad_job`` where there is no such preset.
+    """
+    word, _, sizes = name.partition(":")
+    if word != SCRATCH:
+        return None
+    sizes = sizes or next(iter(PRESETS))
+    if sizes not in PRESETS:
+        raise HyperKDError(
+            "bad_job",
+            f"There is no preset {sizes!r}.",
+            f"Choose one of: {', '.join(PRESETS)}.",
+            key="student",
+        )
+    return sizes
