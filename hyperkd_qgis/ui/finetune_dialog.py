@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -33,6 +32,7 @@ from .finetune_settings import SettingsPage
 from .label_export import LabelExport
 from .map_layers import add_raster, remove_group, renew_raster
 from .result_page import TOLD, ResultPage
+from .session_folder import session_folder
 from .training_view import TrainingView
 
 KIND = "finetune"
@@ -166,7 +166,7 @@ class FinetuneDialog(QDialog):
     def _check_labels(self, fields: Mapping[str, Any]) -> None:
         names = ("input", "labels", "task", "field", *_SPLITTING, *TOLD)
         asked = {name: fields.get(name) for name in names}
-        asked["output"] = tempfile.mkdtemp(prefix="hyperkd-split-")
+        asked["output"] = session_folder("split-")
         self._task = JobTask(tr("Check labels"), settings.engine(), "labels", asked)
         self._task.ended.connect(self._checked)
         self._say(tr("The engine looks at the labels…"))

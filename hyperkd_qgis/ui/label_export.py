@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..algorithms.fields import GEOPACKAGE_COLUMNS
 from ..messages import tr
+from .session_folder import session_folder
 
 
 class LabelExport(QObject):
@@ -39,7 +39,7 @@ class LabelExport(QObject):
                 )
             )
             return
-        folder = Path(tempfile.mkdtemp(prefix="hyperkd-labels-"))
+        folder = Path(session_folder("labels-"))
         options = QgsVectorFileWriter.SaveVectorOptions()
         options.driverName = "GPKG"
         options.layerName = "labels"

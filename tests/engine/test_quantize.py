@@ -353,8 +353,14 @@ def test_a_loss_above_the_accepted_one_is_refused(job: Any, tmp_path: Path) -> N
         loss=0.0,
     )
     assert error.context["value"] > 0
+    assert error.hint.endswith("With labels the loss of accuracy decides.")
     assert (tmp_path / "small.onnx").read_bytes() == b"an older model"
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_students_loss_is_not_said_to_depend_on_labels(job: Any, tmp_path: Path) -> None:
+    model = make_blocks(tmp_path / "s.onnx", "pretrain")
+    assert "labels" not in refused(job, "quantisation_loss", "loses", model=model, loss=0.0).hint
 
 
 def test_numbers_that_are_not_finite_are_refused(job: Any, monkeypatch: Any) -> None:

@@ -191,6 +191,8 @@ def test_a_field_called_like_the_geometry_of_a_geopackage_is_kept(run, job, labe
 
 
 def test_a_window_keeps_a_field_called_like_the_geometry_too(labels_with_geom, wait):
+    from qgis.core import QgsProcessingUtils
+
     from hyperkd_qgis.ui.label_export import LabelExport
 
     said = []
@@ -200,6 +202,8 @@ def test_a_window_keeps_a_field_called_like_the_geometry_too(labels_with_geom, w
     export.start(labels_with_geom, ["geom"], False)
     wait(lambda: said)
     assert [row["geom"] for row in table(said[0])] == ["ice"] * 6
+    # QGIS removes its own temporary files when it ends.
+    assert said[0].startswith(QgsProcessingUtils.tempFolder())
 
 
 def test_the_field_must_be_chosen_where_there_are_several(run, job, labels):

@@ -279,6 +279,7 @@ def _refuse_loss(card: ModelCard, told: Mapping[str, Any], accepted: float) -> N
     if found["value"] is not None and found["value"] <= accepted:
         return
     lost = "numbers that are not finite" if found["value"] is None else f"{found['value']:.3g}"
+    labels_help = "labels" not in told and card.task != "pretrain"
     others = {"dynamic": "static or float16", "static": "dynamic or float16"}
     raise HyperKDError(
         "quantisation_loss",
@@ -286,7 +287,7 @@ def _refuse_loss(card: ModelCard, told: Mapping[str, Any], accepted: float) -> N
         f"{found['pixels']} pixels); {accepted:g} is accepted.",
         f"Accept more (loss), take the method {others.get(told['kind'], 'dynamic or static')}, "
         "or keep the model as it is."
-        + ("" if "labels" in told else " With labels the loss of accuracy decides."),
+        + (" With labels the loss of accuracy decides." if labels_help else ""),
         **found,
     )
 
