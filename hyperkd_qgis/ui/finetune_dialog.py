@@ -220,12 +220,12 @@ class FinetuneDialog(QDialog):
             self.result.show_result(job.ending.summary, job.fields)
             self.tabs.setCurrentIndex(_RESULT)
             remove_group(_split_group())
-            self._propose_another_file(str(job.fields["output"]))
+            self._propose_another_file(str(job.fields.get("output", "")))
         self._show_buttons()
 
     def _propose_another_file(self, written: str) -> None:
         """Keep the next training from replacing the model of this one."""
-        if self.settings.values()["output"] == written:
+        if written and self.settings.model_file() == written:
             path = Path(written)
             # trees-2 is followed by trees-3
             first = path.with_name(re.sub(r"-\d\d?$", "", path.stem) + path.suffix)

@@ -87,9 +87,7 @@ class SettingsPage(QWidget):
 
     def values(self) -> dict[str, Any]:
         """Return the job's fields of this page."""
-        output = self.output.filePath()
-        if output and not output.lower().endswith(".onnx"):
-            output += ".onnx"
+        output = self.model_file()
         return {
             "student": self._student(),
             "split": self.split.currentData(),
@@ -99,6 +97,11 @@ class SettingsPage(QWidget):
             "report": str(report_folder(Path(output))) if output else None,
             **self.expert.values(),
         }
+
+    def model_file(self) -> str:
+        """Return the file to write, or an empty string."""
+        path = self.output.filePath()
+        return path if not path or path.lower().endswith(".onnx") else f"{path}.onnx"
 
     def problem(self) -> str:
         """Return what is missing, as a sentence, or an empty string."""
