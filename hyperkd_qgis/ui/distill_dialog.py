@@ -82,7 +82,7 @@ class DistillDialog(StoreWindow):
         self.output.setFilePath(str(path.with_suffix(".safetensors")))
         self.expert = ExpertFold(tr("E&xpert settings"), KIND)
         self.training = TrainingView()
-        self.training.ended.connect(self._show_buttons)
+        self.training.ended.connect(self._training_ended)
         self.message = QLabel()
         self.message.setWordWrap(True)
         self._make_buttons()
@@ -250,6 +250,12 @@ class DistillDialog(StoreWindow):
                 self.teacher.model().item(self.teacher.count() - 1).setEnabled(False)
         index = self.teacher.findData(chosen)
         self.teacher.setCurrentIndex(max(0, index))
+
+    def _training_ended(self) -> None:
+        job = self.training.job
+        if job is not None and job.is_over:
+            self.message.clear()  # that it goes on
+        self._show_buttons()
 
     def _show_teacher(self) -> None:
         note = ""

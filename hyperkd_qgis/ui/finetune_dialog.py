@@ -216,6 +216,8 @@ class FinetuneDialog(QDialog):
 
     def _training_ended(self) -> None:
         job = self.training.job
+        if job is not None and job.is_over:
+            self.message.clear()  # that it goes on
         if job is not None and isinstance(job.ending, Done):
             self.result.show_result(job.ending.summary, job.fields)
             self.tabs.setCurrentIndex(_RESULT)

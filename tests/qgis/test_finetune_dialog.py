@@ -455,6 +455,7 @@ def test_a_training_goes_from_labels_to_its_result(
     assert dialog.result.map_button.isEnabled()
     assert dialog.training.bar.value() == dialog.training.bar.maximum()
     assert dialog.training.state.text() == "Done."
+    assert dialog.message.text() == ""  # no longer that it goes on
 
 
 def test_the_next_training_is_offered_a_file_of_its_own(
@@ -737,6 +738,7 @@ if job["job"] == "models_list":
     assert given["hours"] == 2.5
     assert given["output"] == str(tmp_path / "mine.safetensors")
     wait(lambda: job.is_over)
+    assert dialog.message.text() == ""  # no longer that it goes on
     assert dialog.report_button.isEnabled()
     assert dialog.store_button.isEnabled()
     assert not dialog.again_button.isVisible()
