@@ -7,7 +7,7 @@ import traceback
 from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QCoreApplication
 
-from .runner.protocol import Crashed, Failed
+from .runner.protocol import Cancelled, Crashed, Ending, Failed
 
 LOG_TAG = "HyperKD"
 
@@ -90,3 +90,12 @@ def crashed(ending: Crashed) -> str:
         "View › Panels › Log Messages › {tab}."
     ).format(tab=LOG_TAG)
     return f"{what} {where}"
+
+
+def unfinished(ending: Ending) -> str:
+    """Say how a job ended that did not finish; nothing of one that did."""
+    if isinstance(ending, Failed):
+        return failed(ending)
+    if isinstance(ending, Crashed):
+        return crashed(ending)
+    return tr("Cancelled.") if isinstance(ending, Cancelled) else ""

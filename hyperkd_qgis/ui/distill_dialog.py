@@ -28,7 +28,7 @@ from ..layers import UnusableLayerError
 from ..messages import tr
 from ..modelrows import rows_of_answer
 from ..runner.background import BackgroundJob, BackgroundJobs
-from ..runner.protocol import Cancelled, Crashed, Done, Ending, Failed
+from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
 from .expert_fold import ExpertFold
 from .finetune_settings import default_output
@@ -289,8 +289,4 @@ def _told(ending: Ending) -> str:
     if isinstance(ending, Done):
         summary: Mapping[str, Any] = ending.summary
         return tr("The student is in the store as “{name}”.").format(name=summary.get("name"))
-    if isinstance(ending, Failed):
-        return messages.failed(ending)
-    if isinstance(ending, Crashed):
-        return messages.crashed(ending)
-    return tr("Cancelled.") if isinstance(ending, Cancelled) else ""
+    return messages.unfinished(ending)

@@ -25,7 +25,7 @@ from ..layers import UnusableLayerError
 from ..messages import tr
 from ..paths import free_path
 from ..runner.background import BackgroundJob, BackgroundJobs
-from ..runner.protocol import Cancelled, Crashed, Done, Ending, Failed
+from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
 from .finetune_data import DataPage
 from .finetune_settings import SettingsPage
@@ -175,7 +175,7 @@ class FinetuneDialog(QDialog):
     def _checked(self, ending: Ending) -> None:
         self._task = None
         if not isinstance(ending, Done):
-            self._give_up(_sentence(ending))
+            self._give_up(messages.unfinished(ending))
             return
         self._give_up("")
         self.data.show_check(ending.summary)
@@ -270,11 +270,3 @@ class FinetuneDialog(QDialog):
 
 def _split_group() -> str:
     return tr("HyperKD: fine-tuning")
-
-
-def _sentence(ending: Ending) -> str:
-    if isinstance(ending, Failed):
-        return messages.failed(ending)
-    if isinstance(ending, Crashed):
-        return messages.crashed(ending)
-    return tr("Cancelled.") if isinstance(ending, Cancelled) else ""

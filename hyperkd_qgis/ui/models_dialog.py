@@ -31,7 +31,7 @@ from ..env.network import from_qgis
 from ..messages import tr
 from ..modelfile import SUFFIXES
 from ..modelrows import PUBLISHED, ModelRow, rows_of_answer, rows_of_files
-from ..runner.protocol import Cancelled, Crashed, Done, Ending, Event, Failed
+from ..runner.protocol import Done, Ending, Event
 from ..runner.task import JobTask, KeptTask
 from .models_list import ModelList
 from .run_on_layer import algorithm_for, open_algorithm
@@ -287,13 +287,13 @@ class ModelsDialog(StoreWindow):
             self.message.clear()
             take(ending.summary)
         else:
-            self.message.setText(_sentence(ending))
+            self.message.setText(messages.unfinished(ending))
 
     def _take_reading(self, ending: Ending) -> None:
         if isinstance(ending, Done):
             self.list.show_rows(rows_of_answer(ending.summary.get("models", ())))
         else:
-            self._say_obstacle(_sentence(ending))
+            self._say_obstacle(messages.unfinished(ending))
 
     def _say_obstacle(self, text: str) -> None:
         """Say what keeps the list from being read, or take it back; what an action said stays."""
@@ -378,14 +378,6 @@ def _page(row: ModelRow) -> str:
         f"<h2>{escape(row.name)}</h2><p>{escape(row.task)}</p><p>{escape(about)}</p>"
         f"<table>{rows}</table>"
     )
-
-
-def _sentence(ending: Ending) -> str:
-    if isinstance(ending, Failed):
-        return messages.failed(ending)
-    if isinstance(ending, Crashed):
-        return messages.crashed(ending)
-    return tr("Cancelled.") if isinstance(ending, Cancelled) else ""
 
 
 def _ignoring_checked(action: Callable[[], None]) -> Callable[..., None]:

@@ -26,7 +26,7 @@ from ..figures import figure_name, tuned_name
 from ..layers import Provenance
 from ..messages import tr
 from ..paths import free_path, metadata
-from ..runner.protocol import Cancelled, Crashed, Done, Ending, Failed
+from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
 from .map_layers import add_raster
 
@@ -168,12 +168,7 @@ class ResultPage(QWidget):
             take(ending)
             return
         self._waiting.clear()
-        if isinstance(ending, Failed):
-            self.message.setText(messages.failed(ending))
-        elif isinstance(ending, Crashed):
-            self.message.setText(messages.crashed(ending))
-        elif isinstance(ending, Cancelled):
-            self.message.setText(tr("Cancelled."))
+        self.message.setText(messages.unfinished(ending))
 
     def _show_buttons(self) -> None:
         there = bool(self._summary.get("output")) and self._task is None

@@ -104,6 +104,12 @@ def vrt_of(text: str) -> Callable[[Path], Path]:
     return write
 
 
+def vrt_of_vrt_on_a_network(folder: Path) -> Path:
+    inner = vrt_of("<SourceFilename>/vsicurl/https://example.org/a.tif</SourceFilename>")(folder)
+    inner.rename(folder / "inner.vrt")
+    return vrt_of('<SourceFilename relativeToVRT="1">inner.vrt</SourceFilename>')(folder)
+
+
 def container(folder: Path) -> Path:
     path = folder / "product.cdf"
     dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(str(path))
@@ -252,6 +258,13 @@ BAD = [
         vrt_of("<SourceFilename>/vsicurl/https://example.org/a.tif</SourceFilename>"),
         "unsupported_raster",
         r"scene.vrt lies on a network",
+        "download",
+    ),
+    Bad(
+        "a VRT over a VRT over a network file",
+        vrt_of_vrt_on_a_network,
+        "unsupported_raster",
+        r"inner.vrt lies on a network",
         "download",
     ),
     Bad(

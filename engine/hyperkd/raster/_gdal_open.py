@@ -175,11 +175,15 @@ def files_of(dataset: Any) -> list[str]:
     """Return the files that a dataset is read from, sources of VRTs within VRTs too.
 
     GDAL lists the sources of one VRT only.
+
+    Raises:
+        HyperKDError: ``unsupported_raster`` where one of them lies on a network.
     """
     found = list(dataset.GetFileList() or ())
     for name in found:  # it grows meanwhile
         if name == dataset.GetDescription() or not _is_vrt(name):
             continue
+        refuse_remote(name)
         try:
             inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
         except RuntimeError:  # reading the pixels tells what is wrong with it
