@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
@@ -18,6 +19,7 @@ from hyperkd.models.nets.prithvi import (  # noqa: E402
 )
 from hyperkd.models.prithvi import POSITION_TABLES, PrithviConfig  # noqa: E402
 
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "prithvi"
 CASES = (
     "t1_plain",
     "t1_plain_4d",
@@ -39,8 +41,8 @@ SAME_GRID = ("t1_plain", "t3_plain", "t1_coords", "t3_coords", "patch14_t1", "fr
 class Case:
     """One golden case with the network that it describes."""
 
-    def __init__(self, folder, name: str, positions: str) -> None:
-        self.arrays = np.load(folder / f"{name}.npz")
+    def __init__(self, name: str, positions: str) -> None:
+        self.arrays = np.load(GOLDEN / f"{name}.npz")
         meta = json.loads(str(self.arrays["meta_json"]))
         sizes = meta["config"]
         self.config = PrithviConfig(
@@ -57,7 +59,7 @@ class Case:
             decoder_heads=sizes["decoder_num_heads"],
             normalised_target=sizes["norm_pix_loss"],
         )
-        weights = np.load(folder / f"{meta['sd_from']}.npz")
+        weights = np.load(GOLDEN / f"{meta['sd_from']}.npz")
         self.stored = {key[3:]: weights[key] for key in weights.files if key.startswith("sd/")}
         self.network = Prithvi(self.config, positions).eval()
         self.network.load_state_dict(
@@ -101,14 +103,6 @@ class Case:
             }
 
 
-@pytest.fixture
-def golden(shared):
-    folder = shared / "prithvi" / "golden"
-    if not folder.is_dir():
-        pytest.skip(f"no golden numbers at {folder}")
-    return folder
-
-
 def assert_close(found, expected, what: str) -> None:
     """Compare to 1e-5 of the expected array's largest value."""
     assert found.shape == expected.shape, what
@@ -117,8 +111,8 @@ def assert_close(found, expected, what: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_golden_case_in_float32(golden, name):
-    case = Case(golden, name, "stretch")
+def test_golden_case_in_float32(name):
+    case = Case(name, "stretch")
     for key, found in case.run(torch.float32).items():
         expected = case.arrays[f"out/{key}"]
         if key in {"mask", "ids_restore", "mask_image", "patchified"}:
@@ -129,9 +123,9 @@ def test_golden_case_in_float32(golden, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_golden_case_in_float64(golden, name):
+def test_golden_case_in_float64(name):
     """Float32 could hide a small mistake; only the stretched table is float32 in both."""
-    case = Case(golden, name, "stretch")
+    case = Case(name, "stretch")
     results = case.run(torch.float64)
     for key in ("features_1", "latent", "pred", "loss"):
         np.testing.assert_allclose(
@@ -140,36 +134,36 @@ def test_golden_case_in_float64(golden, name):
 
 
 @pytest.mark.parametrize("name", SAME_GRID)
-def test_recomputed_positions_are_the_reference_on_the_grid_of_the_pretraining(golden, name):
-    case = Case(golden, name, "recompute")
+def test_recomputed_positions_are_the_reference_on_the_grid_of_the_pretraining(name):
+    case = Case(name, "recompute")
     results = case.run(torch.float32)
     for key in ("features_1", "pred"):
         assert_close(results[key], case.arrays[f"out/{key}"], key)
 
 
-def test_recomputed_positions_differ_from_stretched_ones_on_another_grid(golden):
-    found = Case(golden, "interp_hw", "recompute").run(torch.float32)["features_1"].numpy()
-    stretched = np.load(golden / "interp_hw.npz")["out/features_1"]
+def test_recomputed_positions_differ_from_stretched_ones_on_another_grid():
+    found = Case("interp_hw", "recompute").run(torch.float32)["features_1"].numpy()
+    stretched = np.load(GOLDEN / "interp_hw.npz")["out/features_1"]
     assert np.abs(found - stretched).max() > 0.05
 
 
-def test_the_epsilon_of_the_norms_is_told_apart(golden):
+def test_the_epsilon_of_the_norms_is_told_apart():
     """The golden numbers with the wrong epsilon are further off than the bar."""
-    case = Case(golden, "t1_plain", "stretch")
+    case = Case("t1_plain", "stretch")
     wrong = case.arrays["out_eps1e-6/features_last"]
     found = case.run(torch.float32)["features_1"].numpy()
     assert np.abs(found - wrong).max() > 5e-5
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_names_and_shapes_of_the_golden_weights(golden, name):
-    case = Case(golden, name, "recompute")
+def test_names_and_shapes_of_the_golden_weights(name):
+    case = Case(name, "recompute")
     assert {key: value.shape for key, value in case.stored.items()} == case.config.tensor_shapes()
 
 
 @pytest.mark.parametrize("name", ["t3_coords", "t1_plain"])
-def test_features_of_chosen_tokens_are_the_golden_latent(golden, name):
-    case = Case(golden, name, "recompute")
+def test_features_of_chosen_tokens_are_the_golden_latent(name):
+    case = Case(name, "recompute")
     order = case.input("noise").argsort(1)
     with torch.no_grad():
         features = case.network.encoder.forward_features(
@@ -178,17 +172,17 @@ def test_features_of_chosen_tokens_are_the_golden_latent(golden, name):
     assert_close(features[-1], case.arrays["out/latent"], "latent")
 
 
-def test_fewer_blocks_are_a_prefix_without_the_final_norm(golden):
-    case = Case(golden, "t1_plain", "recompute")
+def test_fewer_blocks_are_a_prefix_without_the_final_norm():
+    case = Case("t1_plain", "recompute")
     with torch.no_grad():
         features = case.network.encoder.forward_features(case.images, blocks=1)
     assert len(features) == 1
     assert_close(features[0], case.arrays["out/features_0"], "features_0")
 
 
-def test_a_mask_ratio_of_zero_hides_nothing(golden):
+def test_a_mask_ratio_of_zero_hides_nothing():
     """The reference takes 0 for "not given" and hides three quarters."""
-    case = Case(golden, "t1_plain", "recompute")
+    case = Case("t1_plain", "recompute")
     with torch.no_grad():
         visible = case.network.encoder(case.images, case.input("noise"), 0.0)
         features = case.network.encoder.forward_features(case.images)[-1]
@@ -199,8 +193,8 @@ def test_a_mask_ratio_of_zero_hides_nothing(golden):
     torch.testing.assert_close(unshuffled, features[:, 1:], rtol=0, atol=2e-5)
 
 
-def test_position_tables(golden):
-    tables = np.load(golden / "tables.npz")
+def test_position_tables():
+    tables = np.load(GOLDEN / "tables.npz")
     found = [key for key in tables.files if key.startswith("pos/")]
     assert len(found) == 3
     for key in found:
@@ -211,8 +205,8 @@ def test_position_tables(golden):
         np.testing.assert_allclose(table.numpy(), tables[key][0, 1:], rtol=0, atol=1e-7)
 
 
-def test_position_tables_of_the_published_versions(golden):
-    tables = np.load(golden / "tables.npz")
+def test_position_tables_of_the_published_versions():
+    tables = np.load(GOLDEN / "tables.npz")
     described = json.loads(str(tables["meta_json"]))
     rows_of = {key: value for key, value in described.items() if key.startswith("pos_rows/")}
     assert len(rows_of) == 7
@@ -226,8 +220,8 @@ def test_position_tables_of_the_published_versions(golden):
         assert table.sum(dtype=np.float64) == pytest.approx(meta["sum_float64"], abs=0.05)
 
 
-def test_stretched_tables(golden):
-    tables = np.load(golden / "tables.npz")
+def test_stretched_tables():
+    tables = np.load(GOLDEN / "tables.npz")
     found = [key for key in tables.files if key.startswith("interp/")]
     assert len(found) == 5
     for key in found:
@@ -238,8 +232,8 @@ def test_stretched_tables(golden):
 
 @pytest.mark.parametrize("dim", [192, 512, 768, 1024, 1280])
 @pytest.mark.parametrize("kind", ["temporal", "location"])
-def test_coordinate_encodings(golden, dim, kind):
-    tables = np.load(golden / "tables.npz")
+def test_coordinate_encodings(dim, kind):
+    tables = np.load(GOLDEN / "tables.npz")
     encoding = CoordinateEncoding(dim)
     pairs = torch.from_numpy(tables[f"coords/{kind}_in"])
     with torch.no_grad():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,20 +34,13 @@ MANIFESTS = {
 FLAT = "prithvi_100m_v1_original_flat"
 
 
-@pytest.fixture
-def manifest(shared):
-    folder = shared / "prithvi" / "manifests"
-    if not folder.is_dir():
-        pytest.skip(f"no manifests at {folder}")
-
-    def read(name: str) -> dict:
-        return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-
-    return read
+def manifest(name: str) -> dict:
+    path = Path(__file__).resolve().parents[1] / "golden/prithvi/manifests" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def shapes_in(manifest: dict) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(each["shape"]) for name, each in manifest["state_dict"].items()}
+def shapes_in(described: dict) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(each["shape"]) for name, each in described["state_dict"].items()}
 
 
 def test_every_version_has_a_manifest():
@@ -54,7 +48,7 @@ def test_every_version_has_a_manifest():
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_names_and_shapes_are_the_manifest(manifest, name):
+def test_names_and_shapes_are_the_manifest(name):
     described = manifest(MANIFESTS[name])
     config = VERSIONS[name].config
     assert config.tensor_shapes() == shapes_in(described)
@@ -69,7 +63,7 @@ def test_names_and_shapes_are_the_manifest(manifest, name):
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_the_built_network_holds_exactly_the_manifest(manifest, name):
+def test_the_built_network_holds_exactly_the_manifest(name):
     torch = pytest.importorskip("torch")
     from hyperkd.models.nets.prithvi import Prithvi
 
@@ -84,13 +78,13 @@ def test_the_built_network_holds_exactly_the_manifest(manifest, name):
         assert count == described["param_count"][part]
 
 
-def test_flat_names_become_the_published_ones(manifest):
+def test_flat_names_become_the_published_ones():
     flat = manifest(FLAT)["state_dict"]
     assert published_names(flat) == {name: each["maps_to"] for name, each in flat.items()}
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_a_manifest_is_identified_and_accepted(manifest, name):
+def test_a_manifest_is_identified_and_accepted(name):
     shapes = shapes_in(manifest(MANIFESTS[name]))
     assert identify(shapes, "x.pt") is VERSIONS[name]
     assert require_tensors(shapes, VERSIONS[name], "x.pt") is True
