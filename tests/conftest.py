@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+if TYPE_CHECKING:
+    from tests.potsdam import Potsdam
+    from tests.products import Delivery
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,10 +33,50 @@ settings.register_profile("deep", max_examples=2000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+# Real data, which may not be passed on. Where it is, tests run on it in addition.
+REAL = Path(os.environ.get("HYPERKD_SHARED", ROOT.parent / "shared")) / "data"
+KINDS = ("simulated", "real") if (REAL / "potsdam").is_dir() else ("simulated",)
+
+
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of real data beside the checkout, or where HYPERKD_SHARED points."""
-    folder = Path(os.environ.get("HYPERKD_SHARED", ROOT.parent / "shared"))
-    if not (folder / "data").is_dir():
-        pytest.skip(f"no real data at {folder} (HYPERKD_SHARED names another folder)")
-    return folder
+def simulated_potsdam(tmp_path_factory: pytest.TempPathFactory) -> Potsdam:
+    """Simulated EnMAP tiles of the structure of the real ones, with labels."""
+    pytest.importorskip("osgeo.gdal")
+    from tests.potsdam import write_potsdam
+
+    return write_potsdam(tmp_path_factory.mktemp("potsdam"))
+
+
+@pytest.fixture(params=KINDS)
+def potsdam(request: pytest.FixtureRequest) -> Potsdam:
+    """EnMAP tiles with labels: the simulated ones, and the real ones where they are."""
+    return _potsdam(request, request.param)
+
+
+@pytest.fixture
+def one_potsdam(request: pytest.FixtureRequest) -> Potsdam:
+    """The real EnMAP tiles where they are, else the simulated ones: for what takes long."""
+    return _potsdam(request, KINDS[-1])
+
+
+def _potsdam(request: pytest.FixtureRequest, kind: str) -> Potsdam:
+    simulated: Potsdam = request.getfixturevalue("simulated_potsdam")
+    return simulated if kind == "simulated" else type(simulated)(REAL / "potsdam", real=True)
+
+
+@pytest.fixture(scope="session")
+def simulated_delivery(tmp_path_factory: pytest.TempPathFactory) -> Delivery:
+    """Return a simulated EnMAP product whose images are empty, as one was delivered."""
+    pytest.importorskip("osgeo.gdal")
+    from tests.products import write_delivery
+
+    return write_delivery(tmp_path_factory.mktemp("delivery"))
+
+
+@pytest.fixture(params=KINDS)
+def delivery(request: pytest.FixtureRequest, simulated_delivery: Delivery) -> Delivery:
+    """Return an EnMAP product whose images are empty: simulated, and real where it is."""
+    if request.param == "simulated":
+        return simulated_delivery
+    folder = REAL / "enmap_product"
+    return type(simulated_delivery)(folder / "enmap_L2A.zip", folder / "bands_2022.xml", real=True)

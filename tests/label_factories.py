@@ -29,6 +29,7 @@ def make_vector(
     layer: str = "labels",
     driver: str = "GPKG",
     geometry: int = ogr.wkbUnknown,
+    width: int = 0,
     append: bool = False,
 ) -> str:
     """Write features ``(WKT or None, values by field)`` and return the path of the file.
@@ -41,6 +42,7 @@ def make_vector(
         layer: the name of the layer.
         driver: GDAL's name of the format.
         geometry: the layer's type of geometry.
+        width: how many characters a text may have, 0 for any number.
         append: whether the file exists and gets another layer.
     """
     if append:
@@ -54,7 +56,10 @@ def make_vector(
         reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     made = dataset.CreateLayer(layer, reference, geometry)
     for name, kind in fields.items():
-        made.CreateField(ogr.FieldDefn(name, _TYPES.get(kind, ogr.OFTDate)))
+        field = ogr.FieldDefn(name, _TYPES.get(kind, ogr.OFTDate))
+        if kind == "text":
+            field.SetWidth(width)
+        made.CreateField(field)
     for shape, values in features:
         feature = ogr.Feature(made.GetLayerDefn())
         for name, value in values.items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
@@ -9,6 +12,7 @@ import numpy as np
 from osgeo import gdal, osr
 
 STEM = "ENMAP01-____L2A-DT0000001867_20220724T104526Z_008_V010302_20231116T140614Z"
+PRESET = Path(__file__).resolve().parents[1] / "engine" / "hyperkd" / "spectral" / "enmap.csv"
 CENTRES = [418.24, 423.87, 902.26, 905.11, 1010.5, 1390.8]
 WIDTHS = [7.0, 6.7, 11.0, 10.1, 10.5, 11.8]
 
@@ -87,3 +91,132 @@ def write_enmap(parent: Path) -> Path:
     pixels[3, 2, 3] = 1
     write_tif(folder / f"{STEM}-QL_PIXELMASK.TIF", pixels)
     return folder
+
+
+# --- a delivery --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A delivered product, most images of which are empty, and the bands of a later one.
+
+    Attributes:
+        archive: the zip of the product, with 218 bands.
+        bands: an XML file with the characterisation of the 224 bands of a product of 2022.
+        real: whether DLR wrote them.
+    """
+
+    archive: Path
+    bands: Path
+    real: bool
+
+    def metadata(self) -> tuple[str, bytes]:
+        """Return the name and the bytes of the METADATA.XML."""
+        with zipfile.ZipFile(self.archive) as archive:
+            (name,) = (n for n in archive.namelist() if n.endswith("-METADATA.XML"))
+            return name, archive.read(name)
+
+
+QUALIFICATION = "ENMAP01-____L2A-DT0000326721_20170626T102020Z_001_V000204_20200406T201930Z"
+EMPTY = (
+    *("QL_PIXELMASK", "QL_QUALITY_CIRRUS", "QL_QUALITY_CLOUD", "QL_QUALITY_CLOUDSHADOW"),
+    *("QL_QUALITY_HAZE", "QL_QUALITY_SNOW", "QL_QUALITY_TESTFLAGS", "QL_SWIR", "QL_VNIR"),
+    "SPECTRAL_IMAGE",
+)
+
+
+def delivered_bands() -> list[tuple[str, str, bool]]:
+    """Return centre, width and detector (VNIR or not) of the 218 bands, by wavelength.
+
+    Two detectors that overlap, and the gaps of water vapour, as the products of the time
+    before the launch have them; no band lies where one of the student's does.
+    """
+    vnir = [(423.03 + 5.1 * n + 0.0157 * n**2, 6.0 + 0.044 * n, True) for n in range(88)]
+    swir = [
+        *((904.78 + 9.7 * n + 0.04 * n**2, 11.6 + 0.13 * n - 0.0015 * n**2) for n in range(43)),
+        *((1487.8 + 11.6 * n - 0.026 * n**2, 13.9 - 0.057 * n) for n in range(27)),
+        *((1941.5 + 9.5 * n - 0.0185 * n**2, 11.4 - 0.042 * n) for n in range(60)),
+    ]
+    bands = sorted([*vnir, *((*band, False) for band in swir)])
+    return [(f"{centre:.5g}", f"{width:.2f}", is_vnir) for centre, width, is_vnir in bands]
+
+
+def _characterisation(bands: list[tuple[str, str]]) -> str:
+    rows = "".join(
+        f"""
+    <bandID number="{number}">
+        <wavelengthCenterOfBand>{centre}</wavelengthCenterOfBand>
+        <FWHMOfBand>{width}</FWHMOfBand>
+        <GainOfBand>0.0001</GainOfBand>
+        <OffsetOfBand>0</OffsetOfBand>
+    </bandID>"""
+        for number, (centre, width) in enumerate(bands, 1)
+    )
+    return f"<bandCharacterisation>{rows}\n</bandCharacterisation>"
+
+
+def _delivered_xml() -> str:
+    """Return the METADATA.XML, with the other elements whose names are like those we read."""
+    bands = delivered_bands()
+    channels = {
+        detector: ",".join(
+            str(number) for number, band in enumerate(bands, 1) if band[2] == (detector == "vnir")
+        )
+        for detector in ("vnir", "swir")
+    }
+    quality = "".join(
+        f"<{name}ProductQuality><expectedChannelsList>{numbers}</expectedChannelsList>"
+        f"<missingChannelsList></missingChannelsList></{name}ProductQuality>"
+        for name, numbers in channels.items()
+    )
+    coefficients = "".join(
+        f'<bandID number="{n}"><ROW_OFF>512.0</ROW_OFF><COL_OFF>500.0</COL_OFF></bandID>'
+        for n in range(1, 219)
+    )
+    statistics = "".join(
+        f'<bandID number="{number}"><waveLength>{band[0]}</waveLength><mean>0.0279624</mean>'
+        "<stdDeviation>0.011186</stdDeviation></bandID>"
+        for number, band in enumerate(bands, 1)
+    )
+    covers = "".join(
+        f"<{name}>{percent}</{name}>"
+        for name, percent in (
+            *(("cloudCover", 0), ("hazeCover", 0), ("cirrusCover", 0), ("snowCover", 0)),
+            *(("waterCover", 2), ("cloudShadow", 8), ("noncloudShadow", 0)),
+        )
+    )
+    return (
+        '<level_X xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+        ' xsi:noNamespaceSchemaLocation="metadata_Lx_00-02-00.xsd">'
+        "<metadata><schema><versionSchema>00.02.00</versionSchema><processingLevel>L2A"
+        f"</processingLevel></schema><name>{QUALIFICATION}-METADATA.XML</name></metadata>"
+        "<base><temporalCoverage><startTime>2017-06-26T10:20:20.999936Z</startTime>"
+        "<stopTime>2017-06-26T10:20:25.545157Z</stopTime></temporalCoverage>"
+        "<format>ENMAP_L2A</format><level>L2A</level></base>"
+        f"<specific><qualityFlag>{covers}</qualityFlag>{quality}"
+        "<backgroundValue>0</backgroundValue>"
+        '<widthOfScene unit="pixel">1000</widthOfScene>'
+        '<heightOfScene unit="pixel">1024</heightOfScene>'
+        f"{_characterisation([band[:2] for band in bands])}"
+        "<widthOfOrthoScene>1128</widthOfOrthoScene><heightOfOrthoScene>1212"
+        "</heightOfOrthoScene></specific>"
+        f"<product><navigation><RPC>{coefficients}</RPC></navigation>"
+        f"<bandStatistics>{statistics}</bandStatistics></product></level_X>"
+    )
+
+
+def write_delivery(folder: Path) -> Delivery:
+    """Write a delivery of the structure of the real one, whose classes alone have pixels."""
+    classes = folder / "classes.tif"
+    write_tif(classes, np.ones((1, 1212, 1128), np.uint8))
+    top = "enmap_L2A_gtif_qualification/"
+    with zipfile.ZipFile(folder / "enmap_L2A.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(top, "")
+        archive.writestr(f"{top}{QUALIFICATION}-METADATA.XML", _delivered_xml())
+        for name in EMPTY:
+            archive.writestr(f"{top}{QUALIFICATION}-{name}.TIF", b"")
+        archive.write(classes, f"{top}{QUALIFICATION}-QL_QUALITY_CLASSES.TIF")
+    with PRESET.open(encoding="ascii") as file:
+        bands = [(row["centre_nm"], row["fwhm_nm"]) for row in csv.DictReader(file)]
+    (folder / "bands_2022.xml").write_text(_characterisation(bands), encoding="ascii")
+    return Delivery(folder / "enmap_L2A.zip", folder / "bands_2022.xml", real=False)

@@ -694,9 +694,9 @@ def _signalled(command, hold, number):
 
 
 @pytest.mark.slow
-def test_the_command_is_killed_then_cancelled_and_comes_to_its_end(shared, tmp_path):
-    """On real tiles. A killed command leaves its last state, a cancelled one where it is."""
-    images = sorted((shared / "data" / "potsdam" / "images").glob("*.tif"))[:3]
+def test_the_command_is_killed_then_cancelled_and_comes_to_its_end(one_potsdam, tmp_path):
+    """On EnMAP tiles. A killed command leaves its last state, a cancelled one where it is."""
+    images = one_potsdam.images[:3]
     output, state = tmp_path / "potsdam.safetensors", tmp_path / "potsdam.training.safetensors"
     hold = tmp_path / "hold"
     command = [

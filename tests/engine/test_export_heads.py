@@ -185,15 +185,13 @@ def test_an_answer_of_one_band_folds(exported):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_potsdam_folded_equals_unfolded_with_shuffled_bands(exported, shared, dtype):
+def test_potsdam_folded_equals_unfolded_with_shuffled_bands(exported, potsdam, dtype):
     from hyperkd.raster.source import open_raster
     from hyperkd.spectral.preprocessing import input_map
 
     _, card, path = exported
     bundle, output = open_bundle(path), card.outputs[0]
-    with open_raster(
-        str(shared / "data" / "potsdam" / "images" / "enmap_potsdam_tile_96_96.tif")
-    ) as source:
+    with open_raster(str(potsdam.tile(96, 96))) as source:
         tile = source.read_tile(source.grid.window)
         table = source.bands
     stored = tile.data.astype(np.int16)  # float32 in the file, of whole numbers

@@ -186,10 +186,10 @@ def read_float(path):
     return np.frombuffer(dataset.ReadRaster(), np.float32).reshape(shape).astype(np.float64)
 
 
-def test_every_valid_pixel_of_a_real_tile_smaller_than_the_students_is_filled(shared, tmp_path):
+def test_every_valid_pixel_of_an_enmap_tile_smaller_than_the_students_is_filled(potsdam, tmp_path):
     from hyperkd.inference.embed import embed
 
-    tile = sorted((shared / "data" / "potsdam" / "images").glob("*.tif"))[0]
+    tile = potsdam.images[0]
     summary = embed(
         input=str(tile),
         output=str(tmp_path / "e.tif"),

@@ -23,6 +23,7 @@ from hyperkd.models.registry import SHIPPED
 from hyperkd.raster.source import FakeRaster
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec, Wavelengths
+from tests.potsdam import Potsdam
 
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
 
@@ -194,8 +195,8 @@ def run(path: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def test_a_real_enmap_tile(shared: Path) -> None:
-    path = shared / "data" / "potsdam" / "images" / "enmap_potsdam_tile_128_0.tif"
+def test_an_enmap_tile(potsdam: Potsdam) -> None:
+    path = potsdam.tile(128, 0)
     result = run(path)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()

@@ -441,12 +441,11 @@ def test_the_card_key_is_the_documented_one():
 
 @pytest.mark.parametrize("output", ["embedding", "reconstruction"])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_potsdam_folded_equals_unfolded_with_shuffled_bands(tiny, shared, dtype, output):
+def test_potsdam_folded_equals_unfolded_with_shuffled_bands(tiny, potsdam, dtype, output):
     from hyperkd.raster.source import open_raster
     from hyperkd.spectral.preprocessing import input_map
 
-    path = shared / "data" / "potsdam" / "images" / "enmap_potsdam_tile_96_96.tif"
-    with open_raster(str(path)) as source:
+    with open_raster(str(potsdam.tile(96, 96))) as source:
         tile = source.read_tile(source.grid.window)
         table = source.bands
     stored = tile.data.astype(np.int16)  # float32 in the file, of whole numbers

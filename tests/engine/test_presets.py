@@ -169,7 +169,7 @@ def test_half_precision_trains(student):
     assert float(cosine) > 0.995
 
 
-def test_the_shipped_student_in_half_precision_on_real_pixels(shared):
+def test_the_shipped_student_in_half_precision_on_pixels_of_enmap(potsdam):
     """To 3 % of the largest value, and to 2 % of the standard deviation on average."""
     from hyperkd.models.registry import SHIPPED
     from hyperkd.raster.source import open_raster
@@ -177,8 +177,7 @@ def test_the_shipped_student_in_half_precision_on_real_pixels(shared):
     from hyperkd.training.checkpoint import load_student
 
     student, card = load_student(SHIPPED / "tiny.safetensors")
-    path = shared / "data" / "potsdam" / "images" / "enmap_potsdam_tile_96_96.tif"
-    with open_raster(str(path)) as source:
+    with open_raster(str(potsdam.tile(96, 96))) as source:
         stored = source.read_tile(source.grid.window).data
         reflectance, _ = input_map(source.bands, card.bands, np.zeros(218), np.ones(218))
     pixels = torch.from_numpy(reflectance.apply(stored.astype(float))).float()[None]

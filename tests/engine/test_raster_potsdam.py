@@ -1,8 +1,6 @@
-"""The 13 real EnMAP tiles, held against what osgeo reads from them without our code."""
+"""The 13 EnMAP tiles, held against what osgeo reads from them without our code."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,20 +8,14 @@ from osgeo import gdal
 
 from hyperkd.raster.source import open_raster
 from hyperkd.types import Window
+from tests.potsdam import NAMES, Potsdam, pixels
 
-NAMES = [
-    f"enmap_potsdam_tile_{place}.tif"
-    for place in (
-        *("128_0", "128_128", "128_32", "128_96", "160_128", "160_160", "160_64", "160_96"),
-        *("192_128", "192_160", "64_32", "96_32", "96_96"),
-    )
-]
 BAD_BANDS = [129, 130, 131, 132, 133, 134]
 
 
 @pytest.fixture(params=NAMES)
-def tile_path(request: pytest.FixtureRequest, shared: Path) -> str:
-    return str(shared / "data" / "potsdam" / "images" / request.param)
+def tile_path(request: pytest.FixtureRequest, potsdam: Potsdam) -> str:
+    return str(potsdam.folder / "images" / request.param)
 
 
 def test_band_table_equals_the_file(tile_path: str) -> None:
@@ -55,9 +47,7 @@ def test_band_table_equals_the_file(tile_path: str) -> None:
 
 def test_values_mask_and_grid_equal_the_file(tile_path: str) -> None:
     dataset = gdal.Open(tile_path)
-    raw = np.frombuffer(
-        dataset.ReadRaster(0, 0, 32, 32, buf_type=gdal.GDT_Float32), np.float32
-    ).reshape(224, 32, 32)
+    raw = pixels(tile_path)
     with open_raster(tile_path) as source:
         tile = source.read_tile(source.grid.window)
         part = source.read(Window(3, 30, 29, 2), [223, 0, 130])

@@ -50,11 +50,10 @@ def test_the_rows_of_enmap_hold_exactly_the_bands_of_each_range(arrange):
     assert alignment.notes == ()
 
 
-def test_the_rows_of_the_potsdam_tiles_hold_the_same_bands(shared):
+def test_the_rows_of_the_potsdam_tiles_hold_the_same_bands(potsdam):
     gdal = pytest.importorskip("osgeo.gdal")
-    tiles = sorted((shared / "data" / "potsdam" / "images").glob("*.tif"))
-    assert len(tiles) == 13
-    for tile in tiles:
+    assert len(potsdam.images) == 13
+    for tile in potsdam.images:
         dataset = gdal.Open(str(tile))
         items = [dataset.GetRasterBand(band + 1).GetMetadata() for band in range(224)]
         source = table(

@@ -31,6 +31,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import open_raster
 from tests.label_factories import read
+from tests.potsdam import Potsdam, pixels
 
 
 def make_labels(
@@ -493,12 +494,10 @@ def test_a_hundred_thousand_pixels_are_split_in_seconds() -> None:
 # --- real labels ---
 
 
-def test_the_tiles_of_potsdam_in_folds(shared: Path) -> None:
+def test_the_tiles_of_potsdam_in_folds(potsdam: Potsdam) -> None:
     """Thirteen tiles, dealt to four folds so that every training part knows every class."""
-    folder = shared / "data" / "potsdam"
-    sources = [open_raster(str(p)) for p in sorted((folder / "images").glob("*.tif"))]
-    rasters = sorted(str(path) for path in (folder / "labels").glob("*.tif"))
-    labels, _ = read(sources, rasters)
+    sources = [open_raster(str(path)) for path in potsdam.images]
+    labels, _ = read(sources, [str(path) for path in potsdam.labels])
     splits = k_folds(labels, folds=4, method="scenes", validation=False, seed=1)
     tiles = np.array([[set(part.tolist()) == {TEST} for part in split.parts] for split in splits])
     assert (tiles.sum(axis=0) == 1).all()
@@ -508,13 +507,30 @@ def test_the_tiles_of_potsdam_in_folds(shared: Path) -> None:
         assert len(set(labels.values[flat(split) == TEST])) >= 5
 
 
-def test_the_mosaic_of_potsdam_as_the_documents_say(shared: Path, tmp_path: Path) -> None:
-    folder = shared / "data" / "potsdam"
-    for name in ("images", "labels"):
-        tiles = [str(path) for path in sorted((folder / name).glob("*.tif"))]
-        gdal.BuildVRT(str(tmp_path / f"{name}.vrt"), tiles)
+def test_the_mosaic_of_potsdam_as_the_documents_say(one_potsdam: Potsdam, tmp_path: Path) -> None:
+    for name, tiles in (("images", one_potsdam.images), ("labels", one_potsdam.labels)):
+        gdal.BuildVRT(str(tmp_path / f"{name}.vrt"), [str(path) for path in tiles])
     labels, _ = read([open_raster(str(tmp_path / "images.vrt"))], str(tmp_path / "labels.vrt"))
     split = split_labels(labels, receptive_field_px=64)
-    assert len(labels) == 3628
-    assert (split.method, split.block_px, split.buffer_px) == ("blocks", 16, 4)
-    assert split.counts["left_out"]["pixels"] == 940
+    assert len(labels) == sum(np.count_nonzero(pixels(path)) for path in one_potsdam.labels)
+    assert split.method == "blocks"
+    (places,), (parts,) = labels.scenes, split.parts
+    reach = {part: np.zeros((192, 160), bool) for part in (TEST, VALIDATION)}
+    for part, near in reach.items():
+        near[places.rows[parts == part], places.cols[parts == part]] = True
+        reach[part] = _grown(near, split.buffer_px)[places.rows, places.cols]
+    assert not reach[TEST][np.isin(parts, (TRAIN, VALIDATION))].any()
+    assert not reach[VALIDATION][parts == TRAIN].any()
+    found = (len(labels), split.block_px, split.buffer_px, split.counts["left_out"]["pixels"])
+    assert found[3] == np.count_nonzero(parts == LEFT_OUT)
+    assert found == ((3628, 16, 4, 940) if one_potsdam.real else (4051, 48, 16, 1306))
+
+
+def _grown(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
+    """Return the pixels at most so many rows and columns from one of the mask."""
+    for axis in (0, 1):
+        steps = range(-reach_px, reach_px + 1)
+        wide = np.pad(mask, reach_px)
+        mask = np.any([np.roll(wide, step, axis) for step in steps], axis=0)
+        mask = mask[reach_px:-reach_px, reach_px:-reach_px]
+    return mask

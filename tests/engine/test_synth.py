@@ -487,11 +487,18 @@ def test_leaf_area_can_be_read_from_the_simulated_spectra(scene, layers):
     assert np.corrcoef(predicted, lai[~train])[0, 1] ** 2 > 0.8
 
 
-def test_real_land_pixels_have_a_close_simulated_neighbour(shared):
-    """Each labelled pixel of a real EnMAP scene, but water, which is black there."""
+@pytest.fixture(scope="module")
+def many_spectra():
+    """Return the bands of a scene and its pixels, ``(band, pixel)``."""
+    scene = Scene(96, 96, 1, border=0.0)
+    return scene.bands, scene.render(scene.grid.window).scene.reshape(224, -1)
+
+
+def test_land_pixels_have_a_close_simulated_neighbour(potsdam, many_spectra):
+    """Each labelled pixel of EnMAP tiles, but water, which is black in the real ones."""
     gdal = pytest.importorskip("osgeo.gdal")
     pixels, labels = [], []
-    for path in sorted((shared / "data" / "potsdam" / "images").glob("*.tif")):
+    for path in potsdam.images:
         for collect, dataset in (
             (pixels, gdal.Open(str(path))),
             (labels, gdal.Open(str(path.parents[1] / "labels" / path.name))),
@@ -503,11 +510,10 @@ def test_real_land_pixels_have_a_close_simulated_neighbour(shared):
                 order = np.argsort([float(band.GetMetadataItem("wavelength")) for band in bands])
     real, label = np.concatenate(pixels, axis=1)[order], np.concatenate(labels, axis=1)[0]
 
-    scene = Scene(96, 96, 1, border=0.0)
-    simulated = scene.render(scene.grid.window).scene.reshape(224, -1)
-    centre = scene.bands.wavelengths.centre_nm
+    table, simulated = many_spectra
+    centre = table.wavelengths.centre_nm
     # The first bands after the water vapour gap are noise in the real scene too.
-    use = scene.bands.good & ~((centre > 1900) & (centre < 1965))
+    use = table.good & ~((centre > 1900) & (centre < 1965))
     ours = simulated[use].astype(np.float32)
     ours /= np.linalg.norm(ours, axis=0)
     for value in (1, 2, 3, 4, 5):  # roof, pavement, low vegetation, tree, soil

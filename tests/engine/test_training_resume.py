@@ -345,13 +345,13 @@ MICRO = dataclasses.replace(
 )
 
 
-def potsdam_and_simulated(shared: Path):
-    """All real tiles of Potsdam, and two simulated scenes."""
+def tiles_and_scenes(potsdam):
+    """All tiles of Potsdam, and two simulated scenes."""
     pytest.importorskip("prosail")
     from hyperkd.synth.scene import Scene as Simulated
 
     scenes = []
-    for path in sorted((shared / "data" / "potsdam" / "images").glob("*.tif")):
+    for path in potsdam.images:
         with open_raster(str(path)) as source:
             scenes.append(read_scene(source, canonical_bands(), path.stem))
     for seed in (1, 2):
@@ -363,13 +363,13 @@ def potsdam_and_simulated(shared: Path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
-def test_200_steps_on_real_and_simulated_scenes(shared, tmp_path):
+def test_200_steps_on_tiles_of_enmap_and_simulated_scenes(one_potsdam, tmp_path):
     """The smoothed validation loss falls all the way.
 
     Killed at step 100, by a signal that no process can answer, and resumed it gives the
     same student to the last bit; so each step has been repeated exactly too.
     """
-    scenes = potsdam_and_simulated(shared)
+    scenes = tiles_and_scenes(one_potsdam)
     assert len(scenes) == 15
     held_out = hold_out(scenes, 0.2, MICRO.tile, 0)
     mean, std = band_statistics(held_out.training)

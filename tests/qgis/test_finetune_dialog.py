@@ -785,17 +785,16 @@ def test_teachers_that_were_fetched_meanwhile_can_be_chosen(
 
 @pytest.mark.slow
 def test_the_real_engine_fine_tunes_from_labels_to_a_map(
-    open_dialog, project, real_engine, shared, wait, tmp_path
+    open_dialog, project, real_engine, one_potsdam, wait, tmp_path
 ):
     """The whole way of the window: check, train, report, map, store."""
     pytest.importorskip("torch")
     from osgeo import gdal
     from qgis.core import QgsFeature, QgsGeometry, QgsPointXY, QgsRasterLayer, QgsVectorLayer
 
-    folder = shared / "data/potsdam"
-    name = "enmap_potsdam_tile_128_96.tif"
-    scene = QgsRasterLayer(str(folder / "images" / name), "Potsdam")
-    truth = gdal.Open(str(folder / "labels" / name))
+    tile = one_potsdam.tile(128, 96)
+    scene = QgsRasterLayer(str(tile), "Potsdam")
+    truth = gdal.Open(str(one_potsdam.folder / "labels" / tile.name))
     values, (left, step, _, top, _, down) = truth.ReadAsArray(), truth.GetGeoTransform()
     labels = QgsVectorLayer("Point?crs=EPSG:32633&field=cover:string", "Truth", "memory")
     names = {1: "roof", 2: "pavement", 3: "low vegetation", 4: "tree", 5: "soil", 6: "water"}

@@ -216,13 +216,12 @@ def test_few_wavelengths_among_many_bands_mean_something_else(check, own_store, 
     assert check("hyperkd:embed", QgsRasterLayer(str(path), "s"), MODEL="mine") == (True, "")
 
 
-def test_wavelengths_are_read_from_the_metadata_of_the_bands(plugin, shared):
+def test_wavelengths_are_read_from_the_metadata_of_the_bands(plugin, potsdam):
     from qgis.core import QgsRasterLayer
 
     from hyperkd_qgis.spectrum import centres_nm
 
-    path = shared / "data/potsdam/images/enmap_potsdam_tile_128_0.tif"
-    found = centres_nm(QgsRasterLayer(str(path), "tile"))
+    found = centres_nm(QgsRasterLayer(str(potsdam.tile(128, 0)), "tile"))
     assert len(found) == 218
     assert found[1] == 418.24
     assert max(found.values()) == pytest.approx(2445.3, abs=0.5)

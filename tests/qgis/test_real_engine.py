@@ -21,14 +21,14 @@ _NODATA = -32768
 
 
 @pytest.fixture
-def tile(shared) -> Path:
-    """Return one real EnMAP tile of 32 x 32 pixels, half the size of the student's own."""
-    return shared / "data/potsdam/images/enmap_potsdam_tile_128_0.tif"
+def tile(one_potsdam) -> Path:
+    """Return one EnMAP tile of 32 x 32 pixels, half the size of the student's own."""
+    return one_potsdam.tile(128, 0)
 
 
 @pytest.fixture
 def large(tile, tmp_path) -> Path:
-    """Return a scene that takes the engine some seconds: a real tile, blown up."""
+    """Return a scene that takes the engine some seconds: a tile, blown up."""
     from osgeo import gdal
 
     path = tmp_path / "large.vrt"
@@ -379,12 +379,12 @@ def test_help_names_parameters_and_outputs(qgis_process):
 # --- other callers ---------------------------------------------------------------------
 
 
-def test_a_batch_of_three_gives_what_three_runs_give(plugin, real_engine, shared, tmp_path):
+def test_a_batch_of_three_gives_what_three_runs_give(plugin, real_engine, one_potsdam, tmp_path):
     """Also proves that neighbouring runs share no state: the order does not matter."""
     import numpy as np
     import processing
 
-    tiles = sorted((shared / "data/potsdam/images").glob("*.tif"))[:3]
+    tiles = one_potsdam.images[:3]
     results = [
         processing.run(
             "hyperkd:embed", {"INPUT": str(each), "COMPONENTS": 0, "OUTPUT": "TEMPORARY_OUTPUT"}

@@ -277,11 +277,11 @@ def test_several_scenes_become_one_map(plugin, real_engine, spectral, classifier
     assert (read(output) == expected).all()
 
 
-def test_alike_surfaces_become_polygons(plugin, real_engine, shared, tmp_path):
+def test_alike_surfaces_become_polygons(plugin, real_engine, one_potsdam, tmp_path):
     import processing
     from osgeo import ogr
 
-    tile = shared / "data/potsdam/images/enmap_potsdam_tile_128_96.tif"
+    tile = one_potsdam.tile(128, 96)
     results = processing.run(
         "hyperkd:clusterpolygons",
         {
