@@ -40,6 +40,7 @@ from ablation_data import Extent, load_group, load_teacher_images
 from ablation_readouts import Part, mean_spectra, scored_classes
 from ablation_real import read_potsdam
 from ablation_table import PRIMARY, SECOND, markdown, summary
+from real_tiles import POTSDAM, absence
 from train_stand_in_teacher import (
     INFORMED,
     TeacherSettings,
@@ -139,6 +140,9 @@ def _world(size: Size, folder: Path, given: argparse.Namespace) -> World:
         kind: _teacher(given.folder, scenes, size, kind, weight) for kind, weight in wanted.items()
     }
     masked = masked_tiles(groups["held_out"], size)
+    sentence = absence(given.real / "images", "the figures on real tiles are left out")
+    if sentence is not None:
+        say(sentence)
     return World(size, groups, masked, teachers, read_potsdam(given.real, size.extent.patch))
 
 
@@ -232,7 +236,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", choices=(*ARMS, *BASELINES), help="run these alone")
     parser.add_argument("--table", action="store_true", help="only from the runs that are finished")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "ablation")
-    parser.add_argument("--real", type=Path, default=ROOT.parent / "shared" / "data" / "potsdam")
+    parser.add_argument("--real", type=Path, default=POTSDAM)
     parser.add_argument(
         "--docs", type=Path, nargs="?", const=ROOT / "docs", help="write the tables into docs"
     )

@@ -35,6 +35,7 @@ from finetune_table import markdown, row_of, short, summary
 from finetune_targets import targets
 from finetune_tasks import Fold, Task, potsdam_tasks, simulated_tasks
 from osgeo import gdal
+from real_tiles import POTSDAM, absence, require
 
 from hyperkd.partial import PartialFile
 
@@ -54,7 +55,10 @@ def main() -> None:
     """Measure what has not been measured yet, and write the figures."""
     given = _arguments()
     torch.set_num_threads(given.threads)
-    tasks = [*(potsdam_tasks(given.real) if given.real.is_dir() else []), *simulated_tasks()]
+    sentence = absence(given.real / "images", "the tasks of Potsdam are left out")
+    if sentence is not None:
+        say(sentence)
+    tasks = [*([] if sentence else potsdam_tasks(given.real)), *simulated_tasks()]
     known = tasks
     if given.quick:
         tasks = [task for task in tasks if task.name in QUICK_TASKS]
@@ -70,6 +74,7 @@ def main() -> None:
     if given.estimate:
         return
     if given.mosaic:
+        require(given.real / "images")
         _time_the_mosaic(given.folder, given.real)
     elif not given.table:
         for number, (task, seed) in enumerate(todo):
@@ -137,7 +142,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--real",
         type=Path,
-        default=ROOT.parent / "shared" / "data" / "potsdam",
+        default=POTSDAM,
         help="folder with images/, labels/ and vegcover_point.gpkg",
     )
     return parser.parse_args()

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -31,6 +30,7 @@ from typing import Any, Final
 import numpy as np
 import quantisation_models as models
 from finetune_tasks import Quiet
+from real_tiles import POTSDAM
 
 from hyperkd.assess.quantisation import quantize
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version
@@ -58,8 +58,7 @@ COLUMNS: Final = (
 
 def measure(size: str, with_head: bool, rounds: int, folder: Path) -> list[dict[str, Any]]:
     """Make one model, make it smaller in every way, and return a row for each."""
-    shared = Path(os.environ.get("HYPERKD_SHARED", models.ROOT.parent / "shared"))
-    images, labels, test_images, test_labels = models.tiles(shared)
+    images, labels, test_images, test_labels = models.tiles(POTSDAM)
     path = folder / "float32.onnx"
     if with_head:
         models.write_model(size, images, labels, path)

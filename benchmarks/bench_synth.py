@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
+from real_tiles import POTSDAM, require
 
 from hyperkd.raster.source import open_raster
 from hyperkd.synth.scene import Scene
@@ -54,10 +55,11 @@ def main() -> None:
     parser.add_argument(
         "--real",
         type=Path,
-        default=Path(__file__).resolve().parents[2] / "shared" / "data" / "potsdam",
+        default=POTSDAM,
         help="folder with images/ and labels/",
     )
     arguments = parser.parse_args()
+    require(arguments.real / "images")
     real, label = read_real(arguments.real)
     rows = []
     for seed in range(2 if arguments.quick else 8):

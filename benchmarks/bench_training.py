@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from bench_trainer import Silent
+from real_tiles import POTSDAM, absence
 
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.prithvi import VERSIONS, PrithviConfig
@@ -38,13 +39,15 @@ from hyperkd.training.standin import StandIn, save_stand_in
 from hyperkd.training.state import read_state
 
 ROOT = Path(__file__).resolve().parents[1]
-POTSDAM = ROOT.parent / "shared" / "data" / "potsdam" / "images"
 TILE, SMOOTHED = 32, 5
 STEPS, QUICK_STEPS = 200, 40
 
 
 def make_material(folder: Path, real: Path) -> tuple[list[str], str]:
     """Simulate scenes and write a teacher; return the paths of all scenes, and of the teacher."""
+    sentence = absence(real, "only simulated scenes are trained on")
+    if sentence is not None:
+        print(sentence, flush=True)
     scenes = sorted(str(path) for path in real.glob("*.tif"))
     for seed in (1, 2, 3):
         path = str(folder / f"simulated_{seed}.tif")
@@ -121,7 +124,7 @@ def main() -> None:
     """Train, compare, and write the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--scenes", type=Path, default=POTSDAM)
+    parser.add_argument("--scenes", type=Path, default=POTSDAM / "images")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS} steps")
     given = parser.parse_args()
     steps = QUICK_STEPS if given.quick else STEPS

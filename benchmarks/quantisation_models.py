@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from real_tiles import require
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
@@ -38,12 +39,10 @@ _STEPS: Final = 150
 _SEED: Final = 0
 
 
-def tiles(shared: Path) -> tuple[list[str], list[str], list[str], list[str]]:
+def tiles(folder: Path) -> tuple[list[str], list[str], list[str], list[str]]:
     """Return images and labels to learn from, and images and labels to test with."""
-    folder = shared / "data" / "potsdam"
+    require(folder / "images")
     images = sorted((folder / "images").glob("*.tif"))
-    if not images:
-        raise SystemExit(f"There are no tiles in {folder}; HYPERKD_SHARED names the folder.")
     groups: tuple[list[str], ...] = ([], [], [], [])
     for number, image in enumerate(images):
         offset = 2 if number in TEST_TILES else 0

@@ -32,6 +32,7 @@ from typing import Optional
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from real_tiles import POTSDAM, absence
 from student_figures import Crops, Figures, markdown, probe_figures, reconstruction_figures
 
 from hyperkd.models.card import ModelCard
@@ -140,6 +141,9 @@ def main() -> None:
         simulate(VALIDATION_SEED + args.seed + i, args.side) for i in range(args.held_out_scenes)
     ]
     weights = [1.0 / len(scenes)] * len(scenes)
+    sentence = absence(args.potsdam, "no real pixel is learned from or tested on")
+    if sentence is not None:
+        LOG.warning(sentence)
     potsdam = read_potsdam(args.potsdam, SOUTH, "Potsdam, southern block")
     north = read_potsdam(args.potsdam, NORTH, "Potsdam, northern block")
     if potsdam is not None:
@@ -288,9 +292,7 @@ def _arguments() -> argparse.Namespace:
         "--bfloat16", action="store_true", help="faster where the CPU or GPU has it"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument(
-        "--potsdam", type=Path, default=ROOT.parent / "shared" / "data" / "potsdam" / "images"
-    )
+    parser.add_argument("--potsdam", type=Path, default=POTSDAM / "images")
     parser.add_argument("--teacher", default="none", help="name or file of the teacher, or none")
     parser.add_argument("--plain", action="store_true", help="squared error and random masks only")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "student")

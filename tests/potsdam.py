@@ -163,7 +163,7 @@ def write_potsdam(folder: Path) -> Potsdam:
     rows = band_rows()
     shares = _shares(random)
     spectra = _spectra(np.array([float(row["centre_nm"]) for row in rows]))
-    light = 1 + 0.08 * _smooth(random, 3)
+    light = np.exp(0.25 * _smooth(random, 4))
     # What people draw on an aerial picture: covers that fill most of a pixel, in some places.
     drawn = (shares.max(axis=0) > 0.5) & (_smooth(random, 6) > 0.4)
     labels = np.where(drawn, shares.argmax(axis=0) + 1, 0).astype(np.float32)
