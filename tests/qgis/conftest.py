@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
+import shutil
 import stat
 import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 from tools import plugin as assembly
+
+if TYPE_CHECKING:
+    from tests.potsdam import Potsdam
 
 NODATA = -32768.0
 
@@ -173,6 +178,22 @@ def write_raster() -> Callable[..., Path]:
 def scene(tmp_path: Path, write_raster: Callable[..., Path]) -> Path:
     """Return a small raster of four bands, one of its pixels without data."""
     return write_raster(tmp_path / "scene.tif", [[1.0, 2.0], [3.0, NODATA]], bands=4)
+
+
+@pytest.fixture
+def potsdam(potsdam: Potsdam, tmp_path: Path) -> Potsdam:
+    """EnMAP tiles as elsewhere, but copies: QGIS writes statistics beside what it shows."""
+    return dataclasses.replace(
+        potsdam, folder=shutil.copytree(potsdam.folder, tmp_path / "potsdam")
+    )
+
+
+@pytest.fixture
+def one_potsdam(one_potsdam: Potsdam, tmp_path: Path) -> Potsdam:
+    """EnMAP tiles as elsewhere, but copies: QGIS writes statistics beside what it shows."""
+    return dataclasses.replace(
+        one_potsdam, folder=shutil.copytree(one_potsdam.folder, tmp_path / "potsdam")
+    )
 
 
 @pytest.fixture
