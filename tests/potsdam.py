@@ -102,6 +102,8 @@ def band_rows() -> list[dict[str, str]]:
     path = ROOT / "engine" / "hyperkd" / "spectral" / "enmap.csv"
     with path.open(encoding="ascii") as file:
         rows = list(csv.DictReader(file))
+    for row in rows:  # 1026.0, as Python writes it
+        row.update({key: str(float(row[key])) for key in ("centre_nm", "fwhm_nm")})
     return sorted(rows, key=lambda row: row["detector"] == "SWIR")
 
 
