@@ -121,7 +121,7 @@ def _smooth(random: np.random.Generator, reach_px: int) -> NDArray[Any]:
 
 def _shares(random: np.random.Generator) -> NDArray[Any]:
     """Return the share of each cover in each pixel, ``(cover, row, col)``."""
-    fields = np.stack([_smooth(random, 5) for _ in COVERS])
+    fields = np.stack([_smooth(random, 8) for _ in COVERS])
     # Soil and water are rare.
     common = np.array([-0.1, 0.1, 0.5, 0.6, -0.6, -0.2])[:, None, None]
     shares = np.exp(4 * (fields + common))

@@ -523,7 +523,7 @@ def test_the_mosaic_of_potsdam_as_the_documents_say(one_potsdam: Potsdam, tmp_pa
     assert not reach[VALIDATION][parts == TRAIN].any()
     found = (len(labels), split.block_px, split.buffer_px, split.counts["left_out"]["pixels"])
     assert found[3] == np.count_nonzero(parts == LEFT_OUT)
-    assert found == ((3628, 16, 4, 940) if one_potsdam.real else (4051, 48, 16, 1306))
+    assert found == ((3628, 16, 4, 940) if one_potsdam.real else (3981, 48, 8, 224))
 
 
 def _grown(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
