@@ -43,6 +43,10 @@ def main() -> int:
     if program is None or shutil.which("xvfb-run") is None:
         sys.stderr.write("QGIS and xvfb-run are needed.\n")
         return 1
+    tiles = given.shared / "data" / "potsdam" / "images"
+    if not any(tiles.glob("*.tif")):
+        sys.stderr.write(f"There are no EnMAP tiles in {tiles}; --shared names the folder.\n")
+        return 1
     # Windows show where files lie, so the folder has a name that may be seen.
     folder = Path(tempfile.gettempdir()) / "analyst"
     folder.mkdir()
