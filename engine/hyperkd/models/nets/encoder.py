@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperkd.models.nets.patching import embed_patches
 from hyperkd.models.sizes import StudentConfig
 
 # Tokens. Softmax gives exactly 0 at this distance even where attention falls off least,
@@ -115,8 +116,7 @@ class Encoder(nn.Module):
         if height % patch or width % patch:
             raise ValueError(f"{height} x {width} pixels do not divide into patches of {patch}")
         stem = functional.conv2d(pixels, *self.folded_stem()) * valid
-        tokens: Tensor = self.patches(functional.gelu(stem))
-        return tokens
+        return embed_patches(self.patches, functional.gelu(stem))
 
     def empty(self, valid: Tensor) -> Tensor:
         """Return ``(B, 1, rows, cols)``, 1 where no pixel of a token is valid, else 0."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperkd.models.nets.patching import embed_patches
 from hyperkd.models.prithvi import POSITIONS, PrithviConfig
 
 _EPS = 1e-5  # of every LayerNorm; with 1e-6 the features differ by up to 1e-2
@@ -133,7 +134,7 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(B, C, T, H, W)`` to ``(B, T, H/P, W/P, D)``."""
-        return self.proj(images).permute(0, 2, 3, 4, 1)
+        return embed_patches(self.proj, images).permute(0, 2, 3, 4, 1)
 
 
 class _Placing(nn.Module):
