@@ -18,10 +18,20 @@ from tests.engine.training_factories import BANDS, NANO, make_student, make_teac
 from tests.reports import SilentReport
 
 
-def trained(group: Group) -> tuple[Student, list[dict[str, float]]]:
-    """Train with everything on; five chunks, so that two processes get three and two."""
+def trained(group: Group, nudge: int = 0) -> tuple[Student, list[dict[str, float]]]:
+    """Train with everything on; five chunks, so that two processes get three and two.
+
+    Args:
+        group: the processes.
+        nudge: where not 0, the last bit of each weight is changed or not, by chance.
+    """
     torch.set_num_threads(1)
     student = make_student()
+    if nudge:
+        torch.manual_seed(nudge)
+        with torch.no_grad():
+            for weight in student.parameters():
+                weight.mul_(1 + 2**-23 * torch.randint(0, 2, weight.shape))
     settings = Settings(steps=6, batch=10, chunk=2, report_every=2, seed=3)
     torch.manual_seed(1)
     history = train(

@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one_to_1e_5(tmp_path):
+def test_two_processes_equal_one_but_for_rounding(tmp_path):
+    """Sums in another order change last bits; training makes more of them, as of nudged weights."""
     output = tmp_path / "two.safetensors"
     environment = {
         **os.environ,
@@ -49,12 +50,23 @@ def test_two_processes_equal_one_to_1e_5(tmp_path):
     two = load_file(output)
     assert float(two.pop("size")) == 2
     student, history = trained(Group())
-    losses = torch.tensor([row["loss"] for row in history])
-    torch.testing.assert_close(two.pop("losses"), losses, rtol=1e-5, atol=1e-5)
-    one = student.state_dict()
+    one = {**student.state_dict(), "losses": losses_of(history)}
     assert set(one) == set(two)
-    for name, value in one.items():
-        assert float((value - two[name]).abs().max()) < 1e-5, name
+    nudged = []
+    for nudge in (1, 2, 3):
+        other, losses = trained(Group(), nudge)
+        nudged.append({**other.state_dict(), "losses": losses_of(losses)})
+    for names in ({"losses"}, set(one) - {"losses"}):
+        apart, *allowed = (
+            max(float((each[name] - one[name]).abs().max()) for name in names)
+            for each in (two, *nudged)
+        )
+        assert apart <= 4 * max(allowed)
+        assert max(allowed) < 1e-3  # so that a share too many would be seen
+
+
+def losses_of(history):
+    return torch.tensor([row["loss"] for row in history])
 
 
 def test_every_chunk_is_computed_by_one_process():
