@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from hyperkd_qgis.env import pins, torch_build
 from tools.machine import (
     BUILD,
     ROOT,
@@ -68,6 +69,15 @@ print(json.dumps({
     "engine": hyperkd.__file__,
     "absent": [name for name in sys.argv[1:] if importlib.util.find_spec(name) is None],
 }))
+"""
+
+# Prints the version of torch, or nothing.
+_TORCH = """
+from importlib import metadata
+try:
+    print(metadata.version("torch"))
+except metadata.PackageNotFoundError:
+    pass
 """
 
 PIP_ATTEMPTS = 3
@@ -195,7 +205,64 @@ def install(interpreter: Interpreter, extras: Sequence[str]) -> None:
     # -qq: pip warns about every index that lacks a package. Editable installs
     # from pyproject.toml alone came with pip 21.3; a newer pip costs nothing.
     pip(["install", "-qq", "pip>=21.3"])
+    if "train" in extras:
+        install_torch(interpreter, pinned)
     pip(["install", "-qq", "-c", pinned, "-e", f"{ROOT}[{','.join(extras)}]"])
+
+
+def install_torch(interpreter: Interpreter, pinned: Path) -> None:
+    """Install PyTorch's build for the processor where there is no NVIDIA GPU, and say what comes.
+
+    Where the package index has that build anyhow, the engine's own installation brings it.
+    Where nobody has it, so does it bring the one for GPUs.
+    """
+    version = pins.torch_version(interpreter.python[:2])
+    index = pins.torch_index("cpu")
+    if not index or _said([venv_python(), "-c", _TORCH]).partition("+")[0].strip() == version:
+        return
+    gpu = torch_build.nvidia_gpu()
+    if gpu:
+        print(f"PyTorch for NVIDIA GPUs is installed, since this machine has a {gpu}", flush=True)
+        return
+    ask: list[str | Path] = [venv_python(), "-m", "pip"]
+    source = torch_build.find_source(lambda more: _said([*ask, *more]), version, "cpu", index)
+    if source in (torch_build.CONFIGURED, torch_build.PYTORCH):
+        # For torch and what it needs alone: the rest comes from where it always does.
+        more = [] if source == torch_build.CONFIGURED else ["--extra-index-url", index]
+        pip(["install", "-qq", "-c", pinned, f"torch=={version}+cpu", *more])
+        return
+    print(
+        f"There is no NVIDIA GPU here, but PyTorch's build for the processor is not to be had: "
+        f"{index} does not answer, or has no {version}. The build for GPUs, which runs here too, "
+        f"comes instead: about {pins.TIERS['training'].download_mb['gpu'] / 1000:.1f} GB to "
+        "download. To avoid that, stop now (Ctrl+C) and name a mirror of that index in "
+        f"{pins.TORCH_INDEX_VARIABLE}, or a folder with the wheel in PIP_FIND_LINKS.",
+        flush=True,
+    )
+
+
+def _pip_environment() -> dict[str, str]:
+    environment = clean_environment({"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"})
+    # Nothing outside the checkout is written, pip's cache included.
+    environment.setdefault("PIP_CACHE_DIR", str(BUILD / "cache" / "pip"))
+    return environment
+
+
+def _said(command: Sequence[str | Path]) -> str:
+    """Return what a program wrote, to standard error where to standard output nothing."""
+    try:
+        answer = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+            env=_pip_environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return answer.stdout or answer.stderr
 
 
 def pip(arguments: Sequence[str | Path]) -> None:
@@ -204,9 +271,7 @@ def pip(arguments: Sequence[str | Path]) -> None:
     Raises:
         SetupError: it failed ``PIP_ATTEMPTS`` times.
     """
-    environment = clean_environment({"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"})
-    # Nothing outside the checkout is written, pip's cache included.
-    environment.setdefault("PIP_CACHE_DIR", str(BUILD / "cache" / "pip"))
+    environment = _pip_environment()
     command = [venv_python(), "-m", "pip", *arguments]
     for attempt in range(PIP_ATTEMPTS):
         if attempt:

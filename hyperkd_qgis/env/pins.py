@@ -6,6 +6,7 @@ Standard library only; the versions themselves are in ``requirements/``.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,9 @@ FOLDER = Path(__file__).parent / "requirements"
 COMPUTE = ("cpu", "gpu")
 
 # Where PyTorch's own index has the builds that the package index has not. It puts the
-# index's name behind the version: 2.13.0+cpu.
+# index's name behind the version: 2.13.0+cpu. The variable names a mirror of it instead.
 TORCH_INDEX = "https://download.pytorch.org/whl/"
+TORCH_INDEX_VARIABLE = "HYPERKD_TORCH_INDEX"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ TIERS: Mapping[str, Tier] = {
         Tier(
             "training",
             ("torch", "onnxscript"),
-            {"cpu": 210, "gpu": 3000},
+            {"cpu": 210, "gpu": 2750},
             {"cpu": 900, "gpu": 7000},
         ),
     )
@@ -103,12 +105,20 @@ def torch_index(
     The package index has builds for CUDA on Linux, and for the processor on Windows
     and macOS.
     """
+    base = (os.environ.get(TORCH_INDEX_VARIABLE) or TORCH_INDEX).rstrip("/") + "/"
     if platform.startswith("linux") and compute == "cpu":
-        return TORCH_INDEX + "cpu"
+        return base + "cpu"
     if platform == "win32" and compute == "gpu":
         # The CUDA version that each pinned release of PyTorch was built for first.
-        return TORCH_INDEX + ("cu128" if version < (3, 10) else "cu130")
+        return base + ("cu128" if version < (3, 10) else "cu130")
     return ""
+
+
+def torch_version(version: tuple[int, ...] = sys.version_info[:2]) -> str:
+    """Return the version of PyTorch that is pinned for a version of Python."""
+    pinned = dict(re.findall(r"(?m)^torch==(\S+); python_version (==|>=)", TIERS["training"].text))
+    wanted = "==" if version < (3, 10) else ">="
+    return next(torch for torch, marker in pinned.items() if marker == wanted)
 
 
 def with_build(text: str, index: str) -> str:

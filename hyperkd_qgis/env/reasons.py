@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..messages import tr
+from .pins import TORCH_INDEX_VARIABLE, Tier
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,33 @@ def explain(lines: Sequence[str], *, offline: bool, step: str) -> Reason:
     if said:
         message = tr("{step} failed: {said}").format(step=step, said=said)
     return Reason("unknown", message, tr("The log above has the details."))
+
+
+def no_build(wanted: str, index: str, tier: Tier) -> Reason:
+    """Return why PyTorch is not installed in another build than was chosen.
+
+    Args:
+        wanted: version and build of PyTorch.
+        index: address of PyTorch's own index.
+        tier: what it belongs to.
+    """
+    hint = tr(
+        "Name a mirror of that index in the variable {name}, take a folder of wheels, or choose "
+        "the other kind of machine under Computes on."
+    ).format(name=TORCH_INDEX_VARIABLE)
+    message = tr("torch {wanted} is not to be had: {index} does not answer, or has none.").format(
+        wanted=wanted, index=index
+    )
+    if wanted.endswith("+cpu"):
+        other = tr(
+            "The package index has a build for NVIDIA GPUs instead, about {download} GB to "
+            "download and {disk} GB on the disk; nothing of it was fetched."
+        ).format(
+            download=f"{tier.download_mb['gpu'] / 1000:.1f}",
+            disk=f"{tier.disk_mb['gpu'] / 1000:.1f}",
+        )
+        message = f"{message} {other}"
+    return Reason("no_build", message, hint)
 
 
 def _reason(code: str, text: str, offline: bool) -> Reason:

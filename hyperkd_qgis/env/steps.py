@@ -15,13 +15,14 @@ from ..paths import engine_folder
 from ..runner.background import pythons_in_use
 from ..runner.environment import engine_environment
 from ..runner.process import Engine, running_pythons
-from . import base, managed, pins
-from .command import CommandListener, Outcome, run_command
+from . import base, managed, pins, torch_build
+from .command import Outcome, run_command
 from .managed import Environment, venv_python
-from .reasons import Reason, explain
+from .reasons import Reason, explain, no_build
 from .request import Request, SetupCancelled, SetupFailed, SetupListener
 from .scrub import scrub
 from .verify import verify
+from .watcher import Watcher, file_size
 
 # A whole PyTorch for GPUs over a slow line.
 PIP_S = 5400.0
@@ -197,18 +198,39 @@ class Steps:
         constraints.write_text(f"numpy=={found.numpy.partition('+')[0]}\n", encoding="utf-8")
         self._listener.stage(tr("Fetching the packages"))
         for tier in self._tiers:
-            index = "" if self._offline else pins.torch_index(self._request.compute)
             text = pins.requirements(tier, self._request.compute)
+            index = "" if self._offline else pins.torch_index(self._request.compute)
+            index = index if "torch==" in text else ""
             listed = self._temporary / f"{tier}.txt"
             listed.write_text(pins.with_build(text, index), encoding="utf-8")
             arguments = [*self._pip("install"), "--constraint", str(constraints)]
             arguments += ["--requirement", str(listed)]
-            if index and "torch==" in text:
+            if index and self._torch_is_elsewhere(index, found):
                 # For this tier alone: no other package shall come from there.
                 arguments += ["--extra-index-url", index]
             self._pip_until_it_works(arguments)
             self._expected_mb -= pins.TIERS[tier].download_mb[self._request.compute]
         self._advance(_INSTALLED)
+
+    def _torch_is_elsewhere(self, index: str, found: base.Base) -> bool:
+        """Return whether PyTorch's own index is needed for its build.
+
+        Raises:
+            SetupFailed: nobody has that build. Another one is far larger, or computes
+                elsewhere than was chosen: that is for the user to say.
+        """
+        version = pins.torch_version(tuple(map(int, found.version.split(".")[:2])))
+        build = index.rpartition("/")[2]
+        self._listener.line(tr("Looking for torch {version}").format(version=f"{version}+{build}"))
+        source = torch_build.find_source(self._ask_pip, version, build, index)
+        if source == torch_build.NOWHERE:
+            raise SetupFailed(no_build(f"{version}+{build}", scrub(index), pins.TIERS["training"]))
+        return source != torch_build.CONFIGURED
+
+    def _ask_pip(self, arguments: Sequence[str]) -> str:
+        """Return what pip says."""
+        options = ["-I", "-X", "utf8", "-m", "pip", *arguments]
+        return "\n".join(self._run(self._python, options, STEP_S, quiet=True).lines)
 
     def _pip_until_it_works(self, arguments: Sequence[str]) -> None:
         step = tr("Installing the packages")
@@ -301,7 +323,7 @@ class Steps:
         self, program: Path, arguments: Sequence[str], timeout_s: float, *, quiet: bool = False
     ) -> Outcome:
         variables: Mapping[str, str] = self._variables()
-        return run_command(program, arguments, variables, _Watcher(self, quiet), timeout_s)
+        return run_command(program, arguments, variables, Watcher(self, quiet), timeout_s)
 
     def _must(self, outcome: Outcome, step: str) -> None:
         """Go on only where a step went well."""
@@ -356,7 +378,7 @@ class Steps:
         """Tell how much was downloaded: pip has no progress that a program can read."""
         if not self._temporary.name or self._offline:
             return
-        here_mb = sum(_size(path) for path in self._temporary.glob("pip-*/*.whl")) / 1e6
+        here_mb = sum(file_size(path) for path in self._temporary.glob("pip-*/*.whl")) / 1e6
         fetched_mb = self._total_mb - self._expected_mb + here_mb
         share = min(fetched_mb / self._total_mb, 1.0)
         self._advance(_READY + share * (_FETCHED - _READY))
@@ -370,32 +392,3 @@ class Steps:
     def is_cancelled(self) -> bool:
         """Return whether the set-up shall end."""
         return self._listener.is_cancelled()
-
-
-class _Watcher(CommandListener):
-    """Passes on what one step says; measures downloads once a second."""
-
-    def __init__(self, steps: Steps, quiet: bool) -> None:
-        self._steps = steps
-        self._quiet = quiet
-        self._look_at = 0.0
-
-    def line(self, text: str) -> None:
-        if not self._quiet:
-            self._steps.hear(text)
-
-    def tick(self) -> None:
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + 1.0
-            self._steps.look()
-
-    def is_cancelled(self) -> bool:
-        return self._steps.is_cancelled()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # pip has just moved it
-        return 0

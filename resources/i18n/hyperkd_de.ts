@@ -1380,6 +1380,10 @@
         <translation>Das Python von QGIS wird gesucht</translation>
     </message>
     <message>
+        <source>Looking for torch {version}</source>
+        <translation>Suche torch {version}</translation>
+    </message>
+    <message>
         <source>Loss</source>
         <translation>Verlust</translation>
     </message>
@@ -1538,6 +1542,10 @@
     <message>
         <source>Name</source>
         <translation>Name</translation>
+    </message>
+    <message>
+        <source>Name a mirror of that index in the variable {name}, take a folder of wheels, or choose the other kind of machine under Computes on.</source>
+        <translation>Einen Spiegel dieses Index in der Variablen {name} nennen, einen Ordner mit Wheels nehmen, oder unter „Rechnet auf“ die andere Art von Rechner wählen.</translation>
     </message>
     <message>
         <source>Named by the environment variable {name}.</source>
@@ -2528,6 +2536,10 @@
         <translation>Der Paketindex ist nicht erreichbar, oder die Verbindung ist abgerissen.</translation>
     </message>
     <message>
+        <source>The package index has a build for NVIDIA GPUs instead, about {download} GB to download and {disk} GB on the disk; nothing of it was fetched.</source>
+        <translation>Der Paketindex hat stattdessen eine Fassung für NVIDIA-GPUs, etwa {download} GB zum Herunterladen und {disk} GB auf der Platte; davon wurde nichts geholt.</translation>
+    </message>
+    <message>
         <source>The package index has no {name} for this Python, or does not answer.</source>
         <translation>Der Paketindex hat kein {name} für dieses Python, oder er antwortet nicht.</translation>
     </message>
@@ -3290,6 +3302,10 @@
     <message>
         <source>tiny: trains on a laptop, in an hour or so</source>
         <translation>tiny: lernt auf einem Laptop, in etwa einer Stunde</translation>
+    </message>
+    <message>
+        <source>torch {wanted} is not to be had: {index} does not answer, or has none.</source>
+        <translation>torch {wanted} ist nicht zu haben: {index} antwortet nicht oder hat keines.</translation>
     </message>
     <message>
         <source>train</source>

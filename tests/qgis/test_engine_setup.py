@@ -264,6 +264,46 @@ def test_pytorchs_index_is_asked_only_for_what_the_package_index_lacks(
     ]
 
 
+def test_the_index_of_pytorch_can_be_a_mirror(plugin, monkeypatch):
+    from hyperkd_qgis.env.pins import TORCH_INDEX_VARIABLE, torch_index, torch_version
+
+    monkeypatch.setenv(TORCH_INDEX_VARIABLE, "http://mirror.example.org/torch/")
+    assert torch_index("cpu", "linux") == "http://mirror.example.org/torch/cpu"
+    assert (torch_version((3, 9)), torch_version((3, 13))) == ("2.8.0", "2.13.0")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the package index has that build")
+@pytest.mark.parametrize(
+    ("configured", "own", "code"),
+    [("2.13.0", "", "no_build"), ("2.13.0", "2.13.0+cpu", ""), ("2.13.0+cpu", "", "")],
+)
+def test_a_build_for_gpus_is_never_fetched_for_the_processor(
+    shell_python, no_student, listener, root, tmp_path, configured, own, code
+):
+    """Where only that is to be had, the set-up ends before it, and says how large it is."""
+    said = tmp_path / "asked"
+    shell_python(
+        pip=f'echo "$*" >> {said}; case "$*" in\n'
+        f"    *--index-url\\ *index\\ versions*|*index\\ versions*--index-url*) "
+        f"echo 'Available versions: {own}' ;;\n"
+        f"    *index\\ versions*) echo 'Available versions: {configured}' ;; esac",
+        probe=_TELLS_ALL,
+    )
+    if not code:
+        made = setup(listener, tiers=("training",))
+        assert made.tiers == ("inference", "training")
+        last = said.read_text().splitlines()[-1]
+        assert ("--extra-index-url" in last) == bool(own)
+        return
+    assert refused(listener, tiers=("training",)) == code
+    assert "torch 2.13.0+cpu is not to be had" in listener.lines[-1]
+    assert "about 2.8 GB to download and 7.0 GB on the disk" in listener.lines[-1]
+    assert "HYPERKD_TORCH_INDEX" in listener.lines[-1]
+    asked = [line for line in said.read_text().splitlines() if " index versions " in line]
+    assert len(asked) == 2 and not [line for line in asked if "install" in line]
+    assert "training.txt" not in said.read_text()
+
+
 def test_tiers_build_on_each_other(plugin):
     from hyperkd_qgis.env.pins import cumulative, requirements
 
