@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from qgis.core import (
     NULL,
@@ -13,13 +15,13 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProject,
     QgsProviderRegistry,
     QgsRasterLayer,
     QgsVectorLayer,
 )
 from qgis.PyQt import sip
 
+from .layertree import RESULTS, next_number, put_on_top
 from .messages import tr
 from .styles import STYLES
 
@@ -146,33 +148,21 @@ class Provenance:
 class _ResultPostProcessor(QgsProcessingLayerPostProcessorInterface):
     """Gives an output that QGIS loads its style, its provenance, and its place in the tree."""
 
-    def __init__(self, provenance: Provenance) -> None:
+    def __init__(self, provenance: Optional[Provenance]) -> None:
         super().__init__()
         self._provenance = provenance
+        self._number = next_number()
 
     def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
         """Style the layer; Processing calls this in the main thread."""
-        layer.loadDefaultStyle()
-        self._provenance.write(layer)
-        layer.triggerRepaint()
+        if self._provenance is not None:
+            layer.loadDefaultStyle()
+            self._provenance.write(layer)
+            layer.triggerRepaint()
         if context.project() is not None:
-            _move_into_group(context.project(), layer, self._provenance.group)
-
-
-def _move_into_group(project: QgsProject, layer: QgsMapLayer, name: str) -> None:
-    """Move a layer that lies at the top of the tree into a group; one that was put elsewhere stays.
-
-    QGIS itself can do so from 3.32 on only.
-    """
-    root = project.layerTreeRoot()
-    node = root.findLayer(layer.id())
-    if node is None or node.parent() != root:
-        return
-    group = root.findGroup(name) or root.insertGroup(root.children().index(node), name)
-    group.insertChildNode(-1, node.clone())
-    root.removeChildNode(node)
+            put_on_top(context.project(), layer, self._number)
 
 
 # The context of Processing owns each post-processor and deletes it at its end, so
@@ -181,32 +171,35 @@ def _move_into_group(project: QgsProject, layer: QgsMapLayer, name: str) -> None
 _post_processors: list[_ResultPostProcessor] = []
 
 
-def _new_post_processor(provenance: Provenance) -> _ResultPostProcessor:
+def _new_post_processor(provenance: Optional[Provenance]) -> _ResultPostProcessor:
     _post_processors[:] = [each for each in _post_processors if not sip.isdeleted(each)]
     _post_processors.append(_ResultPostProcessor(provenance))
     return _post_processors[-1]
 
 
-def style_on_load(
+def place_on_load(
     context: QgsProcessingContext,
     path: str,
-    description: str,
+    names: Collection[str],
     name: str,
-    provenance: Provenance,
+    provenance: Optional[Provenance] = None,
 ) -> None:
-    """Have QGIS style, name and place an output when it loads it, if it will load it at all.
+    """Have QGIS name and place an output when it loads it, if it will load it at all.
 
     Args:
         context: of the algorithm.
         path: the output.
-        description: the parameter's own description; where the layer is to be
-            called otherwise, somebody has chosen that name and it stays.
+        names: what QGIS calls the layer by itself; where it is to be called otherwise,
+            somebody has chosen that name and it stays.
         name: what to call the layer.
-        provenance: how it was made.
+        provenance: how it was made, where it is a raster of ours with its style beside it.
     """
     if not context.willLoadLayerOnCompletion(path):
         return
     details = context.layerToLoadOnCompletionDetails(path)
-    details.setPostProcessor(_new_post_processor(provenance))
-    if details.name == description:
+    if details.postProcessor() is None or provenance is not None:
+        details.setPostProcessor(_new_post_processor(provenance))
+    if hasattr(details, "groupName"):  # from QGIS 3.32 on
+        details.groupName = RESULTS
+    if details.name in names:
         details.name = name

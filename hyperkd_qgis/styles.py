@@ -52,8 +52,12 @@ def style_hls(layer: QgsRasterLayer) -> None:
 
 
 def style_error(layer: QgsRasterLayer) -> None:
-    """Show the first band from dark (as expected) to bright (unlike its surroundings)."""
-    _show_ramp(layer, 1, ERROR_RAMP)
+    """Show the RMSE, the last band, from dark (as expected) to bright (unlike its surroundings).
+
+    The spectral angle, the first band, is large wherever little light comes back: it would
+    show water and shadow alone.
+    """
+    _show_ramp(layer, layer.bandCount(), ERROR_RAMP)
 
 
 def style_classes(layer: QgsRasterLayer) -> None:

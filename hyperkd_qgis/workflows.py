@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from qgis.core import Qgis, QgsMessageLog, QgsProcessingModelAlgorithm
+from qgis.core import (
+    Qgis,
+    QgsMessageLog,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelOutput,
+    QgsProcessingParameterDefinition,
+)
 from qgis.PyQt.QtGui import QIcon
 
 from .algorithms.help import help_url
+from .layers import place_on_load
 from .messages import LOG_TAG, tr
 from .paths import home, icon_path
+
+_OPTIONAL = QgsProcessingParameterDefinition.Flag.FlagOptional
+# The input that layers are named after.
+_SCENE = "scene"
 
 
 class Workflow(QgsProcessingModelAlgorithm):
     """A shipped model: its id stays, what is read of it is translated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._subject = ""
 
     def displayName(self) -> str:
         """Return the name in the toolbox."""
@@ -42,7 +60,45 @@ class Workflow(QgsProcessingModelAlgorithm):
         copy = Workflow()
         copy.loadVariant(self.toVariant())
         copy.setSourceFilePath(self.sourceFilePath())
+        copy.write_all_by_default()
         return copy
+
+    def write_all_by_default(self) -> None:
+        """Have dialogs propose all results, and let scripts leave any of them out."""
+        for definition in self.destinationParameterDefinitions():
+            definition.setCreateByDefault(True)
+            definition.setFlags(definition.flags() | _OPTIONAL)
+
+    def prepareAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> bool:
+        """Remember what the run is about, for the names of its layers."""
+        if self.parameterDefinition(_SCENE) is not None:
+            layer = self.parameterAsRasterLayer(parameters, _SCENE, context)
+            self._subject = "" if layer is None else layer.name()
+        return bool(super().prepareAlgorithm(parameters, context, feedback))
+
+    def postProcessAlgorithm(
+        self, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        """Name and place the layers that QGIS will load; it calls this before it loads them.
+
+        By itself it calls them by the names of the model's outputs, which are for scripts.
+        """
+        for path, details in context.layersToLoadOnCompletion().items():
+            for output in self._outputs():
+                if details.name in (output.name(), output.description()):
+                    about = f": {self._subject}" if self._subject else ""
+                    place_on_load(context, path, (details.name,), output.description() + about)
+                    break
+        return dict(super().postProcessAlgorithm(context, feedback))
+
+    def _outputs(self) -> list[QgsProcessingModelOutput]:
+        children = self.childAlgorithms().values()
+        return [output for child in children for output in child.modelOutputs().values()]
 
     def translate(self) -> None:
         """Put all texts into the user's language; a copy takes them over."""
@@ -87,6 +143,7 @@ def load() -> list[Workflow]:
         if model.fromFile(str(path)) and model.name():
             model.setSourceFilePath(str(path))
             model.translate()
+            model.write_all_by_default()
             made.append(model)
         else:
             text = tr("The model {path} cannot be read.").format(path=path)

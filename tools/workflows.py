@@ -32,6 +32,15 @@ from tools.workflow import SOURCE, Workflow, marked, result_of
 FOLDER = ROOT / "resources" / "models"
 _GEOMETRIES = QgsProcessing.SourceType.TypeVectorAnyGeometry
 _RASTERS = QgsProcessing.SourceType.TypeRaster
+# Types of fields, as QVariant numbers them.
+_WHOLE, _REAL, _TEXT = 2, 6, 10
+# A step's results are variables of the steps after it. The classes come as lines of
+# "name: pixels", from the value 1 on.
+_NAME_OF_VALUE = (
+    "regexp_replace(array_get(string_to_array(@classify_CLASSES, '\\n'), \"value\" - 1), "
+    "': \\\\d+$', '')"
+)
+_MAPPED_PIXELS = "@count_TOTAL_PIXEL_COUNT - @count_NODATA_PIXEL_COUNT"
 
 
 def _scene(made: Workflow) -> Any:
@@ -314,7 +323,10 @@ def class_map() -> Workflow:
     made = Workflow(
         "classmap",
         marked("Scene to class map and areas"),
-        marked("Classifies a scene with a fine-tuned model and measures the area of each class."),
+        marked(
+            "Classifies a scene with a fine-tuned model and lists the area of each class in "
+            "hectares and in percent of what was mapped."
+        ),
     )
     scene = _scene(made)
     model = _model(made, marked("A model fine-tuned for classification."))
@@ -325,10 +337,29 @@ def class_map() -> Workflow:
         {"map": ("OUTPUT", marked("Class map"))},
     )
     made.step(
-        "areas",
+        "count",
         "native:rasterlayeruniquevaluesreport",
         {"INPUT": result_of("classify", "OUTPUT"), "BAND": 1},
-        {"table": ("OUTPUT_TABLE", marked("Areas of the classes"))},
+    )
+    columns = [
+        ("class", _TEXT, _NAME_OF_VALUE),
+        # Only where the reference system is in metres does the step before tell square metres.
+        ("hectares", _REAL, "round(attribute($currentfeature, 'm2') / 10000, 4)"),
+        ("percent", _REAL, f'round(100 * "count" / ({_MAPPED_PIXELS}), 2)'),
+        ("pixels", _WHOLE, '"count"'),
+        ("value", _WHOLE, '"value"'),
+    ]
+    made.step(
+        "areas",
+        "native:refactorfields",
+        {
+            "INPUT": result_of("count", "OUTPUT_TABLE"),
+            "FIELDS_MAPPING": [
+                {"name": name, "type": kind, "length": 0, "precision": 0, "expression": expression}
+                for name, kind, expression in columns
+            ],
+        },
+        {"table": ("OUTPUT", marked("Areas of the classes"))},
     )
     return made
 

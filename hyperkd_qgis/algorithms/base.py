@@ -26,7 +26,8 @@ from qgis.core import (
 )
 
 from .. import messages, settings
-from ..layers import Provenance, UnusableLayerError, style_on_load, write_style
+from ..layers import Provenance, UnusableLayerError, place_on_load, write_style
+from ..layertree import RESULTS
 from ..messages import tr
 from ..modelfile import find_model, local_models, outputs_of, read_card
 from ..paths import engine_folder, metadata
@@ -56,6 +57,7 @@ class EngineAlgorithm(NamedAlgorithm):
         STYLES: how each output raster looks, by parameter.
         NEEDS: what the model must compute for this job, one of these; empty where any
             model will do.
+        SUITS_ANY_SCENE: whether the job tells itself what a scene lacks for the model.
         FEATURES: parameters of features, and for each the parameter that names the fields
             of it that the job reads, if there is one.
         ALSO: parameters that are no field of the job, and the list that their values join.
@@ -67,6 +69,7 @@ class EngineAlgorithm(NamedAlgorithm):
     TIER: ClassVar[str] = "inference"
     STYLES: ClassVar[Mapping[str, str]] = {}
     NEEDS: ClassVar[tuple[str, ...]] = ()
+    SUITS_ANY_SCENE: ClassVar[bool] = False
     FEATURES: ClassVar[Mapping[str, str]] = {}
     ALSO: ClassVar[Mapping[str, str]] = {}
     LEFT_OUT: ClassVar[frozenset[str]] = frozenset()
@@ -205,12 +208,16 @@ class EngineAlgorithm(NamedAlgorithm):
             return ""  # the engine says why
         if self.NEEDS and not set(self.NEEDS) & set(outputs_of(card)):
             return _unfit(str(card.get("name", text)), str(card.get("task", "?")), self.NEEDS)
-        if self.parameterDefinition(BANDS) is not None and self.parameterAsString(
-            parameters, BANDS, context
-        ):
-            return ""  # what is told is believed
+        if self.SUITS_ANY_SCENE or self._is_told_bands(parameters, context):
+            return ""
         layers = self._rasters(parameters, context)
         return next(filter(None, (mismatch(layer, card) for layer in layers)), "")
+
+    def _is_told_bands(self, parameters: dict[str, Any], context: QgsProcessingContext) -> bool:
+        """Return whether a band table is given, which is believed instead of the file."""
+        if self.parameterDefinition(BANDS) is None:
+            return False
+        return bool(self.parameterAsString(parameters, BANDS, context))
 
     def _written(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, str]:
         """Write features for the engine and return the fields that name their files."""
@@ -257,7 +264,8 @@ class EngineAlgorithm(NamedAlgorithm):
         context: QgsProcessingContext,
         feedback: Any,
     ) -> None:
-        for name, style in self.STYLES.items():
+        # What is placed last lies on top: the first, the main result.
+        for name, style in reversed(list(self.STYLES.items())):
             path = results.get(name)
             if path is None:
                 continue
@@ -267,7 +275,7 @@ class EngineAlgorithm(NamedAlgorithm):
                 feedback.pushWarning(str(error))
             description = self.parameterDefinition(name).description()
             title = f"{description}: {self._subject}"
-            style_on_load(context, path, description, title, provenance)
+            place_on_load(context, path, (description,), title, provenance)
 
     def _provenance(self, fields: Mapping[str, Any], summary: Mapping[str, Any]) -> Provenance:
         """Return how a result was made, for its layer's metadata."""
@@ -276,7 +284,7 @@ class EngineAlgorithm(NamedAlgorithm):
         if model and summary.get("model_sha256"):
             model += f" (SHA-256 {summary['model_sha256']})"
         return Provenance(
-            group=f"HyperKD: {self._subject}",
+            group=RESULTS,
             made_by=f"HyperKD {metadata().get('version', '')}, {self.id()}",
             model=model,
             settings=json.dumps(told, ensure_ascii=False, default=str),

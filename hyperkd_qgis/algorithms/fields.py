@@ -53,7 +53,7 @@ def problem_of(
     """Return what is wrong with one parameter as a sentence, or an empty string."""
     name = definition.name()
     if definition.isDestination():
-        good, problem = definition.isSupportedOutputValue(values.get(name), context)
+        good, problem = definition.isSupportedOutputValue(values.get(name), _unused(context))
         return _output_problem(values.get(name)) if good else problem
     if isinstance(definition, QgsProcessingParameterRasterLayer):
         if values.get(name) in (None, "", NULL):
@@ -194,6 +194,18 @@ def temporary_folder() -> Path:
     path = Path(QgsProcessingUtils.generateTempFilename("job"))
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _unused(context: QgsProcessingContext) -> QgsProcessingContext:
+    """Return a context that is like another and may be spoilt.
+
+    QGIS tries an output out by adding its layer, under a temporary name, to those that the
+    context loads at the end; the run has another name for it, and the first never comes.
+    """
+    copy = QgsProcessingContext()
+    copy.setProject(context.project())
+    copy.setExpressionContext(context.expressionContext())
+    return copy
 
 
 def _output_problem(value: Any) -> str:

@@ -23,6 +23,7 @@ class InspectAlgorithm(EngineAlgorithm):
     NAME = "inspect"
     KIND = "inspect"
     GROUP = "prepare"
+    SUITS_ANY_SCENE = True
 
     def displayName(self) -> str:
         """Return the name in the toolbox."""

@@ -22,7 +22,7 @@ class ReconstructAlgorithm(EngineAlgorithm):
     KIND = "reconstruct"
     GROUP = "run"
     NEEDS = ("reconstruction",)
-    STYLES = {OUTPUT: "true_colour", ERROR: "error"}
+    STYLES = {ERROR: "error", OUTPUT: "true_colour"}
 
     def displayName(self) -> str:
         """Return the name in the toolbox."""
@@ -50,9 +50,10 @@ class ReconstructAlgorithm(EngineAlgorithm):
                 "<h3>Student</h3>"
                 "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
                 "<h3>Reconstruction error</h3>"
-                "<p>Band 1 is the spectral angle in degrees, which ignores brightness; band 2 is "
-                "the root mean square error in reflectance. Bright means unlike its "
-                "surroundings.</p>"
+                "<p>The map shows the root mean square error in reflectance (band 2), from its "
+                "2nd to its 98th percentile; bright means unlike its surroundings. Band 1 is the "
+                "spectral angle in degrees, which ignores brightness and is therefore large over "
+                "water and shadow.</p>"
                 "<h3>Reconstruction</h3>"
                 "<p>The predicted reflectance times 10000 in the student's bands, shown in true "
                 "colour. Ask for it where you want to look at spectra; it is as large as the "
@@ -72,7 +73,7 @@ class ReconstructAlgorithm(EngineAlgorithm):
             parameters.raster_output(
                 ERROR,
                 tr("Reconstruction error"),
-                tr("Spectral angle in degrees and RMSE in reflectance."),
+                tr("RMSE in reflectance (band 2, shown) and spectral angle in degrees (band 1)."),
                 optional=True,
             )
         )

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Optional
 
-from qgis.core import QgsLayerTreeGroup, QgsProject, QgsRasterLayer
+from qgis.core import QgsProject, QgsRasterLayer
 
 from ..layers import Provenance, style_layer
-
-
-def group_of(name: str) -> QgsLayerTreeGroup:
-    """Return a group at the top of the layer tree, made where it is missing."""
-    root = QgsProject.instance().layerTreeRoot()
-    return root.findGroup(name) or root.insertGroup(0, name)
+from ..layertree import group_on_top
 
 
 def remove_group(name: str) -> None:
@@ -35,8 +30,8 @@ def add_raster(
     if provenance is not None:
         provenance.write(layer)
     QgsProject.instance().addMapLayer(layer, False)
-    inside = group_of(group)
-    inside.addLayer(layer)
+    inside = group_on_top(QgsProject.instance(), group)
+    inside.insertLayer(0, layer)
     # The tree cannot unfold a group that is still empty, so it is told again.
     inside.setExpanded(False)
     inside.setExpanded(True)

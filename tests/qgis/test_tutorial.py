@@ -6,17 +6,15 @@ import importlib.util
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from tests.qgis import started
 from tests.qgis.test_engine_setup import pinned
-from tests.qgis.tutorial_session import STEPS, TOLD
+from tests.qgis.tutorial_session import STEPS
 from tests.qgis.wheels import packed_again
 from tools import plugin as assembly
 from tools import translations
@@ -39,14 +37,6 @@ OF_QGIS = {
     "Properties",
     "Metadata",
 }
-# By its path: with the checkout among the places of modules, QGIS would take the plugin from there.
-_START = """
-import importlib.util
-spec = importlib.util.spec_from_file_location("tutorial_session", {path!r})
-session = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(session)
-session.start()
-"""
 
 
 def headings() -> list[str]:
@@ -95,23 +85,11 @@ def journey(tmp_path_factory):
         "work": str(folder),
         "result": str(folder / "result.json"),
     }
-    # Neither the developer's engine nor the checkout's: a new user has none.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HYPERKD_")}
-    environment = {
-        **kept,
-        TOLD: json.dumps(told),
-        "HYPERKD_ENGINES": str(folder / "engines"),
-        "HYPERKD_MODELS": str(folder / "models"),
-        "HYPERKD_JOBS": str(folder / "jobs"),
-        "OMP_NUM_THREADS": "1",
-    }
     command, more = _qgis(folder)
-    said = _run(command, {**environment, **more}, folder / "said.txt")
-    result = folder / "result.json"
-    assert result.is_file(), said
-    found = json.loads(result.read_text(encoding="utf-8"))
-    assert "failed" not in found, found["failed"]
-    return found
+    # Neither the developer's engine nor the checkout's: a new user has none.
+    variables = {**started.environment(folder, told), **more}
+    said = started.run(command, variables, folder / "said.txt", _LIMIT_S)
+    return started.found_by(folder / "result.json", said)
 
 
 def _wheels(folder: Path) -> str:
@@ -124,37 +102,13 @@ def _wheels(folder: Path) -> str:
     return str(folder)
 
 
-def _run(command: list[str], environment: dict[str, str], log: Path) -> str:
-    """Run a program, end it and its children where it hangs, and return what it said."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            process.wait(_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return log.read_text(encoding="utf-8", errors="replace")[-2000:]
-
-
 def _qgis(folder: Path) -> tuple[list[str], dict[str, str]]:
     """Return what starts a QGIS with a fresh profile: its own window where Xvfb is, else ours."""
-    program = shutil.which("qgis.bin") or shutil.which("qgis")
-    profiles = str(folder / "profiles")
-    if program is None or shutil.which("xvfb-run") is None:
+    if started.program() is None or not started.has_screen():
+        profiles = str(folder / "profiles")
         variables = {"QT_QPA_PLATFORM": "offscreen", "QGIS_CUSTOM_CONFIG_PATH": profiles}
         return [sys.executable, str(_SESSION)], variables
-    code = folder / "start.py"
-    code.write_text(_START.format(path=str(_SESSION)), encoding="utf-8")
-    screen = ["xvfb-run", "-a", "-s", "-screen 0 1500x950x24"]
-    options = ["--nologo", "--noversioncheck", "--profiles-path", profiles]
-    return [*screen, program, *options, "--code", str(code)], {"QT_QPA_PLATFORM": "xcb"}
+    return started.on_a_screen(_SESSION, folder)
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, Callable
 
-TOLD = "HYPERKD_TUTORIAL"
+# As in ``started``, which QGIS cannot import.
+TOLD = "HYPERKD_SESSION"
 
 
 class Tutorial:

@@ -1,0 +1,238 @@
+"""What a user presses, pressed inside a real QGIS for ``test_pressed``.
+
+QGIS runs this file in its own Python, so it uses nothing but QGIS and the plugin. Each step
+opens a dialog as a menu or a button does, forgets it, collects garbage, finds it again among
+the windows on the screen, and presses its own Run button.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Callable
+
+TOLD = "HYPERKD_SESSION"
+_RED = ("color:red", "color: red", "#ff0000")
+
+
+class Session:
+    """A user with a scene and a model in the store.
+
+    Args:
+        told: paths, by name: a scene, a model for it, and a folder for pictures, which may be empty.
+    """
+
+    def __init__(self, told: dict[str, str]) -> None:
+        import qgis.utils
+
+        self._iface = qgis.utils.iface
+        self._told = told
+        self._scene: Any = None
+        self._boxes: list[str] = []
+        self._watch: Any = None
+
+    def prepare(self) -> dict[str, Any]:
+        """Load the plugin and open the scene, twice: the second hides what comes below."""
+        from qgis.PyQt.QtCore import QTimer
+        from qgis.utils import loadPlugin, plugins, startPlugin
+
+        self._iface.mainWindow().resize(1400, 850)
+        for name in ("processing", "hyperkd_qgis"):
+            if name not in plugins:
+                loadPlugin(name)
+                startPlugin(name)
+        self._scene = self._iface.addRasterLayer(self._told["scene"], "potsdam")
+        self._watch = QTimer()
+        self._watch.timeout.connect(self._close_boxes)
+        self._watch.start(100)
+        return {"platform": os.environ["QT_QPA_PLATFORM"]}
+
+    def run_hyperkd_on_a_layer(self) -> dict[str, Any]:
+        """Layer › Run HyperKD › Inspect…"""
+        self._iface.setActiveLayer(self._scene)
+        action = next(each for each in self._ours()._layer_actions if "Inspect" in each.text())
+        action.trigger()
+        return self._press("run-hyperkd")
+
+    def run_a_model_on_a_layer(self) -> dict[str, Any]:
+        """Add a model to the store; Models › Run on layer…"""
+        dialog = self._ours().show_models()
+        self._wait(lambda: dialog._reading is None)
+        dialog.add_file(self._told["model"])
+        self._wait(lambda: dialog._task is None and dialog._reading is None)
+        dialog.buttons["run"].click()
+        dialog.close()
+        return self._press("run-on-layer")
+
+    def run_a_workflow(self) -> dict[str, Any]:
+        """Open a workflow as the toolbox does; nothing but the scene and the model is given."""
+        from qgis import processing
+
+        # Below what was made before, and unticked: what comes must be seen all the same.
+        self._bury_the_results()
+        dialog = processing.createAlgorithmDialog("hyperkd:classmap", {"model": "brightest"})
+        dialog.show()
+        return self._press("workflow")
+
+    # --- tools ----------------------------------------------------------------------
+
+    def _press(self, picture: str) -> dict[str, Any]:
+        """Press Run in the one dialog of Processing that is on the screen; wait; close it."""
+        from qgis.PyQt.QtWidgets import QDialogButtonBox, QPushButton
+
+        before = set(self._layers())
+        gc.collect()
+        dialog = self._dialog()
+        box = dialog.findChild(QDialogButtonBox)
+        buttons = {each.text().replace("&", ""): each for each in box.findChildren(QPushButton)}
+        opened = self._values(dialog)
+        gc.collect()
+        self._boxes.clear()
+        buttons["Run"].click()
+        log = self._log_of(dialog)
+        self._wait(lambda: self._boxes or _has_ended(log.toPlainText()))
+        self._wait(buttons["Run"].isEnabled)
+        said, page = log.toPlainText(), log.toHtml().lower()
+        bars = self._messages(dialog) + self._messages(self._iface.mainWindow())
+        made = [name for name in self._layers() if name not in before]
+        self._take(picture)
+        dialog.close()
+        return {
+            "opened": opened,
+            "log": said,
+            "red": any(colour in page for colour in _RED),
+            "messages": [*self._boxes, *bars],
+            "made": [self._layers()[name] for name in made],
+            "tree": self._tree(),
+        }
+
+    def _close_boxes(self) -> None:
+        """Note what a message box says, which would wait for somebody."""
+        from qgis.PyQt.QtWidgets import QApplication, QMessageBox
+
+        box = QApplication.activeModalWidget()
+        if isinstance(box, QMessageBox):
+            self._boxes.append(box.text())
+            box.reject()
+
+    def _dialog(self) -> Any:
+        from qgis.PyQt.QtWidgets import QApplication
+
+        def found() -> list[Any]:
+            windows = QApplication.topLevelWidgets()
+            return [
+                each
+                for each in windows
+                if each.isVisible() and each.inherits("QgsProcessingAlgorithmDialogBase")
+            ]
+
+        self._wait(found)
+        (dialog,) = found()
+        return dialog
+
+    def _log_of(self, dialog: Any) -> Any:
+        from qgis.PyQt.QtWidgets import QTextEdit
+
+        return dialog.findChild(QTextEdit, "txtLog")
+
+    def _values(self, dialog: Any) -> list[str]:
+        """Return what the boxes of a dialog show."""
+        from qgis.PyQt.QtWidgets import QComboBox
+
+        return [each.currentText() for each in dialog.findChildren(QComboBox)]
+
+    def _messages(self, window: Any) -> list[str]:
+        """Return what the message bars of a window say."""
+        from qgis.gui import QgsMessageBarItem
+
+        items = window.findChildren(QgsMessageBarItem)
+        return [f"{each.title()} {each.text()}".strip() for each in items if each.isVisible()]
+
+    def _layers(self) -> dict[str, str]:
+        from qgis.core import QgsProject
+
+        layers = QgsProject.instance().mapLayers()
+        return {key: layer.name() for key, layer in layers.items()}
+
+    def _tree(self) -> list[list[Any]]:
+        """Return the layers from top to bottom: group, name, whether they are seen."""
+        from qgis.core import QgsProject
+
+        nodes = QgsProject.instance().layerTreeRoot().findLayers()
+        return [[node.parent().name(), node.name(), node.isVisible()] for node in nodes]
+
+    def _bury_the_results(self) -> None:
+        from qgis.core import QgsProject
+
+        root = QgsProject.instance().layerTreeRoot()
+        for group in root.findGroups():
+            group.setItemVisibilityChecked(False)
+            root.insertChildNode(-1, group.clone())
+            root.removeChildNode(group)
+
+    def _take(self, picture: str) -> None:
+        """Write a picture of the whole screen where somebody asked for it."""
+        if not self._told.get("pictures"):
+            return
+        self._wait_for(1.5)
+        path = Path(self._told["pictures"]) / f"{picture}.png"
+        os.system(f"import -window root {path}")  # noqa: S605
+
+    def _ours(self) -> Any:
+        from qgis.utils import plugins
+
+        return plugins["hyperkd_qgis"]._window
+
+    def _wait_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self._wait(lambda: time.monotonic() > end)
+
+    def _wait(self, until: Callable[[], Any], seconds: float = 60.0) -> None:
+        from qgis.PyQt.QtWidgets import QApplication
+
+        end = time.monotonic() + seconds
+        while not until():
+            if time.monotonic() > end:
+                raise TimeoutError("nothing happened")
+            QApplication.processEvents()
+            time.sleep(0.01)
+
+
+def _has_ended(log: str) -> bool:
+    return any(word in log for word in ("completed in", "failed after"))
+
+
+STEPS = (
+    "prepare",
+    "run_hyperkd_on_a_layer",
+    "run_a_model_on_a_layer",
+    "run_a_workflow",
+)
+
+
+def start() -> None:
+    """Do all steps as soon as the window of this QGIS stands."""
+    from qgis.PyQt.QtCore import QTimer
+
+    QTimer.singleShot(500, _work)
+
+
+def _work() -> None:
+    """Do all steps, write what was found, and leave."""
+    told = json.loads(os.environ[TOLD])
+    found: dict[str, Any] = {}
+    try:
+        session = Session(told)
+        for step in STEPS:
+            sys.stderr.write(f"{step}\n")
+            sys.stderr.flush()
+            found[step] = getattr(session, step)()
+    except Exception:  # noqa: BLE001 - QGIS would show it in a window that nobody sees
+        found["failed"] = traceback.format_exc()
+    Path(told["result"]).write_text(json.dumps(found, default=str), encoding="utf-8")
+    os._exit(0)  # QGIS would ask whether to save
