@@ -52,6 +52,12 @@ def local_models() -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
+def trainable_students() -> list[str]:
+    """Return the names of students that can be trained: those whose checkpoint is here."""
+    folders = (shipped_students(), models_folder())
+    return sorted({path.stem for folder in folders for path in folder.glob("*.safetensors")})
+
+
 def read_card(path: Path) -> Optional[Card]:
     """Return the card in a model's file, or None where it has none that can be read."""
     readers = {".onnx": _onnx_card, ".safetensors": _checkpoint_card}

@@ -16,12 +16,14 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
-from .algorithms.help import help_url
+from .algorithms.help import help_url, offer_of, offering
 from .layers import place_on_load
 from .messages import LOG_TAG, tr
 from .paths import home, icon_path
 
 _OPTIONAL = QgsProcessingParameterDefinition.Flag.FlagOptional
+# Of results that scripts need not name, though the step that makes them needs a place for them.
+_MAY_BE_LEFT_OUT = ("areas:table", "table")
 # The input that layers are named after.
 _SCENE = "scene"
 
@@ -60,14 +62,29 @@ class Workflow(QgsProcessingModelAlgorithm):
         copy = Workflow()
         copy.loadVariant(self.toVariant())
         copy.setSourceFilePath(self.sourceFilePath())
-        copy.write_all_by_default()
+        copy.complete()
         return copy
 
-    def write_all_by_default(self) -> None:
-        """Have dialogs propose all results, and let scripts leave any of them out."""
+    def complete(self) -> None:
+        """Have dialogs propose all results and list the models that fit the steps."""
         for definition in self.destinationParameterDefinitions():
             definition.setCreateByDefault(True)
-            definition.setFlags(definition.flags() | _OPTIONAL)
+            if definition.name() in _MAY_BE_LEFT_OUT:
+                definition.setFlags(definition.flags() | _OPTIONAL)
+        for name, offers in self._offers().items():
+            offering(self.parameterDefinition(name), *set.intersection(*offers))
+
+    def _offers(self) -> dict[str, list[set[str]]]:
+        """Return what the steps that are known want of the models among the inputs."""
+        found: dict[str, list[set[str]]] = {}
+        for child in self.childAlgorithms().values():
+            for name, sources in child.parameterSources().items():
+                step = child.algorithm()
+                offer = None if step is None else offer_of(step.parameterDefinition(name))
+                for source in sources if offer is not None else ():
+                    if source.parameterName():
+                        found.setdefault(source.parameterName(), []).append(set(offer))
+        return found
 
     def prepareAlgorithm(
         self,
@@ -143,7 +160,7 @@ def load() -> list[Workflow]:
         if model.fromFile(str(path)) and model.name():
             model.setSourceFilePath(str(path))
             model.translate()
-            model.write_all_by_default()
+            model.complete()
             made.append(model)
         else:
             text = tr("The model {path} cannot be read.").format(path=path)

@@ -72,7 +72,7 @@ class ClassifyAlgorithm(EngineAlgorithm):
         """Declare parameters and outputs."""
         job = JobParameters(self.KIND)
         self.addParameter(parameters.input_raster())
-        self.addParameter(job.make("model", tr("Model (name or .onnx file)")))
+        self.addParameter(parameters.tuned_model(job, *self.NEEDS))
         self.addParameter(
             job.make("probability_type", tr("Probabilities are stored as"), folded=True)
         )

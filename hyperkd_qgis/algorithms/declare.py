@@ -28,7 +28,7 @@ from qgis.core import (
 
 from ..messages import tr
 from ..paths import engine_folder
-from .help import advanced, with_help
+from .help import advanced, offering, with_help
 from .titles import field_titles
 
 Field = Mapping[str, Any]
@@ -170,7 +170,7 @@ def _parameter(
     if role in _FILTERS:
         # Optional where it has a default, because QGIS 3.22 takes a file that is left out
         # for a missing one all the same.
-        return QgsProcessingParameterFile(
+        made = QgsProcessingParameterFile(
             name,
             title,
             behavior=QgsProcessingParameterFile.Behavior.File,
@@ -178,6 +178,7 @@ def _parameter(
             optional=not required,
             fileFilter=_CHECKPOINTS if name == "STUDENT" else _FILTERS[role],
         )
+        return offering(made) if role == "model" else made
     if role == "output_raster":
         return QgsProcessingParameterRasterDestination(name, title, optional=optional)
     if role == "output_file":

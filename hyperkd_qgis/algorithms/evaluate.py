@@ -73,7 +73,7 @@ class EvaluateAlgorithm(LabelledAlgorithm):
         """Declare parameters and outputs."""
         job = JobParameters(self.KIND)
         made = [
-            job.make("model", tr("Model (name or .onnx file)")),
+            parameters.tuned_model(job, *self.NEEDS),
             job.make("input", tr("Hyperspectral rasters")),
             *label_parameters(),
             job.make("strata", tr("Strata"), folded=True),

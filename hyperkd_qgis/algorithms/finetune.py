@@ -14,6 +14,7 @@ from ..layers import class_colours
 from ..messages import tr
 from . import parameters
 from .declare import JobParameters
+from .help import CHECKPOINTS, offering
 from .labelled import FIELD, LABELS, LabelledAlgorithm, label_parameters, labels_help
 
 REPORT = "REPORT"
@@ -92,7 +93,7 @@ class FinetuneAlgorithm(LabelledAlgorithm):
             job.make("input", tr("Hyperspectral rasters")),
             *label_parameters(),
             job.make("task", tr("What the labels say")),
-            job.make("student", tr("Student")),
+            offering(job.make("student", tr("Student")), CHECKPOINTS),
             job.make("split", tr("Held out for the test")),
             job.make("tune", tr("What is trained")),
             job.make("epochs", tr("Passes over the labels"), folded=True),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from qgis.core import QgsProcessingParameterDefinition
 
 from ..messages import tr
 from ..paths import metadata
+
+# What asks for a model in dialogs; a name, because algorithms know no widgets.
+_MODEL_WIDGET = f"{__name__.partition('.')[0]}.ui.model_chooser.ModelWrapper"
+# Among what to offer: students that can be trained.
+CHECKPOINTS = "checkpoint"
 
 GROUPS = ("prepare", "run", "train", "assess", "models")
 
@@ -41,3 +48,25 @@ def advanced(
     """Return the parameter with its tool tip, folded away with the other advanced ones."""
     parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
     return with_help(parameter, text)
+
+
+def offering(
+    parameter: QgsProcessingParameterDefinition, *offer: str
+) -> QgsProcessingParameterDefinition:
+    """Return the parameter of a model with a list of those that fit.
+
+    Its value stays a text: a name or a path.
+
+    Args:
+        parameter: of a file.
+        offer: what a model must compute, one of these, as ``modelfile.outputs_of`` has it, or
+            ``CHECKPOINTS``; nothing for any model.
+    """
+    parameter.setMetadata({"widget_wrapper": {"class": _MODEL_WIDGET, "offer": list(offer)}})
+    return parameter
+
+
+def offer_of(parameter: Optional[QgsProcessingParameterDefinition]) -> Optional[list[str]]:
+    """Return what ``offering`` was told, or None where the parameter is no model's."""
+    told = None if parameter is None else parameter.metadata().get("widget_wrapper")
+    return list(told["offer"]) if isinstance(told, dict) and "offer" in told else None

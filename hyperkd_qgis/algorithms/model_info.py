@@ -18,7 +18,7 @@ from ..cards import card_page
 from ..messages import tr
 from ..modelfile import Card, find_model, local_models, read_card
 from . import parameters
-from .help import with_help
+from .help import offering, with_help
 from .named import NamedAlgorithm
 from .parameters import MODEL
 
@@ -59,16 +59,18 @@ class ModelInfoAlgorithm(NamedAlgorithm):
     def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
         """Declare parameters and outputs."""
         self.addParameter(
-            with_help(
-                QgsProcessingParameterFile(
-                    MODEL,
-                    tr("Model (name or file)"),
-                    behavior=QgsProcessingParameterFile.Behavior.File,
-                    defaultValue="tiny",
-                    optional=True,
-                    fileFilter="*.onnx *.safetensors (*.onnx *.safetensors);;*.* (*)",
-                ),
-                tr("The name of a shipped or stored model, or a file."),
+            offering(
+                with_help(
+                    QgsProcessingParameterFile(
+                        MODEL,
+                        tr("Model (name or file)"),
+                        behavior=QgsProcessingParameterFile.Behavior.File,
+                        defaultValue="tiny",
+                        optional=True,
+                        fileFilter="*.onnx *.safetensors (*.onnx *.safetensors);;*.* (*)",
+                    ),
+                    tr("The name of a shipped or stored model, or a file."),
+                )
             )
         )
         self.addParameter(parameters.html_output(OUTPUT, tr("Card"), tr("The HTML file to write.")))

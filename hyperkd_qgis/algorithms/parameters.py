@@ -24,7 +24,7 @@ from qgis.core import (
 
 from ..messages import tr
 from .declare import JobParameters
-from .help import advanced, with_help
+from .help import advanced, offering, with_help
 
 INPUT = "INPUT"
 PRODUCT = "PRODUCT"
@@ -103,7 +103,7 @@ def model() -> QgsProcessingParameterDefinition:
     # QGIS refuses values that no filter matches; the second one lets names pass.
     # Optional, because QGIS 3.22 takes a file that is left out for a missing one
     # although it has a default.
-    return with_help(
+    made = with_help(
         QgsProcessingParameterFile(
             MODEL,
             tr("Student (name or .onnx file)"),
@@ -114,6 +114,17 @@ def model() -> QgsProcessingParameterDefinition:
         ),
         tr("The name of a shipped student, or the file of one."),
     )
+    return offering(made, "embedding")
+
+
+def tuned_model(job: JobParameters, *offer: str) -> QgsProcessingParameterDefinition:
+    """Return the parameter of a model.
+
+    Args:
+        job: its job.
+        offer: what it must compute, see ``help.offering``.
+    """
+    return offering(job.make("model", tr("Model (name or .onnx file)")), *offer)
 
 
 def run_parameters(job: JobParameters) -> list[QgsProcessingParameterDefinition]:

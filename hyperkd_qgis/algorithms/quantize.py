@@ -65,7 +65,7 @@ class QuantizeAlgorithm(LabelledAlgorithm):
         """Declare parameters and outputs."""
         job = JobParameters(self.KIND)
         made = [
-            job.make("model", tr("Model (name or .onnx file)")),
+            parameters.tuned_model(job),
             job.make("input", tr("Rasters to compare on")),
             job.make("method", tr("How")),
             *label_parameters(),

@@ -65,7 +65,7 @@ class RegressAlgorithm(EngineAlgorithm):
         """Declare parameters and outputs."""
         job = JobParameters(self.KIND)
         self.addParameter(parameters.input_raster())
-        self.addParameter(job.make("model", tr("Model (name or .onnx file)")))
+        self.addParameter(parameters.tuned_model(job, *self.NEEDS))
         for parameter in parameters.run_parameters(job):
             self.addParameter(parameter)
         self.addParameter(job.output("output", tr("Map of values")))

@@ -10,6 +10,7 @@ from qgis.PyQt.QtWidgets import QFormLayout, QScrollArea, QVBoxLayout, QWidget
 
 from ..algorithms.declare import JobParameters
 from ..algorithms.titles import field_titles
+from .model_chooser import wrapper_of
 
 
 class ExpertFold(QgsCollapsibleGroupBox):
@@ -31,7 +32,7 @@ class ExpertFold(QgsCollapsibleGroupBox):
         registry = QgsGui.processingGuiRegistry()
         for name, text in field_titles(kind).items():
             definition = self._job.make(name, text)
-            wrapper = registry.createParameterWidgetWrapper(
+            wrapper = wrapper_of(definition) or registry.createParameterWidgetWrapper(
                 definition, QgsProcessingGui.WidgetType.Standard
             )
             widget = wrapper.createWrappedWidget(self._context)

@@ -21,8 +21,8 @@ from qgis.PyQt.QtWidgets import (
 from ..algorithms.declare import JobParameters
 from ..figures import tuned_name
 from ..messages import tr
-from ..modelfile import models_folder
-from ..paths import free_path, shipped_students
+from ..modelfile import trainable_students
+from ..paths import free_path
 from .expert_fold import ExpertFold
 
 _SCRATCH = "scratch"
@@ -123,7 +123,7 @@ class SettingsPage(QWidget):
         text = box.currentText()
         box.blockSignals(True)
         box.clear()
-        for name in students():
+        for name in trainable_students():
             box.addItem(name, name)
         box.addItem(tr("scratch (nothing learned before)"), _SCRATCH)
         if not is_first:
@@ -135,13 +135,6 @@ class SettingsPage(QWidget):
         text = self.student.currentText().strip()
         index = self.student.findText(text)
         return str(self.student.itemData(index)) if index >= 0 else text
-
-
-def students() -> list[str]:
-    """Return the names of students that can be trained: those whose checkpoint is here."""
-    found = {path.stem for path in shipped_students().glob("*.safetensors")}
-    found |= {path.stem for path in models_folder().glob("*.safetensors")}
-    return sorted(found)
 
 
 def default_output(name: str) -> str:

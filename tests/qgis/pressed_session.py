@@ -24,7 +24,7 @@ class Session:
     """A user with a scene and a model in the store.
 
     Args:
-        told: paths, by name: a scene, a model for it, and a folder for pictures, which may be empty.
+        told: paths, by name: a scene, a model for it, a folder to work in, and one for pictures, which may be empty.
     """
 
     def __init__(self, told: dict[str, str]) -> None:
@@ -77,12 +77,62 @@ class Session:
         self._bury_the_results()
         dialog = processing.createAlgorithmDialog("hyperkd:classmap", {"model": "brightest"})
         dialog.show()
-        return self._press("workflow")
+        return {**self._press("workflow"), "table": self._table("Areas of the classes: potsdam")}
+
+    def run_a_batch(self) -> dict[str, Any]:
+        """Run as batch process, with one row; the model is chosen from the list of its cell."""
+        from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog
+
+        algorithm = self._algorithm("hyperkd:classify")
+        dialog = BatchAlgorithmDialog(algorithm, parent=self._iface.mainWindow())
+        dialog.show()
+        panel = dialog.mainWidget()
+        columns = panel.parameter_to_column
+        panel.wrappers[0][columns["INPUT"]].setParameterValue(self._scene.id(), panel_context())
+        chooser = panel.wrappers[0][columns["MODEL"]].widget
+        alone = chooser.value()
+        chooser.box.setCurrentIndex(chooser.box.findText("brightest"))
+        output = str(Path(self._told["work"]) / "batch.tif")
+        panel.tblParameters.cellWidget(1, columns["OUTPUT"]).setValue(output)
+        found = self._press("batch")
+        return {**found, "alone": alone, "output": Path(output).is_file()}
+
+    def choose_a_model_in_the_designer(self) -> dict[str, Any]:
+        """Add a step to a model, and look at it again; a name, then the result of another step."""
+        from processing.modeler.ModelerParametersDialog import ModelerParametersDialog
+        from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingModelChildAlgorithm
+
+        model = QgsProcessingModelAlgorithm("mine", "mine")
+        tuning = QgsProcessingModelChildAlgorithm("hyperkd:finetune")
+        tuning.setChildId("tuning")
+        tuning.setDescription("Tuning")
+        model.addChildAlgorithm(tuning)
+        algorithm = self._algorithm("hyperkd:classify")
+        dialog = ModelerParametersDialog(algorithm, model)
+        box = dialog.widget.widget.wrappers["MODEL"].widget.box
+        listed = [box.itemText(row) for row in range(box.count())]
+        box.setEditText("brightest")
+        named = dialog.createAlgorithm()
+        box.setCurrentIndex(next(row for row, text in enumerate(listed) if "Tuning" in text))
+        given = dialog.createAlgorithm()
+        given.setChildId("given")
+        model.addChildAlgorithm(given)
+        again = ModelerParametersDialog(algorithm, model, "given")
+        kept = again.createAlgorithm()
+        return {
+            "listed": listed,
+            "named": _sources(named),
+            "given": _sources(given),
+            "kept": _sources(kept),
+            "shown": again.widget.widget.wrappers["MODEL"].widget.box.currentText(),
+        }
 
     # --- tools ----------------------------------------------------------------------
 
     def _press(self, picture: str) -> dict[str, Any]:
         """Press Run in the one dialog of Processing that is on the screen; wait; close it."""
+        from qgis.PyQt import sip
+        from qgis.PyQt.QtCore import QTimer
         from qgis.PyQt.QtWidgets import QDialogButtonBox, QPushButton
 
         before = set(self._layers())
@@ -93,7 +143,8 @@ class Session:
         opened = self._values(dialog)
         gc.collect()
         self._boxes.clear()
-        buttons["Run"].click()
+        # As a press comes: from the loop of events, which deletes what a run has done with.
+        QTimer.singleShot(0, buttons["Run"].click)
         log = self._log_of(dialog)
         self._wait(lambda: self._boxes or _has_ended(log.toPlainText()))
         self._wait(buttons["Run"].isEnabled)
@@ -101,7 +152,8 @@ class Session:
         bars = self._messages(dialog) + self._messages(self._iface.mainWindow())
         made = [name for name in self._layers() if name not in before]
         self._take(picture)
-        dialog.close()
+        QTimer.singleShot(0, buttons["Close"].click)
+        self._wait(lambda: sip.isdeleted(dialog))
         return {
             "opened": opened,
             "log": said,
@@ -119,6 +171,11 @@ class Session:
         if isinstance(box, QMessageBox):
             self._boxes.append(box.text())
             box.reject()
+
+    def _algorithm(self, identifier: str) -> Any:
+        from qgis.core import QgsApplication
+
+        return QgsApplication.processingRegistry().createAlgorithmById(identifier)
 
     def _dialog(self) -> Any:
         from qgis.PyQt.QtWidgets import QApplication
@@ -159,6 +216,14 @@ class Session:
         layers = QgsProject.instance().mapLayers()
         return {key: layer.name() for key, layer in layers.items()}
 
+    def _table(self, name: str) -> list[list[Any]]:
+        """Return a table's columns and its rows."""
+        from qgis.core import QgsProject
+
+        (layer,) = QgsProject.instance().mapLayersByName(name)
+        rows = [each.attributes() for each in layer.getFeatures()]
+        return [[field.name() for field in layer.fields()], *rows]
+
     def _tree(self) -> list[list[Any]]:
         """Return the layers from top to bottom: group, name, whether they are seen."""
         from qgis.core import QgsProject
@@ -193,14 +258,30 @@ class Session:
         self._wait(lambda: time.monotonic() > end)
 
     def _wait(self, until: Callable[[], Any], seconds: float = 60.0) -> None:
-        from qgis.PyQt.QtWidgets import QApplication
+        from qgis.PyQt.QtCore import QEventLoop, QTimer
 
         end = time.monotonic() + seconds
         while not until():
             if time.monotonic() > end:
                 raise TimeoutError("nothing happened")
-            QApplication.processEvents()
-            time.sleep(0.01)
+            loop = QEventLoop()
+            QTimer.singleShot(10, loop.quit)
+            loop.exec()
+
+
+def panel_context() -> Any:
+    """Return what values are read with."""
+    from processing.tools.dataobjects import createContext
+
+    return createContext()
+
+
+def _sources(child: Any) -> list[list[Any]]:
+    """Return where a step takes its model from: a kind, a value, a step and its output."""
+    return [
+        [int(each.source()), each.staticValue(), each.outputChildId(), each.outputName()]
+        for each in child.parameterSources()["MODEL"]
+    ]
 
 
 def _has_ended(log: str) -> bool:
@@ -212,6 +293,8 @@ STEPS = (
     "run_hyperkd_on_a_layer",
     "run_a_model_on_a_layer",
     "run_a_workflow",
+    "run_a_batch",
+    "choose_a_model_in_the_designer",
 )
 
 
