@@ -17,7 +17,7 @@ if sys.version_info < (3, 9):  # noqa: UP036 - an older one should end in a sent
 
 from tools import benchmarks, checks, demo, plugin
 from tools.environment import ensure
-from tools.machine import BUILD, ROOT, SetupError, ensure_qgis, qgis_environment, run
+from tools.machine import BUILD, ROOT, SetupError, ensure_qgis, ensure_screen, qgis_environment, run
 
 TEST_PROFILE = BUILD / "qgis" / "test"
 # What pytest is told when it is told nothing: QGIS's tests share one application and run one
@@ -83,6 +83,7 @@ def command_demo(given: argparse.Namespace) -> int:
 def command_test(given: argparse.Namespace) -> int:
     """Set everything up and run the tests."""
     interpreter = ensure_qgis()
+    ensure_screen()
     python = ensure("test", interpreter)
     plugin.link(TEST_PROFILE / "profiles/default/python/plugins")
     environment = qgis_environment(interpreter, TEST_PROFILE)

@@ -27,17 +27,22 @@ def next_number() -> int:
     return next(_numbers)
 
 
-def group_on_top(project: QgsProject, name: str) -> QgsLayerTreeGroup:
+def group_on_top(project: QgsProject, name: str, new: str = "") -> QgsLayerTreeGroup:
     """Return a ticked group at the top of the tree, made where it is missing.
 
     One that is there is moved only where a raster lies above it and could hide it: labels that
     somebody has put above their maps stay there.
+
+    Args:
+        project: whose tree.
+        name: of the group.
+        new: the id of a layer that will go into the group.
     """
     root = project.layerTreeRoot()
     group = root.findGroup(name)
     if group is None:
         group = root.insertGroup(0, name)
-    elif _is_hidden(root, group):
+    elif _is_hidden(root, group, new):
         moved = group.clone()
         root.insertChildNode(0, moved)
         group.parent().removeChildNode(group)
@@ -61,7 +66,7 @@ def put_on_top(project: QgsProject, layer: QgsMapLayer, number: int) -> None:
     if node is None:
         return
     parent = node.parent()
-    group = group_on_top(project, RESULTS) if parent == root else parent
+    group = group_on_top(project, RESULTS, layer.id()) if parent == root else parent
     _made[layer.id()] = number
     later = 0
     for each in group.children():
@@ -81,7 +86,7 @@ def _number(node: QgsLayerTreeNode) -> int:
     return _made.get(node.layerId(), 0) if isinstance(node, QgsLayerTreeLayer) else 0
 
 
-def _is_hidden(root: QgsLayerTreeGroup, group: QgsLayerTreeGroup) -> bool:
+def _is_hidden(root: QgsLayerTreeGroup, group: QgsLayerTreeGroup, new: str) -> bool:
     """Return whether a raster lies above a group, or above the group that holds it."""
     outermost = group
     while outermost.parent() != root:
@@ -90,4 +95,4 @@ def _is_hidden(root: QgsLayerTreeGroup, group: QgsLayerTreeGroup) -> bool:
     above: list[QgsLayerTreeLayer] = []
     for node in nodes[: nodes.index(outermost)]:
         above += node.findLayers() if isinstance(node, QgsLayerTreeGroup) else [node]
-    return any(isinstance(node.layer(), QgsRasterLayer) for node in above)
+    return any(isinstance(node.layer(), QgsRasterLayer) and node.layerId() != new for node in above)

@@ -22,6 +22,8 @@ _ITEM = re.compile(r"<li>([^<=]+)=([^<]*)</li>")
 # A model's band is beyond the raster for certain where none of its bands is that near; the
 # engine refuses where more than a tenth of a model's bands lie beyond.
 _FAR_NM = 40.0
+# A raster with fewer bands is a photo, a map or an elevation model, whatever it says.
+_LEAST_BANDS = 4
 _MISSING_SHARE = 0.15
 
 
@@ -47,6 +49,12 @@ def centres_nm(layer: QgsRasterLayer) -> dict[int, float]:
 
 def mismatch(layer: QgsRasterLayer, card: Card) -> str:
     """Say that a raster lacks too much of what a model needs; an empty string where it may do."""
+    count, needed = layer.bandCount(), len(card.get("bands", {}).get("centre_nm", []))
+    if count < _LEAST_BANDS and needed > 2 * count:
+        return tr(
+            "“{layer}” has {count} bands. HyperKD needs a hyperspectral scene: {model} reads "
+            "{needed} bands."
+        ).format(layer=layer.name(), count=count, model=card.get("name", "?"), needed=needed)
     have = sorted(centres_nm(layer).values())
     wanted = card.get("bands", {}).get("centre_nm", [])
     # Few wavelengths among many bands: the names mean something else.

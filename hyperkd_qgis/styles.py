@@ -22,6 +22,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from .spectrum import centres_nm
+
 # The darkest and brightest 2 % are cut off, as QGIS does by default.
 LOWER_SHARE, UPPER_SHARE = 0.02, 0.98
 # Pixels looked at to find the stretch; QGIS's own default.
@@ -52,12 +54,12 @@ def style_hls(layer: QgsRasterLayer) -> None:
 
 
 def style_error(layer: QgsRasterLayer) -> None:
-    """Show the RMSE, the last band, from dark (as expected) to bright (unlike its surroundings).
+    """Show the RMSE, the second band, from dark (as expected) to bright (unlike its surroundings).
 
     The spectral angle, the first band, is large wherever little light comes back: it would
     show water and shadow alone.
     """
-    _show_ramp(layer, layer.bandCount(), ERROR_RAMP)
+    _show_ramp(layer, min(2, layer.bandCount()), ERROR_RAMP)
 
 
 def style_classes(layer: QgsRasterLayer) -> None:
@@ -111,6 +113,31 @@ STYLES: Mapping[str, Callable[[QgsRasterLayer], None]] = {
     "score": style_score,
     "similarity": style_similarity,
 }
+
+
+# What a scene is looked at in: the light that is shown as red, green and blue.
+COMPOSITES_NM = {
+    "natural": TRUE_COLOUR_NM,
+    "infrared": (860.0, 660.0, 560.0),
+    "swir": (2200.0, 1650.0, 860.0),
+}
+# A band that is farther from the light that is wanted shows something else.
+_NEAR_NM = 60.0
+
+
+def show_composite(layer: QgsRasterLayer, name: str) -> bool:
+    """Show a scene in one of ``COMPOSITES_NM``; return False where it has no such bands."""
+    centres = centres_nm(layer)
+    bands = []
+    for wanted in COMPOSITES_NM[name]:
+        band = min(centres, key=lambda each: abs(centres[each] - wanted), default=0)
+        if not band or abs(centres[band] - wanted) > _NEAR_NM:
+            return False
+        bands.append(band)
+    red, green, blue = bands
+    show_bands(layer, (red, green, blue))
+    layer.triggerRepaint()
+    return True
 
 
 def true_colour_bands(layer: QgsRasterLayer) -> tuple[int, int, int]:

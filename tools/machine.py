@@ -37,6 +37,8 @@ FOREIGN_VARIABLES = (
 APT_QGIS = ("qgis", "python3-qgis", "python3-gdal")
 APT_GDAL = ("python3-gdal",)
 APT_VENV = ("python3-venv",)
+# A screen in memory, on which the tests start QGIS itself.
+APT_SCREEN = ("xvfb", "xauth")
 
 # Runs in a candidate interpreter. A virtual environment answers with the
 # interpreter it was made from, because .venv must not be made from itself.
@@ -315,3 +317,18 @@ def ensure_qgis() -> Interpreter:
             f"apt-get ended with status {status} and {what} is still missing.{looked}\n{advice}"
         )
     return interpreter
+
+
+def ensure_screen() -> None:
+    """Install Xvfb for the tests where it is missing and that is allowed; they do without it too.
+
+    Without it QGIS's window is drawn by Qt alone, which leaves out the window system.
+    """
+    superuser = _superuser()
+    if all(map(shutil.which, ("xvfb-run", "xauth"))) or superuser is None:
+        return
+    print(f"installing with apt: {' '.join(APT_SCREEN)}", flush=True)
+    update, install = apt_command(APT_SCREEN, sudo=superuser)
+    # The list of packages is mostly fresh: QGIS was installed from it.
+    if run(install) != 0 and (run(update), run(install))[1] != 0:
+        print("Xvfb could not be installed: QGIS is tested without it.", flush=True)

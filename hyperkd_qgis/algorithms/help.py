@@ -30,8 +30,14 @@ def group_name(group: str) -> str:
 
 def help_url(name: str) -> str:
     """Return the page of an algorithm in the manual."""
+    page = page_url("qgis.md")
+    return f"{page}#{name}" if page else ""
+
+
+def page_url(page: str) -> str:
+    """Return the address of a page of the documents."""
     homepage = metadata().get("homepage", "").rstrip("/")
-    return f"{homepage}/blob/main/docs/qgis.md#{name}" if homepage else ""
+    return f"{homepage}/blob/main/docs/{page}" if homepage else ""
 
 
 def with_help(

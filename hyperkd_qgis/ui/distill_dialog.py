@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
@@ -30,8 +30,10 @@ from ..modelrows import rows_of_answer
 from ..runner.background import BackgroundJob, BackgroundJobs
 from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
+from .engine_banner import EngineBanner
 from .expert_fold import ExpertFold
 from .finetune_settings import default_output
+from .focus import file_widget
 from .scenes_list import ScenesList
 from .store_window import StoreWindow
 from .training_view import TrainingView
@@ -48,10 +50,15 @@ class DistillDialog(StoreWindow):
         jobs: all jobs in the background.
         show_models: opens the model store's window, where teachers are fetched.
         parent: the window of QGIS.
+        show_engine: opens the engine's window.
     """
 
     def __init__(
-        self, jobs: BackgroundJobs, show_models: Any, parent: Optional[QWidget] = None
+        self,
+        jobs: BackgroundJobs,
+        show_models: Any,
+        parent: Optional[QWidget] = None,
+        show_engine: Optional[Callable[[], object]] = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("HyperKD: distil a student"))
@@ -74,7 +81,7 @@ class DistillDialog(StoreWindow):
         self.hours.setDecimals(1)
         self.hours.setSpecialValueText(tr("as long as the size asks for"))
         self.hours.setSuffix(tr(" h"))
-        self.output = QgsFileWidget()
+        self.output = file_widget()
         self.output.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
         self.output.setFilter("Checkpoint (*.safetensors)")
         self.output.setDialogTitle(tr("Student to write"))
@@ -83,6 +90,7 @@ class DistillDialog(StoreWindow):
         self.expert = ExpertFold(tr("E&xpert settings"), KIND)
         self.training = TrainingView()
         self.training.ended.connect(self._training_ended)
+        self.banner = EngineBanner("training", show_engine)
         self.message = QLabel()
         self.message.setWordWrap(True)
         self._make_buttons()
@@ -219,6 +227,7 @@ class DistillDialog(StoreWindow):
         ):
             row.addWidget(button)
         layout = QVBoxLayout(self)
+        layout.addWidget(self.banner)
         layout.addWidget(self.tabs, 1)
         layout.addLayout(row)
 

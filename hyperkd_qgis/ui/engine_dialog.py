@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from qgis.core import QgsApplication
-from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget
+from qgis.gui import QgsCollapsibleGroupBox
 from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtGui import QShowEvent
 from qgis.PyQt.QtWidgets import (
@@ -34,6 +34,7 @@ from ..env.verify import Finding
 from ..messages import tr
 from ..paths import engine_folder
 from ..runner.process import Engine
+from .focus import file_widget
 from .setup_panel import SetupPanel, tier_name
 
 # What the desktop puts around a window: its title, and some distance to the edges.
@@ -150,7 +151,7 @@ class EngineDialog(QDialog):
 
     def _own_interpreter(self) -> QgsCollapsibleGroupBox:
         box = QgsCollapsibleGroupBox(tr("A Python that you already have"))
-        self.interpreter = QgsFileWidget()
+        self.interpreter = file_widget()
         self.interpreter.setDialogTitle(tr("Python interpreter of the engine"))
         self.interpreter.lineEdit().setPlaceholderText(tr("none: HyperKD's own is used"))
         self.interpreter.setFilePath(settings.chosen_interpreter())

@@ -33,6 +33,8 @@ _CLASS_TYPES = (QMetaType.Type.QString, QMetaType.Type.Int, QMetaType.Type.LongL
 # Whether reals are whole numbers is seen from so many features: more would hold up the window,
 # and the engine, which reads all, refuses a class that is none.
 _SAMPLE = 1000
+# What numbers features in most files.
+_KEYS = ("fid", "ogc_fid", "id", "gid", "objectid", "oid")
 
 
 class DataPage(QWidget):
@@ -63,6 +65,7 @@ class DataPage(QWidget):
         self.check_button.setAutoDefault(False)
         self.table = QTableWidget(0, 5)
         self.table.setAccessibleName(tr("Classes of the labels"))
+        self.table.setHorizontalHeaderLabels(_heads())
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
         self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
@@ -124,7 +127,7 @@ class DataPage(QWidget):
     def show_check(self, summary: Mapping[str, Any]) -> None:
         """Show what the engine's job ``labels`` has found."""
         classes, targets = summary.get("classes") or [], summary.get("targets") or []
-        heads = [tr("Colour"), tr("Class"), tr("Pixels"), tr("Features"), tr("Remark")]
+        heads = _heads()
         if targets:
             heads = ["", tr("Target"), tr("Minimum"), tr("Maximum"), tr("Mean")]
         self.table.setHorizontalHeaderLabels(heads)
@@ -135,8 +138,17 @@ class DataPage(QWidget):
             texts = [f"{item[key]:.4g}" for key in ("minimum", "maximum", "mean")]
             for column, text in enumerate(["", item["name"], *texts]):
                 self.table.setItem(row, column, QTableWidgetItem(text))
-        lines = [split_text(summary), *summary.get("notes", ())]
+        lines = [self._doubt(classes), split_text(summary), *summary.get("notes", ())]
         self.notes.setText("\n".join(line for line in lines if line))
+
+    def _doubt(self, classes: Sequence[Mapping[str, Any]]) -> str:
+        """Ask whether this is the right field where every feature is a class of its own."""
+        if len(classes) < FEW_FEATURES or any(item["features"] > 1 for item in classes):
+            return ""
+        return tr(
+            "Every feature has a class of its own. Does the field “{field}” really name the "
+            "classes, or does it number the features?"
+        ).format(field=(self.fields() or [""])[0])
 
     def _colour(self, item: Mapping[str, Any]) -> str:
         """Return a class's colour: that of the layer's style, as the model will have it."""
@@ -179,9 +191,7 @@ class DataPage(QWidget):
         if layer is not None:
             numeric = [field.name() for field in layer.fields() if field.isNumeric()]
             self.targets.addItems(numeric)
-            attribute = getattr(layer.renderer(), "classAttribute", str)().strip('"')
-            if self.field.fields().indexOf(attribute) >= 0:
-                self.field.setField(attribute)
+            self.field.setField(likeliest_field(layer, self.field.fields()))
         self._show_task()
 
     def _follow(self, layer: Optional[QgsVectorLayer]) -> None:
@@ -225,6 +235,23 @@ class DataPage(QWidget):
         self.table.setRowCount(0)
         self.notes.clear()
         self.changed.emit()
+
+
+def likeliest_field(layer: QgsVectorLayer, fields: QgsFields) -> str:
+    """Return the field that most likely names the classes: that of the style, else a text.
+
+    The first field is mostly a number of the feature.
+    """
+    styled = getattr(layer.renderer(), "classAttribute", str)().strip('"')
+    if fields.indexOf(styled) >= 0:
+        return str(styled)
+    texts = [field.name() for field in fields if field.type() == QMetaType.Type.QString]
+    others = [name for name in fields.names() if name.lower() not in _KEYS]
+    return next(iter([*texts, *others, *fields.names()]), "")
+
+
+def _heads() -> list[str]:
+    return [tr("Colour"), tr("Class"), tr("Pixels"), tr("Features"), tr("Remark")]
 
 
 def class_fields(layer: Optional[QgsVectorLayer]) -> QgsFields:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from qgis.core import QgsApplication
+from qgis.core import QgsApplication, QgsProject
 from qgis.PyQt.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -27,6 +27,7 @@ from ..paths import free_path
 from ..runner.background import BackgroundJob, BackgroundJobs
 from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
+from .engine_banner import EngineBanner
 from .finetune_data import DataPage
 from .finetune_settings import SettingsPage
 from .label_export import LabelExport
@@ -49,9 +50,15 @@ class FinetuneDialog(QDialog):
     Args:
         jobs: all jobs in the background.
         parent: the window of QGIS.
+        show_engine: opens the engine's window.
     """
 
-    def __init__(self, jobs: BackgroundJobs, parent: Optional[QWidget] = None) -> None:
+    def __init__(
+        self,
+        jobs: BackgroundJobs,
+        parent: Optional[QWidget] = None,
+        show_engine: Optional[Callable[[], object]] = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("HyperKD: fine-tune a model"))
         self.resize(820, 680)
@@ -89,12 +96,15 @@ class FinetuneDialog(QDialog):
         for button in (self.again_button, self.train_button, close):
             row.addWidget(button)
         layout = QVBoxLayout(self)
+        layout.addWidget(EngineBanner("training", show_engine))
         layout.addWidget(self.tabs, 1)
         layout.addLayout(row)
         self.data.changed.connect(self._forget_split)
+        self.data.changed.connect(self._propose_file)
         self.data.scenes.refused.connect(self._say)
         self.settings.changed.connect(self._forget_split)
         self.tabs.currentChanged.connect(lambda index: self._show_buttons())
+        self._propose_file()
         self._show_known_job()
         self._show_buttons()
 
@@ -225,6 +235,13 @@ class FinetuneDialog(QDialog):
             self._propose_another_file(str(job.fields.get("output", "")))
         self._show_buttons()
 
+    def _propose_file(self) -> None:
+        """Propose a model beside the project or the first scene, named after the labels."""
+        scenes, labels = self.data.scenes.layers(), self.data.layer.currentLayer()
+        if scenes and labels is not None:
+            home = QgsProject.instance().homePath() or Path(scenes[0].source()).parent
+            self.settings.propose(Path(home), labels.name())
+
     def _propose_another_file(self, written: str) -> None:
         """Keep the next training from replacing the model of this one."""
         if written and self.settings.model_file() == written:
@@ -237,7 +254,7 @@ class FinetuneDialog(QDialog):
         job = self.training.job
         if iface is not None and job is not None:
             style = "classes" if job.fields.get("task") == "classification" else "values"
-            renew_raster(path, tr("Preview of the model"), style, _split_group())
+            renew_raster(path, tr("Preview while training"), style, _split_group())
 
     def _show_known_job(self) -> None:
         """Show the newest training that another window, or an earlier QGIS, has begun."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any, Optional
 
@@ -24,6 +26,7 @@ from ..messages import tr
 from ..modelfile import trainable_students
 from ..paths import free_path
 from .expert_fold import ExpertFold
+from .focus import file_widget
 
 _SCRATCH = "scratch"
 
@@ -58,11 +61,12 @@ class SettingsPage(QWidget):
         self.tune = _choices({value: tuned_name(value) for value in tunes}, tunes)
         self.baselines = QCheckBox(tr("Compare with &classical models on the same labels"))
         self.baselines.setChecked(bool(self._job.default("baselines")))
-        self.output = QgsFileWidget()
+        self.output = file_widget()
         self.output.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
         self.output.setFilter("ONNX (*.onnx)")
         self.output.setDialogTitle(tr("Model to write"))
-        self.output.setFilePath(default_output(tr("model")))
+        self._proposed = default_output(tr("model"))
+        self.output.setFilePath(self._proposed)
         hint = QLabel(
             tr(
                 "The accuracy report is written beside the model. Labels that test the model "
@@ -97,6 +101,22 @@ class SettingsPage(QWidget):
             "report": str(report_folder(Path(output))) if output else None,
             **self.expert.values(),
         }
+
+    def propose(self, folder: Path, name: str) -> None:
+        """Propose a file for the model; what the user has written stays.
+
+        Args:
+            folder: where it shall lie, if one may write there.
+            name: what it is about; what no file may be called is left out.
+        """
+        stem = re.sub(r"[^\w .-]+", "", name).strip(" .")
+        if self.output.filePath() != self._proposed or not stem:
+            return
+        if not folder.is_absolute() or not os.access(folder, os.W_OK):
+            return
+        if Path(self._proposed).parent != folder or not Path(self._proposed).stem.startswith(stem):
+            self._proposed = str(free_path(folder / f"{stem}.onnx"))
+            self.output.setFilePath(self._proposed)
 
     def model_file(self) -> str:
         """Return the file to write, or an empty string."""

@@ -25,7 +25,7 @@ from qgis.gui import (
     QgsProcessingGui,
     QgsProcessingParameterWidgetContext,
 )
-from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtWidgets import (
     QComboBox,
     QCompleter,
@@ -48,46 +48,46 @@ _TYPES = {
 }
 
 
-class ModelBox(QWidget):
+class ModelChooser:
     """A list that may be written into, and a button that asks for a file.
 
-    Signals:
-        changed: another model is chosen or written.
+    It is no widget itself: Processing makes a second Python object for the widget that a wrapper
+    gives it, after which the first one counts as deleted.
 
     Args:
         choices: what to list; asked whenever the list is opened, for models come and go.
         filters: of the files that the button shows.
-    """
+        changed: called when another model is chosen or written.
 
-    changed = pyqtSignal()
+    Attributes:
+        widget: what to show, with ``box`` and ``button`` in it.
+    """
 
     def __init__(
         self,
         choices: Callable[[], Iterable[Choice]],
         filters: str,
-        parent: Optional[QWidget] = None,
+        changed: Callable[[], None],
     ) -> None:
-        super().__init__(parent)
         self._choices = choices
         self._filters = filters
         self.box = _Box(self.refresh)
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.box.completer().setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-        self.box.setSizePolicy(
-            self.box.sizePolicy().Policy.Expanding, self.box.sizePolicy().verticalPolicy()
-        )
         self.button = QToolButton()
         self.button.setText("…")
         self.button.setToolTip(tr("Choose a file"))
         self.button.clicked.connect(lambda *_: self.choose_file())
-        layout = QHBoxLayout(self)
+        self.widget = QWidget()
+        self.widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.widget.setFocusProxy(self.box)
+        layout = QHBoxLayout(self.widget)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.box, 1)
         layout.addWidget(self.button)
-        self.setFocusProxy(self.box)
         self.refresh()
-        self.box.editTextChanged.connect(lambda *_: self.changed.emit())
+        self.box.editTextChanged.connect(lambda *_: changed())
 
     def refresh(self) -> None:
         """List what is there now; what is chosen, or written, stays."""
@@ -111,7 +111,9 @@ class ModelBox(QWidget):
 
     def set_value(self, text: str) -> None:
         """Show a model: a name, a path, or a text of the list."""
-        self.box.setCurrentIndex(self.box.findText(text) if text else -1)
+        index = self.box.findText(text) if text else -1
+        if index >= 0:
+            self.box.setCurrentIndex(index)
         self.box.setEditText(text)
 
     def only(self) -> str:
@@ -120,9 +122,9 @@ class ModelBox(QWidget):
 
     def choose_file(self) -> None:
         """Ask for a file."""
-        written = Path(self.box.currentText())
+        written = Path(self.box.currentText().strip())
         start = str(written.parent) if written.is_absolute() else ""
-        path, _ = QFileDialog.getOpenFileName(self, tr("Choose a model"), start, self._filters)
+        path, _ = QFileDialog.getOpenFileName(self.box, tr("Choose a model"), start, self._filters)
         if path:
             self.set_value(path)
 
@@ -141,7 +143,7 @@ class _Box(QComboBox):
 
 
 class ModelWrapper(QgsAbstractProcessingParameterWidgetWrapper):
-    """A ``ModelBox`` as Processing wants it.
+    """A ``ModelChooser`` as Processing wants it.
 
     Args:
         definition: the parameter.
@@ -164,8 +166,9 @@ class ModelWrapper(QgsAbstractProcessingParameterWidgetWrapper):
         self._sources: list[Choice] = []
         self._model: Optional[QgsProcessingModelAlgorithm] = None
         self._child = ""
+        self.chooser: Optional[ModelChooser] = None
         # Dialogs ask for the widget, the designer of models looks for these two.
-        self.widget: Optional[ModelBox] = None
+        self.widget: Optional[QWidget] = None
         self.label: Optional[QWidget] = None
         if kind == QgsProcessingGui.WidgetType.Modeler:
             self.widget = self.createWidget()
@@ -175,9 +178,10 @@ class ModelWrapper(QgsAbstractProcessingParameterWidgetWrapper):
     def createWidget(self) -> QWidget:
         """Return the widget."""
         filters = self.parameterDefinition().createFileFilter()
-        self.widget = ModelBox(self._choices, filters)
-        self.widget.changed.connect(lambda: self.widgetValueHasChanged.emit(self))
-        return self.widget
+        self.chooser = ModelChooser(
+            self._choices, filters, lambda: self.widgetValueHasChanged.emit(self)
+        )
+        return self.chooser.widget
 
     def setWidgetContext(self, context: QgsProcessingParameterWidgetContext) -> None:
         """Learn what a step in a model may take its model from."""
@@ -191,8 +195,8 @@ class ModelWrapper(QgsAbstractProcessingParameterWidgetWrapper):
             [QgsProcessingOutputFile.typeName(), QgsProcessingOutputString.typeName()],
         )
         self._sources = [self._choice_of(source) for source in sources]
-        if self.widget is not None:
-            self.widget.refresh()
+        if self.chooser is not None:
+            self.chooser.refresh()
 
     def setWidgetValue(self, value: Any, context: QgsProcessingContext) -> None:
         """Show a value; where one must be given and one model fits alone, that."""
@@ -200,23 +204,23 @@ class ModelWrapper(QgsAbstractProcessingParameterWidgetWrapper):
 
     def setValue(self, value: Any) -> None:
         """Show a value, or where a step of a model takes it from."""
-        if self.widget is None:
+        if self.chooser is None:
             return
         if isinstance(value, QgsProcessingModelChildParameterSource):
             choice = self._choice_of(value)
             if choice[0] not in [each[0] for each in self._sources]:
                 self._sources.append(choice)  # an expression, which cannot be written here
-                self.widget.refresh()
-            self.widget.set_value(choice[0])
+                self.chooser.refresh()
+            self.chooser.set_value(choice[0])
             return
         optional = QgsProcessingParameterDefinition.Flag.FlagOptional
         if not value and not self.parameterDefinition().flags() & optional:
-            value = self.widget.only()
-        self.widget.set_value(str(value or ""))
+            value = self.chooser.only()
+        self.chooser.set_value(str(value or ""))
 
     def widgetValue(self) -> Any:
         """Return a name or a path; for a step of a model also where it comes from."""
-        return "" if self.widget is None else self.widget.value()
+        return "" if self.chooser is None else self.chooser.value()
 
     def _choices(self) -> list[Choice]:
         return [*models_to_offer(self._offer), *self._sources]

@@ -7,6 +7,7 @@ from typing import Optional
 
 from qgis.core import QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtGui import QPainter, QPaintEvent, QPalette
 from qgis.PyQt.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -43,7 +44,9 @@ class ScenesList(QWidget):
         super().__init__(parent)
         # Layers of the project belong to it; those of files are kept here.
         self._own: dict[str, QgsRasterLayer] = {}
-        self.list = QListWidget()
+        self.list = _HintedList(
+            tr("Open a hyperspectral scene first: drop its file onto the map, or press Add files…")
+        )
         self.list.setAccessibleName(tr("Hyperspectral rasters"))
         self.list.itemChanged.connect(lambda item: self.changed.emit())
         self.add_button = QPushButton(tr("&Add files…"))
@@ -131,6 +134,28 @@ class ScenesList(QWidget):
             self.list.takeItem(index)
         if gone:
             self.changed.emit()
+
+
+class _HintedList(QListWidget):
+    """A list that says what to do while it is empty.
+
+    Args:
+        hint: one sentence.
+    """
+
+    def __init__(self, hint: str) -> None:
+        super().__init__()
+        self._hint = hint
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Write the hint where there is nothing else."""
+        super().paintEvent(event)
+        if self.count() == 0:
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.viewport().rect().adjusted(8, 4, -8, -4), int(flags), self._hint)
+            painter.end()
 
 
 def _refusal(layer: QgsRasterLayer) -> str:

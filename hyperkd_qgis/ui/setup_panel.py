@@ -29,6 +29,7 @@ from ..env.request import Request
 from ..env.task import SetupTask
 from ..messages import tr
 from . import notices
+from .focus import file_widget
 
 # The set-up that runs now, whichever window shows it; one at a time.
 _current: Optional[SetupTask] = None
@@ -60,7 +61,7 @@ class SetupPanel(QGroupBox):
         self.source = QComboBox()
         self.source.addItem(tr("the package index, over the network as QGIS reaches it"), "index")
         self.source.addItem(tr("a folder of wheels, without a network"), "wheels")
-        self.wheels = QgsFileWidget()
+        self.wheels = file_widget()
         self.wheels.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
         self.wheels.setDialogTitle(tr("Folder of wheels"))
         self.wheels.lineEdit().setPlaceholderText(tr("folder that holds the .whl files"))

@@ -60,6 +60,13 @@ class TrainingView(QWidget):
         self.preview.setWordWrap(True)
         self.preview.setMinimumSize(QSize(_PREVIEW_PX, _PREVIEW_PX))
         self.preview.setAccessibleName(tr("Preview of the current model"))
+        self.preview_note = QLabel(
+            tr(
+                "What the model says while it learns, with folds one of several models. The final "
+                "map may differ."
+            )
+        )
+        self.preview_note.setWordWrap(True)
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
         self.log.setAccessibleName(tr("Log of the training"))
@@ -124,7 +131,12 @@ class TrainingView(QWidget):
         column.addWidget(self.log, 1)
         splitter = QSplitter()
         splitter.addWidget(left)
-        splitter.addWidget(self.preview)
+        right = QWidget()
+        shown = QVBoxLayout(right)
+        shown.setContentsMargins(0, 0, 0, 0)
+        shown.addWidget(self.preview, 1)
+        shown.addWidget(self.preview_note)
+        splitter.addWidget(right)
         splitter.setStretchFactor(0, 3)
         splitter.setStretchFactor(1, 1)
         row = QHBoxLayout()

@@ -10,11 +10,12 @@ from typing import Any, Callable, Optional
 
 from qgis.core import QgsMapLayer, QgsRasterLayer
 from qgis.gui import QgsCustomDropHandler
-from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtCore import Qt, QTimer, QUrl
+from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction, QToolBar, QWidget
 
 from .. import settings
+from ..algorithms.help import page_url
 from ..messages import tr
 from ..modelfile import read_card
 from ..paths import icon_path
@@ -42,16 +43,20 @@ class Window:
         self._layer_actions: list[QAction] = []
         self._toolbar: QToolBar = iface.addToolBar(MENU)
         self._toolbar.setObjectName("HyperKDToolBar")
-        self._add("finetune", tr("&Fine-tune a model…"), self.show_finetune, toolbar=True)
-        self._add("models", tr("&Models…"), self.show_models, toolbar=True)
+        self._toolbar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._add("finetune", tr("&Fine-tune a model…"), self.show_finetune, tr("Fine-tune"))
+        self._add("classify", tr("Map a &scene…"), self.map_scene, tr("Map a scene"))
+        self._add("models", tr("&Models…"), self.show_models, tr("Models"))
         self._add("distill", tr("&Distil a student…"), self.show_distill)
         self._add("hyperkd", tr("&Engine…"), self.show_engine)
+        self._add("modelinfo", tr("&Tutorial"), show_tutorial)
         self._add_layer_actions()
         self._drops = ModelDrop(self.add_model)
         iface.registerCustomDropHandler(self._drops)
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.look_around)
+        self._timer.timeout.connect(self.invite)
         self._timer.start(_LOOK_AFTER_MS)
 
     @property
@@ -75,6 +80,12 @@ class Window:
             text = tr("This version of HyperKD wants other packages for its engine.")
             notices.say(text, notices.NOTE, tr("Engine…"), self.show_engine)
 
+    def invite(self) -> None:
+        """Say how to begin where there is no engine yet."""
+        if settings.interpreter() is None:
+            text = tr("Set up the engine to begin.")
+            notices.say(text, notices.NOTE, tr("Set up"), self.show_engine)
+
     def show_engine(self) -> None:
         """Open the engine's window."""
         from .engine_dialog import EngineDialog
@@ -91,7 +102,10 @@ class Window:
         """Open the fine-tuning window and return it."""
         from .finetune_dialog import FinetuneDialog
 
-        return self._show("finetune", lambda: FinetuneDialog(self.jobs, self._iface.mainWindow()))
+        def make() -> QWidget:
+            return FinetuneDialog(self.jobs, self._iface.mainWindow(), self.show_engine)
+
+        return self._show("finetune", make)
 
     def show_distill(self) -> Any:
         """Open the distillation window and return it."""
@@ -99,8 +113,14 @@ class Window:
 
         return self._show(
             "distill",
-            lambda: DistillDialog(self.jobs, self.show_models, self._iface.mainWindow()),
+            lambda: DistillDialog(
+                self.jobs, self.show_models, self._iface.mainWindow(), self.show_engine
+            ),
         )
+
+    def map_scene(self) -> None:
+        """Open *Classify scene*, with the active layer where that is a raster."""
+        self._run_on_layer("classify")
 
     def show_job(self, job: Any) -> None:
         """Open the window of a training and show it there."""
@@ -126,13 +146,14 @@ class Window:
             dialog.deleteLater()
         self._dialogs.clear()
 
-    def _add(
-        self, icon: str, text: str, action: Callable[[], Any], *, toolbar: bool = False
-    ) -> None:
+    def _add(self, icon: str, text: str, action: Callable[[], Any], in_toolbar: str = "") -> None:
+        """Add an entry to the menu and, where it has a short text for it, to the toolbar."""
         made = QAction(QIcon(icon_path(icon)), text, self._iface.mainWindow())
         made.triggered.connect(lambda *_: action())
         self._iface.addPluginToMenu(MENU, made)
-        if toolbar:
+        if in_toolbar:
+            made.setIconText(in_toolbar)
+            made.setToolTip(text.replace("&", ""))
             self._toolbar.addAction(made)
         self._actions.append(made)
 
@@ -147,10 +168,34 @@ class Window:
         for name in _LAYER_ALGORITHMS:
             made = QAction(QIcon(icon_path(name)), titles[name], self._iface.mainWindow())
             made.triggered.connect(lambda *_, name=name: self._run_on_layer(name))
-            # The name of the type is another one in each branch of QGIS; a layer knows it.
-            kind = QgsRasterLayer().type()
-            self._iface.addCustomActionForLayerType(made, tr("Run HyperKD"), kind, True)
-            self._layer_actions.append(made)
+            self._add_layer_action(made, tr("Run HyperKD"))
+        composites = {
+            "natural": tr("Natural colour"),
+            "infrared": tr("Colour infrared"),
+            "swir": tr("Short-wave infrared (SWIR)"),
+        }
+        for name, title in composites.items():
+            made = QAction(title, self._iface.mainWindow())
+            made.triggered.connect(lambda *_, name=name: self._show_composite(name))
+            self._add_layer_action(made, tr("Show as"))
+
+    def _add_layer_action(self, action: QAction, menu: str) -> None:
+        # The name of the type is another one in each branch of QGIS; a layer knows it.
+        kind = QgsRasterLayer().type()
+        self._iface.addCustomActionForLayerType(action, menu, kind, True)
+        self._layer_actions.append(action)
+
+    def _show_composite(self, name: str) -> None:
+        from ..styles import show_composite
+
+        layer = self._iface.activeLayer()
+        if not isinstance(layer, QgsRasterLayer):
+            return
+        if show_composite(layer, name):
+            self._iface.layerTreeView().refreshLayerSymbology(layer.id())
+        else:
+            text = tr("“{layer}” has no bands for this, or does not tell their wavelengths.")
+            notices.say(text.format(layer=layer.name()), notices.NOTE)
 
     def _run_on_layer(self, name: str) -> None:
         from .run_on_layer import open_algorithm
@@ -190,6 +235,11 @@ class Window:
         elif not isinstance(job.ending, Cancelled):
             text = tr("“{title}” ended without a model.").format(title=job.title)
             notices.say(text, notices.PROBLEM, tr("Show"), lambda: self.show_job(job))
+
+
+def show_tutorial() -> None:
+    """Open the tutorial in the browser."""
+    QDesktopServices.openUrl(QUrl(page_url("tutorial.md")))
 
 
 class ModelDrop(QgsCustomDropHandler):

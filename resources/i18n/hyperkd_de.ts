@@ -148,6 +148,10 @@
         <translation>&amp;Erneut versuchen</translation>
     </message>
     <message>
+        <source>&amp;Tutorial</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>&amp;Use it</source>
         <translation>&amp;Verwenden</translation>
     </message>
@@ -192,8 +196,8 @@
         <translation>&lt;p&gt;Gruppiert die Pixel einer Szene mit k-Means über der Einbettung eines Studenten: ein erster Blick darauf, was es gibt und was eine Klassifikation trennen könnte.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Cluster&lt;/h3&gt;&lt;p&gt;Wie viele. Sie sind nach ihrer Größe nummeriert. Verlangen Sie mehr als Sie erwarten, und fassen Sie sie danach zusammen.&lt;/p&gt;&lt;h3&gt;Clusterkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben; 0 ist keine Daten.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Hides every part of a hyperspectral scene in turn, lets a HyperKD student predict it from its surroundings, and compares. A large error marks what the surroundings do not explain: unusual materials, edges, or faulty pixels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Reconstruction error&lt;/h3&gt;&lt;p&gt;Band 1 is the spectral angle in degrees, which ignores brightness; band 2 is the root mean square error in reflectance. Bright means unlike its surroundings.&lt;/p&gt;&lt;h3&gt;Reconstruction&lt;/h3&gt;&lt;p&gt;The predicted reflectance times 10000 in the student's bands, shown in true colour. Ask for it where you want to look at spectra; it is as large as the scene.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Verdeckt nacheinander jeden Teil einer hyperspektralen Szene, lässt ihn einen HyperKD-Studenten aus der Umgebung vorhersagen und vergleicht. Ein großer Fehler markiert, was die Umgebung nicht erklärt: ungewöhnliche Materialien, Kanten, fehlerhafte Pixel.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Rekonstruktionsfehler&lt;/h3&gt;&lt;p&gt;Kanal 1 ist der spektrale Winkel in Grad, der die Helligkeit nicht beachtet; Kanal 2 die Wurzel des mittleren quadratischen Fehlers als Reflexionsgrad. Hell heißt anders als die Umgebung.&lt;/p&gt;&lt;h3&gt;Rekonstruktion&lt;/h3&gt;&lt;p&gt;Der vorhergesagte Reflexionsgrad mal 10000 in den Kanälen des Studenten, in Echtfarben dargestellt. Verlangen Sie sie, wenn Sie Spektren ansehen wollen; sie ist so groß wie die Szene.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Hides every part of a hyperspectral scene in turn, lets a HyperKD student predict it from its surroundings, and compares. A large error marks what the surroundings do not explain: unusual materials, edges, or faulty pixels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Reconstruction error&lt;/h3&gt;&lt;p&gt;The map shows the root mean square error in reflectance (band 2), from its 2nd to its 98th percentile; bright means unlike its surroundings. Band 1 is the spectral angle in degrees, which ignores brightness and is therefore large over water and shadow.&lt;/p&gt;&lt;h3&gt;Reconstruction&lt;/h3&gt;&lt;p&gt;The predicted reflectance times 10000 in the student's bands, shown in true colour. Ask for it where you want to look at spectra; it is as large as the scene.&lt;/p&gt;</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>&lt;p&gt;Makes a Python environment of its own for HyperKD's engine, from QGIS's Python. QGIS and its packages stay as they are. It is made beside an older one and takes its place only when it is complete. With a window, &lt;i&gt;Plugins › HyperKD › Engine…&lt;/i&gt; does the same.&lt;/p&gt;&lt;h3&gt;Fine-tuning and distillation&lt;/h3&gt;&lt;p&gt;Also installs PyTorch, which is large. Running models does not need it.&lt;/p&gt;&lt;h3&gt;Computes on&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; works everywhere; &lt;i&gt;gpu&lt;/i&gt; is for an NVIDIA GPU and downloads some gigabytes.&lt;/p&gt;&lt;h3&gt;Folder of wheels&lt;/h3&gt;&lt;p&gt;For a machine without a network: every package is taken from this folder, and nothing else is asked. Without it, packages come from the package index, through the proxy and with the certificates that QGIS is set to.&lt;/p&gt;</source>
@@ -576,8 +580,16 @@
         <translation>Checkpoint (.safetensors)</translation>
     </message>
     <message>
+        <source>Choose a file</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Choose a layer with labels: polygons, lines or points.</source>
         <translation>Wählen Sie einen Layer mit Labeln: Polygone, Linien oder Punkte.</translation>
+    </message>
+    <message>
+        <source>Choose a model</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Choose an HTTP proxy under Settings › Options › Network, or a folder of wheels.</source>
@@ -656,8 +668,8 @@
         <translation>Klassifiziert eine Szene und schätzt Genauigkeiten und Flächen der ganzen Karte, mit Intervallen, aus Labeln, die zufällig in den Klassen einer solchen Karte gezogen wurden.</translation>
     </message>
     <message>
-        <source>Classifies a scene with a fine-tuned model and measures the area of each class.</source>
-        <translation>Klassifiziert eine Szene mit einem feinabgestimmten Modell und misst die Fläche jeder Klasse.</translation>
+        <source>Classifies a scene with a fine-tuned model and lists the area of each class in hectares and in percent of what was mapped.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Classify scene</source>
@@ -690,6 +702,10 @@
     <message>
         <source>Colour</source>
         <translation>Farbe</translation>
+    </message>
+    <message>
+        <source>Colour infrared</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Colours of classes (value=#rrggbb; …)</source>
@@ -864,6 +880,10 @@
         <translation>Fehler an der Schwelle</translation>
     </message>
     <message>
+        <source>Every feature has a class of its own. Does the field “{field}” really name the classes, or does it number the features?</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Export checkpoint</source>
         <translation>Checkpoint exportieren</translation>
     </message>
@@ -922,6 +942,10 @@
     <message>
         <source>Finding the clusters</source>
         <translation>Die Cluster werden gesucht</translation>
+    </message>
+    <message>
+        <source>Fine-tune</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Fine-tune model</source>
@@ -1416,6 +1440,14 @@
         <translation>Die Umgebung wird angelegt</translation>
     </message>
     <message>
+        <source>Map a &amp;scene…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Map a scene</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Map of values</source>
         <translation>Wertekarte</translation>
     </message>
@@ -1552,12 +1584,20 @@
         <translation>Von der Umgebungsvariablen {name} benannt.</translation>
     </message>
     <message>
+        <source>Natural colour</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Network</source>
         <translation>Netz</translation>
     </message>
     <message>
         <source>No interpreter has been chosen yet.</source>
         <translation>Es ist noch kein Interpreter gewählt.</translation>
+    </message>
+    <message>
+        <source>No model fits yet: choose a file</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>No output was written. What the engine said last is in the log: View › Panels › Log Messages › {tab}.</source>
@@ -1602,6 +1642,10 @@
     <message>
         <source>Open &amp;report</source>
         <translation>&amp;Bericht öffnen</translation>
+    </message>
+    <message>
+        <source>Open a hyperspectral scene first: drop its file onto the map, or press Add files…</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Opening</source>
@@ -1756,8 +1800,8 @@
         <translation>Vorschau des jetzigen Modells</translation>
     </message>
     <message>
-        <source>Preview of the model</source>
-        <translation>Vorschau des Modells</translation>
+        <source>Preview while training</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Probabilities</source>
@@ -1834,6 +1878,10 @@
     <message>
         <source>RMSE</source>
         <translation>RMSE</translation>
+    </message>
+    <message>
+        <source>RMSE in reflectance (band 2, shown) and spectral angle in degrees (band 1).</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>RPD</source>
@@ -2064,8 +2112,16 @@
         <translation>Selbsttest</translation>
     </message>
     <message>
+        <source>Set &amp;up…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Set it up again when you have a moment. Until then the old ones are used.</source>
         <translation>Richten Sie sie bei Gelegenheit neu ein. Bis dahin werden die alten verwendet.</translation>
+    </message>
+    <message>
+        <source>Set up</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Set up HyperKD's engine</source>
@@ -2074,6 +2130,10 @@
     <message>
         <source>Set up engine</source>
         <translation>Engine einrichten</translation>
+    </message>
+    <message>
+        <source>Set up the engine to begin.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Several scenes to one class map</source>
@@ -2144,8 +2204,16 @@
         <translation>Anteil, der sagt, wann Schluss ist, wo der Encoder trainiert wird; mit eingefrorenem Encoder tun das Teile der Trainingslabel.</translation>
     </message>
     <message>
+        <source>Short-wave infrared (SWIR)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Show</source>
         <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Show as</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Show log</source>
@@ -2214,10 +2282,6 @@
     <message>
         <source>So that algorithms know the model by its name.</source>
         <translation>Damit Algorithmen das Modell beim Namen kennen.</translation>
-    </message>
-    <message>
-        <source>Spectral angle in degrees and RMSE in reflectance.</source>
-        <translation>Spektraler Winkel in Grad und RMSE als Reflexionsgrad.</translation>
     </message>
     <message>
         <source>Split: {scene}</source>
@@ -2920,6 +2984,10 @@
         <translation>Woran der Verlust gemessen ist</translation>
     </message>
     <message>
+        <source>What the model says while it learns, with folds one of several models. The final map may differ.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>What the model was trained on: classical models learn from it too.</source>
         <translation>Worauf das Modell trainiert wurde: klassische Modelle lernen auch davon.</translation>
     </message>
@@ -3468,8 +3536,16 @@
         <translation>„{layer}“ deckt {first:.0f} bis {last:.0f} nm ab, aber {model} braucht {needed_first:.0f} bis {needed_last:.0f} nm: {missing} seiner {count} Kanäle fehlen, zum Beispiel bei {example:.0f} nm. Wählen Sie die Szene eines anderen Sensors, oder ein Modell, das für diesen gemacht wurde.</translation>
     </message>
     <message>
+        <source>“{layer}” has no bands for this, or does not tell their wavelengths.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>“{layer}” has no features to use. Is nothing selected?</source>
         <translation>„{layer}“ hat keine Objekte, die verwendet werden könnten. Ist nichts gewählt?</translation>
+    </message>
+    <message>
+        <source>“{layer}” has {count} bands. HyperKD needs a hyperspectral scene: {model} reads {needed} bands.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>“{layer}” is no raster.</source>

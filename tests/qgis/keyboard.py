@@ -12,6 +12,7 @@ def letters_given_twice(dialog: Any) -> list[str]:
     A tab claims its letter on every page, and so do the buttons beside the tabs. Labels
     with a letter must lead somewhere.
     """
+    from qgis.PyQt.QtCore import Qt
     from qgis.PyQt.QtWidgets import QAbstractButton, QLabel, QTabWidget
 
     tabs = dialog.findChild(QTabWidget)
@@ -28,6 +29,7 @@ def letters_given_twice(dialog: Any) -> list[str]:
                 found.append(letter)
                 if isinstance(widget, QLabel):
                     assert widget.buddy() is not None, widget.text()
+                    assert widget.buddy().focusPolicy() != Qt.FocusPolicy.NoFocus, widget.text()
         twice += [f"{page}: {letter}" for letter in set(found) - {""} if found.count(letter) > 1]
     return sorted(twice)
 

@@ -24,7 +24,8 @@ class Session:
     """A user with a scene and a model in the store.
 
     Args:
-        told: paths, by name: a scene, a model for it, a folder to work in, and one for pictures, which may be empty.
+        told: paths, by name: a scene, a model for it, a folder to work in, and one for
+            pictures, which may be empty.
     """
 
     def __init__(self, told: dict[str, str]) -> None:
@@ -89,7 +90,7 @@ class Session:
         panel = dialog.mainWidget()
         columns = panel.parameter_to_column
         panel.wrappers[0][columns["INPUT"]].setParameterValue(self._scene.id(), panel_context())
-        chooser = panel.wrappers[0][columns["MODEL"]].widget
+        chooser = panel.wrappers[0][columns["MODEL"]].chooser
         alone = chooser.value()
         chooser.box.setCurrentIndex(chooser.box.findText("brightest"))
         output = str(Path(self._told["work"]) / "batch.tif")
@@ -109,7 +110,7 @@ class Session:
         model.addChildAlgorithm(tuning)
         algorithm = self._algorithm("hyperkd:classify")
         dialog = ModelerParametersDialog(algorithm, model)
-        box = dialog.widget.widget.wrappers["MODEL"].widget.box
+        box = dialog.widget.widget.wrappers["MODEL"].chooser.box
         listed = [box.itemText(row) for row in range(box.count())]
         box.setEditText("brightest")
         named = dialog.createAlgorithm()
@@ -124,7 +125,7 @@ class Session:
             "named": _sources(named),
             "given": _sources(given),
             "kept": _sources(kept),
-            "shown": again.widget.widget.wrappers["MODEL"].widget.box.currentText(),
+            "shown": again.widget.widget.wrappers["MODEL"].chooser.box.currentText(),
         }
 
     # --- tools ----------------------------------------------------------------------

@@ -858,10 +858,10 @@ def test_an_output_gets_its_style_as_a_file_beside_it(run, working_engine, scene
     layer = QgsRasterLayer(str(error), "e")
     renderer = layer.renderer()
     assert renderer.type() == "singlebandpseudocolor"
-    assert renderer.band() == 1
-    # 2 and 98 % of the values 0 to 99, as the histogram of QGIS sees them
-    assert renderer.classificationMin() == pytest.approx(1.98, abs=0.01)
-    assert renderer.classificationMax() == pytest.approx(96.03, abs=0.01)
+    assert renderer.band() == 2  # the RMSE; the spectral angle would show water and shadow alone
+    # 2 and 98 % of the values 0 to 198, as the histogram of QGIS sees them
+    assert renderer.classificationMin() == pytest.approx(3.96, abs=0.01)
+    assert renderer.classificationMax() == pytest.approx(192.06, abs=0.01)
     colours = [
         item.color.name() for item in renderer.shader().rasterShaderFunction().colorRampItemList()
     ]
@@ -1079,6 +1079,7 @@ def test_loaded_outputs_are_styled_and_named_after_the_scene(registry, working_e
     from qgis.PyQt.QtCore import QEventLoop
 
     project, manager = QgsProject.instance(), QgsTaskManager()
+    made = []
     for _ in range(3):
         context, feedback = QgsProcessingContext(), QgsProcessingFeedback()
         context.setProject(project)
@@ -1093,15 +1094,17 @@ def test_loaded_outputs_are_styled_and_named_after_the_scene(registry, working_e
         gc.collect()
         assert handleAlgorithmResults(algorithm, context, feedback)
         del context
+        made += [layer for layer in project.mapLayers().values() if layer not in made]
     layers = list(project.mapLayers().values())
     try:
         assert [layer.name() for layer in layers] == ["Reconstruction error: scene"] * 3
         renderers = [layer.renderer().type() for layer in layers]
         assert renderers == ["singlebandpseudocolor"] * 3
-        # results of one scene lie together, and each says how it was made
+        # results lie together, the newest on top, and each says how it was made
         root = project.layerTreeRoot()
-        assert [group.name() for group in root.findGroups()] == ["HyperKD: scene"]
-        assert len(root.findGroup("HyperKD: scene").findLayers()) == 3
+        assert [group.name() for group in root.findGroups()] == ["HyperKD"]
+        nodes = root.findGroup("HyperKD").findLayers()
+        assert [node.layerId() for node in nodes] == [each.id() for each in reversed(made)]
         metadata = layers[0].metadata()
         assert metadata.title() == "Reconstruction error: scene"
         assert "hyperkd:reconstruct" in metadata.abstract()
@@ -1113,12 +1116,12 @@ def test_loaded_outputs_are_styled_and_named_after_the_scene(registry, working_e
 def test_a_name_that_somebody_chose_stays(plugin):
     from qgis.core import QgsProcessingContext, QgsProject
 
-    from hyperkd_qgis.layers import Provenance, style_on_load
+    from hyperkd_qgis.layers import Provenance, place_on_load
 
     context = QgsProcessingContext()
     details = QgsProcessingContext.LayerDetails("My result", QgsProject.instance(), "OUTPUT")
     context.addLayerToLoadOnCompletion("/data/e.tif", details)
     provenance = Provenance("group", "HyperKD")
-    style_on_load(context, "/data/e.tif", "Embedding", "Embedding: scene", provenance)
+    place_on_load(context, "/data/e.tif", ["Embedding"], "Embedding: scene", provenance)
     assert context.layerToLoadOnCompletionDetails("/data/e.tif").name == "My result"
     assert context.layerToLoadOnCompletionDetails("/data/e.tif").postProcessor() is not None

@@ -303,3 +303,33 @@ def test_model_information_refuses_with_a_sentence(plugin, own_store, model, sen
     given = {"MODEL": model if model == "nobody" else str(own_store.parent / "odd.onnx")}
     with pytest.raises(QgsProcessingException, match=sentence):
         processing.run("hyperkd:modelinfo", {**given, "OUTPUT": "TEMPORARY_OUTPUT"})
+
+
+@pytest.mark.parametrize(("bands", "refused"), [(1, True), (3, True), (4, False)])
+def test_a_photo_is_told_to_be_no_hyperspectral_scene(
+    plugin, write_raster, tmp_path, bands, refused
+):
+    from qgis.core import QgsRasterLayer
+
+    from hyperkd_qgis.spectrum import mismatch
+
+    path = write_raster(tmp_path / "photo.tif", [[1.0, 2.0]], bands=bands)
+    layer = QgsRasterLayer(str(path), "photo")
+    wanted = card(bands={"centre_nm": [float(nm) for nm in range(400, 1400, 10)]})
+    said = mismatch(layer, wanted)
+    if not refused:
+        assert said == ""
+        return
+    assert said == (
+        f"“photo” has {bands} bands. HyperKD needs a hyperspectral scene: a model reads 100 bands."
+    )
+    few = card(bands={"centre_nm": [400.0] * (2 * bands)})
+    assert mismatch(layer, few) == ""
+
+
+def test_a_scene_is_inspected_whatever_a_student_needs(check, own_store, spectral):
+    layer = spectral([500 + 5 * step for step in range(30)])
+    good, said = check("hyperkd:embed", layer)
+    assert not good
+    assert "500 to 645 nm" in said
+    assert check("hyperkd:inspect", layer) == (True, "")

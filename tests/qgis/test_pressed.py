@@ -11,7 +11,6 @@ import pytest
 from tests.factories import GEOTRANSFORM
 from tests.qgis import started
 from tests.qgis.pressed_session import STEPS
-from tools import plugin as assembly
 
 _LIMIT_S = 240
 _SESSION = Path(__file__).with_name("pressed_session.py")
@@ -48,9 +47,7 @@ def told_of(folder: Path) -> dict[str, str]:
     from tests.engine.inference_factories import CENTRES, make_model
     from tests.factories import make_raster
 
-    scene = make_raster(
-        folder / "potsdam.tif", _quarters(), wavelengths=list(CENTRES), fwhm=10.0
-    )
+    scene = make_raster(folder / "potsdam.tif", _quarters(), wavelengths=list(CENTRES), fwhm=10.0)
     return {"scene": str(scene), "model": str(make_model(folder / "brightest.onnx"))}
 
 

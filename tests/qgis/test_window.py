@@ -23,7 +23,7 @@ class Interface:
         self.bar = QgsMessageBar(self.window)
         self.canvas = QgsMapCanvas(self.window)
         self.menu, self.drops, self.layer_actions, self.logs = [], [], [], []
-        self.layer = None
+        self.layer, self.refreshed = None, []
 
     def mainWindow(self):
         return self.window
@@ -36,6 +36,12 @@ class Interface:
 
     def activeLayer(self):
         return self.layer
+
+    def layerTreeView(self):
+        return self
+
+    def refreshLayerSymbology(self, identifier):
+        self.refreshed.append(identifier)
 
     def openMessageLog(self, tab=""):
         self.logs.append(tab)
@@ -110,6 +116,7 @@ def press(interface, text: str) -> None:
 
 def test_unloading_takes_everything_back(plugin, interface):
     from qgis.core import QgsApplication
+    from qgis.PyQt.QtCore import Qt
     from qgis.PyQt.QtWidgets import QApplication, QToolBar
 
     from hyperkd_qgis.plugin import HyperKDPlugin
@@ -121,9 +128,18 @@ def test_unloading_takes_everything_back(plugin, interface):
         other = HyperKDPlugin(interface)
         other.initGui()
         menu = [action.text().replace("&", "") for _, action in interface.menu]
-        assert menu == ["Fine-tune a model…", "Models…", "Distil a student…", "Engine…"]
+        assert menu == [
+            "Fine-tune a model…",
+            "Map a scene…",
+            "Models…",
+            "Distil a student…",
+            "Engine…",
+            "Tutorial",
+        ]
         (toolbar,) = interface.window.findChildren(QToolBar)
-        assert len(toolbar.actions()) == 2
+        texts = [action.iconText() for action in toolbar.actions()]
+        assert texts == ["Fine-tune", "Map a scene", "Models"]
+        assert toolbar.toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon
         assert all(not action.icon().isNull() for action in toolbar.actions())
         assert len(interface.drops) == 1
         assert registry.providerById("hyperkd") is not None
@@ -195,14 +211,123 @@ def test_a_raster_layer_offers_algorithms_filled_in(window, interface, scene, mo
     monkeypatch.setattr(run_on_layer, "open_algorithm", lambda *given: opened.append(given))
     interface.layer = QgsRasterLayer(str(scene), "Scene")
     menus = {menu for menu, _, _ in interface.layer_actions}
-    assert menus == {"Run HyperKD"}
+    assert menus == {"Run HyperKD", "Show as"}
     assert {kind for _, _, kind in interface.layer_actions} == {interface.layer.type()}
-    for _, action, _ in interface.layer_actions:
-        action.trigger()
+    for menu, action, _ in interface.layer_actions:
+        if menu == "Run HyperKD":
+            action.trigger()
     names = [identifier for identifier, _ in opened]
     assert names[0] == "hyperkd:classify"
     assert len(names) == 5
     assert all(given == {"INPUT": interface.layer.id()} for _, given in opened)
+
+
+@pytest.mark.parametrize(
+    ("title", "bands"),
+    [
+        ("Natural colour", (3, 2, 1)),
+        ("Colour infrared", (4, 3, 2)),
+        ("Short-wave infrared (SWIR)", (6, 5, 4)),
+    ],
+)
+def test_a_scene_is_shown_in_the_light_that_is_asked_for(
+    window, interface, write_raster, tmp_path, title, bands
+):
+    from qgis.core import QgsRasterLayer
+
+    centres_nm = (485, 560, 655, 865, 1650, 2205)
+    names = [f"band {number} ({nm} Nanometers)" for number, nm in enumerate(centres_nm, 1)]
+    path = write_raster(tmp_path / "s.tif", [[1.0, 2.0], [3.0, 4.0]], bands=6, names=names)
+    interface.layer = QgsRasterLayer(str(path), "Scene")
+    show_as(interface, title)
+    renderer = interface.layer.renderer()
+    assert (renderer.redBand(), renderer.greenBand(), renderer.blueBand()) == bands
+    assert interface.refreshed == [interface.layer.id()]
+    assert texts(interface) == []
+
+
+def test_a_raster_without_wavelengths_is_left_as_it_is(window, interface, scene):
+    from qgis.core import QgsRasterLayer
+
+    interface.layer = QgsRasterLayer(str(scene), "Photo")
+    before = interface.layer.renderer()
+    show_as(interface, "Natural colour")
+    assert interface.layer.renderer() is before
+    assert texts(interface) == [
+        "“Photo” has no bands for this, or does not tell their wavelengths."
+    ]
+
+
+def show_as(interface, title: str) -> None:
+    (action,) = [each for _, each, _ in interface.layer_actions if each.text() == title]
+    action.trigger()
+
+
+def test_mapping_a_scene_asks_for_the_model_of_the_active_layer(
+    window, interface, scene, monkeypatch
+):
+    from qgis.core import QgsRasterLayer
+
+    from hyperkd_qgis.ui import run_on_layer
+
+    opened = []
+    monkeypatch.setattr(run_on_layer, "open_algorithm", lambda *given: opened.append(given))
+    entry = next(action for _, action in interface.menu if "scene" in action.text())
+    entry.trigger()
+    interface.layer = QgsRasterLayer(str(scene), "Scene")
+    entry.trigger()
+    assert opened == [
+        ("hyperkd:classify", {}),
+        ("hyperkd:classify", {"INPUT": interface.layer.id()}),
+    ]
+
+
+def test_the_tutorial_opens_in_the_browser(window, interface, monkeypatch):
+    from hyperkd_qgis.ui import window as module
+
+    opened = []
+    services = type("Services", (), {"openUrl": lambda url: opened.append(url.toString())})
+    monkeypatch.setattr(module, "QDesktopServices", services)
+    next(action for _, action in interface.menu if "Tutorial" in action.text()).trigger()
+    assert [url.rpartition("/")[2] for url in opened] == ["tutorial.md"]
+    assert opened[0].startswith("https://")
+
+
+def test_a_dialog_of_processing_lives_until_it_is_closed(interface, monkeypatch):
+    """Nobody else refers to its Python half, without which its Run button does nothing."""
+    import gc
+    import weakref
+
+    from qgis.PyQt import sip
+    from qgis.PyQt.QtWidgets import QDialog
+
+    from hyperkd_qgis.ui import run_on_layer
+
+    class Dialog(QDialog):
+        """As Processing makes them: the window owns it, nobody its Python half."""
+
+    made = []
+
+    def create(identifier, parameters):
+        dialog = Dialog()
+        made.append(weakref.ref(dialog))
+        return dialog
+
+    monkeypatch.setattr(run_on_layer.processing, "createAlgorithmDialog", create, raising=False)
+    run_on_layer.open_algorithm("hyperkd:classify", {})
+    run_on_layer.open_algorithm("hyperkd:classify", {})
+    gc.collect()
+    first, second = (each() for each in made)
+    assert first is not None and second is not None
+    sip.delete(first)
+    del first
+    run_on_layer.open_algorithm("hyperkd:classify", {})
+    gc.collect()
+    assert made[0]() is None
+    assert made[1]() is second
+    for dialog in run_on_layer._open:
+        sip.delete(dialog)
+    run_on_layer._open.clear()
 
 
 def test_a_model_that_is_dropped_onto_the_map_goes_to_the_store(window, interface, tmp_path):
@@ -311,6 +436,17 @@ def test_a_training_that_ends_is_told_with_a_way_to_it(window, interface, tmp_pa
     assert texts(interface) == ["“Training a” is done."]
     press(interface, "Show")
     assert window._dialogs["finetune"].tabs.currentIndex() == 3
+
+
+def test_a_new_user_is_told_how_to_begin(window, interface, fake_python, use_engine):
+    window.invite()
+    assert texts(interface) == ["Set up the engine to begin."]
+    press(interface, "Set up")
+    assert window._dialogs["engine"].isVisible()
+    interface.bar.clearWidgets()
+    use_engine(fake_python(""))
+    window.invite()
+    assert texts(interface) == []
 
 
 def test_an_engine_of_another_list_is_told(window, interface, tmp_path):

@@ -26,6 +26,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
         return 5
 
     monkeypatch.setattr(build, "ensure_qgis", lambda: QGIS)
+    monkeypatch.setattr(build, "ensure_screen", lambda: None)
     monkeypatch.setattr(build, "ensure", lambda task, interpreter: Path("python"))
     monkeypatch.setattr(build, "TEST_PROFILE", tmp_path)
     monkeypatch.setattr(build, "run", run)

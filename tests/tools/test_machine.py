@@ -189,6 +189,41 @@ def test_a_failed_installation_says_what_to_type(monkeypatch: pytest.MonkeyPatch
         machine.ensure_qgis()
 
 
+@pytest.mark.parametrize(
+    ("programs", "superuser", "statuses", "commands"),
+    [
+        (("xvfb-run", "xauth"), [], [], []),
+        (("xvfb-run",), None, [], []),
+        ((), [], [0], ["install"]),
+        ((), [], [100, 0, 0], ["install", "update", "install"]),
+        ((), [], [100, 100, 100], ["install", "update", "install"]),
+    ],
+    ids=["is there", "may not", "installed", "after an update", "not to be had"],
+)
+def test_the_tests_get_a_screen_where_that_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    programs: tuple[str, ...],
+    superuser: list[str] | None,
+    statuses: list[int],
+    commands: list[str],
+) -> None:
+    ran: list[str] = []
+    left = list(statuses)
+
+    def run(command: list[str]) -> int:
+        ran.append("update" if "update" in command else "install")
+        assert ran[-1] == "update" or command[-2:] == ["xvfb", "xauth"]
+        return left.pop(0)
+
+    monkeypatch.setattr(machine, "_superuser", lambda: superuser)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: name if name in programs else None)
+    monkeypatch.setattr(machine, "run", run)
+    machine.ensure_screen()
+    assert ran == commands
+    assert ("tested without it" in capsys.readouterr().out) == (statuses[-1:] == [100])
+
+
 def test_qgis_runs_without_a_screen_and_beside_the_users_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
