@@ -149,7 +149,7 @@
     </message>
     <message>
         <source>&amp;Tutorial</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Tutorial</translation>
     </message>
     <message>
         <source>&amp;Use it</source>
@@ -197,7 +197,7 @@
     </message>
     <message>
         <source>&lt;p&gt;Hides every part of a hyperspectral scene in turn, lets a HyperKD student predict it from its surroundings, and compares. A large error marks what the surroundings do not explain: unusual materials, edges, or faulty pixels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Reconstruction error&lt;/h3&gt;&lt;p&gt;The map shows the root mean square error in reflectance (band 2), from its 2nd to its 98th percentile; bright means unlike its surroundings. Band 1 is the spectral angle in degrees, which ignores brightness and is therefore large over water and shadow.&lt;/p&gt;&lt;h3&gt;Reconstruction&lt;/h3&gt;&lt;p&gt;The predicted reflectance times 10000 in the student's bands, shown in true colour. Ask for it where you want to look at spectra; it is as large as the scene.&lt;/p&gt;</source>
-        <translation type="unfinished"></translation>
+        <translation>&lt;p&gt;Verdeckt nacheinander jeden Teil einer hyperspektralen Szene, lässt ihn einen HyperKD-Studenten aus der Umgebung vorhersagen und vergleicht. Ein großer Fehler markiert, was die Umgebung nicht erklärt: ungewöhnliche Materialien, Kanten, fehlerhafte Pixel.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Rekonstruktionsfehler&lt;/h3&gt;&lt;p&gt;Die Karte zeigt die Wurzel des mittleren quadratischen Fehlers (RMSE) als Reflexionsgrad (Kanal 2), vom 2. bis zum 98. Perzentil; hell heißt anders als die Umgebung. Kanal 1 ist der spektrale Winkel in Grad, der die Helligkeit nicht beachtet und deshalb über Wasser und Schatten groß ist.&lt;/p&gt;&lt;h3&gt;Rekonstruktion&lt;/h3&gt;&lt;p&gt;Der vorhergesagte Reflexionsgrad mal 10000 in den Kanälen des Studenten, in Echtfarben dargestellt. Verlangen Sie sie, wenn Sie Spektren ansehen wollen; sie ist so groß wie die Szene.&lt;/p&gt;</translation>
     </message>
     <message>
         <source>&lt;p&gt;Makes a Python environment of its own for HyperKD's engine, from QGIS's Python. QGIS and its packages stay as they are. It is made beside an older one and takes its place only when it is complete. With a window, &lt;i&gt;Plugins › HyperKD › Engine…&lt;/i&gt; does the same.&lt;/p&gt;&lt;h3&gt;Fine-tuning and distillation&lt;/h3&gt;&lt;p&gt;Also installs PyTorch, which is large. Running models does not need it.&lt;/p&gt;&lt;h3&gt;Computes on&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; works everywhere; &lt;i&gt;gpu&lt;/i&gt; is for an NVIDIA GPU and downloads some gigabytes.&lt;/p&gt;&lt;h3&gt;Folder of wheels&lt;/h3&gt;&lt;p&gt;For a machine without a network: every package is taken from this folder, and nothing else is asked. Without it, packages come from the package index, through the proxy and with the certificates that QGIS is set to.&lt;/p&gt;</source>
@@ -581,7 +581,7 @@
     </message>
     <message>
         <source>Choose a file</source>
-        <translation type="unfinished"></translation>
+        <translation>Datei wählen</translation>
     </message>
     <message>
         <source>Choose a layer with labels: polygons, lines or points.</source>
@@ -589,7 +589,7 @@
     </message>
     <message>
         <source>Choose a model</source>
-        <translation type="unfinished"></translation>
+        <translation>Modell wählen</translation>
     </message>
     <message>
         <source>Choose an HTTP proxy under Settings › Options › Network, or a folder of wheels.</source>
@@ -669,7 +669,7 @@
     </message>
     <message>
         <source>Classifies a scene with a fine-tuned model and lists the area of each class in hectares and in percent of what was mapped.</source>
-        <translation type="unfinished"></translation>
+        <translation>Klassifiziert eine Szene mit einem feinabgestimmten Modell und listet die Fläche jeder Klasse in Hektar und in Prozent des Kartierten auf.</translation>
     </message>
     <message>
         <source>Classify scene</source>
@@ -705,7 +705,7 @@
     </message>
     <message>
         <source>Colour infrared</source>
-        <translation type="unfinished"></translation>
+        <translation>Farbinfrarot</translation>
     </message>
     <message>
         <source>Colours of classes (value=#rrggbb; …)</source>
@@ -881,7 +881,7 @@
     </message>
     <message>
         <source>Every feature has a class of its own. Does the field “{field}” really name the classes, or does it number the features?</source>
-        <translation type="unfinished"></translation>
+        <translation>Jedes Objekt hat eine eigene Klasse. Benennt das Feld „{field}“ wirklich die Klassen, oder nummeriert es die Objekte?</translation>
     </message>
     <message>
         <source>Export checkpoint</source>
@@ -945,7 +945,7 @@
     </message>
     <message>
         <source>Fine-tune</source>
-        <translation type="unfinished"></translation>
+        <translation>Feinabstimmen</translation>
     </message>
     <message>
         <source>Fine-tune model</source>
@@ -1441,11 +1441,11 @@
     </message>
     <message>
         <source>Map a &amp;scene…</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Szene kartieren…</translation>
     </message>
     <message>
         <source>Map a scene</source>
-        <translation type="unfinished"></translation>
+        <translation>Szene kartieren</translation>
     </message>
     <message>
         <source>Map of values</source>
@@ -1585,7 +1585,7 @@
     </message>
     <message>
         <source>Natural colour</source>
-        <translation type="unfinished"></translation>
+        <translation>Natürliche Farben</translation>
     </message>
     <message>
         <source>Network</source>
@@ -1597,7 +1597,7 @@
     </message>
     <message>
         <source>No model fits yet: choose a file</source>
-        <translation type="unfinished"></translation>
+        <translation>Noch passt kein Modell: Datei wählen</translation>
     </message>
     <message>
         <source>No output was written. What the engine said last is in the log: View › Panels › Log Messages › {tab}.</source>
@@ -1645,7 +1645,7 @@
     </message>
     <message>
         <source>Open a hyperspectral scene first: drop its file onto the map, or press Add files…</source>
-        <translation type="unfinished"></translation>
+        <translation>Zuerst eine hyperspektrale Szene öffnen: ihre Datei auf die Karte ziehen oder „Dateien hinzufügen…“ drücken</translation>
     </message>
     <message>
         <source>Opening</source>
@@ -1801,7 +1801,7 @@
     </message>
     <message>
         <source>Preview while training</source>
-        <translation type="unfinished"></translation>
+        <translation>Vorschau während des Trainings</translation>
     </message>
     <message>
         <source>Probabilities</source>
@@ -1881,7 +1881,7 @@
     </message>
     <message>
         <source>RMSE in reflectance (band 2, shown) and spectral angle in degrees (band 1).</source>
-        <translation type="unfinished"></translation>
+        <translation>RMSE als Reflexionsgrad (Kanal 2, wird gezeigt) und spektraler Winkel in Grad (Kanal 1).</translation>
     </message>
     <message>
         <source>RPD</source>
@@ -2113,7 +2113,7 @@
     </message>
     <message>
         <source>Set &amp;up…</source>
-        <translation type="unfinished"></translation>
+        <translation>Einri&amp;chten…</translation>
     </message>
     <message>
         <source>Set it up again when you have a moment. Until then the old ones are used.</source>
@@ -2121,7 +2121,7 @@
     </message>
     <message>
         <source>Set up</source>
-        <translation type="unfinished"></translation>
+        <translation>Einrichten</translation>
     </message>
     <message>
         <source>Set up HyperKD's engine</source>
@@ -2133,7 +2133,7 @@
     </message>
     <message>
         <source>Set up the engine to begin.</source>
-        <translation type="unfinished"></translation>
+        <translation>Zum Beginnen die Engine einrichten.</translation>
     </message>
     <message>
         <source>Several scenes to one class map</source>
@@ -2205,7 +2205,7 @@
     </message>
     <message>
         <source>Short-wave infrared (SWIR)</source>
-        <translation type="unfinished"></translation>
+        <translation>Kurzwelliges Infrarot (SWIR)</translation>
     </message>
     <message>
         <source>Show</source>
@@ -2213,7 +2213,7 @@
     </message>
     <message>
         <source>Show as</source>
-        <translation type="unfinished"></translation>
+        <translation>Zeigen als</translation>
     </message>
     <message>
         <source>Show log</source>
@@ -2985,7 +2985,7 @@
     </message>
     <message>
         <source>What the model says while it learns, with folds one of several models. The final map may differ.</source>
-        <translation type="unfinished"></translation>
+        <translation>Was das Modell sagt, während es lernt; bei einer Kreuzvalidierung eines von mehreren Modellen. Die fertige Karte kann anders aussehen.</translation>
     </message>
     <message>
         <source>What the model was trained on: classical models learn from it too.</source>
@@ -3537,7 +3537,7 @@
     </message>
     <message>
         <source>“{layer}” has no bands for this, or does not tell their wavelengths.</source>
-        <translation type="unfinished"></translation>
+        <translation>„{layer}“ hat dafür keine Kanäle oder nennt ihre Wellenlängen nicht.</translation>
     </message>
     <message>
         <source>“{layer}” has no features to use. Is nothing selected?</source>
@@ -3545,7 +3545,7 @@
     </message>
     <message>
         <source>“{layer}” has {count} bands. HyperKD needs a hyperspectral scene: {model} reads {needed} bands.</source>
-        <translation type="unfinished"></translation>
+        <translation>„{layer}“ hat {count} Kanäle. HyperKD braucht eine hyperspektrale Szene: {model} liest {needed} Kanäle.</translation>
     </message>
     <message>
         <source>“{layer}” is no raster.</source>

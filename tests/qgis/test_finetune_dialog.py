@@ -289,6 +289,99 @@ def test_what_is_missing_is_said_and_nothing_starts(open_dialog, layers, project
     assert dialog._jobs.jobs == []
 
 
+def test_the_likeliest_field_is_proposed(open_dialog, layers, project):
+    from qgis.core import QgsVectorLayer
+
+    dialog = open_dialog()
+    assert dialog.data.field.currentField() == "cover"  # that of the style
+    for fields, expected in (
+        (["fid:integer", "code:integer", "kind:string"], "kind"),
+        (["fid:integer", "code:integer"], "code"),
+        (["fid:integer"], "fid"),
+    ):
+        told = "&".join(f"field={field}" for field in fields)
+        other = QgsVectorLayer(f"Point?{told}", f"Labels {expected}", "memory")
+        project.addMapLayer(other)
+        dialog.data.layer.setLayer(other)
+        assert dialog.data.field.currentField() == expected
+
+
+def test_a_field_that_numbers_the_features_is_doubted(open_dialog, layers):
+    dialog = open_dialog()
+    each = {"value": "1", "colour": "#000000", "pixels": 9}
+    summary = {"classes": [{**each, "name": str(n), "features": 1} for n in range(3)]}
+    dialog.data.show_check(summary)
+    assert dialog.data.notes.text().startswith(
+        "Every feature has a class of its own. Does the field “cover” really name the classes"
+    )
+    summary["classes"][0]["features"] = 2
+    dialog.data.show_check(summary)
+    assert "class of its own" not in dialog.data.notes.text()
+
+
+def test_the_table_has_its_heads_and_the_empty_list_says_what_to_do(open_dialog, project):
+    dialog = open_dialog()
+    table = dialog.data.table
+    heads = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
+    assert heads == ["Colour", "Class", "Pixels", "Features", "Remark"]
+    lines = dialog.data.scenes.list
+    empty = lines.viewport().grab().toImage()
+    lines._hint = ""
+    assert lines.viewport().grab().toImage() != empty
+
+
+def test_a_missing_engine_is_told_until_there_is_one(plugin, layers, fake_python, use_engine):
+    from qgis.PyQt import sip
+
+    from hyperkd_qgis.runner.background import BackgroundJobs
+    from hyperkd_qgis.ui.distill_dialog import DistillDialog
+    from hyperkd_qgis.ui.engine_banner import EngineBanner
+    from hyperkd_qgis.ui.finetune_dialog import FinetuneDialog
+
+    pressed, jobs = [], BackgroundJobs()
+    dialogs = [
+        FinetuneDialog(jobs, None, lambda: pressed.append("finetune")),
+        DistillDialog(jobs, list, None, lambda: pressed.append("distill")),
+    ]
+    for dialog in dialogs:
+        dialog.show()
+        banner = dialog.findChild(EngineBanner)
+        assert banner.frame.isVisible()
+        assert banner.text.text().startswith("HyperKD has no engine yet.")
+        banner.button.click()
+    assert pressed == ["finetune", "distill"]
+    use_engine(fake_python(""))
+    for dialog in dialogs:
+        banner = dialog.findChild(EngineBanner)
+        banner.look()
+        assert not banner.frame.isVisible()
+        sip.delete(dialog)
+    sip.delete(jobs)
+
+
+def test_the_model_is_proposed_beside_the_scene_named_after_the_labels(
+    open_dialog, layers, project, tmp_path
+):
+    dialog = open_dialog()
+    output = dialog.settings.output
+    assert output.filePath() == str(tmp_path / "Ground truth.onnx")
+    (tmp_path / "Ground truth.onnx").touch()
+    layers[1].setName("Trees: 2/3")
+    dialog.data.changed.emit()
+    assert output.filePath() == str(tmp_path / "Trees 23.onnx")
+    output.setFilePath(str(tmp_path / "mine.onnx"))
+    layers[1].setName("Others")
+    dialog.data.changed.emit()
+    assert output.filePath() == str(tmp_path / "mine.onnx")
+
+
+def test_a_saved_project_keeps_its_models_beside_it(open_dialog, layers, project, tmp_path):
+    home = tmp_path / "project"
+    home.mkdir()
+    project.setFileName(str(home / "p.qgz"))
+    assert open_dialog().settings.output.filePath() == str(home / "Ground truth.onnx")
+
+
 def test_settings_become_fields_of_the_job(open_dialog, layers, tmp_path):
     dialog = open_dialog()
     page = dialog.settings

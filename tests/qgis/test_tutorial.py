@@ -121,9 +121,11 @@ def test_the_whole_journey(journey):
     assert "/profiles/" in installed["module"].replace(os.sep, "/")
     assert [text.replace("&", "") for text in installed["menu"]] == [
         "Fine-tune a model…",
+        "Map a scene…",
         "Models…",
         "Distil a student…",
         "Engine…",
+        "Tutorial",
     ]
     assert installed["algorithms"] == 27
     assert "HyperKD has no engine yet. Set it up under Plugins" in installed["says"]

@@ -255,8 +255,51 @@ def test_a_scene_becomes_a_class_map_and_a_table_of_areas(
     assert (read(tmp_path / "map.tif") == expected).all()
     assert (tmp_path / "map.qml").is_file()
     dataset = ogr.Open(str(tmp_path / "areas.csv"))
-    rows = {int(float(row["value"])): row for row in dataset.GetLayer(0)}
-    assert float(rows[1]["m2"]) == (expected == 1).sum() * abs(GEOTRANSFORM[1] * GEOTRANSFORM[5])
+    rows = {int(row["value"]): row for row in dataset.GetLayer(0)}
+    assert {row["class"] for row in rows.values()} == {f"class {value - 1}" for value in rows}
+    pixels = int((expected == 1).sum())
+    pixel_ha = abs(GEOTRANSFORM[1] * GEOTRANSFORM[5]) / 10_000
+    assert int(rows[1]["pixels"]) == pixels
+    assert float(rows[1]["hectares"]) == pytest.approx(pixels * pixel_ha, abs=1e-4)
+    assert float(rows[1]["percent"]) == pytest.approx(100 * pixels / expected.size, abs=0.01)
+
+
+def test_areas_without_metres_have_no_hectares_and_odd_names_stay_whole(
+    plugin, real_engine, tmp_path
+):
+    """A name may look like a count, and degrees are no metres."""
+    import numpy as np
+    import processing
+    from osgeo import ogr
+
+    from tests.factories import make_raster
+
+    data = np.full((5, 8, 8), 500, np.int16)
+    data[0, :, :6] = 4000
+    data[1, :, 6:] = 4000
+    scene = make_raster(
+        tmp_path / "degrees.tif",
+        data,
+        wavelengths=list(CENTRES),
+        fwhm=10.0,
+        geotransform=(13.0, 0.001, 0.0, 52.5, 0.0, -0.001),
+        epsg=4326,
+    )
+    model = make_model(tmp_path / "odd.onnx", names=["soil: 12", "a\\b 'c'", "x", "y", "z"])
+    processing.run(
+        "hyperkd:classmap",
+        {
+            "scene": str(scene),
+            "model": str(model),
+            "classify:map": str(tmp_path / "map.tif"),
+            "areas:table": str(tmp_path / "areas.csv"),
+        },
+    )
+    dataset = ogr.Open(str(tmp_path / "areas.csv"))
+    rows = [
+        (row["class"], row["hectares"], float(row["percent"])) for row in dataset.GetLayer(0)
+    ]
+    assert rows == [("soil: 12", "", 75.0), ("a\\b 'c'", "", 25.0)]
 
 
 def test_several_scenes_become_one_map(plugin, real_engine, spectral, classifier, tmp_path):
