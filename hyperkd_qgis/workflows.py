@@ -12,7 +12,6 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelOutput,
-    QgsProcessingParameterDefinition,
 )
 from qgis.PyQt.QtGui import QIcon
 
@@ -21,9 +20,6 @@ from .layers import place_on_load
 from .messages import LOG_TAG, tr
 from .paths import home, icon_path
 
-_OPTIONAL = QgsProcessingParameterDefinition.Flag.FlagOptional
-# Of results that scripts need not name, though the step that makes them needs a place for them.
-_MAY_BE_LEFT_OUT = ("areas:table", "table")
 # The input that layers are named after.
 _SCENE = "scene"
 
@@ -69,8 +65,6 @@ class Workflow(QgsProcessingModelAlgorithm):
         """Have dialogs propose all results and list the models that fit the steps."""
         for definition in self.destinationParameterDefinitions():
             definition.setCreateByDefault(True)
-            if definition.name() in _MAY_BE_LEFT_OUT:
-                definition.setFlags(definition.flags() | _OPTIONAL)
         for name, offers in self._offers().items():
             offering(self.parameterDefinition(name), *set.intersection(*offers))
 

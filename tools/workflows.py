@@ -350,7 +350,7 @@ def class_map() -> Workflow:
         ("value", _WHOLE, '"value"'),
     ]
     made.step(
-        "areas",
+        "columns",
         "native:refactorfields",
         {
             "INPUT": result_of("count", "OUTPUT_TABLE"),
@@ -359,7 +359,13 @@ def class_map() -> Workflow:
                 for name, kind, expression in columns
             ],
         },
-        {"table": ("OUTPUT", marked("Areas of the classes"))},
+    )
+    # Changes nothing, but its output may be left out, as scripts do that want the map alone.
+    made.step(
+        "areas",
+        "native:filterbygeometry",
+        {"INPUT": result_of("columns", "OUTPUT")},
+        {"table": ("NO_GEOMETRY", marked("Areas of the classes"))},
     )
     return made
 

@@ -98,6 +98,7 @@ def make_model(
     centres=CENTRES,
     temperature=1.0,
     tolerance=1e-5,
+    names=None,
 ):
     """Write a fine-tuned model: a linear map of what a student sees, one answer per pixel.
 
@@ -108,6 +109,7 @@ def make_model(
         bias: ``(K,)``, default 0.
         mixing: as in ``make_student``.
         temperature: of a classification's card.
+        names: of the classes.
     """
     count = len(centres)
     mixing = identity_mixing(count) if mixing is None else mixing
@@ -121,7 +123,11 @@ def make_model(
     }
     name, about = "logits", {"temperature": temperature}
     about["classes"] = tuple(
-        {"name": f"class {index}", "value": 10 * index, "color": COLOURS[index % len(COLOURS)]}
+        {
+            "name": names[index] if names else f"class {index}",
+            "value": 10 * index,
+            "color": COLOURS[index % len(COLOURS)],
+        }
         for index in range(answers)
     )
     if task == "regression":

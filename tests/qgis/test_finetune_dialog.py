@@ -655,7 +655,7 @@ def test_a_preview_of_an_earlier_session_adds_no_layer(
     with (job.folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(preview) + "\n")
     jobs._poll()
-    assert [each.name() for each in project.mapLayers().values()] == ["Preview of the model"]
+    assert [each.name() for each in project.mapLayers().values()] == ["Preview while training"]
 
 
 def test_a_training_that_slept_goes_on_in_its_window(
