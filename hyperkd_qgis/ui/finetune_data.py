@@ -64,8 +64,8 @@ class DataPage(QWidget):
         self.check_button = QPushButton(tr("Chec&k labels and split"))
         self.check_button.setAutoDefault(False)
         self.table = QTableWidget(0, 5)
+        self.table.setHorizontalHeaderLabels(_heads(False))
         self.table.setAccessibleName(tr("Classes of the labels"))
-        self.table.setHorizontalHeaderLabels(_heads())
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
         self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
@@ -127,10 +127,7 @@ class DataPage(QWidget):
     def show_check(self, summary: Mapping[str, Any]) -> None:
         """Show what the engine's job ``labels`` has found."""
         classes, targets = summary.get("classes") or [], summary.get("targets") or []
-        heads = _heads()
-        if targets:
-            heads = ["", tr("Target"), tr("Minimum"), tr("Maximum"), tr("Mean")]
-        self.table.setHorizontalHeaderLabels(heads)
+        self.table.setHorizontalHeaderLabels(_heads(bool(targets)))
         self.table.setRowCount(len(classes) + len(targets))
         for row, item in enumerate(classes):
             self._show_class(row, {**item, "colour": self._colour(item)})
@@ -250,7 +247,9 @@ def likeliest_field(layer: QgsVectorLayer, fields: QgsFields) -> str:
     return next(iter([*texts, *others, *fields.names()]), "")
 
 
-def _heads() -> list[str]:
+def _heads(is_regression: bool) -> list[str]:
+    if is_regression:
+        return ["", tr("Target"), tr("Minimum"), tr("Maximum"), tr("Mean")]
     return [tr("Colour"), tr("Class"), tr("Pixels"), tr("Features"), tr("Remark")]
 
 
