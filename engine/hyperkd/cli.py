@@ -16,11 +16,18 @@ import hyperkd
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.control import Wishes, follow
-from hyperkd.jobs.events import EventReporter, JsonReporter, TextReporter, plain
+from hyperkd.jobs.events import (
+    EventReporter,
+    JsonReporter,
+    TextReporter,
+    cancelled_error,
+    plain,
+)
 from hyperkd.jobs.job import PROTOCOL, Job, JobField, job_fields
-from hyperkd.jobs.run import perform
+from hyperkd.jobs.run import perform, tell_failure
 from hyperkd.jobs.spec import GROUPS, JOBS
 from hyperkd.jobs.validate import load_job, parse_job
+from hyperkd.partial import told_to
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = process.claim_stdout()
     cancelled, finished = threading.Event(), threading.Event()
     wishes = Wishes(cancelled)
-    process.cancel_on_signals(cancelled)
+    ender = process.Ender(wishes, finished)
+    process.cancel_on_signals(ender, cancelled)
     if exit_with_stdin:
-        process.end_with_stdin(cancelled, finished)
+        process.end_with_stdin(ender)
         process.yield_to_the_user()
     reporter: EventReporter
     # torchrun numbers the processes of one training: the first alone speaks the protocol.
@@ -48,10 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def load() -> Job:
         if control is not None:
-            follow(Path(control), wishes, finished)
+            follow(Path(control), wishes, finished, ender.cancel)
         return _job(options, exit_with_stdin)
 
-    status, summary = perform(load, reporter)
+    ender.say_with(lambda: tell_failure(cancelled_error(), reporter))
+    # Who can end this process by force is told what it may then remove.
+    with told_to(reporter.claim) if exit_with_stdin else contextlib.nullcontext():
+        status, summary = perform(load, reporter, leads=not follows)
     if status == EXIT_OK and not as_events and not follows:
         # `hyperkd info scene.tif | head` may stop reading early, which is no mistake.
         with contextlib.suppress(BrokenPipeError):

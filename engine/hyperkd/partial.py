@@ -11,19 +11,36 @@ import errno
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import IO
+from typing import Callable, Protocol
 
+from hyperkd.claims import Claim, Scratch
 from hyperkd.errors import HyperKDError
+from hyperkd.files import create_new, is_special, require_regular
 
 SUFFIX = ".part"
+ROWS_SUFFIX = ".part-rows"  # of the finished rows that a job can go on from
+PLAIN_SUFFIX = ".plain"  # of a raster that a cloud optimised one is made from
+_AUXILIARY = ".aux.xml"
 # The longest that is put behind an output's name while it is written.
-_LONGEST = f"{SUFFIX}.aux.xml"
+_LONGEST = f"{SUFFIX}{_AUXILIARY}"
+
+# Told which files this process writes under temporary names, and the lock on them ("" where
+# there is none); and at last, with no files, that it is done with them.
+Listener = Callable[[str, Sequence[str], str], None]
 
 _lock = threading.Lock()
-_unfinished: set[PartialFile] = set()
+_unfinished: dict[Unfinished, None] = {}
 _read: Counter[str] = Counter()
+_listeners: list[Listener] = []
+
+
+class Unfinished(Protocol):
+    """What has to be removed where the process ends before its time."""
+
+    def abort(self) -> None:
+        """Remove it."""
 
 
 class PartialFile:
@@ -52,26 +69,40 @@ class PartialFile:
             require_unread(name)
         require_writable(self.path)
         self._claim = Claim(self.path)
-        self._remove()  # what a killed process left
-        with _lock:
-            _unfinished.add(self)
+        try:
+            self._require_regular()
+            self._remove()  # what a killed process left
+            os.close(create_new(self.temporary))  # from now on nobody can put a link there
+        except OSError as error:
+            self._claim.release()
+            raise _refusal(self.path, error) from error
+        track(self, self.temporary, self._temporaries(), self._claim.lock)
 
     def commit(self) -> None:
         """Give the file its final name; the older file is replaced in one step.
+
+        Older companions are put aside first: a process that is killed in between leaves a
+        file without companions, never one with those of another file.
 
         Raises:
             HyperKDError: ``unwritable_output`` where the older file cannot be
                 replaced, for instance because another program holds it open.
         """
+        aside: dict[str, str] = {}
         try:
+            self._require_regular()
+            for number, suffix in enumerate(self._companions):
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(self.path + suffix, self._aside(number))
+                    aside[self._aside(number)] = self.path + suffix
             os.replace(self.temporary, self.path)
+            aside.clear()
             for suffix in self._companions:
-                if os.path.exists(self.temporary + suffix):
+                with contextlib.suppress(FileNotFoundError):
                     os.replace(self.temporary + suffix, self.path + suffix)
-                else:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(self.path + suffix)
         except OSError as error:
+            for old, name in aside.items():
+                os.replace(old, name)
             self.abort()
             raise HyperKDError(
                 "unwritable_output",
@@ -79,7 +110,18 @@ class PartialFile:
                 "Close the programs that use this file, or choose another output.",
                 path=self.path,
             ) from error
+        self._remove()
         self._forget()
+
+    def link(self, source: str | os.PathLike[str]) -> bool:
+        """Let the file be another name of ``source``; False where that cannot be."""
+        os.unlink(self.temporary)
+        try:
+            os.link(source, self.temporary)
+        except OSError:  # another volume, or a file system without links
+            os.close(create_new(self.temporary))
+            return False
+        return True
 
     def abort(self) -> None:
         """Remove the temporary file; the older file stays as it was."""
@@ -91,13 +133,27 @@ class PartialFile:
 
     def _forget(self) -> None:
         self._claim.release()
-        with _lock:
-            _unfinished.discard(self)
+        untrack(self, self.temporary)
+
+    def _temporaries(self) -> list[str]:
+        names = [self.temporary + suffix for suffix in ("", *self._companions)]
+        return names + [self._aside(number) for number in range(len(self._companions))]
+
+    def _aside(self, number: int) -> str:
+        return f"{self.temporary}.old{number}"
 
     def _remove(self) -> None:
+        for name in self._temporaries():
+            # A folder, pipe or link of this name is none that this engine made.
+            if not is_special(name, follow=False):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name)
+
+    def _require_regular(self) -> None:
+        """Raise OSError for a device, pipe or folder in the place of a file that is written."""
         for suffix in ("", *self._companions):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.temporary + suffix)
+            require_regular(self.path + suffix)
+            require_regular(self.temporary + suffix, follow=False)
 
     def __enter__(self) -> PartialFile:
         return self
@@ -114,88 +170,73 @@ class PartialFile:
             self.abort()
 
 
-class Claim:
-    """The right to write a file, held by one job of this machine at a time.
-
-    A lock of the operating system, which a killed process cannot leave behind. It is
-    held on a file in the user's temporary folder, so that nothing is left beside
-    the output either; where that folder cannot be written, every claim is granted.
+def track(item: Unfinished, name: str, files: Sequence[str], lock: str) -> None:
+    """Remember what has to go where the process ends before its time, until ``untrack``.
 
     Args:
-        path: the output.
-
-    Raises:
-        HyperKDError: ``unwritable_output`` where another job holds it.
+        item: removes it.
+        name: how listeners know it.
+        files: the files, which listeners are told.
+        lock: the lock on them, or an empty string.
     """
-
-    def __init__(self, path: str) -> None:
-        self._file: IO[bytes] | None = None
-        self._path = ""
-        # A folder that is missing, full, or without locks; HyperKDError is none of these.
-        with contextlib.suppress(OSError):
-            self._path = _claim_file(path)
-            self._file = _locked(self._path)
-            if self._file is None:
-                raise HyperKDError(
-                    "unwritable_output",
-                    f"Another job is writing {path} at this moment.",
-                    "Wait until it has finished, or choose another output.",
-                    path=path,
-                )
-
-    def release(self) -> None:
-        """Let others write the file; a second call does nothing."""
-        if self._file is not None:
-            if os.name != "nt":  # Windows removes no open file, and a lock there harms nobody
-                os.unlink(self._path)
-            self._file.close()
-            self._file = None
+    with _lock:
+        _unfinished[item] = None
+    for listener in _listeners:
+        listener(name, files, lock)
 
 
-def _claim_file(path: str) -> str:
-    import hashlib
-    import tempfile
-
-    name = hashlib.sha256(os.path.normcase(os.path.realpath(path)).encode(errors="replace"))
-    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-    folder = os.path.join(tempfile.gettempdir(), f"hyperkd-{user}")
-    with contextlib.suppress(OSError):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    return os.path.join(folder, f"{name.hexdigest()}.lock")
+def untrack(item: Unfinished, name: str) -> None:
+    """Take back a ``track``."""
+    with _lock:
+        known = item in _unfinished
+        _unfinished.pop(item, None)
+    for listener in _listeners if known else ():
+        listener(name, (), "")
 
 
-def _locked(path: str) -> IO[bytes] | None:
-    """Return an open file that is locked until it is closed, or None where another has it."""
-    while True:
-        file = open(path, "ab")  # noqa: SIM115 - the lock lasts as long as it is open
-        try:
-            if os.name == "nt":
-                import msvcrt
+@contextlib.contextmanager
+def told_to(listener: Listener) -> Iterator[None]:
+    """Tell ``listener`` what is written under temporary names, while the context lasts."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-                return file
-            import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.close()
-            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                return None
-            raise  # this folder knows no locks
-        # Between opening and locking, the one who had it may have removed it.
-        if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(file.fileno())):
-            return file
-        file.close()
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[str]:
+    """Make a folder that is removed at the end, however the process ends."""
+    scratch = Scratch()
+    with _lock:
+        _unfinished[scratch] = None
+    try:
+        yield scratch.path
+    finally:
+        scratch.abort()
+        with _lock:
+            _unfinished.pop(scratch, None)
 
 
 def abort_all() -> None:
-    """Remove every unfinished file, for a process that ends at once."""
+    """Remove every unfinished file, for a process that ends at once; nobody is told."""
+    _listeners.clear()
     with _lock:
         unfinished = tuple(_unfinished)
-    for part in unfinished:
+    for item in unfinished:
         # Windows refuses to remove a file that is still open; the others must go all the same.
         with contextlib.suppress(OSError):
-            part.abort()
+            item.abort()
+
+
+def derived_names(path: str) -> tuple[str, ...]:
+    """Return the names beside an output that writing it may use; no other file may have them."""
+    plain = path + PLAIN_SUFFIX
+    return (
+        *(path + suffix for suffix in (SUFFIX, _LONGEST, f"{SUFFIX}.old0", ROWS_SUFFIX)),
+        *(path + suffix for suffix in (_AUXILIARY, PLAIN_SUFFIX)),
+        *(plain + suffix for suffix in (_AUXILIARY, SUFFIX, _LONGEST, f"{SUFFIX}.old0")),
+    )
 
 
 def protect(paths: Iterable[str]) -> None:
@@ -252,25 +293,30 @@ def require_writable(path: str) -> None:
     if not os.path.isdir(folder):
         raise _unwritable(path, f"there is no folder {folder}", "Make the folder first.")
     temporary = path + SUFFIX
-    existed = os.path.exists(temporary)
     try:
+        require_regular(path)
+        require_regular(temporary, follow=False)
         with contextlib.suppress(FileNotFoundError):
             os.stat(path + _LONGEST)  # fails where such a name is too long
-        with open(temporary, "ab"):
-            pass
-        if not existed:
+        with contextlib.suppress(FileExistsError):  # a killed process left it
+            os.close(create_new(temporary))
             os.unlink(temporary)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise HyperKDError(
-                "out_of_disk",
-                f"There is no space left for {path}.",
-                "Free some disk space or choose another output folder.",
-                path=path,
-            ) from error
-        raise _unwritable(
-            path, f"{error.strerror}", "Choose a folder that you may write to."
-        ) from error
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: str, error: OSError) -> HyperKDError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HyperKDError(
+            "out_of_disk",
+            f"There is no space left for {path}.",
+            "Free some disk space or choose another output folder.",
+            path=path,
+        )
+    hint = "Choose a folder that you may write to."
+    if error.errno == errno.EEXIST:
+        hint = "Remove it, or choose another output."
+    return _unwritable(path, f"{error.strerror}", hint)
 
 
 def _unwritable(path: str, reason: str, hint: str) -> HyperKDError:

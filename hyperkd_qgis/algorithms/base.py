@@ -147,9 +147,7 @@ class EngineAlgorithm(NamedAlgorithm):
         fields = {**self._fields, **targets}
         for name, path in self._written(parameters, context).items():
             fields[name] = [path, *fields[name]] if self._job.is_list(name) else path
-        # What an interrupted run has finished is kept for the next one where that was asked for.
-        outputs = [] if fields.get("resume") else list(results.values())
-        run = run_job(self._engine, self.KIND, fields, FeedbackListener(feedback), outputs)
+        run = run_job(self._engine, self.KIND, fields, FeedbackListener(feedback))
         _write_log(run)
         if isinstance(run.ending, Failed):
             raise QgsProcessingException(messages.failed(run.ending))

@@ -6,7 +6,6 @@ works in the thread of a Processing algorithm, in a task, and in ``qgis_process`
 
 from __future__ import annotations
 
-import glob
 import os
 import time
 from collections import deque
@@ -21,7 +20,8 @@ from qgis.PyQt.QtCore import QProcess, QProcessEnvironment
 from ..messages import tr
 from .environment import engine_environment, shares_bundled_gdal
 from .jobfile import job_file
-from .protocol import Done, Ending, Event, Failed, Transcript, ending, speaks_our_protocol
+from .leftovers import Leftovers
+from .protocol import Ending, Event, Failed, Transcript, ending, speaks_our_protocol
 
 # How often progress and cancelling are looked at; a user feels more than 100 ms.
 POLL_MS = 50
@@ -80,18 +80,17 @@ def run_job(
     kind: str,
     fields: Mapping[str, Any],
     listener: Listener,
-    outputs: Sequence[str] = (),
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
     """Run a job to its end in the calling thread.
+
+    What an engine that died left half written is removed.
 
     Args:
         engine: what runs it.
         kind: the job, for instance ``embed``.
         fields: its fields by the names of the engine's schema.
         listener: hears events and decides on cancelling.
-        outputs: files that the job writes; unless it ends well, what it left of
-            them half written is removed.
         variables: what the process gets besides its environment, for instance a proxy.
     """
     if not engine.python.is_file():
@@ -99,12 +98,9 @@ def run_job(
     _running.append(engine.python)
     try:
         with job_file(kind, fields) as job:
-            run = _Watch(engine, listener, variables).run(job)
+            return _Watch(engine, listener, variables).run(job)
     finally:
         _running.remove(engine.python)
-    if not isinstance(run.ending, Done):
-        _remove_partial(outputs)
-    return run
 
 
 def running_pythons() -> list[Path]:
@@ -120,6 +116,7 @@ class _Watch:
         self._listener = listener
         self._variables = variables
         self._transcript = Transcript()
+        self._leftovers = Leftovers()
         self._stderr: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
         self._stderr_partial = b""
         self._refusal: Optional[Failed] = None
@@ -139,6 +136,7 @@ class _Watch:
             if process.state() != QProcess.ProcessState.NotRunning:
                 process.kill()
                 process.waitForFinished()
+            self._leftovers.remove()
         return Run(self._refusal or self._ending(process, cancelled), self._log())
 
     def _poll(self, process: QProcess) -> bool:
@@ -174,6 +172,7 @@ class _Watch:
     def _hear(self, event: Event) -> None:
         if event["event"] == "hello" and not speaks_our_protocol(event):
             self._refusal = _other_engine(event)
+        self._leftovers.take(event)
         self._listener.event(event)
 
     def _hear_stderr(self, line: bytes) -> None:
@@ -201,13 +200,6 @@ def as_process_environment(variables: Mapping[str, str]) -> QProcessEnvironment:
     for name, value in variables.items():
         environment.insert(name, value)
     return environment
-
-
-def _remove_partial(outputs: Sequence[str]) -> None:
-    """Remove what a killed engine left: it writes ``<output>.part`` until all is well."""
-    for output in outputs:
-        for leftover in glob.glob(glob.escape(output) + ".part*"):
-            os.remove(leftover)
 
 
 def _no_interpreter(python: Path) -> Failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Optional
 
@@ -50,14 +50,12 @@ class JobTask(KeptTask):
         engine: Engine,
         kind: str,
         fields: Mapping[str, Any],
-        outputs: Sequence[str] = (),
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(title)
         self._engine = engine
         self._kind = kind
         self._fields = dict(fields)
-        self._outputs = tuple(outputs)
         self._variables = dict(variables)
         self._run: Optional[Run] = None
         self.log = ""
@@ -67,7 +65,7 @@ class JobTask(KeptTask):
         listener = _TaskListener(self)
         try:
             self._run = run_job(
-                self._engine, self._kind, self._fields, listener, self._outputs, self._variables
+                self._engine, self._kind, self._fields, listener, self._variables
             )
         # Without an answer the window would wait for ever.
         except Exception as error:  # noqa: BLE001

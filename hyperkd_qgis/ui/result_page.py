@@ -152,8 +152,7 @@ class ResultPage(QWidget):
         engine = settings.engine()
         if engine is None or self._task is not None:
             return
-        outputs = [str(fields["output"])] if "output" in fields else []
-        self._task = JobTask(title, engine, kind, fields, outputs)
+        self._task = JobTask(title, engine, kind, fields)
         self._task.progressChanged.connect(lambda percent: self.bar.setValue(int(percent)))
         self._task.ended.connect(lambda ending: self._end(ending, take))
         self.message.setText(title + "…")

@@ -137,6 +137,7 @@ _PYTHON: dict[str, Any] = {
     "number": (int, float),
     "integer": int,
     "object": dict,
+    "array": list,
     "null": type(None),
 }
 
@@ -166,6 +167,7 @@ def test_every_event_is_as_the_schema_says() -> None:
     reporter.metric(3, {"loss": float("nan")})
     reporter.log("info", "")
     reporter.artifact("output", "a")
+    reporter.claim("a.part", ["a.part", "a.part.aux.xml"], "/tmp/hyperkd-1000/0.lock")
     reporter.error("bad_job", "", "", {})
     reporter.done({})
     events = [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "engine"))
 from hyperkd import cli
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import run
-from hyperkd.partial import PartialFile
+from hyperkd.partial import PartialFile, scratch_folder
 
 
 def succeed(*, output, report, **_):
@@ -90,6 +91,34 @@ def stubborn(*, output, report, **_):
         for _ in range(60):
             time.sleep(0.5)
     return {}
+
+
+def native(*, output, report, **_):
+    """Write half of the output and finished rows, then wait in a library that asks nobody."""
+    from hyperkd.inference.journal import Journal
+    from hyperkd.inference.reading import Unreadable
+
+    journal = Journal(output, {}, Unreadable())
+    journal.begin()
+    with PartialFile(output) as part, scratch_folder() as folder:
+        Path(part.temporary).write_text("half")
+        report.stage(folder)
+        hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1_000_000_000)  # no signal interrupts it
+    return {}
+
+
+def tidying(*, output, report, **_):
+    """Hear a cancel, and take longer to keep the result so far than a deaf job has."""
+    report.stage("Waiting")
+    try:
+        for _ in range(600):
+            report.check_cancelled()
+            time.sleep(0.05)
+    except HyperKDError:
+        time.sleep(3)
+        with PartialFile(output) as part:
+            Path(part.temporary).write_text("kept")
+        raise
 
 
 def priority(*, output, report, **_):

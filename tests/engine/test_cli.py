@@ -36,7 +36,10 @@ def parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Job]
     """Return the job that a command line asks for, from the folder ``tmp_path``."""
     loaded: list[Job] = []
 
-    def perform(load: Callable[[], Job], reporter: object) -> tuple[int, dict[str, Any]]:
+    def perform(
+        load: Callable[[], Job], reporter: object, *, leads: bool
+    ) -> tuple[int, dict[str, Any]]:
+        assert leads
         loaded.append(load())
         return 0, {}
 
@@ -48,7 +51,7 @@ def parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Job]
     monkeypatch.setattr(cli, "perform", perform)
     # These change the process for good, which is not pytest's to lose.
     monkeypatch.setattr(cli.process, "claim_stdout", io.StringIO)
-    monkeypatch.setattr(cli.process, "cancel_on_signals", lambda cancelled: None)
+    monkeypatch.setattr(cli.process, "cancel_on_signals", lambda ender, cancelled: None)
     return parse
 
 

@@ -92,10 +92,10 @@ def test_a_target_that_cannot_be_replaced(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_file(
     monkeypatch: pytest.MonkeyPatch, number: int, code: str, message: str
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(HyperKDError, match=re.escape(message)) as caught:
         require_writable("a.tif")
     assert caught.value.code == code

@@ -18,6 +18,7 @@ from hyperkd.jobs import run
 from hyperkd.jobs.events import EventReporter
 from hyperkd.jobs.job import Job, job_fields
 from hyperkd.jobs.kinds.prepare import SynthJob
+from hyperkd.jobs.kinds.run import EmbedJob
 from hyperkd.jobs.spec import JOBS
 
 ENGINE = Path(hyperkd.__file__).resolve().parents[1]
@@ -111,7 +112,10 @@ def fail(error: BaseException, synth: types.ModuleType, tmp_path: Path) -> tuple
         (ImportError("gone", name="osgeo.gdal"), 4, "missing_dependency", "GDAL's Python"),
         (ImportError("gone", name="hyperkd.typo"), 1, "bug", "ImportError: gone"),
         (ImportError("gone"), 1, "bug", "ImportError: gone"),
-        (PermissionError(13, "No"), 1, "bug", "PermissionError: [Errno 13] No"),
+        (PermissionError(13, "No"), 2, "bad_job", "The system refused a file: No."),
+        (PermissionError(13, "No", "/a"), 2, "bad_job", "/a cannot be used: No."),
+        (OSError("of a library"), 1, "bug", "OSError: of a library"),
+        (OSError(27, "File too large"), 4, "out_of_disk", "There is no space left on the disk"),
         (KeyError("x"), 1, "bug", "KeyError: 'x'"),
     ],
 )
@@ -127,6 +131,25 @@ def test_errors_of_the_machine(
     assert got == status
     assert reporter.events[1][1]["code"] == code
     assert message in reporter.events[1][1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused", "code"),
+    [
+        ({"input": "/d/a.tif"}, "/d/a.tif", "unreadable_raster"),
+        ({"input": "/d/a.tif"}, "/d/a.tif.aux.xml", "unreadable_raster"),
+        ({"model": "/d/m.onnx"}, "/d/m.onnx", "bad_model"),
+        ({"output": "/d/o.tif"}, "/d/o.tif.part", "unwritable_output"),
+        ({}, "/elsewhere", "bad_job"),
+    ],
+)
+def test_a_file_that_the_system_refuses_goes_by_its_role(
+    fields: dict[str, str], refused: str, code: str
+) -> None:
+    job = EmbedJob(**{"input": "/d/i.tif", "output": "/d/x.tif", **fields})
+    error = run._worded(OSError(36, "File name too long", refused), job)
+    assert error is not None
+    assert (error.code, error.message) == (code, f"{refused} cannot be used: File name too long.")
 
 
 def test_a_missing_package_comes_with_its_extra_and_command(

@@ -17,7 +17,8 @@ from hyperkd.jobs import spec
 from hyperkd.jobs.job import Job, option
 from hyperkd.jobs.kinds.prepare import InfoJob, SynthJob
 from hyperkd.jobs.kinds.run import EmbedJob, ReconstructJob
-from hyperkd.jobs.validate import check_outputs, load_job, parse_job
+from hyperkd.jobs.outputs import check_outputs
+from hyperkd.jobs.validate import load_job, parse_job
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -177,6 +177,97 @@ def test_a_signal_cancels(job: Path, number: signal.Signals) -> None:
     assert process.returncode == 5
     assert (told[-1]["event"], told[-1]["code"]) == ("error", "cancelled")
     assert files(job) == {"out.tif": "old"}
+
+
+def _by_signal(process: subprocess.Popen[bytes], folder: Path) -> None:
+    process.send_signal(signal.SIGTERM)
+
+
+def _by_signals(process: subprocess.Popen[bytes], folder: Path) -> None:
+    for _ in range(4):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+
+
+def _by_stdin(process: subprocess.Popen[bytes], folder: Path) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+
+
+def _by_wish(process: subprocess.Popen[bytes], folder: Path) -> None:
+    (folder / "wish").write_text("cancel")
+
+
+@posix
+@pytest.mark.parametrize("ask", [_by_signal, _by_signals, _by_stdin, _by_wish])
+def test_a_job_in_native_code_ends_within_seconds_and_leaves_nothing(
+    tmp_path: Path, ask: Callable[[subprocess.Popen[bytes], Path], None]
+) -> None:
+    (tmp_path / "job").mkdir()
+    (tmp_path / "control").mkdir()
+    (tmp_path / "job" / "out.tif").write_text("old")
+    job = write_job(tmp_path / "job")
+    flags = ["--exit-with-stdin"] if ask is _by_stdin else []
+    process = subprocess.Popen(
+        command("native", job, "--control", str(tmp_path / "control"), *flags),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=_hear_signals,
+    )
+    assert process.stdout is not None
+    stage = next(json.loads(line) for line in process.stdout if b'"stage"' in line)
+    assert os.path.isdir(stage["name"])
+    there = {path.name for path in job.parent.iterdir()}
+    assert there == {"job.json", "out.tif", "out.tif.part", "out.tif.part-rows"}
+    ask(process, tmp_path / "control")
+    told = end(process, LIMIT_S)
+    assert process.returncode == 5
+    assert (told[-1]["event"], told[-1]["code"]) == ("error", "cancelled")
+    assert files(job) == {"out.tif": "old"}
+    assert not os.path.exists(stage["name"])
+
+
+@posix
+def test_a_job_that_heard_the_cancel_may_tidy_up_longer(job: Path) -> None:
+    process = subprocess.Popen(
+        command("tidying", job), stdout=subprocess.PIPE, preexec_fn=_hear_signals
+    )
+    assert process.stdout is not None
+    next(line for line in process.stdout if b'"stage"' in line)
+    process.send_signal(signal.SIGTERM)
+    told = end(process, 10)
+    assert process.returncode == 5
+    assert [event["event"] for event in told] == ["error"]
+    assert files(job) == {"out.tif": "kept"}
+
+
+@posix
+def test_whoever_can_kill_the_job_is_told_which_files_are_its_own(job: Path) -> None:
+    done = subprocess.run(
+        command("succeed", job, "--exit-with-stdin"), stdin=subprocess.PIPE, capture_output=True
+    )
+    part = str(job.parent / "out.tif.part")
+    claims = [event for event in events(done.stdout) if event["event"] == "claim"]
+    assert [(claim["path"], claim["files"]) for claim in claims] == [(part, [part]), (part, [])]
+    assert os.path.basename(claims[0]["lock"]).endswith(".lock")
+    assert not os.path.exists(claims[0]["lock"])
+
+
+@posix
+def test_a_second_job_for_the_same_output_does_not_start(job: Path) -> None:
+    process = start("stubborn", job)
+    second = finish("bug", job)
+    assert second.returncode == 2
+    error = events(second.stdout)[-1]
+    out = job.parent / "out.tif"
+    assert error["code"] == "unwritable_output"
+    assert error["message"] == f"Another job is writing {out} at this moment."
+    assert files(job) == {"out.tif": "old", "out.tif.part": "half"}
+    process.kill()
+    process.communicate()
+    assert finish("succeed", job).returncode == 0
 
 
 @posix

@@ -30,10 +30,10 @@ def run(plugin, fake_python, tmp_path):
         def is_cancelled(self):
             return self.cancel_on is not None and self.cancel_on(self)
 
-    def start(body, outputs=(), cancel_on=None, python=None, **fields):
+    def start(body, cancel_on=None, python=None, **fields):
         ear = Ear(cancel_on)
         engine = Engine(python or fake_python(body), tmp_path / "engine")
-        return run_job(engine, "embed", fields, ear, [str(path) for path in outputs]), ear
+        return run_job(engine, "embed", fields, ear), ear
 
     return start
 
@@ -111,39 +111,104 @@ def test_last_words_without_a_line_end_are_kept(run):
     assert finished.log == "kein Größe"
 
 
+CLAIM = """
+        part = job["output"] + ".part"
+        hello()
+        say("claim", path=part, files=[part, part + ".aux.xml"], lock=LOCK)
+        open(part, "w").write("half")
+        open(part + ".aux.xml", "w").write("half")
+"""
+
+
+def claim(lock=""):
+    return CLAIM.replace("LOCK", repr(str(lock)))
+
+
 def test_a_killed_engine_is_a_crash_that_leaves_nothing(run, tmp_path):
     """What the system does where memory runs out: the old output stays, the new half goes."""
-    output = tmp_path / "embedding.tif"
+    output, lock = tmp_path / "embedding.tif", tmp_path / "0.lock"
     output.write_text("old")
+    lock.touch()
     finished, _ = run(
-        """
-        hello()
-        open(job["output"] + ".part", "w").write("half")
-        open(job["output"] + ".part.aux.xml", "w").write("half")
-        os.kill(os.getpid(), signal.SIGKILL)
-        """,
-        outputs=[output],
-        output=str(output),
+        claim(lock) + "        os.kill(os.getpid(), signal.SIGKILL)", output=str(output)
     )
     assert repr(finished.ending) == "Crashed(exit_code=9, killed=True)"
     assert output.read_text() == "old"
     assert [path.name for path in tmp_path.glob("embedding*")] == ["embedding.tif"]
+    assert not lock.exists()
 
 
-@pytest.mark.parametrize("name", ["scene [1].tif", "sc*ne?.tif"])
-def test_names_with_wildcards_remove_their_own_leftovers_only(run, tmp_path, name):
-    (tmp_path / "scene 1.tif.part").write_text("another run's")
-    output = tmp_path / name
-    run(
-        """
-        open(job["output"] + ".part", "w").write("half")
-        os.abort()
-        """,
-        outputs=[output],
-        output=str(output),
-    )
-    left = [path.name for path in tmp_path.glob("*.part")]
-    assert left == ["scene 1.tif.part"]
+USERS = (
+    "x.tif.partner-list.txt",
+    "x.tif.part2.rar",
+    "x.tif.part-rows",
+    "x.tif.plain.part",
+    "x [1].tif.part",
+)
+
+
+def test_nothing_is_removed_but_what_the_engine_called_its_own(run, tmp_path):
+    output = tmp_path / "x.tif"
+    for name in USERS:
+        (tmp_path / name).write_text("the user's")
+    (tmp_path / "x.tif.parts").mkdir()
+    run(claim() + "        os.abort()", output=str(output))
+    left = {path.name for path in tmp_path.glob("x*")}
+    assert left == {*USERS, "x.tif.parts"}
+
+
+@pytest.mark.parametrize("said", ["nothing", "done with it"])
+def test_the_unfinished_file_of_another_run_stays(run, tmp_path, said):
+    (tmp_path / "x.tif.part").write_text("another run's")
+    body = "hello()\n"
+    if said == "done with it":
+        part = repr(str(tmp_path / "x.tif.part"))
+        body += f"say('claim', path={part}, files=[{part}], lock='')\n"
+        body += f"say('claim', path={part}, files=[], lock='')\n"
+    finished, _ = run(body + "os.abort()")
+    assert repr(finished.ending) == "Crashed(exit_code=6, killed=True)"
+    assert (tmp_path / "x.tif.part").read_text() == "another run's"
+
+
+def test_what_another_run_has_locked_meanwhile_stays(run, tmp_path):
+    """Two QGIS, one output: the second began when the first one's engine was dead."""
+    import fcntl
+
+    lock = tmp_path / "0.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run(claim(lock) + "        os.abort()", output=str(tmp_path / "x.tif"))
+        assert (tmp_path / "x.tif.part").read_text() == "half"
+        assert lock.exists()
+    run(claim(lock) + "        os.abort()", output=str(tmp_path / "x.tif"))
+    assert list(tmp_path.glob("x.tif*")) == []
+
+
+@pytest.mark.parametrize(
+    "files", ["/etc/passwd", ["relative.part"], ["/tmp"], [7], None, [None, "/nowhere/x.part"]]
+)
+def test_claims_that_name_something_else_remove_nothing(plugin, files, monkeypatch):
+    from hyperkd_qgis.runner.leftovers import Leftovers
+
+    removed = []
+    monkeypatch.setattr("os.remove", removed.append)
+    leftovers = Leftovers()
+    leftovers.take({"event": "claim", "path": "x", "files": files, "lock": ""})
+    leftovers.remove()
+    assert removed == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_what_is_no_file_is_not_removed(plugin, tmp_path, kind):
+    from hyperkd_qgis.runner.leftovers import Leftovers
+
+    path = tmp_path / "x.tif.part"
+    make = {"folder": os.mkdir, "pipe": os.mkfifo, "link": lambda path: path.symlink_to("/etc")}
+    make[kind](path)
+    leftovers = Leftovers()
+    leftovers.take({"event": "claim", "path": "x", "files": [str(path)], "lock": ""})
+    leftovers.remove()
+    assert os.path.lexists(path)
 
 
 def test_ending_without_done_is_no_success(run):
@@ -171,15 +236,13 @@ def test_a_cancel_that_the_engine_ignores_kills_it(run, tmp_path):
     """Native code hears neither the pipe nor the signal."""
     output = tmp_path / "embedding.tif"
     finished, ear = run(
-        """
+        claim()
+        + """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        hello()
-        open(job["output"] + ".part", "w").write("half")
         say("ready")
         while True:
             time.sleep(1)
         """,
-        outputs=[output],
         cancel_on=lambda ear: "ready" in kinds(ear),
         output=str(output),
     )

@@ -143,7 +143,7 @@ class _Components:
         )  # fmt: skip
         report.stage("Embedding")
         about = {**fingerprint(ready, [spec], settings, run, rows), "tokens": grid}
-        journal = Journal(spec.path, about, run.unreadable)
+        journal = Journal(spec.path, about, run.unreadable, keep=settings.resume)
         with TokenStore(ready, journal, run.resources.panels, grid, keep=settings.resume) as store:
             begun = begin_journal(journal, settings, report)
             moments, done = Moments(ready.count), 0

@@ -19,12 +19,15 @@ from typing import Any, BinaryIO, Optional, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.claims import Claim
 from hyperkd.errors import HyperKDError
+from hyperkd.files import create_new, is_special, open_own
 from hyperkd.inference.reading import Unreadable
-from hyperkd.partial import require_unread
+from hyperkd.partial import ROWS_SUFFIX as SUFFIX
+from hyperkd.partial import require_unread, track, untrack
 from hyperkd.types import Window
 
-SUFFIX = ".part-rows"
+__all__ = ["SUFFIX", "Journal"]
 
 _MAGIC = b"HKDJ"
 _HEADER = struct.Struct("<4sIQI")  # magic, number, bytes, checksum
@@ -38,32 +41,38 @@ class Journal:
         about: JSON-serialisable settings; portions count only for exactly the same.
         lost: what could not be read while the job ran. It is kept with the portions, and
             gets what an earlier job had lost.
+        keep: whether it stays where the process has to end before its time.
 
     Attributes:
         path: the file of the journal.
         count: portions that are in it.
     """
 
-    def __init__(self, path: str, about: Mapping[str, Any], lost: Unreadable) -> None:
+    def __init__(
+        self, path: str, about: Mapping[str, Any], lost: Unreadable, *, keep: bool = False
+    ) -> None:
         self.path = path + SUFFIX
         self.count = 0
-        self._lost = lost
+        self._lost, self._keep = lost, keep
         self._about = json.dumps(about, sort_keys=True).encode()
         self._file: Optional[BinaryIO] = None
-        self._opened = False
+        self._claim: Optional[Claim] = None
 
     def differences(self) -> Optional[list[str]]:
         """Return which settings of an older journal are others, or None where there is none."""
         try:
-            with open(self.path, "rb") as file:
+            with os.fdopen(open_own(self.path, write=False), "rb") as file:
                 head = _portion(file, 0)
+            old = None if head is None else json.loads(head)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        if head is None:
+        except (ValueError, RecursionError):  # no job of ours wrote it
             return None
-        old, new = json.loads(head), json.loads(self._about)
+        if not isinstance(old, dict):
+            return None
+        new = json.loads(self._about)
         return sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
 
     def replay(
@@ -76,19 +85,20 @@ class Journal:
         Args:
             shapes: shape and dtype of the arrays of each portion.
         """
-        self.close()
+        self._close()
         self.count = 0
-        self._file = self._open("r+b")
+        self._file = self._open(anew=False)
         _portion(self._file, 0)
         end = self._file.tell()
         for arrays in shapes:
             content = _portion(self._file, self.count + 1)
             size = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in arrays)
-            if content is None or len(content) < size:
+            lost = None if content is None else _lost_windows(content[size:])
+            if content is None or lost is None:
                 break
             self.count += 1
-            for window in json.loads(content[size:]):
-                self._lost.add(Window(*window))
+            for window in lost:
+                self._lost.add(window)
             end = self._file.tell()
             yield _split(content, arrays)
         self._file.truncate(end)
@@ -103,8 +113,8 @@ class Journal:
         """
         require_unread(self.path)
         self.count = 0
+        self._file = self._open(anew=True)
         try:
-            self._file = self._open("wb")
             self._write(0, [self._about])
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -125,21 +135,49 @@ class Journal:
 
     def close(self) -> None:
         """Close the file and leave it for a later job."""
+        self._close()
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+            untrack(self, self.path)
+
+    def remove(self) -> None:
+        """Close the file and remove it, unless it was never opened: then it is not ours."""
+        self._close()
+        if self._claim is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+        self.close()
+
+    def abort(self) -> None:
+        """Remove the file, unless it is kept, in a process that ends before its time."""
+        if self._claim is not None and not self._keep:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def remove(self) -> None:
-        """Close the file and remove it, unless it was never opened: then it is not ours."""
-        self.close()
-        if self._opened:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
-
-    def _open(self, mode: str) -> BinaryIO:
-        file = open(self.path, mode, buffering=0)  # noqa: SIM115 - open until the end
-        self._opened = True
-        return cast(BinaryIO, file)
+    def _open(self, *, anew: bool) -> BinaryIO:
+        claim = self._claim or Claim(self.path)
+        try:
+            if anew:
+                if not is_special(self.path, follow=False):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.path)
+                descriptor = create_new(self.path)
+            else:
+                descriptor = open_own(self.path)
+        except OSError as error:
+            if self._claim is None:
+                claim.release()
+            raise _unwritable(self.path, error) from error
+        if self._claim is None:
+            track(self, self.path, () if self._keep else (self.path,), claim.lock)
+            self._claim = claim
+        return cast(BinaryIO, os.fdopen(descriptor, "r+b", buffering=0))
 
     def _write(self, number: int, parts: Sequence[Any]) -> None:
         if self._file is None:
@@ -165,6 +203,17 @@ def _portion(file: BinaryIO, number: int) -> Optional[bytes]:
     left = os.fstat(file.fileno()).st_size - file.tell()
     content = file.read(size) if size <= left else b""
     return content if len(content) == size and zlib.crc32(content) == checksum else None
+
+
+def _lost_windows(text: bytes) -> Optional[list[Window]]:
+    """Return the windows at the end of a portion, or None where it does not end so."""
+    try:
+        found = json.loads(text)
+        windows = [Window(*each) for each in found]
+    except (ValueError, TypeError, RecursionError):
+        return None
+    whole = all(type(each) is int for window in found for each in window)
+    return windows if whole else None
 
 
 def _split(content: bytes, arrays: Sequence[tuple[tuple[int, ...], Any]]) -> list[NDArray[Any]]:

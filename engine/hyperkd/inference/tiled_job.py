@@ -79,7 +79,7 @@ def run_tiled_job(
     run = plan_run(ready, settings, report, kept=ready.count, row_bytes=row_bytes, block_rows=rows)
     report.stage(stage)
     about = fingerprint(ready, specs, settings, run, rows)
-    journal = Journal(specs[0].path, about, run.unreadable)
+    journal = Journal(specs[0].path, about, run.unreadable, keep=settings.resume)
     valid = _ValidPixels(specs[0])
     specs = [replace(specs[0], observe=valid.observe), *specs[1:]]
     with create_writer(ready, specs, settings, run, rows, journal) as writer:

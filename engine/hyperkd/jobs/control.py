@@ -15,18 +15,21 @@ for a process whose number may by then be another's.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Callable, Final
 
 from hyperkd.errors import HyperKDError
+from hyperkd.files import open_own, read_regular
 
 WISH: Final = "wish"
 ALIVE: Final = "alive"
 WISHES: Final = ("run", "pause", "stop", "cancel")
 # A person who pauses or stops a training does not notice half a second.
 _POLL_S: Final = 0.5
+_LONGEST: Final = 100  # bytes of a wish
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,13 @@ class Wishes:
         cancelled: nobody wants its result any more.
         paused: it shall wait.
         stopped: it shall end soon, with the best result so far.
+        heard: the job knows that it is cancelled, and tidies up.
     """
 
     cancelled: threading.Event = field(default_factory=threading.Event)
     paused: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
+    heard: threading.Event = field(default_factory=threading.Event)
 
     def take(self, wish: str) -> None:
         """Take one of ``WISHES``; an unknown one means ``run``. Cancelling is for good."""
@@ -55,19 +60,22 @@ class Wishes:
                 event.clear()
 
 
-def follow(folder: Path, wishes: Wishes, finished: threading.Event) -> None:
+def follow(
+    folder: Path, wishes: Wishes, finished: threading.Event, cancel: Callable[[], None]
+) -> None:
     """Read the wish and give a sign of life until the job has finished, in a thread.
 
     Args:
         folder: the control folder, which must exist.
         wishes: gets what is wanted.
         finished: set by the main thread when the job has ended by itself.
+        cancel: called where the job shall be cancelled.
 
     Raises:
         HyperKDError: ``bad_job`` where there is no such folder, or it is not writable.
     """
     try:
-        (folder / ALIVE).touch()
+        _touch(folder / ALIVE)
     except OSError as error:
         raise HyperKDError(
             "bad_job",
@@ -76,19 +84,32 @@ def follow(folder: Path, wishes: Wishes, finished: threading.Event) -> None:
             path=str(folder),
         ) from error
 
+    def hear() -> None:
+        wishes.take(_read(folder / WISH))
+        if wishes.cancelled.is_set():
+            cancel()
+
     def watch() -> None:
         while not finished.wait(_POLL_S):
-            wishes.take(_read(folder / WISH))
+            hear()
             # A folder that was removed, or a full disk, is no reason to end the job.
             with contextlib.suppress(OSError):
-                (folder / ALIVE).touch()
+                _touch(folder / ALIVE)
 
-    wishes.take(_read(folder / WISH))
+    hear()
     threading.Thread(target=watch, name="control", daemon=True).start()
+
+
+def _touch(path: Path) -> None:
+    descriptor = open_own(path, make=True)
+    try:
+        os.utime(path)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):  # none yet, or just being replaced
+        return read_regular(path, _LONGEST).decode().strip()
+    except (OSError, UnicodeDecodeError):  # none yet, just being replaced, or no wish of ours
         return ""

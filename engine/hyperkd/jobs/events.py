@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import hyperkd
@@ -39,7 +39,8 @@ class EventReporter(ABC):
         stream: where the events go.
         cancelled: set by whoever wants the job to stop.
         interval_s: shortest time between two progress events of a stage.
-        wishes: what else somebody may want; its ``cancelled`` is not looked at.
+        wishes: what else somebody may want, and is told that a cancel was heard; its
+            ``cancelled`` is not looked at.
     """
 
     def __init__(
@@ -93,6 +94,18 @@ class EventReporter(ABC):
         """Name a finished output file; ``role`` is the job's field that asked for it."""
         self._tell("artifact", role=role, path=os.path.abspath(path))
 
+    def claim(self, path: str, files: Sequence[str], lock: str) -> None:
+        """Name files that are the job's to write and to remove, under a name for them.
+
+        Whoever ends the process by force can remove them then, and only them.
+
+        Args:
+            path: the name; with no files the job is done with those of this name.
+            files: the files, which need not exist.
+            lock: the file that is locked while the job owns them, or an empty string.
+        """
+        self._tell("claim", path=path, files=list(files), lock=lock)
+
     def error(self, code: str, message: str, hint: str, context: Mapping[str, Any]) -> None:
         """Say why the job ends without its result."""
         self._tell("error", code=code, message=message, hint=hint, context=dict(context))
@@ -109,9 +122,8 @@ class EventReporter(ABC):
                 continue
             self.log("info", "Continued.")
         if self._cancelled.is_set():
-            raise HyperKDError(
-                "cancelled", "The job was cancelled.", "Start it again to get its result."
-            )
+            self._wishes.heard.set()
+            raise cancelled_error()
 
     def stop_requested(self) -> bool:
         """Return whether the job shall end soon, with the best result so far."""
@@ -194,6 +206,11 @@ class TextReporter(EventReporter):
         """Write a line of its own, below a bar that stands unfinished."""
         self._write(("\n" if self._bar_length else "") + text + "\n")
         self._bar_length = 0
+
+
+def cancelled_error() -> HyperKDError:
+    """Return the ending of a job that nobody wants any more."""
+    return HyperKDError("cancelled", "The job was cancelled.", "Start it again to get its result.")
 
 
 def plain(value: Any) -> Any:

@@ -7,13 +7,56 @@ import os
 import signal
 import threading
 from types import FrameType
-from typing import TextIO
+from typing import Callable, TextIO
 
 from hyperkd import partial
 from hyperkd.errors import EXIT_CANCELLED
+from hyperkd.jobs.control import Wishes
 
 _NICE = 5  # of 19; what is not nice at all gets three times as much of a contended core
-_GRACE_S = 2.0  # for a job to notice that it was cancelled before the process ends without it
+# For a job to hear that it was cancelled, and then to tidy up, before the process ends without.
+_GRACE_S = 2.0
+_TIDY_S = 15.0
+_LAST_WORDS_S = 0.5  # for the event that says so, where nobody reads the pipe any more
+
+
+class Ender:
+    """Cancels the job, and ends the process where it does not hear that in time.
+
+    Standard input that closes, a signal and a wish all end here. A job in native code (one
+    step of a large network, a raster library) cannot be interrupted, only left.
+
+    Args:
+        wishes: gets the cancel; the job says there that it has heard.
+        finished: set by the main thread when the job has ended by itself.
+    """
+
+    def __init__(self, wishes: Wishes, finished: threading.Event) -> None:
+        self._wishes, self._finished = wishes, finished
+        self._begun = threading.Lock()
+        self._say: Callable[[], None] = lambda: None
+
+    def say_with(self, say: Callable[[], None]) -> None:
+        """Call ``say`` before the process ends without the job."""
+        self._say = say
+
+    def cancel(self) -> None:
+        """Cancel; called from any thread, and as often as one likes."""
+        self._wishes.cancelled.set()
+        if self._begun.acquire(blocking=False):  # never given back: one cancel is enough
+            threading.Thread(target=self._watch, name="ender", daemon=True).start()
+
+    def _watch(self) -> None:
+        if self._finished.wait(_GRACE_S):
+            return
+        if self._wishes.heard.is_set() and self._finished.wait(_TIDY_S):
+            return
+        partial.abort_all()
+        # The job may hold the lock of the reporter, or the pipe may be full.
+        teller = threading.Thread(target=self._say, name="last words", daemon=True)
+        teller.start()
+        teller.join(_LAST_WORDS_S)
+        os._exit(EXIT_CANCELLED)
 
 
 def claim_stdout() -> TextIO:
@@ -35,19 +78,43 @@ def claim_stdout() -> TextIO:
     return stream
 
 
-def cancel_on_signals(cancelled: threading.Event) -> None:
-    """Let the first signal cancel the job and the second interrupt it at once."""
+def cancel_on_signals(ender: Ender, cancelled: threading.Event) -> None:
+    """Let the first signal cancel the job and the second interrupt it at once.
+
+    Python runs a handler between two steps of the main thread, which may wait in native
+    code; the number of a signal goes through a pipe to a thread that hears it at once.
+
+    Args:
+        ender: cancels the job.
+        cancelled: whether it is cancelled.
+    """
+    seen: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if cancelled.is_set():
+        seen.append(number)
+        if len(seen) == 2 and cancelled.is_set():  # later ones find it tidying up
             raise KeyboardInterrupt
-        cancelled.set()
+        ender.cancel()
 
+    heard = []
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)  # the last two exist on one system each
         # What the caller ignores stays ignored: that is how nohup works.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handle)
+            heard.append(number)
+    if os.name == "nt":  # the handlers run while native code waits there
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while True:
+            if any(number in heard for number in os.read(reader, 64)):
+                ender.cancel()
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
 
 
 def yield_to_the_user() -> None:
@@ -65,14 +132,10 @@ def yield_to_the_user() -> None:
         os.nice(_NICE)
 
 
-def end_with_stdin(cancelled: threading.Event, finished: threading.Event) -> None:
-    """Cancel the job when standard input closes, and end the process if that takes long.
+def end_with_stdin(ender: Ender) -> None:
+    """Cancel the job when standard input closes.
 
     A killed QGIS closes the pipe, so its engine does not live on as an orphan.
-
-    Args:
-        cancelled: set as soon as standard input closes.
-        finished: set by the main thread when the job has ended by itself.
     """
 
     def watch() -> None:
@@ -80,9 +143,6 @@ def end_with_stdin(cancelled: threading.Event, finished: threading.Event) -> Non
         with contextlib.suppress(OSError):
             while os.read(0, 4096):
                 continue
-        cancelled.set()
-        if not finished.wait(_GRACE_S):
-            partial.abort_all()
-            os._exit(EXIT_CANCELLED)
+        ender.cancel()
 
     threading.Thread(target=watch, name="stdin", daemon=True).start()

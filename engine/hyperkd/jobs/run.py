@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import errno
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, Callable, Final
 
 from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
 from hyperkd.jobs.events import EventReporter
 from hyperkd.jobs.job import Job
-from hyperkd.jobs.validate import check_outputs
+from hyperkd.jobs.outputs import check_outputs, claimed_outputs, code_of
 
 # Called with the fields of the job and ``report``; imported when the job runs,
 # so that an inference job never loads torch and ``--help`` loads nothing.
@@ -60,12 +62,15 @@ _EXTRAS: Final[Mapping[str, str]] = {
 _DISTRIBUTIONS: Final[Mapping[str, str]] = {"sklearn": "scikit-learn"}
 
 
-def perform(load: Callable[[], Job], reporter: EventReporter) -> tuple[int, dict[str, Any]]:
+def perform(
+    load: Callable[[], Job], reporter: EventReporter, *, leads: bool = True
+) -> tuple[int, dict[str, Any]]:
     """Load a job, run it and tell ``reporter`` how it ended.
 
     Args:
         load: returns the job, or raises ``bad_job``.
         reporter: gets ``hello`` first, and ``done`` or ``error`` last.
+        leads: whether no other process runs the same job together with this one.
 
     Returns:
         The exit status of the process, and the summary (empty unless the status is 0).
@@ -77,8 +82,9 @@ def perform(load: Callable[[], Job], reporter: EventReporter) -> tuple[int, dict
             job = load()
         finally:
             reporter.hello(getattr(job, "device", None))
-        check_outputs(job)
-        summary = _call(job, reporter)
+        with claimed_outputs(job) if leads else nullcontext():
+            check_outputs(job)
+            summary = _call(job, reporter)
         reporter.done(summary)
         return EXIT_OK, summary
     except HyperKDError as error:
@@ -86,7 +92,7 @@ def perform(load: Callable[[], Job], reporter: EventReporter) -> tuple[int, dict
     except KeyboardInterrupt:
         failure = HyperKDError("cancelled", "The job was interrupted.", "Start it again.")
     except Exception as error:  # noqa: BLE001 - here, and only here, a bug becomes an exit status
-        failure = _worded(error)
+        failure = _worded(error, job)
         if failure is None:
             traceback.print_exc(file=sys.stderr)
             reporter.error(
@@ -96,8 +102,13 @@ def perform(load: Callable[[], Job], reporter: EventReporter) -> tuple[int, dict
                 {},
             )
             return EXIT_BUG, {}
-    reporter.error(failure.code, failure.message, failure.hint, failure.context)
+    tell_failure(failure, reporter)
     return failure.exit_status, {}
+
+
+def tell_failure(failure: HyperKDError, reporter: EventReporter) -> None:
+    """Tell why a job ends without its result."""
+    reporter.error(failure.code, failure.message, failure.hint, failure.context)
 
 
 def _call(job: Job, reporter: EventReporter) -> dict[str, Any]:
@@ -111,7 +122,7 @@ def _call(job: Job, reporter: EventReporter) -> dict[str, Any]:
     return summary
 
 
-def _worded(error: Exception) -> HyperKDError | None:
+def _worded(error: Exception, job: Job | None) -> HyperKDError | None:
     """Return what a user can do about an error of the machine, or None where it is a bug."""
     if isinstance(error, MemoryError):
         return HyperKDError(
@@ -119,12 +130,15 @@ def _worded(error: Exception) -> HyperKDError | None:
             f"There is not enough memory: {error}".rstrip(": ") + ".",
             "Compute fewer tiles at once (batch), or close other programs.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return HyperKDError(
             "out_of_disk",
             f"There is no space left on the disk ({error}).",
             "Free some disk space or choose another output folder.",
         )
+    # One without a number is raised by a program, not by the system.
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return _refused_file(error, job)
     if isinstance(error, ImportError):
         module = (error.name or "").partition(".")[0]
         if module == "osgeo":
@@ -147,3 +161,16 @@ def _worded(error: Exception) -> HyperKDError | None:
                 extra=extra,
             )
     return None
+
+
+def _refused_file(error: OSError, job: Job | None) -> HyperKDError:
+    """Return the refusal of a file that the system did not give, by what the job calls it."""
+    name = error.filename if isinstance(error.filename, (str, bytes)) else ""
+    path = os.fsdecode(name)
+    what = f"{path} cannot be used" if path else "The system refused a file"
+    return HyperKDError(
+        "bad_job" if job is None else code_of(job, path),
+        f"{what}: {error.strerror}.",
+        "Check that the file is there, that it is a file, and that you may use it.",
+        path=path,
+    )

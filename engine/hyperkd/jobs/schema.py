@@ -41,6 +41,7 @@ EVENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "log": {"level": {"enum": ["info", "warning"]}, "message": _STRING},
     "artifact": {"role": _STRING, "path": _STRING},
+    "claim": {"path": _STRING, "files": {"type": "array", "items": _STRING}, "lock": _STRING},
     "error": {"code": _STRING, "message": _STRING, "hint": _STRING, "context": _OBJECT},
     "done": {"summary": _OBJECT},
 }

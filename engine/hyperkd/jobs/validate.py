@@ -11,10 +11,12 @@ import sys
 from typing import Any, NoReturn
 
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES, PROTOCOL, Job, JobField, job_fields
+from hyperkd.files import read_regular
+from hyperkd.jobs.job import INPUT_ROLES, PROTOCOL, Job, JobField, job_fields
 from hyperkd.jobs.spec import JOBS
-from hyperkd.partial import require_writable, same_file
 
+_LONGEST_JOB = 16 * 1024 * 1024  # bytes; one with a thousand rasters has a hundredth of it
+_FLAT = "A job is one flat JSON object."
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
 # GDAL's names of virtual files and of data sets inside a file, as NETCDF:"cube.nc":radiance;
 # one letter before the colon is a Windows drive.
@@ -39,10 +41,12 @@ def load_job(path: str) -> Job:
             object, or is not the job that it should be.
     """
     if path == "-":
-        return parse_job(_json_object(sys.stdin.buffer.read(), "Standard input"), os.curdir)
+        content = sys.stdin.buffer.read(_LONGEST_JOB + 1)
+        if len(content) > _LONGEST_JOB:
+            raise _bad_job(f"Standard input holds more than {_LONGEST_JOB} bytes.", _FLAT)
+        return parse_job(_json_object(content, "Standard input"), os.curdir)
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_regular(path, _LONGEST_JOB)
     except OSError as error:
         raise _bad_job(
             f"Cannot read the job file {path}: {error.strerror}.", "Give the path of a job file."
@@ -91,27 +95,6 @@ def parse_job(document: dict[str, Any], folder: str) -> Job:
     return job(**values)
 
 
-def check_outputs(job: Job) -> None:
-    """Refuse outputs that would overwrite an input or each other, or cannot be written.
-
-    Raises:
-        HyperKDError: ``bad_job``, ``unwritable_output`` or ``out_of_disk``.
-    """
-    inputs = _paths(job, INPUT_ROLES)
-    outputs = _paths(job, OUTPUT_ROLES)
-    for number, (field, path) in enumerate(outputs):
-        for other, other_path in inputs + outputs[:number]:
-            if same_file(path, other_path):
-                raise _bad_job(
-                    f"{field.name!r} and {other.name!r} are the same file: {path}.",
-                    f"Choose another {field.name}; a job never overwrites its own files.",
-                    key=field.name,
-                )
-    for field, path in outputs:
-        inside = field.role == "output_directory" and os.path.exists(path)
-        require_writable(os.path.join(path, "hyperkd") if inside else path)
-
-
 def _json_object(content: bytes, name: str) -> dict[str, Any]:
     try:
         document = json.loads(
@@ -124,9 +107,7 @@ def _json_object(content: bytes, name: str) -> dict[str, Any]:
             f"{name} is not UTF-8 text: byte {error.start} is wrong.", "Save it as UTF-8."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise _bad_job(
-            f"{name} is not JSON: {error}.", "Correct the file; a job is one flat JSON object."
-        ) from error
+        raise _bad_job(f"{name} is not JSON: {error}.", f"Correct the file. {_FLAT}") from error
     if not isinstance(document, dict):
         raise _bad_job(f"{name} holds {_shown(document)}.", "A job is one JSON object.")
     return document
@@ -210,16 +191,6 @@ def _absolute(field: JobField, value: str, folder: str) -> str:
     if field.role in INPUT_ROLES and _GDAL_NAME.match(value) and not os.path.exists(joined):
         return value
     return joined
-
-
-def _paths(job: Job, roles: tuple[str, ...]) -> list[tuple[JobField, str]]:
-    """Return each path of the job that has one of ``roles``, with its field."""
-    found = []
-    for field in job_fields(type(job)):
-        value = getattr(job, field.name)
-        if field.role in roles and value is not None:
-            found += [(field, path) for path in (value if field.repeated else (value,))]
-    return found
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
