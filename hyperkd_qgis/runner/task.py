@@ -64,9 +64,7 @@ class JobTask(KeptTask):
         """Run the job; called in a thread of the task manager."""
         listener = _TaskListener(self)
         try:
-            self._run = run_job(
-                self._engine, self._kind, self._fields, listener, self._variables
-            )
+            self._run = run_job(self._engine, self._kind, self._fields, listener, self._variables)
         # Without an answer the window would wait for ever.
         except Exception as error:  # noqa: BLE001
             log_traceback()

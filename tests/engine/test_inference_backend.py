@@ -4,6 +4,7 @@ import re
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -90,6 +91,9 @@ class FallingBack:
 
     def get_providers(self):
         return ["CPUExecutionProvider"]
+
+    def get_modelmeta(self):
+        return SimpleNamespace(custom_metadata_map={})
 
 
 def test_cuda_that_falls_back_in_silence_is_refused(monkeypatch):

@@ -163,32 +163,6 @@ def test_an_embedding_that_is_made_otherwise_has_no_tokens(tmp_path):
     assert caught.value.code == "bad_model"
 
 
-def test_what_a_nested_graph_reads_is_kept(tmp_path):
-    """An If whose branch reads a weight of the outer graph."""
-    helper = onnx.helper
-
-    def branch(model):
-        (node,) = (node for node in model.graph.node if "embedding" in node.output)
-        node.output[0] = "plain"
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(3), "threefold"))
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "always"))
-        made = helper.make_tensor_value_info("made", onnx.TensorProto.FLOAT, None)
-        then = helper.make_graph(
-            [helper.make_node("Mul", ["plain", "threefold"], ["made"])], "then", [], [made]
-        )
-        other = helper.make_graph(
-            [helper.make_node("Identity", ["plain"], ["made"])], "e", [], [made]
-        )
-        model.graph.node.append(
-            helper.make_node("If", ["always"], ["embedding"], then_branch=then, else_branch=other)
-        )
-
-    bundle = open_bundle(changed(tmp_path, branch))
-    pixels, valid = bundle.card.self_test.inputs(218, 64)
-    expected = run(open_bundle(TINY).network("embedding"), pixels, valid)
-    np.testing.assert_array_equal(run(bundle.network("embedding"), pixels, valid), 3 * expected)
-
-
 # --- folding a sensor into the first layer ----------------------------------------------
 
 

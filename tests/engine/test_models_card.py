@@ -105,7 +105,7 @@ def test_bands_without_fwhm_stay_without():
         ({"architecture": None}, "architecture must be an object, got None"),
         ({"licence": 3}, "licence must be a text, got 3"),
         ({"ground_sampling_m": "30"}, "ground_sampling_m must be a number, got '30'"),
-        ({"embedding_dim": 0}, "embedding_dim = 0 must be positive"),
+        ({"embedding_dim": 0}, "embedding_dim = 0 is not from 1 to 65536"),
         ({"self_test": {"seed": -1, "batch": 1, "tolerance": 0.1, "outputs": {}}}, "of seed -1"),
         (
             {

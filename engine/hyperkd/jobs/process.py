@@ -16,7 +16,7 @@ from hyperkd.jobs.control import Wishes
 _NICE = 5  # of 19; what is not nice at all gets three times as much of a contended core
 # For a job to hear that it was cancelled, and then to tidy up, before the process ends without.
 _GRACE_S = 2.0
-_TIDY_S = 15.0
+_TIDY_S = 6.0
 _LAST_WORDS_S = 0.5  # for the event that says so, where nobody reads the pipe any more
 
 

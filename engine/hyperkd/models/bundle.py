@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Optional, Union
 
 from hyperkd.errors import HyperKDError
+from hyperkd.files import read_regular
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.graph import before_upsampling, cut, fold, with_constants
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, digest_of, tensors_digest, text_digest
+from hyperkd.models.trusted import require_trusted
 from hyperkd.spectral.linear import Affine
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, TensorProto
+    from onnx import GraphProto, ModelProto
 
 INPUTS: Final = ("pixels", "valid")
 TOKENS: Final = "tokens"
 
-# What onnxruntime computes itself. Any other domain would need somebody's library.
-_TRUSTED_DOMAINS: Final = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+# In the metadata of a network: the channels of its output, and pixels along a side of each value.
+CHANNELS_KEY: Final = "hyperkd.channels"
+PATCH_KEY: Final = "hyperkd.patch_px"
+
+_LARGEST_FILE: Final = (1 << 31) - 1  # that protobuf knows
+_FLOAT: Final = 1  # TensorProto.FLOAT
 _NOT_AS_WRITTEN: Final = "it does not hold what was written"
 _OTHER_MODEL: Final = "Take another copy of the model, or export it again."
 
@@ -80,6 +85,10 @@ class Bundle:
         model, constants = cut(self.graph, tensor, output), self.graph.graph.initializer
         if first_layer is not None:
             fold(model.graph, constants, first_layer, self.path.name)
+        channels = _channels(self.card)[self.outputs[0] if output == TOKENS else output]
+        patch_px = self.card.patch_px if output == TOKENS else 1
+        for key, number in ((CHANNELS_KEY, channels), (PATCH_KEY, patch_px)):
+            model.metadata_props.add(key=key, value=str(number))
         return with_constants(model, constants)
 
     @property
@@ -112,7 +121,7 @@ def open_bundle(path: Union[str, Path]) -> Bundle:
             "Install the engine with its extra onnx: hyperkd[onnx].",
         )
     graph = _parse(path.name, content)
-    _refuse_untrusted(path.name, graph)
+    require_trusted(path.name, graph)
     sha256, intact = digest_of(graph, content)
     if not intact:
         raise _cut_short(path.name, _NOT_AS_WRITTEN)
@@ -176,8 +185,11 @@ def _checkpoint_metadata(path: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 
     _refuse_missing(path)
-    with path.open("rb") as stream:
-        start = stream.read(9)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(9)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     _refuse_pickle(path.name, start)
     try:
         with safe_open(path, framework="numpy") as checkpoint:
@@ -193,18 +205,34 @@ def _checkpoint_metadata(path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> bytes:
     _refuse_missing(path)
-    content = path.read_bytes()
+    try:
+        content = read_regular(path, _LARGEST_FILE)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     _refuse_pickle(path.name, content[:9])
     return content
 
 
 def _refuse_missing(path: Path) -> None:
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not found:
         raise HyperKDError(
             "bad_model",
             f"There is no model file {str(path)!r}.",
             "Check the path, or give the name of a shipped student.",
         )
+
+
+def _unreadable(path: Path, error: OSError) -> HyperKDError:
+    return HyperKDError(
+        "bad_model",
+        f"The model file {path} cannot be read: {error.strerror}.",
+        "Give a file that you may read.",
+        path=str(path),
+    )
 
 
 def _refuse_pickle(name: str, start: bytes) -> None:
@@ -239,35 +267,6 @@ def _parse(name: str, content: bytes) -> ModelProto:
     return model
 
 
-def _refuse_untrusted(name: str, model: ModelProto) -> None:
-    for tensor in _tensors(model.graph):
-        if tensor.external_data or tensor.data_location:
-            raise HyperKDError(
-                "untrusted_model",
-                f"The model {name} keeps the tensor {tensor.name} in another file.",
-                "Save the model as one file: onnx.save_model(..., save_as_external_data=False).",
-            )
-    domains = {opset.domain for opset in model.opset_import}
-    domains |= {function.domain for function in model.functions}
-    foreign = sorted(domains - set(_TRUSTED_DOMAINS))
-    if foreign:
-        raise HyperKDError(
-            "untrusted_model",
-            f"The model {name} needs operators of {', '.join(foreign)}.",
-            "Only ONNX's own operators are run: export the model without custom operators.",
-        )
-
-
-def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """Yield every constant of a graph, those of nested graphs included."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for nested in (attribute.g, *attribute.graphs):
-                yield from _tensors(nested)
-
-
 def _card_of(name: str, model: ModelProto) -> ModelCard:
     for entry in model.metadata_props:
         if entry.key == CARD_KEY:
@@ -285,18 +284,18 @@ def _refuse_other_shapes(name: str, graph: GraphProto, card: ModelCard) -> None:
             f"model, which gives {', '.join(card.outputs)}.",
             _OTHER_MODEL,
         )
-    channels = {
-        INPUTS[0]: len(card.bands),
-        INPUTS[1]: 1,
-        "embedding": card.embedding_dim,
-        "reconstruction": len(card.bands),
-        "logits": len(card.classes),
-        "values": len(card.targets),
-    }
+    channels = _channels(card)
     for value in (*graph.input, *graph.output):
+        if value.type.tensor_type.elem_type != _FLOAT:
+            raise HyperKDError(
+                "bad_model",
+                f"In the model {name} {value.name} is no array of float32.",
+                _OTHER_MODEL,
+            )
         dims = value.type.tensor_type.shape.dim
         known = len(dims) == 4 and dims[1].WhichOneof("value") == "dim_value"
-        if len(dims) != 4 or (known and dims[1].dim_value != channels.get(value.name)):
+        fits = value.name in channels and len(dims) == 4
+        if not fits or (known and dims[1].dim_value != channels[value.name]):
             shape = " x ".join(dim.dim_param or str(dim.dim_value) for dim in dims)
             raise HyperKDError(
                 "bad_model",
@@ -304,6 +303,18 @@ def _refuse_other_shapes(name: str, graph: GraphProto, card: ModelCard) -> None:
                 f"{channels.get(value.name, 'no')} channels of it.",
                 _OTHER_MODEL,
             )
+
+
+def _channels(card: ModelCard) -> dict[str, int]:
+    """Return how many channels each input and output of a model with this card has."""
+    return {
+        INPUTS[0]: len(card.bands),
+        INPUTS[1]: 1,
+        "embedding": card.embedding_dim,
+        "reconstruction": len(card.bands),
+        "logits": len(card.classes),
+        "values": len(card.targets),
+    }
 
 
 def _no_model(name: str) -> HyperKDError:

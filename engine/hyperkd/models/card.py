@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.models.card_values import LARGEST_SIZE, LARGEST_TEST, load_values, require_sound
 from hyperkd.types import Wavelengths
 
 CARD_KEY: Final = "hyperkd.card"
@@ -177,6 +178,11 @@ class ModelCard:
         return OUTPUTS[self.task]
 
     def __post_init__(self) -> None:
+        try:
+            for name, value in vars(self).items():
+                require_sound(value, name)
+        except ValueError as error:
+            raise _bad(str(error)) from error
         for name in ("mean", "std"):
             values = getattr(self, name)
             if len(values) != len(self.bands):
@@ -189,11 +195,13 @@ class ModelCard:
             raise _bad(f"the task is {self.task!r}, known are {', '.join(TASKS)}")
         if self.patch_px < 1 or self.tile_px < 1 or self.tile_px % self.patch_px:
             raise _bad(f"tile_px = {self.tile_px} is no multiple of patch_px = {self.patch_px}")
-        if min(self.receptive_field_px, self.embedding_dim) < 1:
-            raise _bad(
-                f"receptive_field_px = {self.receptive_field_px} and embedding_dim = "
-                f"{self.embedding_dim} must be positive"
-            )
+        for name in ("tile_px", "receptive_field_px", "embedding_dim"):
+            if not 1 <= getattr(self, name) <= LARGEST_SIZE:
+                raise _bad(f"{name} = {getattr(self, name)} is not from 1 to {LARGEST_SIZE}")
+        if not isinstance(self.architecture.get("preset", ""), str):
+            raise _bad(f"the preset is {self.architecture['preset']!r}, no text")
+        if self.self_test is not None:
+            _check_self_test(self.self_test, (len(self.bands) + 1) * self.tile_px**2)
         _check_answers(self.task, self.classes, self.targets)
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise _bad(f"temperature must be a positive number, it is {self.temperature:g}")
@@ -229,8 +237,8 @@ class ModelCard:
                 unknown schema, lacks a field, holds an unknown one or a wrong value.
         """
         try:
-            values = json.loads(text, parse_float=_finite, parse_constant=_finite)
-        except ValueError as error:
+            values = load_values(text)
+        except (ValueError, RecursionError) as error:
             raise _bad(f"it is not JSON ({error})") from error
         if not isinstance(values, dict):
             raise _bad("it is not a JSON object")
@@ -243,10 +251,15 @@ class ModelCard:
             raise _bad(f"it lacks the fields {', '.join(missing)}")
         try:
             return cls(**_parsed(values))
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise _bad(f"a field holds the wrong kind of value ({error})") from error
         except HyperKDError as error:
             raise error if error.code == "bad_model" else _bad(error.message.rstrip(".")) from error
+
+
+def _check_self_test(test: SelfTest, values_of_tile: int) -> None:
+    if not 1 <= test.batch <= LARGEST_TEST // values_of_tile:
+        raise _bad(f"its self-test of {test.batch} tiles takes {values_of_tile} values a tile")
 
 
 def _refuse_schema(schema: Any) -> None:
@@ -313,6 +326,8 @@ def _parsed(values: dict[str, Any]) -> dict[str, Any]:
             raise TypeError(f"{name} must be a whole number, got {values[name]!r}")
     for name in ("classes", "targets", "parents"):
         values[name] = tuple(values.get(name, ()))
+    if not all(type(each) is str for each in values["parents"]):
+        raise TypeError(f"parents must be texts, got {values['parents']!r}")
     values["temperature"] = float(values.get("temperature", 1.0))
     for name, (kind, described) in _KINDS.items():
         if name in values and not isinstance(values[name], kind):
@@ -328,7 +343,10 @@ def _self_test(values: Mapping[str, Any]) -> SelfTest:
         indices, expected = tuple(probe["indices"]), tuple(map(float, probe["values"]))
         if not indices or len(indices) != len(expected) or not all(map(_is_count, indices)):
             raise ValueError(f"the self-test of {name} expects {expected} at {indices}")
-        outputs[name] = Probe(indices, expected, float(probe["largest"]))
+        largest = float(probe["largest"])
+        if not largest > 0:
+            raise ValueError(f"the self-test of {name} has the largest value {largest:g}")
+        outputs[name] = Probe(indices, expected, largest)
     if not (_is_count(values["seed"]) and _is_count(values["batch"])):
         raise ValueError(f"a self-test of seed {values['seed']} and batch {values['batch']}")
     return SelfTest(values["seed"], values["batch"], float(values["tolerance"]), outputs)
@@ -336,14 +354,6 @@ def _self_test(values: Mapping[str, Any]) -> SelfTest:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**63
-
-
-def _finite(text: str) -> float:
-    """Return a number of JSON, which knows neither NaN nor infinity; Python's reader does."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is no finite number")
-    return value
 
 
 def _bad(what: str) -> HyperKDError:

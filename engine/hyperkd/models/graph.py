@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.spectral.linear import Affine
@@ -19,6 +20,9 @@ PIXELS: Final = "pixels"
 # Keys of protobuf: ModelProto.graph is field 7, GraphProto.initializer field 5, both of the
 # wire type 2, a length and so many bytes.
 _GRAPH, _INITIALIZER = bytes([7 << 3 | 2]), bytes([5 << 3 | 2])
+
+# Numbers of TensorProto for float32, float16, float64 and bfloat16.
+_FLOATS: Final = (1, 10, 11, 16)
 
 # Inputs of a Resize: what is resized, the region, the scales, the sizes.
 _SCALES, _SIZES = 2, 3
@@ -48,11 +52,10 @@ def cut(model: ModelProto, tensor: str, name: str) -> ModelProto:
             needed.add(each)
             if each in makers:
                 kept.add(makers[each])
-                waiting += _read(whole.node[makers[each]])
+                waiting += whole.node[makers[each]].input
 
     small = ModelProto(ir_version=model.ir_version)
     small.opset_import.extend(model.opset_import)
-    small.functions.extend(model.functions)
     graph = small.graph
     graph.name = whole.name
     graph.node.extend(whole.node[place] for place in sorted(kept))
@@ -92,9 +95,9 @@ def fold(
     tensors = {tensor.name: tensor for tensor in constants}
     bands, sources = first_layer.matrix.shape
     for node in _first_convolutions(graph, tensors, model):
-        weight, *bias = (
-            numpy_helper.to_array(tensors[name]).astype(np.float64) for name in node.input[1:]
-        )
+        weight, *bias = (_numbers(tensors[name], model) for name in node.input[1:])
+        if any(each.shape != (len(weight),) for each in bias):
+            raise _damaged(model, tensors[node.input[2]].name, "its shape is not that of a bias")
         if bands != weight.shape[1]:
             raise HyperKDError(
                 "band_mismatch",
@@ -121,7 +124,7 @@ def with_constants(model: ModelProto, constants: Iterable[TensorProto]) -> bytes
     to it first would copy them. So each is a part of the graph of its own: whoever reads
     the file merges them, as protobuf prescribes.
     """
-    read = {name for node in model.graph.node for name in _read(node)}
+    read = {name for node in model.graph.node for name in node.input}
     file = BytesIO()
     file.write(model.SerializeToString())
     for tensor in constants:
@@ -144,7 +147,7 @@ def _varint(number: int) -> bytes:
 
 def drop_unused(graph: GraphProto) -> None:
     """Drop the constants that no node reads, in place."""
-    read = {name for node in graph.node for name in _read(node)}
+    read = {name for node in graph.node for name in node.input}
     for place in reversed(range(len(graph.initializer))):
         if graph.initializer[place].name not in read:
             del graph.initializer[place]
@@ -155,7 +158,7 @@ def before_upsampling(model: ModelProto, output: str, factor: int) -> Optional[s
 
     None where the output is not made by just that.
     """
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     makers = {name: node for node in model.graph.node for name in node.output}
     node = makers.get(output)
@@ -169,7 +172,7 @@ def before_upsampling(model: ModelProto, output: str, factor: int) -> Optional[s
         and not settings.get("antialias")
         and not any(node.input[_SIZES:])
         and len(scales) == 1
-        and numpy_helper.to_array(scales[0]).tolist() == [1, 1, factor, factor]
+        and _numbers(scales[0], "itself").tolist() == [1, 1, factor, factor]
     )
     return node.input[0] if plain else None
 
@@ -181,7 +184,7 @@ def _first_convolutions(
     found = []
     for node in graph.node:
         # A shape of the pixels is their batch, rows and columns, whatever the bands.
-        if PIXELS not in _read(node) or node.op_type == "Shape":
+        if PIXELS not in node.input or node.op_type == "Shape":
             continue
         if not _is_spectral(node, tensors):
             raise _no_stem(
@@ -196,19 +199,36 @@ def _first_convolutions(
 
 def _is_spectral(node: NodeProto, tensors: Mapping[str, TensorProto]) -> bool:
     """Tell whether a node is a 1 x 1 convolution over all bands, with constant weights."""
-    if node.op_type != "Conv" or not all(name in tensors for name in node.input[1:]):
+    constant = len(node.input) in (2, 3) and all(name in tensors for name in node.input[1:])
+    if node.op_type != "Conv" or node.input[0] != PIXELS or not constant:
         return False
     groups = [attribute.i for attribute in node.attribute if attribute.name == "group"]
     return list(tensors[node.input[1]].dims[2:]) == [1, 1] and groups in ([], [1])
 
 
-def _read(node: NodeProto) -> Iterator[str]:
-    """Yield the tensors that a node reads, those of its nested graphs included."""
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for nested in graph.node:
-                yield from _read(nested)
+def _numbers(tensor: TensorProto, model: str) -> NDArray[np.float64]:
+    """Return the values of a constant.
+
+    Raises:
+        HyperKDError: ``bad_model`` where it does not hold the numbers that it says.
+    """
+    from onnx import numpy_helper
+
+    if tensor.data_type not in _FLOATS:
+        raise _damaged(model, tensor.name, f"its type {tensor.data_type} is no floating point")
+    try:
+        values: NDArray[np.float64] = numpy_helper.to_array(tensor).astype(np.float64)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise _damaged(model, tensor.name, str(error)) from error
+    return values
+
+
+def _damaged(model: str, tensor: str, why: str) -> HyperKDError:
+    return HyperKDError(
+        "bad_model",
+        f"The model {model} was cut short or damaged: its tensor {tensor} is unusable ({why}).",
+        "Copy or download it again.",
+    )
 
 
 def _no_stem(message: str) -> HyperKDError:

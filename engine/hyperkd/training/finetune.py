@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from hyperkd.assess.splits import k_folds, split_labels
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
-from hyperkd.partial import PartialFile
+from hyperkd.partial import PartialFile, scratch_folder
 from hyperkd.raster.labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands
@@ -64,7 +63,7 @@ def finetune(report: Reporter, **fields: Any) -> dict[str, Any]:
                 )
                 for path in request.input
             ]
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hyperkd-")))
+            folder = Path(stack.enter_context(scratch_folder()))
             return _FineTuning(request, sources, device, folder, report).run()
     except torch.OutOfMemoryError as error:
         raise HyperKDError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, Optional
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.pinned import PinnedArrays
-from hyperkd.models.bundle import Bundle
+from hyperkd.models.bundle import CHANNELS_KEY, PATCH_KEY, Bundle
 
 Float32Array = NDArray[np.float32]
 
@@ -48,19 +49,31 @@ _LOG_ERRORS_ONLY = 3  # onnxruntime's severity 3; its warnings are about graph o
 class Session:
     """A network that is ready to run; several threads may use it at once.
 
+    Args:
+        session: onnxruntime's.
+        device: one of ``PROVIDERS``.
+        about: the metadata of the network, see ``Bundle.network``.
+
     Attributes:
         device: one of ``PROVIDERS``.
         provider: onnxruntime's name of what really computes, for instance
             ``CPUExecutionProvider``.
     """
 
-    def __init__(self, session: Any, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        session: Any,
+        device: str = "cpu",
+        about: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._session = session
         self.device = device
         self.provider: str = session.get_providers()[0]
         self._binding = threading.local()
         self._pinned = PinnedArrays() if device in _BOUND else None
         self._turn = threading.Lock() if device in _SERIAL else contextlib.nullcontext()
+        self._channels = int(about[CHANNELS_KEY]) if CHANNELS_KEY in about else None
+        self._patch_px = int(about.get(PATCH_KEY, 1))
 
     def run(self, pixels: Float32Array, valid: Float32Array) -> Float32Array:
         """Compute the network's one output.
@@ -74,17 +87,23 @@ class Session:
 
         Raises:
             HyperKDError: ``out_of_memory`` where the batch does not fit,
-                ``bad_model`` where the network does not take this input.
+                ``bad_model`` where the network does not take this input, or gives an
+                output of another shape or type than its card says.
         """
         import onnxruntime.capi.onnxruntime_pybind11_state as state
 
         inputs = {"pixels": pixels, "valid": valid}
         try:
             if self.device in _BOUND:
-                return self._run_bound(inputs, _BOUND[self.device])
-            with self._turn:
-                (output,) = self._session.run(None, inputs)
-        except (state.RuntimeException, state.Fail, state.EPFail, RuntimeError) as error:
+                output = self._run_bound(inputs, _BOUND[self.device])
+            else:
+                with self._turn:
+                    (output,) = self._session.run(None, inputs)
+        except state.InvalidArgument as error:
+            raise _bad_model(
+                f"does not take pixels of the shape {pixels.shape}: {_first_line(error)}"
+            ) from error
+        except _failures() as error:
             # What fails outside of the network, as a copy to the card, is a RuntimeError.
             # onnxruntime has no class of its own for this; both allocators say "allocate".
             if "alloc" not in str(error):
@@ -95,12 +114,24 @@ class Session:
                 f"pixels does not fit the memory ({self.provider}).",
                 "Choose a smaller batch, or the device cpu.",
             ) from error
-        except state.InvalidArgument as error:
-            raise _bad_model(
-                f"does not take pixels of the shape {pixels.shape}: {_first_line(error)}"
-            ) from error
+        self._require_answer(output, pixels.shape)
         result: Float32Array = output
         return result
+
+    def _require_answer(self, output: Any, shape: tuple[int, ...]) -> None:
+        """Refuse an output that is not one value for each pixel, or patch, and channel."""
+        batch, _, rows, cols = shape
+        channels = self._channels
+        found: tuple[int, ...] = getattr(output, "shape", ())
+        if channels is None and len(found) == 4:
+            channels = found[1]
+        expected = (batch, channels, rows // self._patch_px, cols // self._patch_px)
+        if not isinstance(output, np.ndarray) or output.dtype != np.float32 or found != expected:
+            what = "x".join(map(str, found)) if found else "no array"
+            raise _bad_model(
+                f"gives {what} of {getattr(output, 'dtype', type(output).__name__)} instead of "
+                f"{'x'.join(map(str, expected))} of float32"
+            )
 
     def _run_bound(self, inputs: Mapping[str, Float32Array], device: str) -> Float32Array:
         """Run with inputs and output in the device's memory, kept for batches of one shape.
@@ -174,8 +205,6 @@ def open_session(network: bytes, device: str = "cpu", threads: Optional[int] = N
             or cannot use the device; ``bad_model`` where the network is damaged.
     """
     onnxruntime = load_runtime()
-    import onnxruntime.capi.onnxruntime_pybind11_state as state
-
     if device not in offered_devices():
         offered = ", ".join(onnxruntime.get_available_providers())
         raise _no_device(device, f"this onnxruntime offers only {offered}")
@@ -193,20 +222,13 @@ def open_session(network: bytes, device: str = "cpu", threads: Optional[int] = N
     providers = list(dict.fromkeys([PROVIDERS[device], cpu]))
     try:
         session = onnxruntime.InferenceSession(network, options, providers=providers)
-    except (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-    ) as error:
+    except _failures() as error:
         if device != "cpu":
             raise _no_device(device, f"it fails: {_first_line(error)}") from error
         raise _bad_model(f"cannot load it: {_first_line(error)}") from error
     if session.get_providers()[0] != PROVIDERS[device]:
         raise _no_device(device, "onnxruntime fell back to the CPU, a library of it is missing")
-    return Session(session, device)
+    return Session(session, device, session.get_modelmeta().custom_metadata_map)
 
 
 def self_test(bundle: Bundle, output: str, device: str = "cpu") -> Optional[float]:
@@ -225,6 +247,17 @@ def self_test(bundle: Bundle, output: str, device: str = "cpu") -> Optional[floa
     pixels, valid = test.inputs(len(bundle.card.bands), bundle.card.tile_px)
     session = open_session(bundle.network(output, None), device)
     return test.check(output, session.run(pixels, valid))
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return the exceptions of onnxruntime, which have no common class.
+
+    ValueError: it words a failure with a name from the model that is not UTF-8.
+    """
+    import onnxruntime.capi.onnxruntime_pybind11_state as state
+
+    own = [each for each in vars(state).values() if isinstance(each, type)]
+    return (RuntimeError, ValueError, *(each for each in own if issubclass(each, Exception)))
 
 
 def _first_line(error: Exception) -> str:

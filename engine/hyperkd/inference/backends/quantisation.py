@@ -8,7 +8,6 @@ error of a token from 0.6 % to 0.5 % of its standard deviation.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from hyperkd.models.quantisable import (
     prepared,
     weight_products,
 )
+from hyperkd.partial import scratch_folder
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -69,7 +69,7 @@ def to_int8(model: ModelProto, tiles: Optional[Tiles] = None) -> ModelProto:
         "reduce_range": True,
         "weight_type": quantiser.QuantType.QInt8,
     }
-    with tempfile.TemporaryDirectory(prefix="hyperkd-") as folder:
+    with scratch_folder() as folder:
         made = Path(folder) / "quantised.onnx"
         if tiles is None:
             quantiser.quantize_dynamic(
