@@ -60,7 +60,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
 # inference job must not load what they do not use.
 DISPATCHED = {"raster", "spectral", "models", "training", "inference", "assess", "synth"}
 # These are jobs themselves, loaded by the dispatch, so their own imports are lazy already.
-LAZY_MODULES = {"jobs.info", "jobs.models", "jobs.model_files"}
+LAZY_MODULES = {"jobs.info", "jobs.models", "jobs.model_fetch", "jobs.model_files"}
 
 NEVER_IN_ENGINE = {"qgis", "PyQt5", "PyQt6", "processing", "hyperkd_qgis"}
 NEVER_ANYWHERE = {"pickle", "cPickle", "_pickle", "dill", "joblib", "cloudpickle", "marshal"}

@@ -30,6 +30,7 @@ class Behaviour:
         length: what Content-Length says instead of the truth; "" leaves it out.
         stall_after: bytes after which nothing comes until ``released``, and then the rest.
         headers: added to every answer.
+        drip: seconds between two bytes.
     """
 
     content: bytes = b""
@@ -42,6 +43,7 @@ class Behaviour:
     length: Optional[str] = None
     stall_after: Optional[int] = None
     headers: dict[str, str] = field(default_factory=dict)
+    drip: float = 0.0
     released: threading.Event = field(default_factory=threading.Event)
 
 
@@ -92,7 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self, content: bytes) -> None:
         how = self.server.behaviour
-        if how.stall_after is not None:
+        if how.drip:
+            for place in range(len(content)):
+                self.wfile.write(content[place : place + 1])
+                time.sleep(how.drip)
+        elif how.stall_after is not None:
             self.wfile.write(content[: how.stall_after])
             self.wfile.flush()
             if how.released.wait(30):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import socket
@@ -521,3 +522,106 @@ def test_what_lies_beside_a_part_is_readable_and_goes_with_it(server: Server, pa
     forget(part)
     assert list(part.parent.iterdir()) == []
     forget(part)
+
+
+# --- servers that never come to an end ---------------------------------------------------------
+
+
+def test_a_server_that_changes_the_file_at_each_try_is_given_up(server: Server, part: Path) -> None:
+    """Each attempt brings a megabyte and more, and none of it is ever more than was there."""
+    server.behaviour.etags = [f'"{number}"' for number in range(50)]
+    server.behaviour.drops = [2 * MB] * 50
+    with pytest.raises(HyperKDError, match="failed 4 times in a row") as caught:
+        fetch(server, part)
+    assert caught.value.code == "download_failed"
+    assert len(server.requests) == 4
+
+
+def test_a_server_that_lies_about_its_ranges_is_given_up(server: Server, part: Path) -> None:
+    server.behaviour.shift = 1
+    server.behaviour.drops = [2 * MB] * 50
+    with pytest.raises(HyperKDError, match="in a row") as caught:
+        fetch(server, part)
+    assert caught.value.code == "download_failed"
+    assert len(server.requests) < 12
+
+
+def test_a_server_that_drips_is_given_up(server: Server, part: Path) -> None:
+    server.behaviour.drip = 0.02
+    network = Network(idle_s=10.0, pauses_s=(0.0,), least_rate=1000.0, pace_s=0.3)
+    started = time.monotonic()
+    with pytest.raises(HyperKDError, match=r"only \d+ bytes came in 0 s") as caught:
+        fetch(server, part, network=network)
+    assert caught.value.code == "download_failed"
+    assert time.monotonic() - started < 5
+
+
+def test_a_slow_server_that_is_fast_enough_is_waited_for(server: Server, part: Path) -> None:
+    server.behaviour.content = CONTENT[:400]
+    server.behaviour.drip = 0.001
+    network = Network(idle_s=10.0, pauses_s=(), least_rate=20.0, pace_s=0.1)
+    fetch(server, part, network=network)
+    assert part.read_bytes() == CONTENT[:400]
+
+
+@pytest.mark.parametrize("wait", ["²", "9" * 5000, "-1", "1e3", "soon", "\u0663"])
+def test_a_wait_that_is_no_number_is_none(server: Server, part: Path, wait: str) -> None:
+    server.behaviour.statuses = [429]
+    server.behaviour.headers = {"Retry-After": wait.encode().decode("latin-1")}
+    report = Notes()
+    fetch(server, part, report)
+    assert "trying again in 0 s" in report.logs[0][1]
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-5", "+7", " ", "1_000", "0x10"])
+def test_a_length_that_is_no_number_is_refused(server: Server, part: Path, length: str) -> None:
+    server.behaviour.length = length.encode().decode("latin-1")
+    with pytest.raises(HyperKDError, match="gives no plain file: HTTP 200, length") as caught:
+        fetch(server, part)
+    assert caught.value.code == "download_failed"
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("target", ["http://[::1", "https://[", "https://a:b/", "https://a]b/"])
+def test_a_redirect_to_what_is_no_address(server: Server, part: Path, target: str) -> None:
+    server.behaviour.statuses = [302]
+    server.behaviour.headers = {"Location": target}
+    with pytest.raises(HyperKDError) as caught:
+        fetch(server, part)
+    assert caught.value.code == "download_failed"
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://[", "https://a:b/", ""])
+def test_an_address_that_is_none_is_refused(part: Path, url: str) -> None:
+    with pytest.raises(HyperKDError, match="is no HTTPS address") as caught:
+        download(url, part, Notes(), title="Fetching")
+    assert caught.value.code == "bad_job"
+    with pytest.raises(HyperKDError, match="is no HTTP proxy"):
+        download("https://a/", part, Notes(), title="F", network=Network(proxy=url or "http://["))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes are POSIX's")
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_part_that_is_no_file_is_not_followed(server: Server, part: Path, kind: str) -> None:
+    victim = part.with_name("victim")
+    victim.write_text("untouched")
+    if kind == "link":
+        part.symlink_to(victim)
+    else:
+        os.mkfifo(part)
+    notes = part.with_name(part.name + ".json")
+    os.mkfifo(notes)
+    fetch(server, part)
+    assert part.read_bytes() == CONTENT
+    assert victim.read_text() == "untouched"
+
+
+@pytest.mark.parametrize(
+    "notes",
+    ["[" * 100_000, '{"etag": 7, "total": 5}', '{"etag": "a", "total": "5"}', "[]", "7", ""],
+)
+def test_notes_that_nobody_wrote_are_forgotten(server: Server, part: Path, notes: str) -> None:
+    part.write_bytes(b"12345")
+    part.with_name(part.name + ".json").write_text(notes)
+    fetch(server, part)
+    assert part.read_bytes() == CONTENT

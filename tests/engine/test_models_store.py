@@ -16,13 +16,15 @@ from typing import Any, Optional
 
 import pytest
 
+from hyperkd.claims import Claim
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs import model_files, models
+from hyperkd.jobs import model_fetch, model_files, models
 from hyperkd.jobs.job import job_fields
 from hyperkd.jobs.kinds.models import ModelsFetchJob
 from hyperkd.models import prithvi, published, registry, store
 from hyperkd.models.bundle import read_card
 from hyperkd.models.store import Record, Store, default_folder
+from hyperkd.partial import PartialFile
 from tests.engine.model_server import Notes, Server
 
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
@@ -237,7 +239,7 @@ def test_a_link_that_cannot_be_made_becomes_a_copy(
     def refuse(*arguments: Any) -> None:
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(models.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     add(TINY, name="mine", link=True)
     assert (folder / "mine.onnx").read_bytes() == TINY.read_bytes()
 
@@ -304,11 +306,11 @@ def test_a_file_that_changes_on_the_way_is_refused(
     file = tmp_path / "forest.onnx"
     file.write_bytes(TINY.read_bytes())
 
-    def write_meanwhile(source: Path, path: str) -> bool:
+    def write_meanwhile(part: PartialFile, source: Path) -> bool:
         source.write_bytes(b"other")
         return False
 
-    monkeypatch.setattr(models, "_linked", write_meanwhile)
+    monkeypatch.setattr(PartialFile, "link", write_meanwhile)
     with pytest.raises(HyperKDError, match="changed while it was copied") as caught:
         add(file, link=True)
     assert caught.value.code == "input_changed"
@@ -401,7 +403,7 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: bytes, **c
 def fetch(hub: Server, report: Optional[Notes] = None, **options: Any) -> dict[str, Any]:
     defaults = {field.name: field.default for field in job_fields(ModelsFetchJob)}
     given = {**defaults, "name": TEACHER, "endpoint": hub.address, **options}
-    return models.fetch(report=report or Notes(), **given)
+    return model_fetch.fetch(report=report or Notes(), **given)
 
 
 def test_fetching_a_teacher(hub: Server, folder: Path, weights: bytes) -> None:
@@ -756,3 +758,99 @@ def test_a_signal_ends_the_command_at_once_and_keeps_the_part(folder: Path) -> N
     assert json.loads(output.splitlines()[-1])["code"] == "cancelled"
     (part,) = folder.glob("*.part")
     assert part.stat().st_size == 1_000_000
+
+
+# --- a process that is killed between a model and its record ------------------------------------
+
+
+KILLED = """
+import os, sys
+from hyperkd.jobs import models
+from tests.engine.model_server import Notes
+replace, left = os.replace, [int(sys.argv[1])]
+def dying(source, target):
+    left[0] -= 1
+    if left[0] < 0:
+        os._exit(9)
+    replace(source, target)
+os.replace = dying
+models.add(file=sys.argv[2], name="mine", link=False, replace=True, store=None, report=Notes())
+"""
+
+
+@pytest.mark.parametrize("renamed", [0, 1, 2, 3])
+@pytest.mark.parametrize("older", [False, True])
+def test_a_kill_while_adding_leaves_the_old_model_or_the_new_one(
+    folder: Path, tmp_path: Path, renamed: int, older: bool
+) -> None:
+    """A record under its own name, the model, the record: a kill before each of the renamings."""
+    if older:
+        add(CHECKPOINT, name="mine")
+    file = tmp_path / "forest.onnx"
+    file.write_bytes(TINY.read_bytes())
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", KILLED, str(renamed), str(file)]
+    done = subprocess.run(command, env=environment)
+    assert done.returncode == (0 if renamed == 3 else 9)
+    models.list_models(store=None, report=Notes())
+    record = Store().find("mine")
+    if renamed < 2:
+        assert (record is not None) == older
+        assert record is None or record.file == "mine.safetensors"
+    else:
+        assert record is not None
+        assert record.file == "mine.onnx"
+    if record is not None:
+        Store().verify(record, Notes())
+        assert registry.resolve("mine") == folder / record.file
+    add(file, name="mine", replace=True)
+    assert sorted(each.name for each in folder.iterdir()) == ["mine.json", "mine.onnx"]
+
+
+def test_a_record_that_waits_for_another_model_is_forgotten(stored: Store, folder: Path) -> None:
+    other = altered(RECORD, sha256="0" * 64)
+    for name, content in (("forest", other.to_json()), ("desert", "{"), ("x", "[" * 100_000)):
+        (folder / f"{name}.json.new").write_text(content)
+    stored.recover()
+    assert stored.find("forest") == RECORD
+    assert sorted(each.name for each in folder.iterdir()) == ["forest.json", "forest.onnx"]
+
+
+def test_what_a_job_is_putting_in_its_place_is_left_alone(stored: Store, folder: Path) -> None:
+    def move() -> None:
+        Store().recover()
+        assert (folder / "forest.json.new").is_file()
+
+    stored.write(altered(RECORD, licence="CC0-1.0"), move)
+    found = stored.find("forest")
+    assert found is not None
+    assert found.licence == "CC0-1.0"
+
+
+def test_a_model_that_is_not_the_one_on_record_is_not_run(stored: Store, folder: Path) -> None:
+    assert registry.resolve("forest") == folder / "forest.onnx"
+    (folder / "forest.onnx").write_bytes(b"another")
+    with pytest.raises(HyperKDError, match="forest of the store is not the file that c") as caught:
+        registry.resolve("forest")
+    assert caught.value.code == "bad_model"
+
+
+def test_a_pipe_in_the_place_of_a_record_is_no_hang(stored: Store, folder: Path) -> None:
+    if os.name != "posix":
+        pytest.skip("pipes are POSIX's")
+    os.mkfifo(folder / "pipe.json")
+    os.mkfifo(folder / "other.json.new")
+    found = list(stored.records())
+    assert found[0] == RECORD
+    assert isinstance(found[1], HyperKDError)
+    assert "it is no regular file" in found[1].message
+    stored.recover()
+
+
+def test_two_transfers_of_one_model_do_not_write_one_file(folder: Path, hub: Server) -> None:
+    folder.mkdir()
+    claim = Claim(str(Store().part(TEACHER, COMMIT, ".pt")))
+    with pytest.raises(HyperKDError, match="Another job is writing") as caught:
+        fetch(hub, unverified=True)
+    assert caught.value.code == "unwritable_output"
+    claim.release()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -11,10 +9,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.model_files import examine, teacher_version
+from hyperkd.jobs.model_files import examine
 from hyperkd.models.bundle import open_bundle
-from hyperkd.models.download import download, forget, kept_bytes
-from hyperkd.models.network import Network
+from hyperkd.models.download import kept_bytes
 from hyperkd.models.published import Published, find_published, published
 from hyperkd.models.registry import resolve, shipped_students
 from hyperkd.models.store import (
@@ -32,7 +29,7 @@ from hyperkd.types import Reporter
 
 def list_models(*, store: Optional[str], report: Reporter) -> dict[str, Any]:
     """Return every model that is shipped, stored or published; ``text`` is the same as a table."""
-    target = Store(store)
+    target = open_store(store)
     rows = [*_shipped(), *_stored(target)]
     present = {row["name"] for row in rows}
     rows += [_remote(model, target) for model in published() if model.name not in present]
@@ -64,7 +61,7 @@ def add(
             known kind, ``bad_model`` or ``untrusted_model`` where it is no sound
             model, ``input_changed`` where it changed on the way.
     """
-    source, target = Path(file), Store(store)
+    source, target = Path(file), open_store(store)
     suffix = {".pth": ".pt"}.get(source.suffix.lower(), source.suffix.lower())
     if suffix not in FILE_KINDS:
         raise HyperKDError(
@@ -83,14 +80,6 @@ def add(
     _require_free(target, chosen, replace)
     target.make()
     report.stage(f"Copying {source.name}")
-    with PartialFile(str(target.folder / (chosen + suffix))) as part:
-        if not (link and _linked(source, part.temporary)):
-            if copy(source, Path(part.temporary), report) != digest:
-                raise HyperKDError(
-                    "input_changed",
-                    f"{source} changed while it was copied.",
-                    "Start again when nothing writes to it.",
-                )
     record = Record(
         name=chosen,
         kind=FILE_KINDS[suffix],
@@ -98,75 +87,22 @@ def add(
         bytes=source.stat().st_size,
         sha256=digest,
         licence=licence,
-        added=_now(),
+        added=now(),
         checks=checks,
     )
-    target.write(record)
-    return _summary(target, record, report)
-
-
-def fetch(
-    *,
-    name: str,
-    revision: Optional[str],
-    sha256: Optional[str],
-    unverified: bool,
-    replace: bool,
-    endpoint: str,
-    proxy: Optional[str],
-    ca_file: Optional[str],
-    store: Optional[str],
-    report: Reporter,
-) -> dict[str, Any]:
-    """Bring a published model into the store; one that is there already is left alone.
-
-    Raises:
-        HyperKDError: ``bad_job`` for an unknown name, a revision that is no full
-            commit, or a file without a checksum unless ``unverified``;
-            ``bad_model`` where another file came than the published one; else
-            as ``download``.
-    """
-    model, target = find_published(name), Store(store)
-    commit = _hexadecimal("revision", revision or model.revision, 40)
-    expected = _expected(model, sha256, unverified)
-    known = target.find(model.name)
-    state = None if known is None else target.state(known)
-    if known is not None and not replace and state == "ready":
-        if known.sha256 == expected or (expected is None and known.revision == commit):
-            report.log("info", f"{model.name} is in the model store already.")
-            return _summary(target, known, report)
-    # A record whose file is gone protects nothing.
-    target.require_free(model.name, replace or state == "missing")
-    target.make()
-    suffix = Path(model.file).suffix
-    part, url = target.part(model.name, commit, suffix), model.url(commit, endpoint)
-    download(
-        url,
-        part,
-        report,
-        title=f"Fetching {model.name}",
-        size=model.bytes if expected == model.sha256 else None,
-        network=Network(proxy, ca_file),
-    )
-    digest, checks = _arrived(part, model, expected, report)
-    record = Record(
-        name=model.name,
-        kind=FILE_KINDS[suffix],
-        file=model.name + suffix,
-        bytes=part.stat().st_size,
-        sha256=digest,
-        licence=model.licence,
-        added=_now(),
-        url=url,
-        revision=commit,
-        checks=checks,
-    )
-    _move(part, target.path(record))
-    for left in target.parts(model.name):  # of other revisions
-        forget(left)
-    forget(part)  # what was noted beside it
-    target.write(record)
-    return _summary(target, record, report)
+    part = PartialFile(target.path(record))
+    try:
+        if not (link and part.link(source)):
+            if copy(source, Path(part.temporary), report) != digest:
+                raise HyperKDError(
+                    "input_changed",
+                    f"{source} changed while it was copied.",
+                    "Start again when nothing writes to it.",
+                )
+        target.write(record, part.commit)
+    finally:
+        part.abort()
+    return summary_of(target, record, report)
 
 
 def verify(*, name: str, store: Optional[str], report: Reporter) -> dict[str, Any]:
@@ -179,7 +115,7 @@ def verify(*, name: str, store: Optional[str], report: Reporter) -> dict[str, An
         open_bundle(resolve(name))
         text = f"{name} is sound. It is shipped with HyperKD, which keeps no checksum of it."
         return {"name": name, "checks": [CONTENT], "text": text}
-    target = Store(store)
+    target = open_store(store)
     record = target.find(name) or target.find(_canonical(name))
     if record is None:
         raise _unknown(name, target)
@@ -208,7 +144,7 @@ def remove(*, name: str, store: Optional[str], report: Reporter) -> dict[str, An
             f"{name} is shipped with HyperKD and stays.",
             "Give a model of the model store.",
         )
-    target = Store(store)
+    target = open_store(store)
     chosen = name if target.files(name) else _canonical(name)
     files = target.files(chosen)
     if not files:
@@ -226,6 +162,13 @@ def remove(*, name: str, store: Optional[str], report: Reporter) -> dict[str, An
     removed = [path.name for path in files]
     text = f"Removed {', '.join(removed)} ({freed / 1e6:.1f} MB) from {target.folder}."
     return {"name": chosen, "removed": removed, "bytes": freed, "text": text}
+
+
+def open_store(folder: Optional[str]) -> Store:
+    """Open a store, and complete what a killed process left."""
+    target = Store(folder)
+    target.recover()
+    return target
 
 
 def _unknown(name: str, target: Store) -> HyperKDError:
@@ -283,59 +226,6 @@ def _row(
     return {**row, **blank, "checks": (), **more}
 
 
-def _expected(model: Published, sha256: Optional[str], unverified: bool) -> Optional[str]:
-    """Return the checksum that the file must have, or None where the user does without."""
-    if sha256 is not None:
-        return _hexadecimal("sha256", sha256, 64)
-    if model.sha256 is None and not unverified:
-        raise HyperKDError(
-            "bad_job",
-            f"HyperKD knows no checksum of {model.name}.",
-            f"Give the one that its page states (--sha256; {model.repository} on the hub, file "
-            f"{model.file}), or accept the file without one (--unverified).",
-        )
-    return None if unverified else model.sha256
-
-
-def _arrived(
-    part: Path, model: Published, expected: Optional[str], report: Reporter
-) -> tuple[str, tuple[str, ...]]:
-    """Check a finished download; a file that is wrong is removed.
-
-    Raises:
-        HyperKDError: ``bad_model`` or ``untrusted_model``.
-    """
-    report.stage(f"Verifying {model.name}")
-    digest = checksum(part, report)
-    wrong: Optional[HyperKDError] = None
-    version: Optional[str] = None
-    if expected not in (None, digest):
-        wrong = HyperKDError(
-            "bad_model",
-            f"Another file came than {model.name}: its SHA-256 is {digest}, expected is "
-            f"{expected}.",
-            "It was removed. Fetch again; if that does not help, the publisher changed the file, "
-            "or something on the way changes it.",
-        )
-    else:
-        try:
-            version = teacher_version(part, report)
-        except HyperKDError as error:
-            # Raised anew below: the traceback would keep the file open on Windows.
-            wrong = HyperKDError(error.code, error.message, error.hint, **error.context)
-    if wrong is None and version not in (None, model.name):
-        wrong = HyperKDError(
-            "bad_model", f"The file holds {version} instead of {model.name}.", "It was removed."
-        )
-    if wrong is not None:
-        forget(part)
-        raise wrong
-    if expected is None:
-        report.log("warning", f"Nobody states the checksum of {model.name}; it came as {digest}.")
-    checks = (CHECKSUM,) * (expected is not None) + (CONTENT,) * (version is not None)
-    return digest, checks
-
-
 def _require_free(target: Store, name: str, replace: bool) -> None:
     if name in shipped_students():
         raise HyperKDError(
@@ -346,26 +236,8 @@ def _require_free(target: Store, name: str, replace: bool) -> None:
     target.require_free(name, replace)
 
 
-def _linked(source: Path, path: str) -> bool:
-    try:
-        os.link(source, path)
-    except OSError:  # another volume, or a file system without links: then it is copied
-        return False
-    return True
-
-
-def _move(part: Path, path: Path) -> None:
-    try:
-        os.replace(part, path)
-    except OSError as error:
-        raise HyperKDError(
-            "unwritable_output",
-            f"Cannot put the model in its place {path}: {error.strerror}.",
-            "Close the programs that use it and fetch again; nothing is transferred anew.",
-        ) from error
-
-
-def _summary(target: Store, record: Record, report: Reporter) -> dict[str, Any]:
+def summary_of(target: Store, record: Record, report: Reporter) -> dict[str, Any]:
+    """Tell where a stored model is, and return what is known of it."""
     path = str(target.path(record))
     report.artifact("model", path)
     return {
@@ -383,18 +255,6 @@ def _canonical(name: str) -> str:
         return name
 
 
-def _hexadecimal(field: str, value: str, digits: int) -> str:
-    if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", value):
-        raise HyperKDError(
-            "bad_job",
-            f"{field!r} must be {digits} hexadecimal digits, but is {value!r}.",
-            "A branch or a short commit can mean another file tomorrow: give the full one."
-            if field == "revision"
-            else "Copy it from the page of the file.",
-            key=field,
-        )
-    return value.lower()
-
-
-def _now() -> str:
+def now() -> str:
+    """Return this moment as records state it."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -39,7 +39,7 @@ TARGETS: dict[str, str] = {
     "synth": "hyperkd.synth.scene:synth",
     "models_list": "hyperkd.jobs.models:list_models",
     "models_add": "hyperkd.jobs.models:add",
-    "models_fetch": "hyperkd.jobs.models:fetch",
+    "models_fetch": "hyperkd.jobs.model_fetch:fetch",
     "models_verify": "hyperkd.jobs.models:verify",
     "models_test": "hyperkd.inference.trial:try_model",
     "models_remove": "hyperkd.jobs.models:remove",

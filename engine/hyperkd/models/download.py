@@ -11,10 +11,12 @@ a cancel; the next call goes on from there.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from http.client import HTTPException, HTTPResponse
@@ -25,6 +27,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request
 
 from hyperkd.errors import HyperKDError
+from hyperkd.files import create_new, open_own, read_regular
 from hyperkd.models.network import (
     BY_HAND,
     Network,
@@ -39,6 +42,7 @@ _CHUNK: Final = 1 << 18
 _POLL_S: Final = 0.1  # how late a cancel may be noticed
 _LONGEST_WAIT_S: Final = 60.0  # that a server may ask for with Retry-After
 _PROGRESS: Final = 1 << 20  # bytes that make a broken attempt a success: patience starts anew
+_LONGEST_NOTES: Final = 1 << 16  # bytes
 _TRY_LATER: Final = (408, 425, 429)
 
 
@@ -100,6 +104,29 @@ class _Version:
     total: int
 
 
+class _Pace:
+    """Ends an attempt that brings some bytes and never enough, as a server that drips does."""
+
+    def __init__(self, position: int, network: Network) -> None:
+        self._least = network.least_rate * network.pace_s
+        self._pace_s = network.pace_s
+        self._mark = position, time.monotonic()
+
+    def require(self, position: int) -> None:
+        """Raise ``_Broken`` where too little came since the last mark.
+
+        Args:
+            position: how much of the file is here.
+        """
+        since = time.monotonic() - self._mark[1]
+        if since < self._pace_s:
+            return
+        came = position - self._mark[0]
+        if came < self._least * since / self._pace_s:
+            raise _Broken(f"only {came} bytes came in {since:.0f} s")
+        self._mark = position, time.monotonic()
+
+
 class _Transfer:
     """One call of ``download``."""
 
@@ -147,15 +174,16 @@ class _Transfer:
             self._failure = error
 
     def _attempts(self) -> None:
-        failures = 0
+        # A server that gives the same first bytes again and again brings nothing new.
+        failures, most = 0, kept_bytes(self._part)
         while not self._stopped.is_set():
-            before = kept_bytes(self._part)
             try:
                 self._attempt()
                 return
             except _Broken as broken:
                 kept = kept_bytes(self._part)
-                failures = 0 if kept - before >= _PROGRESS else failures
+                if kept - most >= _PROGRESS:
+                    failures, most = 0, kept
                 if failures == len(self._network.pauses_s):
                     raise failed(
                         f"Fetching {shown(self._url)} failed {failures + 1} times in a row: "
@@ -193,8 +221,11 @@ class _Transfer:
     def _kept(self) -> tuple[Optional[_Version], int]:
         """Return which version lies in the part and how much of it; nothing usable is (None, 0)."""
         try:
-            version = _Version(**json.loads(_notes_of(self._part).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            noted = json.loads(read_regular(_notes_of(self._part), _LONGEST_NOTES))
+            version = _Version(**noted)
+            if type(version.total) is not int or not isinstance(version.etag, (str, type(None))):
+                return None, 0
+        except (OSError, RecursionError, TypeError, ValueError):
             return None, 0
         kept = kept_bytes(self._part)
         fits = self._size in (None, version.total) and kept <= version.total
@@ -219,12 +250,16 @@ class _Transfer:
             raise self._unreachable(error.reason) from error
         except (OSError, HTTPException) as error:
             raise _Broken(self._why(error)) from error
+        except ValueError as error:
+            raise failed(
+                f"{shown(self._url)} redirects to an address that is none ({error}).", BY_HAND
+            ) from error
 
     def _answer(self, status: int, url: str, retry_after: Optional[str] = None) -> Exception:
         """Return what an answer without a file means: to try again, or to give up."""
         if status in (*_TRY_LATER, 416) or status >= 500:
             asked = retry_after or ""  # seconds; a date is not worth the trouble
-            wait_s = min(float(asked), _LONGEST_WAIT_S) if asked.isdigit() else 0.0
+            wait_s = min(float(_count(asked) or 0), _LONGEST_WAIT_S)
             return _Broken(f"{urlsplit(url).hostname} answered HTTP {status}", wait_s)
         where = f"{shown(url)} (HTTP {status})"
         if status == 407:
@@ -270,7 +305,8 @@ class _Transfer:
 
     def _require_continuation(self, response: HTTPResponse, start: int, version: _Version) -> None:
         """Make sure that the answer goes on exactly where the part ends."""
-        given = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        stated = response.headers.get("Content-Range", "")
+        given = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", stated)
         numbers = None if given is None else (int(given[1]), int(given[2]))
         if numbers != (start, version.total) or response.headers.get("ETag") not in (
             None,
@@ -281,15 +317,16 @@ class _Transfer:
 
     def _offered(self, response: HTTPResponse) -> _Version:
         """Return which version of the file a whole answer holds."""
-        length = response.headers.get("Content-Length", "")
+        stated = response.headers.get("Content-Length", "")
+        length = _count(stated)
         encoding = response.headers.get("Content-Encoding", "identity")
-        if response.status != 200 or not length.isdigit() or encoding != "identity":
+        if response.status != 200 or length is None or encoding != "identity":
             raise failed(
                 f"{shown(self._url)} gives no plain file: HTTP {response.status}, "
-                f"length {length or 'unknown'}, encoding {encoding}.",
+                f"length {stated[:40] or 'unknown'}, encoding {encoding[:40]}.",
                 BY_HAND,
             )
-        if self._size not in (None, int(length)):
+        if self._size not in (None, length):
             kind = response.headers.get_content_type()
             raise HyperKDError(
                 "bad_model",
@@ -299,7 +336,7 @@ class _Transfer:
                 "publisher changed the file, give its --revision and --sha256.",
             )
         etag = response.headers.get("ETag", "")
-        return _Version(None if not etag or etag.startswith("W/") else etag, int(length))
+        return _Version(None if not etag or etag.startswith("W/") else etag, length)
 
     def _restart(self, start: int) -> None:
         if start:
@@ -318,7 +355,11 @@ class _Transfer:
 
     def _receive(self, response: HTTPResponse, start: int, version: _Version) -> None:
         position, total = start, version.total
-        with self._part.open("r+b" if start else "wb") as file:
+        pace = _Pace(position, self._network)
+        if not start:  # whatever lies there is not followed and not waited for
+            forget(self._part)
+        descriptor = open_own(self._part) if start else create_new(self._part)
+        with os.fdopen(descriptor, "r+b") as file:
             # The file is empty or a true part of this version at this moment, so what is
             # noted beside it is right whenever the process is killed.
             _notes_of(self._part).write_text(json.dumps(asdict(version)), encoding="utf-8")
@@ -334,6 +375,7 @@ class _Transfer:
                 file.write(chunk)
                 file.flush()
                 position += len(chunk)
+                pace.require(position)
                 self._report.progress(position / 1e6, total / 1e6, "MB")
 
     def _read(self, response: HTTPResponse, most: int) -> bytes:
@@ -341,6 +383,11 @@ class _Transfer:
             return response.read1(most)
         except (OSError, HTTPException) as error:
             raise _Broken(self._why(error)) from error
+
+
+def _count(text: str) -> Optional[int]:
+    """Return a number of bytes or seconds in a header, or None where it is none."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def _notes_of(part: Path) -> Path:

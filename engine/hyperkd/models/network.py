@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPMessage
 from importlib.util import find_spec
 from typing import IO, Any, Final, Optional
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -47,17 +47,22 @@ class Network:
         idle_s: how long a server may be silent before the connection is given up.
         pauses_s: waits before the attempts that follow a failure; a transfer ends when
             that many attempts in a row brought nothing new.
+        least_rate, pace_s: bytes a second that must come, on average over so many seconds.
     """
 
     proxy: Optional[str] = None
     ca_file: Optional[str] = None
     idle_s: float = 30.0
     pauses_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
+    least_rate: float = 1000.0
+    pace_s: float = 60.0
 
 
 def shown(url: str) -> str:
     """Return an address without user, password and query, which may be secrets."""
-    parts = urlsplit(url)
+    parts = _split(url)
+    if parts is None:
+        return "an address that is none"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
@@ -91,9 +96,13 @@ def require_secure(url: str, origin: Optional[str] = None) -> None:
     Raises:
         HyperKDError: ``bad_job``, or ``download_failed`` for a redirect.
     """
-    parts = urlsplit(url)
-    local = parts.scheme == "http" and parts.hostname in _LOCAL
-    if parts.hostname and (parts.scheme == "https" or (local and _is_local(origin))):
+    parts = _split(url)
+    local = parts is not None and parts.scheme == "http" and parts.hostname in _LOCAL
+    if (
+        parts is not None
+        and parts.hostname
+        and (parts.scheme == "https" or (local and _is_local(origin)))
+    ):
         return
     if origin is not None:
         raise failed(
@@ -103,6 +112,16 @@ def require_secure(url: str, origin: Optional[str] = None) -> None:
     raise HyperKDError(
         "bad_job", f"{shown(url)} is no HTTPS address.", "Give one that begins with https://."
     )
+
+
+def _split(url: str) -> Optional[SplitResult]:
+    """Return the parts of an address, or None where it is none, as ``http://[::1``."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        return None
+    return parts
 
 
 def _is_local(origin: Optional[str]) -> bool:
@@ -158,13 +177,13 @@ def _proxies(proxy: Optional[str]) -> dict[str, str]:
         proxies = dict.fromkeys(("http", "https"), proxy)
     for scheme, value in proxies.items():
         address = value if "://" in value else f"http://{value}"
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = _split(address)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
             # The value itself may hold a password, so it is not shown.
+            begins = "nothing" if parts is None else f"{parts.scheme}://"
             raise HyperKDError(
                 "bad_job",
-                f"The proxy for {scheme} is no HTTP proxy (its address begins with "
-                f"{parts.scheme}://).",
+                f"The proxy for {scheme} is no HTTP proxy (its address begins with {begins}).",
                 "Give it as http://host:port, or 'none' to go without one.",
             )
         proxies[scheme] = address

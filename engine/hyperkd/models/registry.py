@@ -27,8 +27,16 @@ def resolve(name_or_path: Union[str, Path]) -> Path:
     if str(name_or_path) in known:
         return SHIPPED / f"{name_or_path}.onnx"
     store = Store()
+    store.recover()
     record = store.find(str(name_or_path))
     if record is not None:
+        if store.state(record) == "changed":
+            raise HyperKDError(
+                "bad_model",
+                f"The model {record.name} of the store is not the file that came: its size is "
+                f"another than the {record.bytes} bytes on record.",
+                "Add or fetch it again with --replace.",
+            )
         return store.path(record)
     path = Path(name_or_path)
     if path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,9 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Optional, Union
+from typing import Any, Callable, Final, Optional, Union
 
+from hyperkd.claims import Claim
 from hyperkd.errors import HyperKDError
+from hyperkd.files import read_regular
 from hyperkd.partial import SUFFIX, PartialFile
 from hyperkd.types import Reporter
 
@@ -30,7 +33,9 @@ FILE_KINDS: Final[Mapping[str, str]] = {
 CHECKSUM: Final = "checksum"  # equal to the one its publisher or the user stated
 CONTENT: Final = "content"  # the card of a student, or exactly the tensors of a teacher
 
+_NOTED: Final = ".new"  # behind the name of a record whose model is being put in its place
 _SCHEMA: Final = 1
+_LONGEST_RECORD: Final = 1 << 20
 _BLOCK: Final = 1 << 22
 _NAME: Final = re.compile(r"\w(?:[\w.-]{0,62}\w)?")
 # Files that Windows never makes, whatever follows the first dot.
@@ -100,7 +105,7 @@ class Record:
                 raise ValueError(f"it names the file {record.file}")
             if record.name != path.stem or record.kind not in KINDS:
                 raise ValueError(f"it says {record.kind} {record.name}")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise HyperKDError(
                 "bad_model",
                 f"The record {path.name} of the model store is damaged: {error}.",
@@ -212,17 +217,73 @@ class Store:
                 path=str(self.folder),
             ) from error
 
-    def write(self, record: Record) -> None:
-        """Write the record of a model whose file is in its place; an older file of it goes.
+    def write(self, record: Record, move: Callable[[], object] = lambda: None) -> None:
+        """Give a model its place, and its record; an older file of the name goes.
+
+        The record waits under a name of its own before the model is moved: a process that is
+        killed in between has told all that ``recover`` needs.
+
+        Args:
+            record: the record.
+            move: puts the file of the model in its place.
 
         Raises:
-            HyperKDError: ``unwritable_output``, ``out_of_disk``.
+            HyperKDError: ``unwritable_output``, ``out_of_disk``, and what ``move`` raises.
         """
-        with PartialFile(str(self.folder / f"{record.name}.json")) as part:
-            Path(part.temporary).write_text(record.to_json(), encoding="utf-8")
+        noted = self._noted(record.name)
+        claim = Claim(str(noted), "record")
+        try:
+            with PartialFile(noted) as part:
+                Path(part.temporary).write_text(record.to_json(), encoding="utf-8")
+            try:
+                move()
+            except BaseException:
+                noted.unlink(missing_ok=True)
+                raise
+            self._settle(record)
+        finally:
+            claim.release()
+
+    def recover(self) -> None:
+        """Complete what a killed process has left between a model and its record."""
+        for noted in sorted(self.folder.glob(f"*.json{_NOTED}")):
+            with contextlib.suppress(HyperKDError, OSError):  # of a job that is at it just now
+                claim = Claim(str(noted), "record")
+                try:
+                    self._recover(noted)
+                finally:
+                    claim.release()
+
+    def _recover(self, noted: Path) -> None:
+        name = noted.name[: -len(f".json{_NOTED}")]
+        try:
+            text = read_regular(noted, _LONGEST_RECORD).decode()
+            record = Record.from_json(text, noted.with_name(f"{name}.json"))
+            path = self.path(record)
+            whole = self.state(record) == "ready" and checksum(path) == record.sha256
+        except (HyperKDError, UnicodeDecodeError):
+            whole = False
+        # Before the model was moved, the older one and its record are still a pair.
+        if whole:
+            self._settle(record)
+        else:
+            noted.unlink(missing_ok=True)
+
+    def _settle(self, record: Record) -> None:
+        try:
+            os.replace(self._noted(record.name), self.folder / f"{record.name}.json")
+        except OSError as error:
+            raise HyperKDError(
+                "unwritable_output",
+                f"Cannot write the record of {record.name}: {error.strerror}.",
+                "Close the programs that use the model store and try again.",
+            ) from error
         for suffix in FILE_KINDS:
             if record.file != record.name + suffix:
                 (self.folder / (record.name + suffix)).unlink(missing_ok=True)
+
+    def _noted(self, name: str) -> Path:
+        return self.folder / f"{name}.json{_NOTED}"
 
     def files(self, name: str) -> list[Path]:
         """Return everything that belongs to a model: its file, parts of it, at last its record."""
@@ -232,7 +293,8 @@ class Store:
         record = self.folder / f"{name}.json"
         if record.is_file():
             # Without a record a file of this name is none of ours.
-            own = (self.folder / (name + suffix) for suffix in FILE_KINDS)
+            own = [self.folder / (name + suffix) for suffix in FILE_KINDS]
+            own += [path.with_name(path.name + SUFFIX) for path in (*own, self._noted(name))]
             found += [*(path for path in own if path.is_file()), record]
         return found
 
@@ -271,7 +333,7 @@ class Store:
     @staticmethod
     def _read(path: Path) -> Record:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_regular(path, _LONGEST_RECORD).decode()
         except (OSError, UnicodeDecodeError) as error:
             raise HyperKDError(
                 "bad_model",
@@ -282,7 +344,7 @@ class Store:
         return Record.from_json(text, path)
 
 
-def checksum(path: Path, report: Reporter) -> str:
+def checksum(path: Path, report: Optional[Reporter] = None) -> str:
     """Return the SHA-256 of a file.
 
     Raises:
@@ -308,11 +370,13 @@ def copy(source: Path, target: Path, report: Reporter) -> str:
     return digest.hexdigest()
 
 
-def _blocks(path: Path, report: Reporter) -> Iterator[bytes]:
+def _blocks(path: Path, report: Optional[Reporter]) -> Iterator[bytes]:
     done, total = 0, path.stat().st_size
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            report.check_cancelled()
+            if report is not None:
+                report.check_cancelled()
             yield block
             done += len(block)
-            report.progress(done / 1e6, total / 1e6, "MB")
+            if report is not None:
+                report.progress(done / 1e6, total / 1e6, "MB")
