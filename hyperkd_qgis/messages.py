@@ -17,6 +17,15 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("HyperKD", text)
 
 
+def harmless(text: str) -> str:
+    """Return a text in which nothing is taken for markup, for what QGIS shows by its own choice.
+
+    A message bar and a question show anything with a tag as a page, and a page may name
+    pictures on somebody's server.
+    """
+    return text.replace("<", "‹")
+
+
 def log_traceback() -> None:
     """Keep the exception that is being handled where a bug report finds it."""
     QgsMessageLog.logMessage(traceback.format_exc(), LOG_TAG, Qgis.MessageLevel.Critical, False)

@@ -12,14 +12,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 
+from .cardcheck import LARGEST_CARD as _LARGEST_CARD
+from .cardcheck import parse_card
 from .env.managed import data_folder
 from .paths import shipped_students
+from .regular import open_regular
 
 SUFFIXES = (".onnx", ".safetensors", ".pt")
 _CARD_KEY = b"hyperkd.card"
 _MODELS_VARIABLE = "HYPERKD_MODELS"
-# A card is some kilobytes; a number beyond this is damage.
-_LARGEST_CARD = 16 * 1024 * 1024
+# A model has a graph and some dozens of entries of metadata.
+_MOST_FIELDS = 10_000
 
 # Of the exchange format ONNX: the number of ModelProto.metadata_props, and of the two
 # texts in each of its entries.
@@ -65,12 +68,14 @@ def read_card(path: Path) -> Optional[Card]:
     if reader is None:
         return None
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             text = reader(file)
-        card = None if text is None else json.loads(text)
-    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        return None if text is None else parse_card(text)
+    except (
+        *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError),
+        *(OSError, RecursionError, TypeError, ValueError),
+    ):
         return None
-    return card if isinstance(card, dict) else None
 
 
 def outputs_of(card: Card) -> tuple[str, ...]:
@@ -96,7 +101,8 @@ def _checkpoint_card(file: BinaryIO) -> Optional[str]:
     if length > _LARGEST_CARD:
         return None
     header = json.loads(_exactly(file, length))
-    return header.get("__metadata__", {}).get(_CARD_KEY.decode())
+    text = header.get("__metadata__", {}).get(_CARD_KEY.decode())
+    return text if isinstance(text, str) else None
 
 
 def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, Optional[bytes]]]:
@@ -106,7 +112,9 @@ def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, Optional[bytes]]]:
         ValueError: it is no such message.
         EOFError: it ends in the middle.
     """
-    while file.tell() < size:
+    for _ in range(_MOST_FIELDS):
+        if file.tell() >= size:
+            return
         number, kind = divmod(_varint(file), 8)
         if kind == _VARINT:
             _varint(file)
@@ -123,6 +131,7 @@ def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, Optional[bytes]]]:
                 yield number, None
         else:
             raise ValueError(f"no field of ONNX has the wire type {kind}")
+    raise ValueError("no model has that many fields")
 
 
 def _entry(payload: bytes) -> Iterator[tuple[int, bytes]]:

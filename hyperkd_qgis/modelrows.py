@@ -96,6 +96,7 @@ def rows_of_files() -> list[ModelRow]:
             facts={},
         )
         for path in local_models()
+        if path.is_file()  # a link may lead nowhere
     ]
 
 

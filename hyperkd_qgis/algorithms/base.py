@@ -185,7 +185,8 @@ class EngineAlgorithm(NamedAlgorithm):
             problem_of(self, definition, parameters, context)
             for definition in self.parameterDefinitions()
         )
-        return next(filter(None, problems), "") or self._model_problem(parameters, context)
+        problem = next(filter(None, problems), "") or self._model_problem(parameters, context)
+        return messages.harmless(problem)
 
     def _model_problem(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         """Say that the model is none for this job or these scenes, as far as QGIS can tell."""

@@ -9,11 +9,17 @@ from pathlib import Path
 
 _HIDDEN = "***"
 # What stands before the host of an address, also where it holds an @ itself.
-_CREDENTIALS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/]*@")
+_CREDENTIALS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)(?:[^\s/]*|[^\s/:@]+:[^\s@]*)@")
+# A name that ends so, as HF_TOKEN or "api-key", and its value, quoted or not.
 _TOKENS = re.compile(
-    r"(?i)\b(password|passwd|token|secret|authorization|api[_-]?key|proxy-authorization)"
-    r"(\s*[=:]\s*)(?:(?:basic|bearer)\s+)?[^\s,;&]+"
+    r"(?i)(?<![a-z0-9])((?:password|passwd|pwd|token|secret|authorization|credential|signature|sig"
+    r"|(?:api|access|secret)[_-]?key(?:[_-]?id)?)[\"']?)"
+    r"(\s*[=:]\s*)(?:[\"'](?:[^\"'\\]|\\.)*[\"']?|(?:(?:basic|bearer)\s+)?[^\s,;&\"']+)"
 )
+# Tokens that tell by themselves what they are, whatever stands before them.
+_KNOWN = re.compile(r"\b(?:hf_|ghp_|github_pat_|glpat-|sk-|AKIA|ASIA)[A-Za-z0-9_-]{12,}")
+# What follows the path of an address may be a signature of any name.
+_QUERIES = re.compile(r"(?i)\b(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]+")
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
@@ -26,7 +32,9 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted({each for each in secrets if each}, key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
     text = _CREDENTIALS.sub(rf"\1{_HIDDEN}@", text)
+    text = _QUERIES.sub(rf"\1?{_HIDDEN}", text)
     text = _TOKENS.sub(rf"\1\2{_HIDDEN}", text)
+    text = _KNOWN.sub(_HIDDEN, text)
     home = str(Path.home())
     if len(home) > 1:  # "/" is the home of some services, and is in every path
         for written in {home, home.replace("\\", "/"), home.replace("\\", "\\\\")}:

@@ -21,8 +21,18 @@ from typing import Any, Optional
 from qgis.PyQt.QtCore import QObject, QProcess, QTimer, pyqtSignal
 
 from ..env.managed import data_folder
-from ..messages import tr
-from .background_job import ERRORS, EVENTS, INFO, JOB, OURS, STALE_S, BackgroundJob
+from ..messages import log_traceback, tr
+from ..regular import read_regular
+from .background_job import (
+    ERRORS,
+    EVENTS,
+    INFO,
+    JOB,
+    LONGEST_FILE,
+    OURS,
+    STALE_S,
+    BackgroundJob,
+)
 from .process import Engine, as_process_environment, engine_variables
 from .protocol import PROTOCOL
 from .pulse import ALIVE
@@ -68,8 +78,10 @@ class BackgroundJobs(QObject):
                 continue
             try:
                 job = BackgroundJob(path.parent, self)
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # half written by a QGIS that was killed, or none of ours
+            # Half written by a QGIS that was killed, or none of ours: the others count.
+            except Exception:  # noqa: BLE001
+                log_traceback()
+                continue
             self._take(job)
             found.append(job)
         return found
@@ -219,8 +231,8 @@ def pythons_in_use(root: Optional[Path] = None) -> list[Path]:
         try:
             age_s = time.time() - (path.parent / ALIVE).stat().st_mtime
             if age_s < STALE_S:
-                found.append(Path(json.loads(path.read_text(encoding="utf-8"))["python"]))
-        except (OSError, ValueError, KeyError, TypeError):
+                found.append(Path(json.loads(read_regular(path, LONGEST_FILE))["python"]))
+        except (OSError, ValueError, LookupError, RecursionError, TypeError):
             continue
     return found
 

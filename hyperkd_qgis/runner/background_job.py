@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
+from ..regular import open_regular, read_regular
 from .protocol import Cancelled, Crashed, Done, Ending, Event, Failed, Transcript
 from .pulse import ALIVE, Pulse
 
@@ -24,6 +25,7 @@ START_S = 60.0
 # Read in one go; a long training's events must not hold up the window.
 _CHUNK = 256 * 1024
 _STDERR_BYTES = 20_000
+LONGEST_FILE = 16 * 1024 * 1024  # bytes of a job, and of what is noted beside it
 
 RUNNING, PAUSED, STOPPING, ENDED = "running", "paused", "stopping", "ended"
 
@@ -64,8 +66,8 @@ class BackgroundJob(QObject):
         """
         super().__init__(parent)
         self.folder = folder
-        job = json.loads((folder / JOB).read_text(encoding="utf-8"))
-        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+        job = json.loads(read_regular(folder / JOB, LONGEST_FILE))
+        info = json.loads(read_regular(folder / INFO, LONGEST_FILE))
         self.kind = str(job["job"])
         self.fields: dict[str, Any] = {
             name: value for name, value in job.items() if name not in ("protocol", "job")
@@ -127,7 +129,7 @@ class BackgroundJob(QObject):
     def errors(self) -> str:
         """Return what the engine said last on standard error."""
         try:
-            with (self.folder / ERRORS).open("rb") as file:
+            with open_regular(self.folder / ERRORS) as file:
                 file.seek(0, os.SEEK_END)
                 file.seek(max(0, file.tell() - _STDERR_BYTES))
                 return file.read().decode("utf-8", "replace").strip()
@@ -153,7 +155,7 @@ class BackgroundJob(QObject):
 
     def _new_events(self) -> list[Event]:
         try:
-            with (self.folder / EVENTS).open("rb") as file:
+            with open_regular(self.folder / EVENTS) as file:
                 file.seek(self._read_to)
                 chunk = file.read(_CHUNK)
         except OSError:  # not there yet
@@ -181,6 +183,6 @@ class BackgroundJob(QObject):
 
     def _read_wish(self) -> str:
         try:
-            return (self.folder / WISH).read_text(encoding="utf-8").strip()
-        except OSError:
+            return read_regular(self.folder / WISH, LONGEST_FILE).decode().strip()
+        except (OSError, ValueError):
             return ""

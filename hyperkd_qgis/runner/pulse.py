@@ -17,6 +17,7 @@ from typing import Callable, Optional
 ALIVE = "alive"
 # Longer between two looks, this QGIS slept or was held up, and perhaps the engine with it.
 _AWAKE_S = 2.0
+_LARGEST_PID = 2**31 - 1
 
 
 class Pulse:
@@ -69,7 +70,7 @@ class Pulse:
 
 def is_running(pid: int, folder: Path) -> Optional[bool]:
     """Return whether this process runs the job of this folder; None where nobody can tell."""
-    if sys.platform == "win32" or pid <= 0:
+    if sys.platform == "win32" or not 0 < pid <= _LARGEST_PID:
         return None
     try:
         os.kill(pid, 0)

@@ -34,6 +34,7 @@ from .engine_banner import EngineBanner
 from .expert_fold import ExpertFold
 from .finetune_settings import default_output
 from .focus import file_widget
+from .plain import plain_label
 from .scenes_list import ScenesList
 from .store_window import StoreWindow
 from .training_view import TrainingView
@@ -70,8 +71,7 @@ class DistillDialog(StoreWindow):
         self.scenes = ScenesList()
         self.teacher = QComboBox()
         self.teacher.addItem(tr("none: the student learns by itself"), _NONE)
-        self.teacher_note = QLabel()
-        self.teacher_note.setWordWrap(True)
+        self.teacher_note = plain_label()
         self.fetch_button = QPushButton(tr("&Get teachers…"))
         self.fetch_button.setAutoDefault(False)
         self.fetch_button.clicked.connect(lambda: show_models())
@@ -91,8 +91,7 @@ class DistillDialog(StoreWindow):
         self.training = TrainingView()
         self.training.ended.connect(self._training_ended)
         self.banner = EngineBanner("training", show_engine)
-        self.message = QLabel()
-        self.message.setWordWrap(True)
+        self.message = plain_label()
         self._make_buttons()
         self._lay_out()
         self._fill_presets()

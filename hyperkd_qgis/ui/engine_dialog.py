@@ -35,6 +35,7 @@ from ..messages import tr
 from ..paths import engine_folder
 from ..runner.process import Engine
 from .focus import file_widget
+from .plain import plain_label
 from .setup_panel import SetupPanel, tier_name
 
 # What the desktop puts around a window: its title, and some distance to the edges.
@@ -158,8 +159,7 @@ class EngineDialog(QDialog):
         self.own_button = QPushButton(tr("&Use it"))
         self.own_button.setToolTip(tr("An empty field takes the choice back."))
         self.own_button.clicked.connect(self.use_own)
-        self.origin = QLabel()
-        self.origin.setWordWrap(True)
+        self.origin = plain_label()
         row = QHBoxLayout()
         row.addWidget(self.interpreter, 1)
         row.addWidget(self.own_button)

@@ -15,7 +15,6 @@ from qgis.PyQt.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHeaderView,
-    QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -25,6 +24,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ..layers import class_colours
 from ..messages import tr
+from .plain import plain_label
 from .scenes_list import ScenesList
 
 # A class with less than this can hardly be told from its test; the table says so.
@@ -71,8 +71,7 @@ class DataPage(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setStretchLastSection(True)
-        self.notes = QLabel()
-        self.notes.setWordWrap(True)
+        self.notes = plain_label()
         self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         form = QFormLayout()
         form.addRow(tr("Scenes"), self.scenes)

@@ -11,7 +11,6 @@ from qgis.core import QgsApplication, QgsProject
 from qgis.PyQt.QtWidgets import (
     QDialog,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QTabWidget,
     QVBoxLayout,
@@ -32,6 +31,7 @@ from .finetune_data import DataPage
 from .finetune_settings import SettingsPage
 from .label_export import LabelExport
 from .map_layers import add_raster, remove_group, renew_raster
+from .plain import plain_label
 from .result_page import TOLD, ResultPage
 from .session_folder import session_folder
 from .training_view import TrainingView
@@ -81,8 +81,7 @@ class FinetuneDialog(QDialog):
         self.tabs.addTab(self.settings, tr("&2 Settings"))
         self.tabs.addTab(self.training, tr("&3 Training"))
         self.tabs.addTab(self.result, tr("&4 Result"))
-        self.message = QLabel()
-        self.message.setWordWrap(True)
+        self.message = plain_label()
         self.train_button = QPushButton(tr("&Train"))
         self.train_button.setDefault(True)
         self.train_button.clicked.connect(self.train)

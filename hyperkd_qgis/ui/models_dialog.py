@@ -15,7 +15,6 @@ from qgis.PyQt.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMessageBox,
     QProgressBar,
     QPushButton,
@@ -34,6 +33,7 @@ from ..modelrows import PUBLISHED, ModelRow, rows_of_answer, rows_of_files
 from ..runner.protocol import Done, Ending, Event
 from ..runner.task import JobTask, KeptTask
 from .models_list import ModelList
+from .plain import plain_label
 from .run_on_layer import algorithm_for, open_algorithm
 from .store_window import StoreWindow
 
@@ -59,8 +59,7 @@ class ModelsDialog(StoreWindow):
         self.list.chosen.connect(self._show_selected)
         self.card = QTextBrowser()
         self.card.setOpenExternalLinks(True)
-        self.message = QLabel()
-        self.message.setWordWrap(True)
+        self.message = plain_label()
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.bar = QProgressBar()
         self.bar.setVisible(False)
@@ -125,7 +124,7 @@ class ModelsDialog(StoreWindow):
         answer = QMessageBox.question(
             self,
             tr("HyperKD models"),
-            question.format(name=row.name),
+            messages.harmless(question.format(name=row.name)),
             buttons.Yes | buttons.No,
             buttons.No,
         )

@@ -8,7 +8,7 @@ from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtWidgets import QPushButton
 from qgis.utils import iface
 
-from ..messages import LOG_TAG, tr
+from ..messages import LOG_TAG, harmless, tr
 
 SUCCESS = Qgis.MessageLevel.Success
 PROBLEM = Qgis.MessageLevel.Warning
@@ -34,7 +34,7 @@ def say(
     if iface is None:
         return
     bar = iface.messageBar()
-    item = bar.createMessage("HyperKD", text)
+    item = bar.createMessage("HyperKD", harmless(text))
     if action is None and level == PROBLEM:
         button, action = tr("Show log"), show_log
     if action is not None:

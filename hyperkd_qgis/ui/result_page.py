@@ -13,7 +13,6 @@ from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QTextBrowser,
@@ -29,6 +28,7 @@ from ..paths import free_path, metadata
 from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
 from .map_layers import add_raster
+from .plain import plain_label
 
 _GROUP = "HyperKD"
 # What a training was told about its scenes, and whoever reads them again has to know.
@@ -49,8 +49,7 @@ class ResultPage(QWidget):
         self._task: Optional[JobTask] = None
         self.text = QTextBrowser()
         self.text.setPlaceholderText(tr("The figures appear here when the training has ended."))
-        self.message = QLabel()
-        self.message.setWordWrap(True)
+        self.message = plain_label()
         self.bar = QProgressBar()
         self.bar.setVisible(False)
         self.report_button = QPushButton(tr("Open &report"))

@@ -14,7 +14,6 @@ from qgis.PyQt.QtWidgets import (
     QFormLayout,
     QGroupBox,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
@@ -30,6 +29,7 @@ from ..env.task import SetupTask
 from ..messages import tr
 from . import notices
 from .focus import file_widget
+from .plain import plain_label
 
 # The set-up that runs now, whichever window shows it; one at a time.
 _current: Optional[SetupTask] = None
@@ -53,7 +53,7 @@ class SetupPanel(QGroupBox):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(tr("HyperKD's own environment"), parent)
         self._task: Optional[SetupTask] = None
-        self.inference = QLabel()
+        self.inference = plain_label()
         self.training = QCheckBox()
         self.compute = QComboBox()
         self.compute.addItem(tr("Processor (every machine)"), "cpu")
@@ -65,12 +65,10 @@ class SetupPanel(QGroupBox):
         self.wheels.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
         self.wheels.setDialogTitle(tr("Folder of wheels"))
         self.wheels.lineEdit().setPlaceholderText(tr("folder that holds the .whl files"))
-        self.folder = QLabel(str(managed.engines_folder()))
-        self.folder.setWordWrap(True)
+        self.folder = plain_label(str(managed.engines_folder()))
         self.start_button = QPushButton(tr("&Set up"))
         self.cancel_button = QPushButton(tr("&Cancel"))
-        self.stage = QLabel()
-        self.stage.setWordWrap(True)
+        self.stage = plain_label()
         self.bar = QProgressBar()
         policy = self.bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)

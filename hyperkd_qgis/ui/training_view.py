@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Optional
 
@@ -27,6 +28,7 @@ from ..runner.background_job import ENDED, PAUSED, STOPPING, BackgroundJob
 from ..runner.progress import Tracker
 from ..runner.protocol import Cancelled, Crashed, Done, Event, Failed
 from .curves import Curves
+from .plain import plain_label
 
 _PREVIEW_PX = 220
 
@@ -51,13 +53,11 @@ class TrainingView(QWidget):
         self._is_over = False
         self.title = QLabel(tr("No training is running."))
         self.title.setWordWrap(True)
-        self.state = QLabel()
-        self.state.setWordWrap(True)
+        self.state = plain_label()
         self.bar = QProgressBar()
         self.curves = Curves()
-        self.preview = QLabel(tr("The preview appears here."))
+        self.preview = plain_label(tr("The preview appears here."))
         self.preview.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.preview.setWordWrap(True)
         self.preview.setMinimumSize(QSize(_PREVIEW_PX, _PREVIEW_PX))
         self.preview.setAccessibleName(tr("Preview of the current model"))
         self.preview_note = QLabel(
@@ -90,7 +90,7 @@ class TrainingView(QWidget):
         self.curves.clear()
         self.log.clear()
         self.preview.setText(tr("The preview appears here."))
-        self.title.setText(f"<b>{job.title}</b>")
+        self.title.setText(f"<b>{escape(job.title)}</b>")
         for event in job.said:
             self._take(event)
         job.heard.connect(self._hear)

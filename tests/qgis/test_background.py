@@ -490,3 +490,64 @@ def _series(name):
     from hyperkd_qgis.ui.curves import Series
 
     return Series(name)
+
+
+# --- folders that a stranger made ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "job",
+    ["[" * 100_000, '{"job": "distill"', "[]", "7", '{"no": "job"}', None],
+    ids=["deep", "cut", "list", "number", "none", "pipe"],
+)
+def test_one_damaged_folder_does_not_hide_the_others(plugin, tmp_path, job):
+    from hyperkd_qgis.runner.background import BackgroundJobs, pythons_in_use
+
+    info = {"title": "good", "started": "2026", "python": "/python", "pid": 10**30}
+    for name in ("a-bad", "b-good"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "info.json").write_text(json.dumps(info))
+        (tmp_path / name / "job.json").write_text('{"protocol": 1, "job": "distill"}')
+        (tmp_path / name / "alive").touch()
+    if job is None:
+        for name in ("job.json", "info.json"):
+            (tmp_path / "a-bad" / name).unlink()
+            os.mkfifo(tmp_path / "a-bad" / name)
+    else:
+        (tmp_path / "a-bad" / "job.json").write_text(job)
+    jobs = BackgroundJobs(tmp_path)
+    assert [found.title for found in jobs.find()] == ["good"]
+    assert Path("/python") in pythons_in_use(tmp_path)
+
+
+def test_a_number_that_no_process_has_says_nothing(plugin, tmp_path):
+    from hyperkd_qgis.runner.pulse import is_running
+
+    assert is_running(10**30, tmp_path) is None
+    assert is_running(-1, tmp_path) is None
+
+
+def test_the_title_of_a_job_is_text(plugin, tmp_path):
+    from hyperkd_qgis.runner.background import BackgroundJobs
+    from hyperkd_qgis.ui.training_view import TrainingView
+
+    (tmp_path / "x").mkdir()
+    title = "<img src='file:////host/share/x'>"
+    info = {"title": title, "started": "2026", "python": "/python"}
+    (tmp_path / "x" / "info.json").write_text(json.dumps(info))
+    (tmp_path / "x" / "job.json").write_text('{"protocol": 1, "job": "distill"}')
+    jobs = BackgroundJobs(tmp_path)
+    (found,) = jobs.find()
+    view = TrainingView()
+    view.show_job(found)
+    assert "<img" not in view.title.text()
+
+
+def test_what_the_engine_says_is_shown_as_text(plugin):
+    from qgis.PyQt.QtCore import Qt
+
+    from hyperkd_qgis.messages import harmless
+    from hyperkd_qgis.ui.models_dialog import ModelsDialog
+
+    assert ModelsDialog().message.textFormat() == Qt.TextFormat.PlainText
+    assert harmless("“<img src=x>” is 3 < 4") == "“‹img src=x>” is 3 ‹ 4"

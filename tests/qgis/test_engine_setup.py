@@ -851,6 +851,16 @@ def test_nothing_waits_for_an_answer_on_standard_input(plugin, shell_python, lis
         ("password=hunter2; next", "password=***; next"),
         ("my p4ss everywhere", "my *** everywhere"),
         ("a@b is no address", "a@b is no address"),
+        ("https://anna:pa/ss@host/simple", "https://***@host/simple"),
+        ("HF_TOKEN=abc", "HF_TOKEN=***"),
+        ("AWS_SECRET_ACCESS_KEY=abc/def+g", "AWS_SECRET_ACCESS_KEY=***"),
+        ('{"token": "abc def", "x": 1}', '{"token": ***, "x": 1}'),
+        ("{'api_key': 'abc'}", "{'api_key': ***}"),
+        ("X-Amz-Signature=abcdef", "X-Amz-Signature=***"),
+        ("sig=abcdef&sv=2", "sig=***&sv=2"),
+        ("https://host/a?X-Amz-Credential=abc&x=1 next", "https://host/a?*** next"),
+        ("the token is hf_abcdefghijklmnop.", "the token is ***."),
+        ("design = 3, tokens: 64", "design = 3, tokens: 64"),
     ],
 )
 def test_credentials_are_scrubbed(plugin, text, expected):

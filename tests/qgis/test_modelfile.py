@@ -333,3 +333,100 @@ def test_a_scene_is_inspected_whatever_a_student_needs(check, own_store, spectra
     assert not good
     assert "500 to 645 nm" in said
     assert check("hyperkd:inspect", layer) == (True, "")
+
+
+# --- files that a stranger made -----------------------------------------------------------
+
+
+def raw_model(path, text):
+    """Write an ONNX file with any text in the place of its card."""
+    from tests.qgis.model_files import _field
+
+    entry = _field(1, b"hyperkd.card") + _field(2, text.encode("utf-8", "surrogatepass"))
+    path.write_bytes(b"\x08\x09" + _field(7, bytes(50)) + _field(14, entry))
+    return path
+
+
+def nested(depth):
+    value = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+STRANGE = {
+    "deep": "[" * 100_000,
+    "deep object": '{"a":' * 100_000,
+    "deep training": json.dumps(card(training={"a": nested(200)})),
+    "huge": json.dumps(card(ground_sampling_m=10**400)),
+    "huge centre": json.dumps(card(bands={"centre_nm": [10**400]})),
+    "endless": json.dumps(card()).replace("30.0", "1e999"),
+    "no number": json.dumps(card()).replace("30.0", "NaN"),
+    "half a character": json.dumps(card(name="\ud800")),
+    "half a name": json.dumps(card(training={"\udfff": 1})),
+    "a list": "[]",
+    "a number": "7",
+    "name": json.dumps(card(name=["x"])),
+    "bands": json.dumps(card(bands=[])),
+    "centres": json.dumps(card(bands={"centre_nm": "abc"})),
+    "centre": json.dumps(card(bands={"centre_nm": [None]})),
+    "classes": json.dumps(card("classification", classes={"a": 1})),
+    "class": json.dumps(card("classification", classes=["a", 7])),
+    "targets": json.dumps(card("regression", targets=[["x"]])),
+    "range": json.dumps(card("regression", targets=[{"name": "x", "minimum": "low"}])),
+    "metrics": json.dumps(card(metrics="good")),
+    "teacher": json.dumps(card(teacher="me")),
+    "quantisation": json.dumps(card(quantisation=[1])),
+    "parents": json.dumps(card(parents=7)),
+    "size": json.dumps(card(tile_px="64")),
+    "sampling": json.dumps(card(ground_sampling_m={})),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_card_that_cannot_be_shown_is_none(plugin, own_store, name):
+    from hyperkd_qgis.modelfile import read_card
+    from hyperkd_qgis.ui.models_dialog import ModelsDialog
+
+    path = raw_model(own_store / "strange.onnx", STRANGE[name])
+    assert read_card(path) is None
+    write_model(own_store / "good.onnx", card(name="good"))
+    dialog = ModelsDialog()  # the others are shown
+    names = [row.name for row in dialog.list.shown()]
+    assert {"good", "strange", "tiny"} <= set(names)
+    for each in names:
+        assert dialog.list.select(each)
+
+
+@pytest.mark.parametrize("header", [b"[]", b"7", b'{"__metadata__": 3}', b"[" * 100_000])
+def test_a_checkpoint_with_another_header_has_no_card(plugin, tmp_path, header):
+    from hyperkd_qgis.modelfile import read_card
+
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert read_card(path) is None
+    path.write_bytes(b'{"__metadata__": {"hyperkd.card": 7}}')
+    assert read_card(path) is None
+
+
+def test_a_file_of_fields_without_end_is_left(plugin, tmp_path):
+    from hyperkd_qgis.modelfile import read_card
+
+    path = tmp_path / "many.onnx"
+    path.write_bytes(b"\x08\x09" * 4_000_000)
+    started = time.thread_time()
+    assert read_card(path) is None
+    assert time.thread_time() - started < 1
+
+
+def test_a_pipe_or_a_broken_link_in_the_store_keeps_nobody_waiting(plugin, own_store):
+    import os
+
+    from hyperkd_qgis.modelfile import read_card
+    from hyperkd_qgis.modelrows import rows_of_files
+
+    os.mkfifo(own_store / "pipe.onnx")
+    (own_store / "gone.onnx").symlink_to(own_store / "nowhere")
+    (own_store / "folder.onnx").mkdir()
+    assert read_card(own_store / "pipe.onnx") is None
+    assert "tiny" in [row.name for row in rows_of_files()]
