@@ -12,6 +12,8 @@ EXIT_BAD_DATA: Final = 3
 EXIT_MISSING: Final = 4
 EXIT_CANCELLED: Final = 5
 
+_LONGEST: Final = 20_000  # characters of a message; a list of a few hundred names is shorter
+
 # A code is public API: scripts and the plugin match on it. Each has a sentence
 # in docs/errors.md and a test that matches its message.
 EXIT_STATUS: Final[Mapping[str, int]] = {
@@ -62,10 +64,10 @@ class HyperKDError(Exception):
     def __init__(self, code: str, message: str, hint: str = "", **context: Any) -> None:
         if code not in EXIT_STATUS:
             raise ValueError(f"unknown error code {code!r}")
-        super().__init__(message)
         self.code = code
-        self.message = message
-        self.hint = hint
+        self.message = _sound(message)
+        self.hint = _sound(hint)
+        super().__init__(self.message)
         self.context = context
 
     @property
@@ -75,3 +77,10 @@ class HyperKDError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
+
+
+def _sound(text: str) -> str:
+    """Return a text that can be written everywhere: values from files may hold anything."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 4 :]}"
+    return text.encode(errors="backslashreplace").decode()

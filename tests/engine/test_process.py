@@ -408,3 +408,23 @@ def test_it_starts_isolated_whatever_the_environment_says(tmp_path: Path) -> Non
     )
     assert result.returncode == 2, result.stderr
     assert events(result.stdout)[1]["code"] == "unwritable_output"
+
+
+def test_a_hostile_current_folder_is_not_imported_from(tmp_path: Path) -> None:
+    """As a module Python would look there first; a script or ``-I`` never does."""
+    seen = tmp_path / "seen"
+    names = ("json", "argparse", "numpy", "threading", "tempfile", "onnx", "ctypes", "fcntl")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(f"open({str(seen)!r}, 'a').write({name!r})")
+    environment = {**os.environ, "PYTHONPATH": str(ENGINE)}
+    student = ENGINE.parent / "resources" / "students" / "tiny.onnx"
+    done = subprocess.run(
+        [sys.executable, "-m", "hyperkd", "info", str(student)],
+        capture_output=True,
+        timeout=60,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"embedding" in done.stdout
+    assert not seen.exists()

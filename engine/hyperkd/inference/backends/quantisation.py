@@ -52,8 +52,9 @@ def to_int8(model: ModelProto, tiles: Optional[Tiles] = None) -> ModelProto:
     """
     with _importing():
         from onnxruntime import quantization as quantiser
-    ready = prepared(model)
-    products = weight_products(ready)
+    with _working():
+        ready = prepared(model)
+        products = weight_products(ready)
     if not products:
         raise HyperKDError(
             "bad_job",
@@ -69,7 +70,7 @@ def to_int8(model: ModelProto, tiles: Optional[Tiles] = None) -> ModelProto:
         "reduce_range": True,
         "weight_type": quantiser.QuantType.QInt8,
     }
-    with scratch_folder() as folder:
+    with scratch_folder() as folder, _working():
         made = Path(folder) / "quantised.onnx"
         if tiles is None:
             quantiser.quantize_dynamic(
@@ -100,13 +101,14 @@ def to_float16(model: ModelProto) -> ModelProto:
     """
     with _importing():
         from onnxruntime.transformers import float16 as converter
-    ready = prepared(model)
-    first = FirstLayers(ready)
-    half = converter.convert_float_to_float16(
-        first.rest, keep_io_types=True, node_block_list=float32_nodes(ready)
-    )
-    drop_round_trips(half)
-    return _tidied(first.before(half).SerializeToString())
+    with _working():
+        ready = prepared(model)
+        first = FirstLayers(ready)
+        half = converter.convert_float_to_float16(
+            first.rest, keep_io_types=True, node_block_list=float32_nodes(ready)
+        )
+        drop_round_trips(half)
+        return _tidied(first.before(half).SerializeToString())
 
 
 class _Calibration:
@@ -131,6 +133,25 @@ def _importing() -> Iterator[None]:
             f"The quantiser of onnxruntime cannot be imported: {error}.",
             'Install what it needs with: pip install "hyperkd[onnx]" ml_dtypes.',
             package="onnxruntime",
+        ) from error
+
+
+@contextmanager
+def _working() -> Iterator[None]:
+    """Word what the quantiser raises over a model that no exporter wrote."""
+    from onnx.checker import ValidationError
+    from onnx.shape_inference import InferenceError
+
+    try:
+        yield
+    except (
+        *(AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+        *(InferenceError, ValidationError),
+    ) as error:
+        raise HyperKDError(
+            "bad_model",
+            f"The model cannot be quantised: {str(error).strip().partition(chr(10))[0][:300]}.",
+            "Take a model that hyperkd export or finetune has written.",
         ) from error
 
 
