@@ -12,6 +12,7 @@ from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES, Job, JobField, job_field
 from hyperkd.partial import derived_names, require_writable, same_file
 
 _MODELS = ("model", "checkpoint", "teacher")
+_FILES = ("output_raster", "output_file")
 _RASTERS = ("input_raster", "product")
 
 
@@ -41,11 +42,13 @@ def check_outputs(job: Job) -> None:
 def claimed_outputs(job: Job) -> Iterator[None]:
     """Keep other jobs of this machine from writing the same outputs until this one ends.
 
+    Files alone: several jobs may write into one folder, as into a store of models.
+
     Raises:
         HyperKDError: ``unwritable_output`` where another job does just now.
     """
     with ExitStack() as stack:
-        for real in sorted({os.path.realpath(path) for _, path in _paths(job, OUTPUT_ROLES)}):
+        for real in sorted({os.path.realpath(path) for _, path in _paths(job, _FILES)}):
             stack.callback(Claim(real, "job").release)
         yield
 
