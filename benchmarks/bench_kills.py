@@ -173,6 +173,8 @@ def measure(
     kills, cancels, full, pairs = counts
     trial = Trial(job, folder)
     trial.whole_run()
+    if trial.wrong:
+        raise RuntimeError(f"{job.kind} cannot be ended in the middle: {trial.wrong}")
     sizes = [(trial.folder / name).stat().st_size for name in trial.state()]
     plan = [
         *(("kill", generator.uniform(0, trial.seconds)) for _ in range(kills)),

@@ -101,7 +101,8 @@ def make_jobs(material: Path) -> dict[str, Job]:
         ),
         Job(
             "export",
-            ("export", str(SHIPPED / "tiny.safetensors"), "--output", "{folder}/e.onnx"),
+            ("export", "--checkpoint", str(SHIPPED / "tiny.safetensors"))
+            + ("--output", "{folder}/e.onnx"),
             ("e.onnx",),
         ),
     )
