@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ pytest.importorskip("sklearn")
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.metrics import f1_score, r2_score  # noqa: E402
 
+from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.nets.heads import DenseModel  # noqa: E402
 from hyperkd.training.adapters import add_adapters, merge_adapters  # noqa: E402
 from hyperkd.training.augment import VIEWS, Augment, Strength, back_from_view, view_of  # noqa: E402
@@ -502,3 +505,16 @@ def test_the_rank_is_that_of_the_change():
     merge_adapters(encoder)
     change = encoder.blocks[0].expand.weight.detach() - before
     assert int(torch.linalg.matrix_rank(change, rtol=1e-4)) == 2
+
+
+@pytest.mark.parametrize(("name", "reason"), [("a\udcff", "half a"), ("a\x01", "a control")])
+def test_names_that_no_card_can_hold_are_refused_before_the_work(name: str, reason: str) -> None:
+    from hyperkd.raster.labels import LabelClass
+    from hyperkd.training.finetune import _require_sound
+
+    good = make.every_pixel(np.array([[0, 1], [1, 0]]))
+    _require_sound(good)
+    labels = replace(good, classes=(LabelClass(name, name, "#000000"),))
+    with pytest.raises(HyperKDError, match=f"in the labels holds {reason}") as caught:
+        _require_sound(labels)
+    assert caught.value.code == "bad_labels"

@@ -427,3 +427,22 @@ def test_a_deep_job_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(HyperKDError, match="is no file name on this machine"):
         load_job(str(tmp_path / "job.json"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"output": "a\udcff.onnx"}, "'output' must be text that UTF-8 can hold"),
+        ({"unit": ["\ud800"]}, "'unit' must be text that UTF-8 can hold"),
+        ({"field": ["a\0b"]}, "'field' must not contain a null character"),
+    ],
+)
+def test_texts_that_end_up_in_files_can_be_written(
+    tmp_path: Path, fields: dict[str, object], message: str
+) -> None:
+    document = {"protocol": 1, "job": "finetune", "input": ["a"], "labels": ["b"]}
+    document |= {"output": "m.onnx", "task": "classification", "student": "tiny", **fields}
+    (tmp_path / "job.json").write_text(json.dumps(document))
+    with pytest.raises(HyperKDError, match=message) as caught:
+        load_job(str(tmp_path / "job.json"))
+    assert caught.value.code == "bad_job"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
-from hyperkd.jobs.job import INPUT_ROLES, PROTOCOL, Job, JobField, job_fields
+from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES, PROTOCOL, Job, JobField, job_fields
 from hyperkd.jobs.spec import JOBS
 
 _LONGEST_JOB = 16 * 1024 * 1024  # bytes; one with a thousand rasters has a hundredth of it
@@ -171,6 +171,7 @@ def _checked_string(field: JobField, value: str, folder: str) -> str:
     if not value:
         _refuse(field, value, "must not be empty")
     if field.role is None:
+        _refuse_unwritable(field, value)
         return value
     try:
         named = os.fsencode(value)
@@ -178,7 +179,17 @@ def _checked_string(field: JobField, value: str, folder: str) -> str:
         _refuse(field, value, "is no file name on this machine")
     if b"\0" in named:
         _refuse(field, value, "must not contain a null character")
+    if field.role in OUTPUT_ROLES:  # a model or a report keeps its name
+        _refuse_unwritable(field, value)
     return _absolute(field, value, folder)
+
+
+def _refuse_unwritable(field: JobField, value: str) -> None:
+    """Refuse a text that would end up in a file and cannot be written to one."""
+    if any("\ud800" <= each <= "\udfff" for each in value):
+        _refuse(field, value, "must be text that UTF-8 can hold")
+    if "\0" in value:
+        _refuse(field, value, "must not contain a null character")
 
 
 def _absolute(field: JobField, value: str, folder: str) -> str:

@@ -16,6 +16,7 @@ from hyperkd.assess.split_parts import TEST, TRAIN, Split
 from hyperkd.assess.splits import k_folds, split_labels
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
+from hyperkd.models.card_values import unsound
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
 from hyperkd.partial import PartialFile, scratch_folder
 from hyperkd.raster.labels import Labels, read_labels
@@ -106,6 +107,7 @@ class _FineTuning:
             report=report,
         )
         request.check_units(labels.targets)
+        _require_sound(labels)
         if request.preview is not None:
             extent = request.preview_extent
             self.preview = MapPreview(request.preview, self.sources[0], extent, labels, report)
@@ -289,6 +291,22 @@ class _FineTuning:
             notes=(*labels.notes, *fitted.notes, *judged.notes),
             report=self.report,
         )
+
+
+def _require_sound(labels: Labels) -> None:
+    """Refuse names that no card could hold, before all the work.
+
+    Raises:
+        HyperKDError: ``bad_labels``.
+    """
+    for name in (*(each.name for each in labels.classes), *labels.targets):
+        reason = unsound(str(name))
+        if reason:
+            raise HyperKDError(
+                "bad_labels",
+                f"The name {str(name)!r} in the labels holds {reason}.",
+                "Correct the labels, or tell QGIS the encoding of their file.",
+            )
 
 
 def _everything(split: Split) -> Split:
