@@ -127,7 +127,7 @@ class Trial:
     @staticmethod
     def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
         """Wait for the end; return the exit status and what was said."""
-        told = process.communicate(timeout=600)[0].decode(errors="replace")
+        told = process.communicate(timeout=1800)[0].decode(errors="replace")
         return process.returncode, told
 
     def state(self) -> dict[str, str]:
@@ -218,8 +218,12 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--jobs", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument(
+        "--counts", nargs=4, type=int, metavar="N", help="Kills, cancels, full disks and pairs."
+    )
     options = parser.parse_args()
-    counts = QUICK if options.quick else (KILLS, CANCELS, FULL, PAIRS)
+    usual = QUICK if options.quick else (KILLS, CANCELS, FULL, PAIRS)
+    counts = tuple(options.counts or usual)
     generator = random.Random(1)  # noqa: S311 - moments, not secrets
     jobs = make_jobs(ROOT / "build" / "bench" / "kills")
     with tempfile.TemporaryDirectory() as folder:
