@@ -85,7 +85,7 @@ def make_jobs(material: Path) -> dict[str, Job]:
     product = material / "product"
     if not product.exists():
         _write_product(product)
-    distill = ("distill", "--input", str(scene), "--epochs", "1", "--tile", "16", "--batch", "8")
+    distill = ("distill", "--input", str(scene), "--hours", "0.004", "--tile", "16")
     jobs = (
         *quick_jobs(scene, model, product),
         Job(
