@@ -299,12 +299,12 @@ def reprojected(wkt_text: str, epsg: int) -> str:
     ("epsg", "driver", "suffix"),
     [
         (4326, "GPKG", "gpkg"),  # longitude first in the file
-        (4326, "GML", "gml"),  # latitude first in the file
+        (4326, "KML", "kml"),
         (4326, "GeoJSON", "geojson"),
         (4326, "ESRI Shapefile", "shp"),
         (3857, "GPKG", "gpkg"),
         (25832, "GPKG", "gpkg"),
-        (3035, "GML", "gml"),  # northing first by definition
+        (3035, "FlatGeobuf", "fgb"),  # northing first by definition
     ],
 )
 def test_labels_in_another_reference_system_fall_on_the_same_pixels(

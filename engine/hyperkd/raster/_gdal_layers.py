@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from osgeo import gdal, ogr
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_open import refuse_remote
-
-# Nothing leaves the machine: no driver that reaches for a server or a database.
-_SERVICES = frozenset(
-    (
-        *("EEDA", "OGCAPI", "ODBC", "MSSQLSpatial", "OGR_OGDI", "PostgreSQL", "MySQL", "GPSBabel"),
-        *("WFS", "OAPIF", "Elasticsearch", "Carto", "AmigoCloud", "PLSCENES", "CSW", "NGW", "HTTP"),
-        *("GMLAS", "MongoDBv3", "OCI", "HANA", "CouchDB", "Cloudant", "GFT", "SOSI"),
-    )
+from hyperkd.raster._gdal_names import (
+    head_of,
+    met_the_wall,
+    on_network,
+    require_local,
+    unknown_format,
 )
+from hyperkd.raster._gdal_safety import VECTOR_DRIVERS, close_gdal, present
+
+_SQLITE = b"SQLite format 3\0"
 
 
 def is_vector(path: str) -> bool:
-    """Return whether a label file is a vector layer; ``|`` begins its options."""
+    """Return whether a label file is a vector layer; ``|`` begins its options.
+
+    Raises:
+        HyperKDError: ``unsupported_raster`` for a file on a network, ``bad_labels`` for
+            one of a format that is closed.
+    """
     path = path.partition("|")[0]
-    refuse_remote(path)
     try:
         dataset = open_vector(path)
     except RuntimeError:  # GDAL's way to say that no vector driver knows the file
+        closed = unknown_format(path, vector=True)
+        if closed is not None:
+            raise closed from None
         return False
     return bool(dataset.GetLayerCount())
 
@@ -40,7 +48,6 @@ def layer_paths(path: str) -> list[str]:
     file, options = split_path(path)
     if "layername" in options or "layerid" in options:
         return [path]
-    refuse_remote(file)
     try:
         dataset = open_vector(file)
     except RuntimeError as error:
@@ -54,17 +61,34 @@ def layer_paths(path: str) -> list[str]:
 
 
 def open_vector(path: str) -> Any:
-    """Return the open dataset; ``RuntimeError`` where no local driver knows the file."""
-    drivers = (gdal.GetDriver(index) for index in range(gdal.GetDriverCount()))
-    local = [
-        driver.ShortName
-        for driver in drivers
-        if driver.GetMetadataItem("DCAP_VECTOR") and driver.ShortName not in _SERVICES
-    ]
-    dataset = gdal.OpenEx(path, gdal.OF_VECTOR | gdal.OF_VERBOSE_ERROR, allowed_drivers=local)
+    """Return the open dataset; ``RuntimeError`` where no open driver knows the file.
+
+    Raises:
+        HyperKDError: ``unsupported_raster`` for a file on a network.
+    """
+    close_gdal()
+    require_local(path)
+    if gdal.VSIStatL(path) is None:  # some drivers take the text itself, or an address
+        raise RuntimeError(f"there is no file {path}")
+    gdal.ErrorReset()
+    dataset = gdal.OpenEx(
+        path,
+        gdal.OF_VECTOR | gdal.OF_VERBOSE_ERROR,
+        allowed_drivers=present(VECTOR_DRIVERS),
+        open_options=_options(path),
+    )
+    told = gdal.GetLastErrorMsg()
+    if met_the_wall(told):  # a reference system at an address, which GDAL takes for WGS 84
+        raise on_network(path, told.strip())
     if dataset is None:  # without exceptions, which are process-wide
-        raise RuntimeError(gdal.GetLastErrorMsg())
+        raise RuntimeError(told)
     return dataset
+
+
+def _options(path: str) -> list[str]:
+    """Return what keeps SQLite from writing beside a database that nobody else has open."""
+    quiet = not any(os.path.exists(path + suffix) for suffix in ("-wal", "-journal"))
+    return ["IMMUTABLE=YES"] if quiet and head_of(path, len(_SQLITE)) == _SQLITE else []
 
 
 def split_path(path: str) -> tuple[str, dict[str, str]]:

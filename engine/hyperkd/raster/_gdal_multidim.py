@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster._gdal_names import require_local
+from hyperkd.raster._gdal_safety import ARRAY_DRIVERS, close_gdal, present
 
 _DTYPES = {
     gdal.GDT_Byte: np.uint8,
@@ -39,8 +41,12 @@ class ArrayFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        close_gdal()
+        require_local(path)
         try:
-            self._dataset = gdal.OpenEx(path, gdal.OF_MULTIDIM_RASTER)
+            self._dataset = gdal.OpenEx(
+                path, gdal.OF_MULTIDIM_RASTER, allowed_drivers=present(ARRAY_DRIVERS)
+            )
         except RuntimeError as error:
             raise self._unreadable(str(error)) from error
         if self._dataset is None:
@@ -135,7 +141,8 @@ def crs_wkt(definition: Union[int, str]) -> str:
         status = (
             reference.ImportFromEPSG(definition)
             if isinstance(definition, int)
-            else reference.SetFromUserInput(definition)
+            # Not SetFromUserInput: it takes files and web addresses too.
+            else reference.ImportFromWkt(definition)
         )
     except RuntimeError:
         status = 1

@@ -12,24 +12,19 @@ import numpy as np
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster._gdal_names import (
+    convert_hint,
+    is_vrt,
+    met_the_wall,
+    on_network,
+    require_local,
+    require_local_sources,
+    unknown_format,
+)
+from hyperkd.raster._gdal_safety import RASTER_DRIVERS, close_gdal, present
 from hyperkd.raster.bandtable import BandMetadata, RasterMetadata
 from hyperkd.types import GridSpec
 
-# The engine has a process of its own, so the process-wide switch harms nobody.
-gdal.UseExceptions()
-
-# Nothing leaves the machine: no driver and no file system that reaches for a network.
-_SERVICES = frozenset(
-    (
-        *("WCS", "WMS", "WMTS", "HTTP", "PLMOSAIC", "PLSCENES", "NGW", "EEDAI", "DAAS", "OGCAPI"),
-        *("STACTA", "STACIT", "PostGISRaster", "GeoRaster", "RASDAMAN", "AmigoCloud", "Carto"),
-    )
-)
-_REMOTE = re.compile(
-    r"/vsi(curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)|^(https?|ftp|wms|wmts|wcs|pg):"
-    r"|<(GDAL_WMS|WCS_GDAL)",
-    re.IGNORECASE,
-)
 # "HDF5:file:part" and XML text are no paths, but GDAL opens them; "C:" is a drive.
 _CONNECTION = re.compile(r"^[A-Za-z0-9_]{2,}:|^\s*<")
 _IN_ARCHIVE = re.compile(
@@ -50,7 +45,8 @@ def open_dataset(path: str) -> tuple[Any, str]:
         HyperKDError: ``unreadable_raster``, ``empty_raster`` or ``unsupported_raster``.
     """
     path = _data_file(path)
-    refuse_remote(path)
+    close_gdal()
+    require_local(path)
     status = gdal.VSIStatL(path)
     if status is None and not _CONNECTION.search(path):
         raise HyperKDError(
@@ -70,46 +66,36 @@ def open_dataset(path: str) -> tuple[Any, str]:
             "Copy or download it again.",
             path=path,
         )
+    require_local_sources(path)
     try:
         dataset = gdal.OpenEx(
-            path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR, allowed_drivers=_local_drivers()
+            path,
+            gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR,
+            allowed_drivers=present(RASTER_DRIVERS),
         )
         if dataset is None:  # without exceptions, see _gdal
             raise RuntimeError(gdal.GetLastErrorMsg())
     except RuntimeError as error:
-        reason = str(error).replace(f"{path}: ", "").strip().rstrip(".")
-        raise HyperKDError(
-            "unreadable_raster",
-            f"{path} cannot be opened as a raster: {reason}.",
-            "Check the path and that the file is a complete raster of a format GDAL reads.",
-            path=path,
-        ) from error
+        raise _unreadable(path, str(error)) from error
     _require_bands(path, dataset)
     _require_whole(path, dataset)
     return dataset, path
 
 
-def _local_drivers() -> list[str]:
-    drivers = (gdal.GetDriver(index) for index in range(gdal.GetDriverCount()))
-    return [
-        driver.ShortName
-        for driver in drivers
-        if driver.GetMetadataItem("DCAP_RASTER") and driver.ShortName not in _SERVICES
-    ]
-
-
-def refuse_remote(path: str) -> None:
-    text = path
-    if path.lower().endswith((".vrt", ".xml")) and os.path.isfile(path):
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    match = _REMOTE.search(path) or _REMOTE.search(text)
-    if match is not None:
-        raise HyperKDError(
-            "unsupported_raster",
-            f"{path} lies on a network ({match.group(0)}).",
-            "HyperKD reads local files only: download the raster first.",
-            path=path,
-        )
+def _unreadable(path: str, reason: str) -> HyperKDError:
+    closed = unknown_format(path)
+    if closed is not None:
+        return closed
+    if met_the_wall(reason):
+        return on_network(path, reason.strip())
+    reason = reason.replace(f"{path}: ", "").strip().rstrip(".")
+    return HyperKDError(
+        "unreadable_raster",
+        f"{path} cannot be opened as a raster: {reason}.",
+        "Check the path and that the file is a complete raster of a format GDAL reads. "
+        + convert_hint(),
+        path=path,
+    )
 
 
 def _data_file(path: str) -> str:
@@ -181,19 +167,15 @@ def files_of(dataset: Any) -> list[str]:
     """
     found = list(dataset.GetFileList() or ())
     for name in found:  # it grows meanwhile
-        if name == dataset.GetDescription() or not _is_vrt(name):
+        if name == dataset.GetDescription() or not is_vrt(name):
             continue
-        refuse_remote(name)
+        require_local_sources(name)
         try:
             inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
         except RuntimeError:  # reading the pixels tells what is wrong with it
             continue
         found.extend(other for other in inner.GetFileList() or () if other not in found)
     return found
-
-
-def _is_vrt(name: str) -> bool:
-    return gdal.IdentifyDriverEx(name, allowed_drivers=["VRT"]) is not None
 
 
 def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:

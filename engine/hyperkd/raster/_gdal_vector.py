@@ -22,7 +22,6 @@ from hyperkd.errors import HyperKDError
 from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_crs import called, crs_name, known, raising, reference_of
 from hyperkd.raster._gdal_layers import choose_layer, open_vector, split_path, unreadable
-from hyperkd.raster._gdal_open import refuse_remote
 from hyperkd.raster._gdal_pixels import Ints, line_pixels, point_pixels, polygon_pixels, to_pixels
 from hyperkd.types import GridSpec
 
@@ -81,7 +80,6 @@ class VectorLayer:
     @raising()
     def __init__(self, path: str) -> None:
         self.path, options = split_path(path)
-        refuse_remote(self.path)
         try:
             self._dataset = open_vector(self.path)
         except RuntimeError as error:

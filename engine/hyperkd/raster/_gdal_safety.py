@@ -1,0 +1,96 @@
+"""What GDAL may do in this process: few formats, no network, no code from data files.
+
+A driver of GDAL is a program that a file chooses by its content, whatever its name
+says. Some write where the file tells them to, load a library or ask a server. So all
+are taken away but those listed here, which read the file itself and its companions.
+Drivers that open other files, VRT above all, find no others either. Every module
+that imports osgeo imports this one; ``docs/drivers.md`` tells users.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from osgeo import gdal, osr
+
+# The engine has a process of its own, so the process-wide switch harms nobody.
+gdal.UseExceptions()
+
+# What hyperspectral rasters and class rasters come in. Not here: MRF and FITS write
+# where the file says; PCIDSK, ERS, DIMAP and other formats of products name
+# further files that any driver then opens; WMS, WCS, WMTS, HTTP and the like are services.
+RASTER_DRIVERS: Final = (
+    *("GTiff", "COG", "ENVI", "EHdr", "HFA", "VRT", "PNG", "JP2OpenJPEG", "MEM"),
+    *("netCDF", "HDF5", "HDF5Image"),
+)
+ARRAY_DRIVERS: Final = ("netCDF", "HDF5")
+# What people draw labels into. Not here: OGR_VRT, ODBC, PGeo and MSSQLSpatial load a
+# library that the file names, GPSBabel starts a program, GML writes beside the file and
+# asks servers for its schema.
+VECTOR_DRIVERS: Final = (
+    *("GPKG", "SQLite", "ESRI Shapefile", "GeoJSON", "GeoJSONSeq", "FlatGeobuf", "CSV"),
+    *("KML", "LIBKML", "OpenFileGDB"),
+)
+# Features in memory while a polygon is burned; from GDAL 3.11 on MEM holds them too.
+_WORKING_DRIVERS: Final = ("Memory",)
+_OPEN: Final = frozenset((*RASTER_DRIVERS, *VECTOR_DRIVERS, *_WORKING_DRIVERS))
+
+# No proxy has this scheme: curl refuses it before it connects, and names it in its error.
+DEAD_PROXY: Final = "nowhere://network-is-closed"
+_OPTIONS: Final[Mapping[str, str]] = {
+    # A VRT may carry code in Python, or name a module.
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+    "GDAL_VRT_PYTHON_TRUSTED_MODULES": "",
+    # /vsicurl/ and its relatives may open this one only, which does not exist.
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "/vsicurl/none",
+    "GDAL_HTTP_PROXY": DEAD_PROXY,
+    "GDAL_HTTPS_PROXY": DEAD_PROXY,
+    "GDAL_HTTP_MAX_RETRY": "0",
+    "CPL_ALLOW_VSISTDIN": "NO",
+    "GML_DOWNLOAD_SCHEMA": "NO",
+    "GML_ALLOW_REMOTE_SCHEMA": "NO",
+    # SQL that a GeoPackage or SpatiaLite file carries in its views.
+    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+    "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
+    "OGR_SQLITE_LOAD_EXTENSIONS": "",
+    "OGR_GEOCODE_SERVICE": "none",
+}
+# Libraries below GDAL have a curl of their own (netCDF); it reads the environment of C.
+_ENVIRONMENT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("http_proxy", "https_proxy", "ftp_proxy", "all_proxy"), DEAD_PROXY),
+    **dict.fromkeys(("HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY"), DEAD_PROXY),
+    **dict.fromkeys(("no_proxy", "NO_PROXY", "SPATIALITE_SECURITY"), ""),
+}
+
+_closed = {"drivers": -1}
+
+
+def close_gdal() -> None:
+    """Leave GDAL the drivers of this module only, and no way to a network.
+
+    Done when this module is imported and, at the cost of one look, before every open:
+    another library of the same process may have registered all drivers again.
+    """
+    if gdal.GetDriverCount() == _closed["drivers"]:
+        return
+    for name, value in _OPTIONS.items():
+        gdal.SetConfigOption(name, value)
+    for name, value in _ENVIRONMENT.items():
+        # Python's own copy, os.environ, stays: fetching models goes through the user's proxy.
+        os.putenv(name, value)
+    osr.SetPROJEnableNetwork(False)
+    for index in reversed(range(gdal.GetDriverCount())):
+        driver = gdal.GetDriver(index)
+        if driver.ShortName not in _OPEN:
+            driver.Deregister()
+    _closed["drivers"] = gdal.GetDriverCount()
+
+
+def present(names: tuple[str, ...]) -> list[str]:
+    """Return which of some drivers this build of GDAL has."""
+    return [name for name in names if gdal.GetDriverByName(name) is not None]
+
+
+close_gdal()
