@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +9,13 @@ from osgeo import gdal, ogr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster._gdal_names import (
-    head_of,
     met_the_wall,
     on_network,
     require_local,
     unknown_format,
 )
 from hyperkd.raster._gdal_safety import VECTOR_DRIVERS, close_gdal, present
-
-_SQLITE = b"SQLite format 3\0"
+from hyperkd.raster._gdal_sqlite import quiet_source
 
 
 def is_vector(path: str) -> bool:
@@ -70,12 +67,13 @@ def open_vector(path: str) -> Any:
     require_local(path)
     if gdal.VSIStatL(path) is None:  # some drivers take the text itself, or an address
         raise RuntimeError(f"there is no file {path}")
+    source, options = quiet_source(path)
     gdal.ErrorReset()
     dataset = gdal.OpenEx(
-        path,
+        source,
         gdal.OF_VECTOR | gdal.OF_VERBOSE_ERROR,
         allowed_drivers=present(VECTOR_DRIVERS),
-        open_options=_options(path),
+        open_options=options,
     )
     told = gdal.GetLastErrorMsg()
     if met_the_wall(told):  # a reference system at an address, which GDAL takes for WGS 84
@@ -83,12 +81,6 @@ def open_vector(path: str) -> Any:
     if dataset is None:  # without exceptions, which are process-wide
         raise RuntimeError(told)
     return dataset
-
-
-def _options(path: str) -> list[str]:
-    """Return what keeps SQLite from writing beside a database that nobody else has open."""
-    quiet = not any(os.path.exists(path + suffix) for suffix in ("-wal", "-journal"))
-    return ["IMMUTABLE=YES"] if quiet and head_of(path, len(_SQLITE)) == _SQLITE else []
 
 
 def split_path(path: str) -> tuple[str, dict[str, str]]:

@@ -96,7 +96,7 @@ class VectorLayer:
         }
         self._reference = known(self._layer.GetSpatialRef())
         self.crs = "" if self._reference is None else called(self._reference)
-        self._files = tuple(self._dataset.GetFileList() or ())
+        self._files = (self.path, *(self._dataset.GetFileList() or ()))
         protect(self._files)
 
     def features(
