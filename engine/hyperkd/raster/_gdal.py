@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import os
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Optional
@@ -27,7 +27,9 @@ from hyperkd.raster._gdal_open import files_of, open_dataset, read_grid, read_me
 from hyperkd.raster._gdal_vrt import vrt_sources
 from hyperkd.raster.bandvalues import BandSource
 from hyperkd.raster.describe import Given, describe_bands
+from hyperkd.raster.grid import geometry_notes
 from hyperkd.raster.masks import Missing, check_missing, valid_mask
+from hyperkd.raster.parsing import DAMAGED, parsing
 from hyperkd.raster.sampling import Sample, take_sample
 from hyperkd.raster.sidecars import find_sidecars, sidecar_files
 from hyperkd.raster.source import require_inside
@@ -77,6 +79,10 @@ class PlainRaster:
 
     def __init__(self, path: str) -> None:
         self._dataset, self.path = open_dataset(os.fspath(path))
+        with parsing(self.path, "unreadable_raster", DAMAGED):
+            self._describe()
+
+    def _describe(self) -> None:
         self._files = stamp([*files_of(self._dataset), *sidecar_files(self.path)])
         protect(self._files)
         self.count = int(self._dataset.RasterCount)
@@ -193,8 +199,7 @@ class PlainRaster:
                 "unreadable_raster",
                 f"{self.path} cannot be read at column {window.col}, row {window.row} "
                 f"({window.width} x {window.height} pixels): {str(error).rstrip('.')}.",
-                "The file is damaged or was cut short, or a file it refers to is missing; copy "
-                "or download it again.",
+                DAMAGED,
                 path=self.path,
                 window=[window.col, window.row, window.width, window.height],
             ) from error
@@ -238,6 +243,10 @@ class GdalRaster(PlainRaster):
         check_missing(missing)
         super().__init__(path)
         self._missing = missing
+        with parsing(self.path, "unreadable_raster", DAMAGED):
+            self._describe_bands(given)
+
+    def _describe_bands(self, given: Given) -> None:
         self._streams: Optional[RowStreams] = None
         self._shares = False  # another one's streams
         first, last = (self._dataset.GetRasterBand(number) for number in (1, self.count))
@@ -258,6 +267,7 @@ class GdalRaster(PlainRaster):
         self.bands: BandTable = description.bands
         self.problems: tuple[str, ...] = (
             *geometry_notes(self.grid, metadata.domains),
+            *metadata.notes,
             *description.problems,
         )
         self._tiny = description.tiny
@@ -383,25 +393,3 @@ class GdalRaster(PlainRaster):
 
     def __enter__(self) -> GdalRaster:
         return self
-
-
-def geometry_notes(grid: GridSpec, domains: Collection[str]) -> tuple[str, ...]:
-    """Return what is odd about the geometry of a raster; it is copied all the same."""
-    notes: list[str] = []
-    if grid.gcps:
-        notes.append(
-            f"The raster has {len(grid.gcps)} ground control points instead of a grid; they are "
-            "copied, nothing is rectified."
-        )
-    elif grid.geotransform is None:
-        notes.append("The raster has no geotransform; its outputs have none either.")
-    elif grid.geotransform[2] != 0 or grid.geotransform[4] != 0:
-        notes.append("The raster is rotated or sheared; its geotransform is copied as it is.")
-    elif grid.geotransform[5] > 0:
-        notes.append("The raster is south-up; its geotransform is copied as it is.")
-    for domain, called in (("RPC", "polynomials (RPC)"), ("GEOLOCATION", "arrays")):
-        if domain in domains:
-            notes.append(f"The raster has geolocation {called}, which its outputs will lack.")
-    if not grid.crs_wkt and not grid.gcp_crs_wkt:
-        notes.append("The raster has no coordinate reference system.")
-    return tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from osgeo import gdal, ogr
@@ -12,10 +13,13 @@ from hyperkd.raster._gdal_names import (
     met_the_wall,
     on_network,
     require_local,
+    require_regular,
     unknown_format,
 )
 from hyperkd.raster._gdal_safety import VECTOR_DRIVERS, close_gdal, present
 from hyperkd.raster._gdal_sqlite import quiet_source
+from hyperkd.raster.parsing import parsing
+from hyperkd.raster.texts import Texts
 
 
 def is_vector(path: str) -> bool:
@@ -33,7 +37,12 @@ def is_vector(path: str) -> bool:
         if closed is not None:
             raise closed from None
         return False
-    return bool(dataset.GetLayerCount())
+    with _layers(path):
+        return bool(dataset.GetLayerCount())
+
+
+def _layers(path: str) -> AbstractContextManager[None]:
+    return parsing(path, "bad_labels", "Check the path and open the file in QGIS.")
 
 
 def layer_paths(path: str) -> list[str]:
@@ -49,12 +58,24 @@ def layer_paths(path: str) -> list[str]:
         dataset = open_vector(file)
     except RuntimeError as error:
         raise unreadable(file, error) from error
-    layers = (dataset.GetLayer(index) for index in range(dataset.GetLayerCount()))
-    return [
-        path.replace(file, f"{file}|layername={layer.GetName()}", 1)
-        for layer in layers
-        if layer.GetGeomType() != ogr.wkbNone
-    ]
+    with _layers(file):
+        return [
+            path.replace(file, f"{file}|layername={layer_name(layer)}", 1)
+            for layer in _all_layers(file, dataset)
+            if layer.GetGeomType() != ogr.wkbNone
+        ]
+
+
+def layer_name(layer: Any) -> str:
+    """Return the name of a layer as text that can be written again."""
+    return Texts("").read(layer.GetName())
+
+
+def _all_layers(path: str, dataset: Any) -> list[Any]:
+    found = [dataset.GetLayer(index) for index in range(dataset.GetLayerCount())]
+    if None in found:
+        raise RuntimeError(f"layer {found.index(None)} of {path} cannot be opened")
+    return found
 
 
 def open_vector(path: str) -> Any:
@@ -65,6 +86,7 @@ def open_vector(path: str) -> Any:
     """
     close_gdal()
     require_local(path)
+    require_regular(path)
     if gdal.VSIStatL(path) is None:  # some drivers take the text itself, or an address
         raise RuntimeError(f"there is no file {path}")
     source, options = quiet_source(path)
@@ -113,15 +135,20 @@ def choose_layer(dataset: Any, path: str, options: Mapping[str, str]) -> tuple[A
     Raises:
         HyperKDError: ``bad_labels`` where there is none, or nobody says which.
     """
-    layers = [dataset.GetLayer(index) for index in range(dataset.GetLayerCount())]
+    with _layers(path):
+        return _choose_layer(dataset, path, options)
+
+
+def _choose_layer(dataset: Any, path: str, options: Mapping[str, str]) -> tuple[Any, bool]:
+    layers = _all_layers(path, dataset)
+    names = [layer_name(layer) for layer in layers]
     if "layername" in options:
-        layers = [layer for layer in layers if layer.GetName() == options["layername"]]
+        layers = [layer for layer, name in zip(layers, names) if name == options["layername"]]
     elif "layerid" in options:
         wanted = options["layerid"]
         layers = [layer for index, layer in enumerate(layers) if str(index) == wanted]
     else:
         layers = [layer for layer in layers if layer.GetGeomType() != ogr.wkbNone]
-    names = [dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())]
     if not layers:
         asked = ", ".join(f"{key} {value}" for key, value in options.items() if key != "subset")
         raise HyperKDError(
@@ -135,8 +162,8 @@ def choose_layer(dataset: Any, path: str, options: Mapping[str, str]) -> tuple[A
     if len(layers) > 1:
         raise HyperKDError(
             "bad_labels",
-            f"{path} has {len(layers)} layers: {', '.join(layer.GetName() for layer in layers)}.",
-            f"Say which one: {path}|layername={layers[0].GetName()}",
+            f"{path} has {len(layers)} layers: {', '.join(layer_name(layer) for layer in layers)}.",
+            f"Say which one: {path}|layername={layer_name(layers[0])}",
             path=path,
         )
     if layers[0].GetGeomType() == ogr.wkbNone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from osgeo import gdal
 
 from hyperkd.raster._gdal_open import open_dataset
+from hyperkd.raster.parsing import DAMAGED, parsing
+from hyperkd.raster.texts import Texts
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,13 @@ class Legend:
         bands: description of each band, or an empty string.
         names: names by pixel value.
         colours: ``#rrggbb`` by pixel value.
+        notes: what is odd about its texts, one sentence each.
     """
 
     bands: tuple[str, ...] = ()
     names: Mapping[int, str] = field(default_factory=dict)
     colours: Mapping[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_legend(path: str) -> Legend:
@@ -35,10 +40,17 @@ def read_legend(path: str) -> Legend:
         HyperKDError: as ``open_dataset`` does.
     """
     dataset, _ = open_dataset(path)
+    with parsing(path, "bad_labels", DAMAGED):
+        return _legend(dataset, Texts(os.path.basename(path)))
+
+
+def _legend(dataset: Any, texts: Texts) -> Legend:
     band = dataset.GetRasterBand(1)
     band.GetMetadata()  # GDAL 3.6 finds names in a sidecar only after it was read for something
     names: dict[int, str] = {
-        value: name for value, name in enumerate(band.GetRasterCategoryNames() or ()) if name
+        value: texts.read(name)
+        for value, name in enumerate(band.GetRasterCategoryNames() or ())
+        if name
     }
     colours: dict[int, str] = {}
     table = band.GetRasterColorTable()
@@ -48,15 +60,17 @@ def read_legend(path: str) -> Legend:
         colours = {value: _hex(*rgba[:3]) for value, rgba in entries if any(rgba[:3])}
     attributes = band.GetDefaultRAT()
     if attributes is not None:
-        _add_attributes(attributes, names, colours)
+        _add_attributes(attributes, names, colours, texts)
     bands = tuple(
-        dataset.GetRasterBand(number + 1).GetDescription() or ""
+        texts.read(dataset.GetRasterBand(number + 1).GetDescription())
         for number in range(dataset.RasterCount)
     )
-    return Legend(bands, names, colours)
+    return Legend(bands, names, colours, texts.notes)
 
 
-def _add_attributes(table: Any, names: dict[int, str], colours: dict[int, str]) -> None:
+def _add_attributes(
+    table: Any, names: dict[int, str], colours: dict[int, str], texts: Texts
+) -> None:
     column = {table.GetUsageOfCol(i): i for i in range(table.GetColumnCount())}
     value_column = column.get(gdal.GFU_MinMax, column.get(gdal.GFU_Min))
     if value_column is None:
@@ -65,7 +79,7 @@ def _add_attributes(table: Any, names: dict[int, str], colours: dict[int, str]) 
     for row in range(table.GetRowCount()):
         value = int(table.GetValueAsInt(row, value_column))
         if gdal.GFU_Name in column and table.GetValueAsString(row, column[gdal.GFU_Name]):
-            names[value] = table.GetValueAsString(row, column[gdal.GFU_Name])
+            names[value] = texts.read(table.GetValueAsString(row, column[gdal.GFU_Name]))
         if None not in shades:
             colours[value] = _hex(*(table.GetValueAsInt(row, shade) for shade in shades))
 

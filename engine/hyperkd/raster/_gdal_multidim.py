@@ -8,6 +8,7 @@ ships. Here the axes are the file's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_names import require_local
+from hyperkd.raster._gdal_names import require_local, require_regular
 from hyperkd.raster._gdal_safety import ARRAY_DRIVERS, close_gdal, present
+from hyperkd.raster.parsing import parsing
+from hyperkd.raster.texts import Texts
 
 _DTYPES = {
     gdal.GDT_Byte: np.uint8,
@@ -43,6 +46,7 @@ class ArrayFile:
         self.path = path
         close_gdal()
         require_local(path)
+        require_regular(path)
         try:
             self._dataset = gdal.OpenEx(
                 path, gdal.OF_MULTIDIM_RASTER, allowed_drivers=present(ARRAY_DRIVERS)
@@ -52,6 +56,8 @@ class ArrayFile:
         if self._dataset is None:
             raise self._unreadable(gdal.GetLastErrorMsg())
         self._root = self._dataset.GetRootGroup()
+        if self._root is None:
+            raise self._unreadable("it has no groups")
 
     def close(self) -> None:
         """Release the file."""
@@ -60,7 +66,18 @@ class ArrayFile:
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of the root group: numbers, tuples of numbers, strings."""
-        return {item.GetName(): item.Read() for item in self._root.GetAttributes()}
+        texts = Texts(self.path)
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, (tuple, list)):
+                return tuple(plain(item) for item in value)
+            return texts.read(value) if isinstance(value, (str, bytes, bytearray)) else value
+
+        with self._guard():
+            return {
+                texts.read(item.GetName()): plain(item.Read())
+                for item in self._root.GetAttributes() or ()
+            }
 
     def has(self, name: str) -> bool:
         """Return whether the file holds an array of the full name ``name``."""
@@ -68,7 +85,8 @@ class ArrayFile:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the lengths of an array's axes."""
-        return tuple(int(axis.GetSize()) for axis in self._array(name).GetDimensions())
+        with self._guard():
+            return tuple(int(axis.GetSize()) for axis in self._array(name).GetDimensions() or ())
 
     def read(
         self,
@@ -95,11 +113,14 @@ class ArrayFile:
             )
         try:
             buffer = array.Read(first, size)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, OverflowError) as error:
             raise self._unreadable(f"array {name} at {first}: {error}") from error
         if buffer is None:
             raise self._unreadable(f"array {name} at {first}: {gdal.GetLastErrorMsg()}")
         return np.frombuffer(buffer, dtype=dtype).reshape(size)
+
+    def _guard(self) -> AbstractContextManager[None]:
+        return parsing(self.path, "bad_product", "Check that the download is complete.")
 
     def _find(self, name: str) -> Any:
         gdal.PushErrorHandler("CPLQuietErrorHandler")

@@ -61,6 +61,12 @@ def require_local(name: str, inside: str = "") -> None:
     Raises:
         HyperKDError: ``unsupported_raster``.
     """
+    if "\0" in name or not name.isprintable() and _surrogates(name):
+        raise HyperKDError(
+            "unreadable_raster",
+            f"The name {ascii(name)} is not UTF-8, or holds a zero, so GDAL cannot open it.",
+            "Rename the file.",
+        )
     if _INLINE.match(name):  # its sources are looked at
         return
     found = _NETWORK.search(name)
@@ -73,6 +79,10 @@ def require_local(name: str, inside: str = "") -> None:
         rest = rest[system.end() :].lstrip("{")
     if inside and _share(rest) and _share(rest) != _share(inside):
         raise on_network(inside, _share(rest))
+
+
+def _surrogates(name: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _share(name: str) -> str:
@@ -103,6 +113,28 @@ def _file_of(name: str) -> str:
         return rest[1:].partition('"')[0]
     named = name[:7].upper() == "NETCDF:" or name[:5].upper() == "HDF5:"
     return (rest.rpartition(":")[0] if named else rest) or rest
+
+
+def require_regular(path: str) -> None:
+    """Refuse a pipe or a device in a file's place, or beside it: reading one may never end.
+
+    Raises:
+        HyperKDError: ``unreadable_raster``.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    stem = os.path.splitext(name)[0]
+    if path.startswith("/vsi") or not stem or not os.path.isdir(folder):
+        return
+    with os.scandir(folder) as entries:
+        alike = [entry.path for entry in entries if entry.name.startswith(stem)]
+    for other in alike:
+        if os.path.exists(other) and not os.path.isfile(other) and not os.path.isdir(other):
+            raise HyperKDError(
+                "unreadable_raster",
+                f"{other} is a pipe or a device, no file.",
+                "Choose a file, and move what is none out of its folder.",
+                path=path,
+            )
 
 
 def require_local_sources(path: str) -> None:

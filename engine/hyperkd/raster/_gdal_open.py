@@ -19,10 +19,12 @@ from hyperkd.raster._gdal_names import (
     on_network,
     require_local,
     require_local_sources,
+    require_regular,
     unknown_format,
 )
 from hyperkd.raster._gdal_safety import RASTER_DRIVERS, close_gdal, present
 from hyperkd.raster.bandtable import BandMetadata, RasterMetadata
+from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 
 # "HDF5:file:part" and XML text are no paths, but GDAL opens them; "C:" is a drive.
@@ -47,6 +49,7 @@ def open_dataset(path: str) -> tuple[Any, str]:
     path = _data_file(path)
     close_gdal()
     require_local(path)
+    require_regular(path)
     status = gdal.VSIStatL(path)
     if status is None and not _CONNECTION.search(path):
         raise HyperKDError(
@@ -137,7 +140,7 @@ def _require_whole(path: str, dataset: Any) -> None:
     """
     if dataset.GetDriver().ShortName != "ENVI":
         return
-    header = dataset.GetMetadata("ENVI")
+    header = _domains(dataset, Texts(path)).get("ENVI", {})
     if header.get("file_compression", "0").strip() != "0":
         return
     bits = sum(
@@ -193,11 +196,18 @@ def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
 def read_grid(dataset: Any) -> GridSpec:
     """Return size and geometry of a dataset, verbatim."""
     gcps = tuple((p.GCPPixel, p.GCPLine, p.GCPX, p.GCPY, p.GCPZ, p.Id) for p in dataset.GetGCPs())
+    transform = dataset.GetGeoTransform(can_return_null=True)
+    if transform is not None and not np.isfinite(transform).all():
+        raise HyperKDError(
+            "unreadable_raster",
+            f"The geotransform {tuple(transform)} of {dataset.GetDescription()} is no place.",
+            "Correct it, or remove the .aux.xml beside the raster if it holds it.",
+        )
     return GridSpec(
         width=int(dataset.RasterXSize),
         height=int(dataset.RasterYSize),
         # GDAL's default (0, 1, 0, 0, 0, 1) would be an invention.
-        geotransform=dataset.GetGeoTransform(can_return_null=True),
+        geotransform=transform,
         crs_wkt=_wkt(dataset.GetSpatialRef()),
         gcps=gcps,
         gcp_crs_wkt=_wkt(dataset.GetGCPSpatialRef()) if gcps else "",
@@ -211,26 +221,31 @@ def _wkt(reference: Any) -> str:
 
 def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> RasterMetadata:
     """Return what a dataset says about itself and its first ``count`` bands."""
+    texts = Texts(os.path.basename(path))
     bands = []
     for number in range(1, count + 1):
         band = dataset.GetRasterBand(number)
         bands.append(
             BandMetadata(
-                domains=_domains(band),
-                description=band.GetDescription() or "",
-                unit=band.GetUnitType() or "",
+                domains=_domains(band, texts),
+                description=texts.read(band.GetDescription()),
+                unit=texts.read(band.GetUnitType()),
                 scale=band.GetScale(),
                 offset=band.GetOffset(),
                 nodata=band.GetNoDataValue(),
             )
         )
-    return RasterMetadata(path, dtype, tuple(bands), _domains(dataset))
+    domains = _domains(dataset, texts)
+    return RasterMetadata(path, dtype, tuple(bands), domains, texts.notes)
 
 
-def _domains(holder: Any) -> Mapping[str, Mapping[str, str]]:
+def _domains(holder: Any, texts: Texts) -> Mapping[str, Mapping[str, str]]:
     """Return the metadata items of a dataset or band by domain; the default one is ``""``."""
     return {
-        domain: dict(holder.GetMetadata(domain))
-        for domain in sorted(set(holder.GetMetadataDomainList() or ()) | {""})
+        domain: {
+            texts.read(key): texts.read(value)
+            for key, value in holder.GetMetadata(domain).items()
+        }
+        for domain in sorted({texts.read(name) for name in holder.GetMetadataDomainList() or ()} | {""})
         if not domain.startswith("xml:")
     }

@@ -21,8 +21,10 @@ from osgeo import gdal, ogr, osr
 from hyperkd.errors import HyperKDError
 from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_crs import called, crs_name, known, raising, reference_of
-from hyperkd.raster._gdal_layers import choose_layer, open_vector, split_path, unreadable
+from hyperkd.raster._gdal_layers import choose_layer, layer_name, open_vector, split_path, unreadable
 from hyperkd.raster._gdal_pixels import Ints, line_pixels, point_pixels, polygon_pixels, to_pixels
+from hyperkd.raster.parsing import parsing
+from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 
 _KINDS: Mapping[int, str] = {
@@ -85,15 +87,23 @@ class VectorLayer:
         except RuntimeError as error:
             raise unreadable(self.path, error) from error
         self._layer, several = choose_layer(self._dataset, self.path, options)
+        with parsing(self.path, "bad_labels", "Check the path and open the file in QGIS."):
+            self._describe(several, options)
+
+    def _describe(self, several: bool, options: Mapping[str, str]) -> None:
         self.name = os.path.basename(self.path)
+        self._texts = Texts(self.name)
         if several:
-            self.name += f", layer {self._layer.GetName()}"
+            self.name += f", layer {layer_name(self._layer)}"
         self.count = self._filter(options.get("subset"))
         definition = self._layer.GetLayerDefn()
-        self.fields: Mapping[str, str] = {
-            field.GetName(): _KINDS.get(field.GetType(), "other")
-            for field in (definition.GetFieldDefn(i) for i in range(definition.GetFieldCount()))
-        }
+        self.fields: dict[str, str] = {}
+        self._columns: dict[str, int] = {}
+        for column in range(definition.GetFieldCount()):
+            field = definition.GetFieldDefn(column)
+            name = self._texts.read(field.GetName())
+            if self._columns.setdefault(name, column) == column:
+                self.fields[name] = _KINDS.get(field.GetType(), "other")
         self._reference = known(self._layer.GetSpatialRef())
         self.crs = "" if self._reference is None else called(self._reference)
         self._files = (self.path, *(self._dataset.GetFileList() or ()))
@@ -126,13 +136,22 @@ class VectorLayer:
         extent = _outline(grid, transform)
         if extent is not None:
             self._layer.SetSpatialFilterRect(*extent)
-        index = [self._layer.GetLayerDefn().GetFieldIndex(name) for name in fields]
+        index = [self._columns[name] for name in fields]
         inverse = gdal.InvGeoTransform(grid.geotransform)
         for feature in self._read():
             values = tuple(
-                feature.GetField(i) if feature.IsFieldSetAndNotNull(i) else None for i in index
+                self._value(feature.GetField(i)) if feature.IsFieldSetAndNotNull(i) else None
+                for i in index
             )
             yield _mark(feature, values, grid, transform, inverse, margin_px)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the texts that were read so far, one sentence each."""
+        return self._texts.notes
+
+    def _value(self, raw: Any) -> Raw:
+        return raw if isinstance(raw, (int, float)) else self._texts.read(raw)
 
     def geometries(self) -> Iterator[tuple[int, bool]]:
         """Yield the id of every feature of the layer, and whether it has a geometry."""

@@ -65,12 +65,14 @@ class RasterMetadata:
         dtype: its stored dtype.
         bands: its bands in their order.
         domains: metadata items of the dataset by domain.
+        notes: what is odd about its texts, one sentence each.
     """
 
     path: str
     dtype: np.dtype[Any]
     bands: Sequence[BandMetadata]
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

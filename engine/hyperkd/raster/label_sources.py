@@ -144,6 +144,7 @@ class LabelReader:
                 elif why.get(feature.fid, "outside") == "outside":
                     why[feature.fid] = reason
         self._tell(layer, why, report)
+        self.notes.extend(layer.notes)
 
     def _mark(
         self, file: int, layer: str, names: Sequence[str], feature: FeaturePixels
@@ -207,6 +208,7 @@ class LabelReader:
     def _read_raster(
         self, raster: LabelRaster, sources: Sequence[RasterSource], report: Reporter
     ) -> None:
+        self.notes.extend(raster.legend.notes)
         if self.task == "regression":
             self._agree_on_targets(raster.targets, raster.name)
         else:

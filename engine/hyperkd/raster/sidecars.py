@@ -9,6 +9,7 @@ from typing import Optional
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.bandvalues import BandSource, property_of, source_of_lists
+from hyperkd.raster.texts import Texts
 from hyperkd.types import BandTable
 
 _ENMAP_IMAGE = re.compile(r"^(?P<stem>.*)-SPECTRAL_IMAGE(_COG)?\.[A-Z0-9]+$", re.IGNORECASE)
@@ -94,7 +95,7 @@ def read_enmap(path: Path, count: int) -> BandSource:
 
 def read_header(path: Path, count: int) -> BandSource:
     """Return the band values of an ENVI header; an unreadable one has none."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = Texts(path.name).read(path.read_bytes())
     if not text.lstrip("\ufeff \r\n").upper().startswith("ENVI"):
         return BandSource()
     return source_of_lists(f"sidecar {path.name}", parse_header(text), count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,7 +62,19 @@ def open_product(product: Union[str, Path], mask: Sequence[str] = ()) -> Product
             ``bad_product`` where the product is incomplete or of another level,
             ``bad_job`` where a mask is asked of a product without quality layers.
     """
-    path = Path(product)
+    try:
+        return _open(Path(product), os.fspath(product), mask)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise HyperKDError(
+            "unreadable_raster",
+            f"{product} cannot be read: {error.strerror or error}.",
+            "Check the path and that you may read the file and its folder.",
+        ) from error
+
+
+def _open(path: Path, given: str, mask: Sequence[str]) -> Product:
     if path.exists() and is_enmap(path):
         return _open_enmap(path, mask)
     if mask:
@@ -77,7 +90,7 @@ def open_product(product: Union[str, Path], mask: Sequence[str] = ()) -> Product
     if path.is_dir():
         return Product("DESIS L2A", open_raster(str(_desis_image(path))))
     # Not the path: it would join the slashes of GDAL's own file systems.
-    return Product("raster", open_raster(os.fspath(product)))
+    return Product("raster", open_raster(given))
 
 
 def _open_enmap(path: Path, mask: Sequence[str]) -> Product:

@@ -21,6 +21,7 @@ from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_multidim import ArrayFile, crs_wkt
 from hyperkd.raster._gdal_open import stamp
 from hyperkd.raster.masks import valid_mask
+from hyperkd.raster.parsing import parsing
 from hyperkd.types import BandTable, GridSpec, Tile, Wavelengths, Window
 
 DN_NODATA = -32768
@@ -30,6 +31,7 @@ _EMIT_NODATA = -9999.0
 # A window of the map grid touches a slanted strip of the swath. Columns are
 # gathered in chunks so that the strip's bounding box stays small in memory.
 _EMIT_CHUNK_PX = 256
+_AGAIN = "Download the product again; a converted one is no delivered product any more."
 
 
 class ArrayProduct(ABC):
@@ -50,6 +52,16 @@ class ArrayProduct(ABC):
         self._files = stamp([self.path])
         protect([self.path])
         self._open = True
+        try:
+            with parsing(self.path, "bad_product", _AGAIN):
+                self._describe(path)
+        except BaseException:
+            self.close()
+            raise
+
+    @abstractmethod
+    def _describe(self, path: Path) -> None:
+        """Find out grid and bands."""
 
     @abstractmethod
     def read(self, window: Window, bands: Optional[Sequence[int]] = None) -> NDArray[Any]:
@@ -122,8 +134,7 @@ class PrismaL2D(ArrayProduct):
         HyperKDError: ``bad_product`` for another level or missing parts.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def _describe(self, path: Path) -> None:
         attributes = self._file.attributes()
         level = str(attributes.get("Processing_Level", "")).strip()
         if not self._file.has(_PRISMA_FIELDS + "VNIR_Cube"):
@@ -142,6 +153,18 @@ class PrismaL2D(ArrayProduct):
             low, high = (
                 _numbers(attributes, f"L2Scale{detector}{end}", path)[0] for end in ("Min", "Max")
             )
+            if not (np.isfinite((low, high)).all() and low < high):
+                raise _contradiction(path, f"L2Scale{detector}Min is {low:g}, Max {high:g}")
+            if len(widths) != len(centres):
+                raise _contradiction(
+                    path, f"{detector} has {len(centres)} wavelengths and {len(widths)} FWHM"
+                )
+            if len(self._shape_of(detector)) != 3 or len(centres) > self._shape_of(detector)[1]:
+                raise _contradiction(
+                    path,
+                    f"the {detector} cube has the shape {self._shape_of(detector)} for "
+                    f"{len(centres)} wavelengths",
+                )
             self._scaling[detector] = (low, (high - low) / 65535.0)
             for slot, value in enumerate(centres):
                 if value > 0:
@@ -166,7 +189,11 @@ class PrismaL2D(ArrayProduct):
                 "nodata": "pixels whose values are all 0",
             },
         )
-        rows, _, cols = self._file.shape(_PRISMA_FIELDS + "VNIR_Cube")
+        rows, _, cols = self._shape_of("Vnir")
+        if self._shape_of("Swir")[::2] != (rows, cols):
+            raise _contradiction(
+                path, f"its cubes have {self._shape_of('Vnir')} and {self._shape_of('Swir')} values"
+            )
         # The corner is the centre of the upper left pixel.
         east, north = (
             _numbers(attributes, f"Product_ULcorner_{axis}", path)[0]
@@ -181,6 +208,9 @@ class PrismaL2D(ArrayProduct):
         )
         self.dtype = np.dtype(np.int16)
         self.block_shape = (1, cols)
+
+    def _shape_of(self, detector: str) -> tuple[int, ...]:
+        return self._file.shape(f"{_PRISMA_FIELDS}{detector.upper()}_Cube")
 
     def read(self, window: Window, bands: Optional[Sequence[int]] = None) -> NDArray[Any]:
         """Return reflectance x 10000 as int16 ``(band, row, col)``."""
@@ -229,20 +259,24 @@ class EmitL2A(ArrayProduct):
         HyperKDError: ``bad_product`` where arrays or attributes are missing.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def _describe(self, path: Path) -> None:
         attributes = self._file.attributes()
         transform = _numbers(attributes, "geotransform", path)
-        if len(transform) != 6:
-            raise HyperKDError(
-                "bad_product",
-                f"{path.name} has a geotransform of {len(transform)} numbers.",
-                "Download the EMIT L2A file again.",
+        if len(transform) != 6 or not np.isfinite(transform).all():
+            raise _contradiction(
+                path, f"it has a geotransform of {len(transform)} numbers: {transform[:6]}"
             )
         self._glt_x = self._file.read("/location/glt_x").astype(np.int64) - 1
         self._glt_y = self._file.read("/location/glt_y").astype(np.int64) - 1
+        cube = self._file.shape("/reflectance")
+        if len(cube) != 3 or self._glt_x.ndim != 2 or self._glt_x.shape != self._glt_y.shape:
+            raise _contradiction(
+                path,
+                f"reflectance has the shape {cube}, glt_x {self._glt_x.shape}, "
+                f"glt_y {self._glt_y.shape}",
+            )
         rows, cols = self._glt_x.shape
-        swath_rows, swath_cols, count = self._file.shape("/reflectance")
+        swath_rows, swath_cols, count = cube
         if self._glt_x.max() >= swath_cols or self._glt_y.max() >= swath_rows:
             raise HyperKDError(
                 "bad_product",
@@ -257,6 +291,12 @@ class EmitL2A(ArrayProduct):
             crs_wkt(str(attributes.get("spatial_ref", ""))),
         )
         parameters = "/sensor_band_parameters/"
+        for name in ("wavelengths", "fwhm", "good_wavelengths"):
+            if self._file.shape(parameters + name) != (count,):
+                raise _contradiction(
+                    path,
+                    f"{name} has the shape {self._file.shape(parameters + name)} for {count} bands",
+                )
         self.bands = BandTable(
             Wavelengths(
                 self._file.read(parameters + "wavelengths").astype(np.float64),
@@ -309,6 +349,10 @@ class EmitL2A(ArrayProduct):
         target[:, known] = spectra.T
 
 
+def _contradiction(path: Path, what: str) -> HyperKDError:
+    return HyperKDError("bad_product", f"{path.name} contradicts itself: {what}.", _AGAIN)
+
+
 def _numbers(attributes: dict[str, Any], name: str, path: Path) -> tuple[float, ...]:
     value = attributes.get(name)
     if value is None:
@@ -318,4 +362,6 @@ def _numbers(attributes: dict[str, Any], name: str, path: Path) -> tuple[float, 
             "The file does not follow the product's documentation; was it cut or converted?",
         )
     items = value if isinstance(value, (tuple, list)) else (value,)
+    if not items:
+        raise _contradiction(path, f"the attribute {name} is empty")
     return tuple(float(item) for item in items)

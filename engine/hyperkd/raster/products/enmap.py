@@ -7,6 +7,8 @@ GeoTIFF carries none.
 
 from __future__ import annotations
 
+import lzma
+import math
 import re
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ from xml.etree import ElementTree  # nosec B405
 import numpy as np
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.parsing import PARSING_ERRORS
 from hyperkd.types import BandTable, Wavelengths
 
 NODATA = -32768  # the XML's backgroundValue is 0 in real L2A files and wrong
@@ -26,6 +29,8 @@ _IMAGE = "SPECTRAL_IMAGE"
 _IMAGE_SUFFIXES = {".tif", ".tiff", ".geotiff", ".bsq", ".bil", ".bip", ".jp2", ".jpeg2000"}
 # bandStatistics marks a band without any data by these exact strings.
 _EMPTY_BAND_STATISTICS = ("-1000000", "0")
+# Real ones have 1 to 2 MB.
+MAX_METADATA = 16 * 2**20
 _COVER = ("cloudCover", "cloudShadow", "hazeCover", "cirrusCover", "snowCover", "waterCover")
 
 
@@ -85,10 +90,36 @@ class _Files:
         return f"/vsizip/{{{self.root}}}/{name}"
 
     def read(self, name: str) -> bytes:
+        """Return the content of a small file.
+
+        Raises:
+            HyperKDError: ``bad_product`` where it is too large, damaged or encrypted.
+        """
+        if self.sizes[name] > MAX_METADATA:
+            raise _too_large(name, self.sizes[name])
         if self.root.is_dir():
             return (self.root / name).read_bytes()
-        with zipfile.ZipFile(self.root) as archive:
-            return archive.read(name)
+        try:
+            with zipfile.ZipFile(self.root) as archive, archive.open(name) as member:
+                content = member.read(MAX_METADATA + 1)
+        except (*PARSING_ERRORS, OSError, lzma.LZMAError) as error:
+            raise HyperKDError(
+                "bad_product",
+                f"{name} in {self.root} cannot be unpacked: {error}.",
+                "Download the product again, or unpack it with a program that can and give "
+                "its folder.",
+            ) from error
+        if len(content) > MAX_METADATA:  # more than the list of the archive tells
+            raise _too_large(name, len(content))
+        return content
+
+
+def _too_large(name: str, size: int) -> HyperKDError:
+    return HyperKDError(
+        "bad_product",
+        f"{name} has {size} bytes; metadata of at most {MAX_METADATA} are read.",
+        "Download the product again.",
+    )
 
 
 def is_enmap(path: Path) -> bool:
@@ -172,7 +203,7 @@ def _list(path: Path) -> _Files:
     try:
         with zipfile.ZipFile(path) as archive:
             return _Files(path, {i.filename: i.file_size for i in archive.infolist()})
-    except (zipfile.BadZipFile, OSError) as error:
+    except (*PARSING_ERRORS, OSError) as error:
         raise HyperKDError(
             "bad_product", f"{path} cannot be read as a zip: {error}.", "Download it again."
         ) from error
@@ -185,16 +216,10 @@ def parse_metadata(content: bytes, name: str) -> EnmapMetadata:
         HyperKDError: ``bad_product`` where it is no XML, of another product
             level than L2A, or its band characterisation is incomplete.
     """
-    # Entities can make a small file fill the memory; EnMAP uses none, so none are read.
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise HyperKDError(
-            "bad_product",
-            f"{name} declares a document type or entities, which no EnMAP metadata does.",
-            "Download it again from the data provider.",
-        )
     try:
-        root = ElementTree.fromstring(content)  # noqa: S314 # nosec B314
-    except ElementTree.ParseError as error:
+        parser = ElementTree.XMLParser(target=_PlainXml(name))  # noqa: S314 # nosec B314
+        root = ElementTree.fromstring(content, parser)  # noqa: S314 # nosec B314
+    except PARSING_ERRORS as error:
         raise HyperKDError(
             "bad_product", f"{name} is not well-formed XML: {error}.", "Download it again."
         ) from error
@@ -209,14 +234,53 @@ def parse_metadata(content: bytes, name: str) -> EnmapMetadata:
         schema=(root.findtext("metadata/schema/versionSchema") or "").strip(),
         bands=parse_bands(root, name),
         start_time=(root.findtext("base/temporalCoverage/startTime") or "").strip(),
-        width=int(root.findtext("specific/widthOfOrthoScene") or 0),
-        height=int(root.findtext("specific/heightOfOrthoScene") or 0),
-        cover_percent={
-            key: float(value)
-            for key in _COVER
-            if (value := root.findtext(f"specific/qualityFlag/{key}")) is not None
-        },
+        width=_pixels(root, "widthOfOrthoScene", name),
+        height=_pixels(root, "heightOfOrthoScene", name),
+        cover_percent=_covers(root),
     )
+
+
+class _PlainXml(ElementTree.TreeBuilder):
+    """Builds the tree, and refuses a document type as soon as it begins.
+
+    Entities can make a small file fill the memory; EnMAP uses none, so none are read.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def doctype(self, name: str, public: Optional[str], system: Optional[str]) -> None:
+        """Refuse it."""
+        raise HyperKDError(
+            "bad_product",
+            f"{self._name} declares a document type or entities, which no EnMAP metadata does.",
+            "Download it again from the data provider.",
+        )
+
+
+def _pixels(root: ElementTree.Element, tag: str, name: str) -> int:
+    text = (root.findtext(f"specific/{tag}") or "0").strip()
+    if not text.isdecimal() or not text.isascii() or len(text) > 9:
+        raise HyperKDError(
+            "bad_product",
+            f"{name}: {tag} is {text[:60]!r}, no number of pixels.",
+            "Download the METADATA.XML again.",
+        )
+    return int(text)
+
+
+def _covers(root: ElementTree.Element) -> dict[str, float]:
+    """Return the shares that are told; what is no number tells none."""
+    found = {}
+    for key in _COVER:
+        try:
+            value = float(root.findtext(f"specific/qualityFlag/{key}") or "nan")
+        except ValueError:
+            continue
+        if math.isfinite(value):
+            found[key] = value
+    return found
 
 
 def parse_bands(root: ElementTree.Element, name: str) -> BandTable:
