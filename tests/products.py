@@ -1,4 +1,4 @@
-"""A small EnMAP product with the structure that its documentation gives."""
+"""Small products with the structure that their documentation gives."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from osgeo import gdal, osr
@@ -220,3 +220,69 @@ def write_delivery(folder: Path) -> Delivery:
         bands = [(row["centre_nm"], row["fwhm_nm"]) for row in csv.DictReader(file)]
     (folder / "bands_2022.xml").write_text(_characterisation(bands), encoding="ascii")
     return Delivery(folder / "enmap_L2A.zip", folder / "bands_2022.xml", real=False)
+
+
+# --- PRISMA and EMIT ---------------------------------------------------------------------
+
+
+def write_prisma(path: Path, **changes: Any) -> dict[str, np.ndarray]:
+    """Write a small PRISMA L2D file; returns its cubes (row, band, col)."""
+    import h5py
+
+    random = np.random.default_rng(5)
+    cubes = {
+        "VNIR": random.integers(1, 65535, (4, 3, 5)).astype(np.uint16),
+        "SWIR": random.integers(1, 65535, (4, 4, 5)).astype(np.uint16),
+    }
+    for cube in cubes.values():
+        cube[0, :, 0] = 0  # no spectrum here
+    cubes["VNIR"][1, 0, 1] = 0  # one dark band is not "no spectrum"
+    attributes = {
+        "Processing_Level": np.bytes_("2D"),
+        "List_Cw_Vnir": np.array([972.0, 500.0, 0.0], np.float32),
+        "List_Fwhm_Vnir": np.array([12.0, 11.0, 0.0], np.float32),
+        "List_Cw_Swir": np.array([2400.0, 1600.0, 943.0, 0.0], np.float32),
+        "List_Fwhm_Swir": np.array([9.0, 10.0, 11.5, 0.0], np.float32),
+        "L2ScaleVnirMin": np.float32(-0.0625),
+        "L2ScaleVnirMax": np.float32(1.0),
+        "L2ScaleSwirMin": np.float32(0.0),
+        "L2ScaleSwirMax": np.float32(0.5),
+        "Epsg_Code": np.int64(32633),
+        "Product_ULcorner_easting": np.float64(300015.0),
+        "Product_ULcorner_northing": np.float64(5000015.0),
+    }
+    attributes.update({k: v for k, v in changes.items() if k != "swath"})
+    with h5py.File(path, "w") as handle:
+        for name, value in attributes.items():
+            if value is not None:
+                handle.attrs[name] = value
+        group = handle.create_group(
+            changes.get("swath", "HDFEOS/SWATHS/PRS_L2D_HCO") + "/Data Fields"
+        )
+        for name, cube in cubes.items():
+            group.create_dataset(f"{name}_Cube", data=cube, chunks=cube.shape, compression="gzip")
+    return cubes
+
+
+EMIT_WKT = (
+    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]]'
+)
+
+
+def write_emit(path: Path, glt_x: np.ndarray, glt_y: np.ndarray) -> np.ndarray:
+    """Write a small EMIT L2A file; returns its swath (row, col, band)."""
+    import h5py
+
+    swath = np.random.default_rng(7).normal(0.2, 0.1, (6, 5, 4)).astype(np.float32)
+    with h5py.File(path, "w") as handle:
+        handle.attrs["geotransform"] = np.array([10.0, 0.0005, 0.0, 50.0, 0.0, -0.0007])
+        handle.attrs["spatial_ref"] = EMIT_WKT
+        data = handle.create_dataset("reflectance", data=swath, chunks=(3, 5, 4))
+        data.attrs["_FillValue"] = np.array([-9999], np.float32)
+        handle["sensor_band_parameters/wavelengths"] = np.array([400, 900, 1380, 2200], np.float32)
+        handle["sensor_band_parameters/fwhm"] = np.array([8.5, 8.4, 8.7, 8.9], np.float32)
+        handle["sensor_band_parameters/good_wavelengths"] = np.array([1, 1, 0, 1], np.uint8)
+        handle["location/glt_x"] = glt_x.astype(np.int32)
+        handle["location/glt_y"] = glt_y.astype(np.int32)
+    return swath

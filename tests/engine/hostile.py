@@ -17,11 +17,11 @@ from typing import Callable
 from xml.sax.saxutils import escape
 
 import numpy as np
-from osgeo import gdal
+import pytest
 
 from tests.factories import make_envi, make_raster
 from tests.label_factories import make_vector
-from tests.products import STEM, write_enmap
+from tests.products import STEM, write_emit, write_enmap
 
 CLASS = {"class": "text"}
 SIZE = 'rasterXSize="7" rasterYSize="5"'
@@ -146,36 +146,12 @@ def _desis(folder: Path, url: str) -> str:
 
 
 def _emit(folder: Path, url: str) -> str:
-    path = folder / "emit.nc"
-    dataset = gdal.GetDriverByName("netCDF").CreateMultiDimensional(str(path), [], ["FORMAT=NC4"])
-    root = dataset.GetRootGroup()
-    kind = gdal.ExtendedDataType.Create(gdal.GDT_Float32)
-    for name, shape in {
-        "/reflectance": (3, 4, 2),
-        "/location/glt_x": (3, 4),
-        "/location/glt_y": (3, 4),
-        "/sensor_band_parameters/wavelengths": (2,),
-        "/sensor_band_parameters/fwhm": (2,),
-        "/sensor_band_parameters/good_wavelengths": (2,),
-    }.items():
-        *groups, last = name.strip("/").split("/")
-        group = root
-        for part in groups:
-            known = part in (group.GetGroupNames() or ())
-            group = group.OpenGroup(part) if known else group.CreateGroup(part)
-        axes = [
-            group.CreateDimension(f"{last}{i}", None, None, size) for i, size in enumerate(shape)
-        ]
-        array = group.CreateMDArray(last, axes, kind)
-        array.Write(np.ones(shape, np.float32).tobytes())  # not an array: gdal_array opens GDAL again
-        del array, axes, group
-    kind = gdal.ExtendedDataType.Create(gdal.GDT_Float64)
-    transform = root.CreateAttribute("geotransform", [6], kind)
-    transform.Write([0.0, 1.0, 0.0, 0.0, 0.0, -1.0])
-    system = root.CreateAttribute("spatial_ref", [], gdal.ExtendedDataType.CreateString())
-    system.Write(f"{url}/crs")
-    del transform, system, root, dataset
-    return str(path)
+    h5py = pytest.importorskip("h5py", reason="builds the EMIT file")
+    table = np.ones((3, 4), np.int32)
+    write_emit(folder / "emit.nc", table, table)
+    with h5py.File(folder / "emit.nc", "r+") as file:
+        file.attrs["spatial_ref"] = f"{url}/crs"
+    return str(folder / "emit.nc")
 
 
 def _geojson(crs: Mapping[str, object]) -> Callable[[str], str]:
@@ -237,8 +213,7 @@ def _journalled(open_elsewhere: bool) -> Callable[[Path, str], str]:
             "database = sqlite3.connect(sys.argv[1])\n"
             "database.execute('PRAGMA journal_mode = WAL')\n"
             "database.execute('CREATE TABLE other (a)')\n"
-            "database.commit()\n"
-            + ("os._exit(0)\n" if open_elsewhere else "database.close()\n")
+            "database.commit()\n" + ("os._exit(0)\n" if open_elsewhere else "database.close()\n")
         )
         subprocess.run([sys.executable, "-c", script, str(path)], check=True)
         assert Path(f"{path}-wal").exists() == open_elsewhere
@@ -402,9 +377,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "complex source",
         "raster",
-        text(
-            "scene.vrt", lambda url: vrt(_simple(f"/vsicurl/{url}/a.tif", kind="ComplexSource"))
-        ),
+        text("scene.vrt", lambda url: vrt(_simple(f"/vsicurl/{url}/a.tif", kind="ComplexSource"))),
     ),
     Form(
         "overview of a VRT",
@@ -424,13 +397,27 @@ FORMS: tuple[Form, ...] = (
     ),
     Form("overview file that is a VRT", "raster", beside(".ovr", lambda u: vrt(_simple(u + "/a")))),
     Form("mask file that is a VRT", "raster", beside(".msk", lambda u: vrt(_simple(u + "/a")))),
-    Form("map service", "raster", text("scene.xml", lambda u: (
-        "<GDAL_WMS><Service name='TMS'>"
-        f"<ServerUrl>{u}/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service></GDAL_WMS>"
-    ))),
-    Form("coverage service", "raster", text("scene.wcs", lambda u: (
-        f"<WCS_GDAL><ServiceURL>{u}/wcs?</ServiceURL><CoverageName>a</CoverageName></WCS_GDAL>"
-    ))),
+    Form(
+        "map service",
+        "raster",
+        text(
+            "scene.xml",
+            lambda u: (
+                "<GDAL_WMS><Service name='TMS'>"
+                f"<ServerUrl>{u}/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service></GDAL_WMS>"
+            ),
+        ),
+    ),
+    Form(
+        "coverage service",
+        "raster",
+        text(
+            "scene.wcs",
+            lambda u: (
+                f"<WCS_GDAL><ServiceURL>{u}/wcs?</ServiceURL><CoverageName>a</CoverageName></WCS_GDAL>"
+            ),
+        ),
+    ),
     Form("MRF", "raster", text("scene.tif", _mrf("URL/a.tif"))),
     Form("MRF on curl", "raster", text("scene.mrf", _mrf("/vsicurl/URL/a.tif"))),
     Form("EnMAP whose image is a VRT", "product", _enmap("SPECTRAL_IMAGE")),
@@ -456,9 +443,11 @@ FORMS: tuple[Form, ...] = (
     Form("KML with links", "labels", _kml),
     Form("KMZ with links", "labels", _kmz),
     Form("GML with a schema and entities", "labels", text("labels.gml", _gml)),
-    Form("raster of labels that is a VRT", "labels", text("labels.vrt", lambda u: vrt(
-        _simple(f"/vsicurl/{u}/a.tif")
-    ))),
+    Form(
+        "raster of labels that is a VRT",
+        "labels",
+        text("labels.vrt", lambda u: vrt(_simple(f"/vsicurl/{u}/a.tif"))),
+    ),
     Form("GeoPackage in WAL mode", "labels", _journalled(open_elsewhere=False)),
     Form("GeoPackage that is open elsewhere", "labels", _journalled(open_elsewhere=True)),
     *(
@@ -475,11 +464,15 @@ FORMS: tuple[Form, ...] = (
     Form("harmless GeoTIFF", "raster", lambda folder, url: str(make_raster(folder / "a.tif"))),
     Form("harmless ENVI", "raster", lambda folder, url: str(make_envi(folder / "a.bsq"))),
     Form("harmless EnMAP", "product", lambda folder, url: str(write_enmap(folder))),
-    Form("view that geocodes", "labels", _view(
-        "ogr_geocode('x', 'geometry', 'QUERY_TEMPLATE=URL/geocode?q=%s')"
-    )),
+    Form(
+        "view that geocodes",
+        "labels",
+        _view("ogr_geocode('x', 'geometry', 'QUERY_TEMPLATE=URL/geocode?q=%s')"),
+    ),
     Form("view that loads a library", "labels", _view("load_extension('/tmp/none.so')")),
-    Form("view that reads a raster", "labels", _view(
-        "gdal_get_pixel_value('/vsicurl/URL/a.tif', 1, 'pixel', 0, 0)"
-    )),
+    Form(
+        "view that reads a raster",
+        "labels",
+        _view("gdal_get_pixel_value('/vsicurl/URL/a.tif', 1, 'pixel', 0, 0)"),
+    ),
 )

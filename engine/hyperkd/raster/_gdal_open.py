@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -241,11 +240,11 @@ def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> 
 
 def _domains(holder: Any, texts: Texts) -> Mapping[str, Mapping[str, str]]:
     """Return the metadata items of a dataset or band by domain; the default one is ``""``."""
+    names = {texts.read(name) for name in holder.GetMetadataDomainList() or ()} | {""}
     return {
         domain: {
-            texts.read(key): texts.read(value)
-            for key, value in holder.GetMetadata(domain).items()
+            texts.read(key): texts.read(value) for key, value in holder.GetMetadata(domain).items()
         }
-        for domain in sorted({texts.read(name) for name in holder.GetMetadataDomainList() or ()} | {""})
+        for domain in sorted(names)
         if not domain.startswith("xml:")
     }

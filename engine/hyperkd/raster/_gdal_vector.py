@@ -21,7 +21,13 @@ from osgeo import gdal, ogr, osr
 from hyperkd.errors import HyperKDError
 from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_crs import called, crs_name, known, raising, reference_of
-from hyperkd.raster._gdal_layers import choose_layer, layer_name, open_vector, split_path, unreadable
+from hyperkd.raster._gdal_layers import (
+    choose_layer,
+    layer_name,
+    open_vector,
+    split_path,
+    unreadable,
+)
 from hyperkd.raster._gdal_pixels import Ints, line_pixels, point_pixels, polygon_pixels, to_pixels
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
