@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 import numpy as np
 import pytest
+from osgeo import ogr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
@@ -289,16 +290,20 @@ def test_class_names_of_a_raster_in_latin1(tmp_path: Path) -> None:
 def test_labels_in_latin1_are_read_and_told_before_any_training(tmp_path: Path) -> None:
     from hyperkd.assess.label_overview import overview
 
+    def places(row: int) -> str:
+        return ", ".join(f"{366015 + 30 * col} {5809985 - 30 * row}" for col in range(4))
+
     scene = make_raster(tmp_path / "scene.tif")
     path = Path(
         make_vector(
             tmp_path / "labels.shp",
             [
-                ("POINT(366015 5809985)", {"class": "Ackerland"}),
-                ("POINT(366045 5809985)", {"class": "Wasser"}),
+                (f"MULTIPOINT({places(0)})", {"class": "Ackerland"}),
+                (f"MULTIPOINT({places(2)})", {"class": "Wasser"}),
             ],
             {"class": "text"},
             driver="ESRI Shapefile",
+            geometry=ogr.wkbMultiPoint,
         )
     )
     table = path.with_suffix(".dbf")

@@ -17,6 +17,7 @@ from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster._gdal_names import require_local, require_regular
+from hyperkd.raster._gdal_probe import require_sound
 from hyperkd.raster._gdal_safety import ARRAY_DRIVERS, close_gdal, present
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
@@ -47,6 +48,7 @@ class ArrayFile:
         close_gdal()
         require_local(path)
         require_regular(path)
+        require_sound(path)
         try:
             self._dataset = gdal.OpenEx(
                 path, gdal.OF_MULTIDIM_RASTER, allowed_drivers=present(ARRAY_DRIVERS)

@@ -72,7 +72,7 @@ def require_local(name: str, inside: str = "") -> None:
     found = _NETWORK.search(name)
     if found is not None:
         raise on_network(inside or name, found.group(0))
-    rest = _file_of(name).lstrip("\"'")
+    rest = file_of(name).lstrip("\"'")
     while (system := _SYSTEM.match(rest)) is not None:
         if system.group("name").lower() not in _LOCAL_SYSTEMS:
             raise on_network(inside or name, system.group(0).rstrip("/?"))
@@ -101,7 +101,7 @@ def on_network(path: str, what: str) -> HyperKDError:
     )
 
 
-def _file_of(name: str) -> str:
+def file_of(name: str) -> str:
     """Return the file of a name such as ``NETCDF:"a.nc":reflectance``, a plain path as it is."""
     part = _PART.match(name)
     if part is None:
@@ -137,20 +137,20 @@ def require_regular(path: str) -> None:
             )
 
 
-def require_local_sources(path: str) -> None:
-    """Refuse a raster that leads off the machine through the files that it names.
+def local_sources(path: str) -> list[str]:
+    """Return a raster and what it names, from file to file; refuse one that leads off the machine.
 
     Raises:
         HyperKDError: ``unsupported_raster``.
     """
-    seen = {path}
+    seen = {path: None}
     waiting = [path]
     while waiting:
         current = waiting.pop()
         for name in _names_in(current):
             require_local(name, inside=current)
             if name not in seen:
-                seen.add(name)
+                seen[name] = None
                 waiting.append(name)
         if len(seen) > _MAX_FILES:
             raise HyperKDError(
@@ -159,11 +159,12 @@ def require_local_sources(path: str) -> None:
                 "Give a mosaic of fewer files.",
                 path=path,
             )
+    return list(seen)
 
 
 def _names_in(path: str) -> Iterator[str]:
     """Yield what a raster and the files beside it name; a file that is missing names nothing."""
-    file = _file_of(path)
+    file = file_of(path)
     if _INLINE.match(path):
         yield from _names_of(path, "")
         return

@@ -14,13 +14,14 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster._gdal_names import (
     convert_hint,
     is_vrt,
+    local_sources,
     met_the_wall,
     on_network,
     require_local,
-    require_local_sources,
     require_regular,
     unknown_format,
 )
+from hyperkd.raster._gdal_probe import require_sound
 from hyperkd.raster._gdal_safety import RASTER_DRIVERS, close_gdal, present
 from hyperkd.raster.bandtable import BandMetadata, RasterMetadata
 from hyperkd.raster.texts import Texts
@@ -68,7 +69,8 @@ def open_dataset(path: str) -> tuple[Any, str]:
             "Copy or download it again.",
             path=path,
         )
-    require_local_sources(path)
+    for name in local_sources(path):
+        require_sound(name)
     try:
         dataset = gdal.OpenEx(
             path,
@@ -171,7 +173,7 @@ def files_of(dataset: Any) -> list[str]:
     for name in found:  # it grows meanwhile
         if name == dataset.GetDescription() or not is_vrt(name):
             continue
-        require_local_sources(name)
+        local_sources(name)
         try:
             inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
         except RuntimeError:  # reading the pixels tells what is wrong with it
