@@ -22,6 +22,7 @@ from hyperkd.inference.blend import Float32Array
 from hyperkd.inference.clock import Stopwatch
 from hyperkd.inference.plan import TilePlan
 from hyperkd.inference.reading import WAIT_S, PieceReader
+from hyperkd.inference.threads import start_all
 from hyperkd.types import BoolArray, Reporter
 
 _NOTHING: Float32Array = np.empty((0, 0, 0, 0), np.float32)
@@ -137,16 +138,18 @@ class TileComputer:
     @contextmanager
     def running(self) -> Iterator[TileComputer]:
         """Let the threads work within the block."""
-        for thread in self._threads:
-            thread.start()
+        start_all(self._threads, self._end)
         try:
             yield self
         finally:
-            self._stop.set()
-            with self._changed:
-                self._changed.notify_all()
+            self._end()
             for thread in self._threads:
                 thread.join()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._stop.set()
+            self._changed.notify_all()
 
     def results(self, report: Reporter) -> Iterator[Computed]:
         """Yield the tiles in order.
@@ -171,8 +174,8 @@ class TileComputer:
             yield result
 
     def _compute(self) -> None:
-        buffers = _Buffers.of(self._plan, self._batch, self._bands, self._reader.dtype)
         try:
+            buffers = _Buffers.of(self._plan, self._batch, self._bands, self._reader.dtype)
             while not self._stop.is_set():
                 claim = self._claim()
                 if claim is None:
@@ -186,8 +189,7 @@ class TileComputer:
         except BaseException as error:  # noqa: BLE001 - raised again by results()
             with self._changed:
                 self._failure = self._failure or error
-                self._changed.notify_all()
-            self._stop.set()
+            self._end()
 
     def _claim(self) -> Optional[tuple[int, Computed]]:
         """Return the next work and its number, or None where there is no more."""

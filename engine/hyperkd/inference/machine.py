@@ -74,6 +74,19 @@ def peak_memory_bytes() -> Optional[int]:
     return peak if sys.platform == "darwin" else peak * _KIB
 
 
+def address_space_left() -> Optional[int]:
+    """Return how many bytes a limit (``ulimit -v``) leaves this process, None without one."""
+    if not _STATUS.is_file():
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    found = re.search(rb"VmSize:\s*(\d+) kB", _STATUS.read_bytes())
+    if limit == resource.RLIM_INFINITY or found is None:
+        return None
+    return max(0, limit - int(found[1]) * _KIB)
+
+
 def limit_arenas() -> None:
     """Let the C library keep freed memory in few pools (glibc; elsewhere nothing).
 

@@ -26,7 +26,7 @@ from hyperkd.inference.computing import Computed, Network, TileComputer
 from hyperkd.inference.pieces import PieceMesh
 from hyperkd.inference.plan import Panel, TilePlan
 from hyperkd.inference.reading import PieceReader, Unreadable
-from hyperkd.inference.resources import Resources
+from hyperkd.inference.resources import Resources, converted_rows
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Reporter, Window
 
@@ -133,6 +133,18 @@ class FinishedRows:
     values: Float32Array
     valid: BoolArray
     reader: PieceReader
+
+    def parts(self) -> Iterator[FinishedRows]:
+        """Yield the rows a few at a time, so that what is computed from them stays small."""
+        rows, window = converted_rows(len(self.values), self.window.width), self.window
+        for first in range(0, window.height, rows):
+            end = min(first + rows, window.height)
+            yield FinishedRows(
+                Window(window.col, window.row + first, window.width, end - first),
+                self.values[:, first:end],
+                self.valid[first:end],
+                self.reader,
+            )
 
 
 def run_tiled(

@@ -20,6 +20,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference import machine
 from hyperkd.inference.clock import Stopwatch
 from hyperkd.inference.pieces import PieceMesh
+from hyperkd.inference.threads import start_all
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Tile, Window
 
@@ -110,9 +111,13 @@ class PieceReader:
         return self._source.dtype
 
     def __enter__(self) -> PieceReader:
-        for thread in self._threads:
-            thread.start()
+        start_all(self._threads, self._end)
         return self
+
+    def _end(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
     def __exit__(
         self,
@@ -120,9 +125,7 @@ class PieceReader:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+        self._end()
         for thread in self._threads:
             thread.join()
 

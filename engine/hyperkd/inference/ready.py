@@ -26,6 +26,7 @@ from hyperkd.inference.resources import (
     plan_resources,
 )
 from hyperkd.inference.settings import RunSettings
+from hyperkd.inference.threads import no_thread, require_address_space
 from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
@@ -236,6 +237,7 @@ def ready_model(
             lacks the model's spectrum; ``bad_job`` where the overlap does not fit.
     """
     bundle = loading.bundle()
+    require_address_space()
     card = bundle.card
     output = _one_of(outputs, bundle)
     # What is left out where it is damaged must be known to be damaged before it is used.
@@ -330,9 +332,12 @@ def _check(bundle: Bundle, output: str, device: str, report: Reporter) -> None:
 
 def _in_background(work: Any) -> Future[Any]:
     pool = ThreadPoolExecutor(1)
-    future = pool.submit(work)
-    pool.shutdown(wait=False)
-    return future
+    try:
+        return pool.submit(work)
+    except RuntimeError as error:
+        raise no_thread(error) from error
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _one_of(outputs: Sequence[str], bundle: Bundle) -> str:

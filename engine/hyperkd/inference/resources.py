@@ -23,6 +23,11 @@ _MODEL_COPIES = 2.5
 _DECODER = 1.8
 # What a network holds between its layers, as multiples of its input; measured on students.
 _ACTIVATIONS = 3.5
+# Finished rows are turned into stored values so many bytes at a time, one row at least.
+_CONVERTED = 4 * 2**20
+# What that takes, as multiples of them: softmax, its rounding and sorting, or vectors in
+# another order and their distances.
+_CONVERSION = 5
 # Without --memory-mb: this share of the memory, and at most so much.
 _SHARE = 4
 _MOST = 2000 * _MB
@@ -194,9 +199,15 @@ def _measured(demand: Demand, way: Resources) -> Resources:
         + waiting
         + strip
         + written
+        + _CONVERSION * 4 * demand.kept * panel.width * converted_rows(demand.kept, panel.width)
         + demand.fixed
     )
     return replace(way, capacity=capacity, estimate=int(estimate))
+
+
+def converted_rows(kept: int, width: int) -> int:
+    """Return how many finished rows of ``kept`` channels are turned into stored values at once."""
+    return max(1, _CONVERTED // (4 * kept * width))
 
 
 def _decoder_bytes(source: RasterSource) -> int:

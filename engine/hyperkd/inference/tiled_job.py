@@ -268,5 +268,5 @@ def _write(
             run, ready.source, ready.bands, panel, ready.count, first_row=first_row
         )
         with closing(finished):
-            for part in finished:
+            for part in (few for rows_done in finished for few in rows_done.parts()):
                 writer.append(*convert(part, run))

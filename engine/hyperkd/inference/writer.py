@@ -16,6 +16,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.clock import Stopwatch
 from hyperkd.inference.journal import Journal
 from hyperkd.inference.plan import Panel
+from hyperkd.inference.reading import WAIT_S
+from hyperkd.inference.threads import start_all
 from hyperkd.raster.sink import RasterSink
 from hyperkd.types import GridSpec, Window
 
@@ -149,7 +151,14 @@ class RowWriter:
 
     def _take(self, window: Window) -> list[NDArray[Any]]:
         """Return arrays for a portion, as soon as an earlier one is written."""
-        spare = self._spare.get()
+        while True:
+            try:
+                spare = self._spare.get(timeout=WAIT_S)
+                break
+            except queue.Empty:
+                self._check()
+                if not self._thread.is_alive():
+                    raise RuntimeError("the thread that writes has ended") from None
         self._check()
         return [
             flat[: o.count * window.height * window.width].reshape(
@@ -203,7 +212,11 @@ class RowWriter:
             raise self._failure
 
     def __enter__(self) -> RowWriter:
-        self._thread.start()
+        try:
+            start_all([self._thread], lambda: None)
+        except HyperKDError:
+            self._abort(self._keep)
+            raise
         return self
 
     def __exit__(

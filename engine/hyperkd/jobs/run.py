@@ -58,6 +58,11 @@ _EXTRAS: Final[Mapping[str, str]] = {
     "prosail": "synth",
 }
 
+_SIGNS_OF_LITTLE_MEMORY: Final = (
+    *("Cannot allocate memory", "Failed to allocate memory", "bad_alloc", "pthread_create failed"),
+    "can't start new thread",
+)
+
 # Where the name that pip knows is another than that of the import.
 _DISTRIBUTIONS: Final[Mapping[str, str]] = {"sklearn": "scikit-learn"}
 
@@ -122,9 +127,16 @@ def _call(job: Job, reporter: EventReporter) -> dict[str, Any]:
     return summary
 
 
+def _is_starved(error: Exception) -> bool:
+    """Return whether a library, onnxruntime above all, got no memory or no thread."""
+    return isinstance(error, RuntimeError) and any(
+        sign in str(error) for sign in _SIGNS_OF_LITTLE_MEMORY
+    )
+
+
 def _worded(error: Exception, job: Job | None) -> HyperKDError | None:
     """Return what a user can do about an error of the machine, or None where it is a bug."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_starved(error):
         return HyperKDError(
             "out_of_memory",
             f"There is not enough memory: {error}".rstrip(": ") + ".",

@@ -93,4 +93,17 @@ def present(names: tuple[str, ...]) -> list[str]:
     return [name for name in names if gdal.GetDriverByName(name) is not None]
 
 
+def compressing_threads() -> str:
+    """Return GDAL's option for how many threads compress.
+
+    Where the address space is limited GDAL may get none, and then waits for it for ever.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return "ALL_CPUS"
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return "ALL_CPUS" if limit == resource.RLIM_INFINITY else "1"
+
+
 close_gdal()

@@ -17,6 +17,7 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.partial import PartialFile
 from hyperkd.raster._gdal import GDAL_TYPES
+from hyperkd.raster._gdal_safety import compressing_threads
 from hyperkd.raster.masks import representable
 from hyperkd.raster.sink import LAYOUTS, ClassEntry, Layout
 from hyperkd.raster.source import require_inside
@@ -138,7 +139,7 @@ class GeoTiffSink:
             # Level 6 takes twice the time of level 1 and saves 1 % of noisy values.
             "ZLEVEL=1",
             f"PREDICTOR={3 if self._dtype.kind == 'f' else 2}",
-            "NUM_THREADS=ALL_CPUS",
+            f"NUM_THREADS={compressing_threads()}",
             "BIGTIFF=IF_SAFER",
             *(["NBITS=16"] if self._half else []),
             # Otherwise three or four bytes become RGB(A).
@@ -211,7 +212,7 @@ class GeoTiffSink:
             "LEVEL=1",
             "PREDICTOR=YES",
             "BIGTIFF=IF_SAFER",
-            "NUM_THREADS=ALL_CPUS",
+            f"NUM_THREADS={compressing_threads()}",
             f"OVERVIEW_RESAMPLING={self._overviews}",
             *(["NBITS=16"] if self._half else []),
         ]
