@@ -22,6 +22,7 @@ from hyperkd.inference.cluster import _Clusters
 from hyperkd.inference.pipeline import FinishedRows
 from hyperkd.inference.predict import _Classes
 from hyperkd.inference.threads import start_all
+from hyperkd.jobs.run import _worded
 from hyperkd.raster._gdal_safety import compressing_threads
 from hyperkd.types import Window
 from tests.engine.inference_factories import make_student
@@ -97,6 +98,17 @@ def test_threads_that_run_end_where_another_cannot_start() -> None:
         start_all([*running, Refused(), threading.Thread(target=stop.wait)], stop.set)
     assert caught.value.code == "out_of_memory"
     assert not any(thread.is_alive() for thread in running)
+
+
+@pytest.mark.parametrize(
+    "says",
+    ["pthread_create failed, error code: 12", "std::bad_alloc", "can't start new thread"],
+)
+def test_a_library_without_memory_is_no_bug(says: str) -> None:
+    worded = _worded(RuntimeError(f"onnxruntime: {says}"))
+    assert worded is not None
+    assert worded.code == "out_of_memory"
+    assert _worded(RuntimeError("anything else")) is None
 
 
 def test_a_limit_that_leaves_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
