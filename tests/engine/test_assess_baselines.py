@@ -9,6 +9,7 @@ import pytest
 from sklearn.cross_decomposition import PLSRegression
 
 from hyperkd.assess import baselines as module
+from hyperkd.assess import plsr
 from hyperkd.assess.baselines import baselines
 from hyperkd.assess.comparison import compare_classifications, compare_regressions
 from hyperkd.errors import HyperKDError
@@ -96,10 +97,10 @@ def test_training_can_be_cancelled(task: str) -> None:
 
 def test_large_samples_are_capped_and_rare_classes_kept() -> None:
     truth = np.repeat([0, 1, 2], [20_000, 3000, 30])
-    kept = module._capped(truth, 1500, 0)
+    kept = module.capped(truth, 1500, 0)
     assert np.bincount(truth[kept]).tolist() == [round(1500 * 20_000 / 23_030), 195, 30]
-    assert np.array_equal(kept, module._capped(truth, 1500, 0))
-    assert np.array_equal(module._capped(truth[:1500], 1500, 0), np.arange(1500))
+    assert np.array_equal(kept, module.capped(truth, 1500, 0))
+    assert np.array_equal(module.capped(truth[:1500], 1500, 0), np.arange(1500))
 
 
 def target_spectra(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -127,8 +128,9 @@ def test_linear_targets_are_found_and_pixels_without_truth_ignored() -> None:
 def test_one_fit_holds_the_predictions_of_all_numbers_of_components() -> None:
     spectra, truth, _ = target_spectra(80, 0)
     test, _, _ = target_spectra(20, 1)
-    train, test = module._standardised(spectra, test)
-    steps = module._partial_least_squares(train, truth[:, 0], test, 6)
+    scaling = module.Scaling.of(spectra)
+    train, test = scaling.apply(spectra), scaling.apply(test)
+    steps = plsr.predictions(train, truth[:, 0], test, 6)
     for components, predicted in enumerate(steps, 1):
         single = PLSRegression(components, scale=False).fit(train, truth[:, 0]).predict(test)
         assert predicted == pytest.approx(single.ravel(), rel=1e-9), components

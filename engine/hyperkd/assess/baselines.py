@@ -16,6 +16,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.assess.plsr import Plsr, best_components
 from hyperkd.types import FloatArray, Reporter
 
 # Training pixels at most, and at most for choosing the settings; of more, each class keeps its
@@ -25,7 +26,8 @@ MAX_TUNING_PIXELS = 1500
 _PER_CLASS = 50
 _FOLDS = 3
 _TREES = 200
-_COMPONENTS = 20
+# In standard deviations of a band: above the rounding of float32, far below one stored step.
+_OFF_MIDDLE = 1e-5
 _C_LINEAR = (0.01, 0.1, 1.0, 10.0)
 _C_KERNEL = (1.0, 10.0, 100.0, 1000.0)
 # Of the kernel's width, as multiples of 1 / number of bands (bands have unit variance).
@@ -45,6 +47,57 @@ class Baseline:
     settings: Mapping[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Mean and standard deviation of the training part, ``(C,)`` each."""
+
+    mean: FloatArray
+    std: FloatArray
+
+    @classmethod
+    def of(cls, train: FloatArray) -> Scaling:
+        """Measure spectra ``(n, C)``; a constant band keeps its values."""
+        deviation = train.std(axis=0)
+        return cls(train.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+
+    def apply(self, spectra: NDArray[Any]) -> FloatArray:
+        """Return standardised spectra."""
+        scaled: FloatArray = (np.asarray(spectra, np.float64) - self.mean) / self.std
+        return scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained classical model.
+
+    Attributes:
+        task: ``classification`` or ``regression``.
+        scaling: of its input.
+        models: of scikit-learn, for standardised spectra: one for classes, else one for each
+            target (``Plsr`` for PLSR).
+        settings: what was chosen, for the report.
+        held_out: decisions ``(n, K)`` and class indices ``(n,)`` of pixels that a fold held
+            out, where they were asked for: of a model without probabilities.
+    """
+
+    task: str
+    scaling: Scaling
+    models: tuple[Any, ...]
+    settings: Mapping[str, Any]
+    held_out: tuple[tuple[FloatArray, NDArray[np.int64]], ...] = ()
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether it has probabilities of classes, not decisions or values."""
+        return hasattr(self.models[0], "predict_proba")
+
+    def predict(self, spectra: NDArray[Any]) -> NDArray[Any]:
+        """Return ``(n,)`` class indices or ``(n, T)`` values of reflectance ``(n, C)``."""
+        scaled = self.scaling.apply(spectra)
+        answers = [model.predict(scaled) for model in self.models]
+        return answers[0] if self.task == "classification" else np.stack(answers, axis=1)
+
+
 def baselines(
     task: str,
     spectra_train: NDArray[Any],
@@ -57,109 +110,182 @@ def baselines(
     """Train classical models and apply them.
 
     Args:
-        task: ``classification`` or ``regression``.
-        spectra_train: ``(n, C)`` reflectance of the good bands, finite; two groups or more.
-        truth_train: ``(n,)`` class indices of at least two classes, or ``(n, T)`` values
-            (NaN where a pixel has no truth).
-        groups_train: ``(n,)`` the polygon, point or block of each pixel.
+        task, spectra_train, truth_train, groups_train, seed, report: see ``fit_baselines``.
         spectra_test: ``(m, C)`` reflectance of the same bands.
-        seed: of sampling, folds and forests.
-        report: is asked between two fits whether the job was cancelled.
 
     Returns:
-        By name: ``logistic regression``, ``random forest``, ``RBF SVM``; or ``PLSR`` and
+        By name, as ``fit_baselines``.
+    """
+    found = fit_baselines(task, spectra_train, truth_train, groups_train, seed, report)
+    return {
+        name: Baseline(model.predict(spectra_test), model.settings) for name, model in found.items()
+    }
+
+
+def fit_baselines(
+    task: str,
+    spectra: NDArray[Any],
+    truth: NDArray[Any],
+    groups: NDArray[np.int64],
+    seed: int,
+    report: Optional[Reporter] = None,
+    *,
+    decisions: bool = False,
+) -> dict[str, Fitted]:
+    """Train classical models.
+
+    Args:
+        task: ``classification`` or ``regression``.
+        spectra: ``(n, C)`` reflectance of the good bands, finite; two groups or more.
+        truth: ``(n,)`` class indices of at least two classes, or ``(n, T)`` values (NaN where
+            a pixel has no truth).
+        groups: ``(n,)`` the polygon, point or block of each pixel.
+        seed: of sampling, folds and forests.
+        report: is asked between two fits whether the job was cancelled.
+        decisions: whether to keep what a model without probabilities decides in the folds.
+
+    Returns:
+        By name: ``logistic regression``, ``RBF SVM``, ``random forest``; or ``PLSR`` and
         ``random forest``.
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    train, test = np.asarray(spectra_train, np.float64), np.asarray(spectra_test, np.float64)
+    train = np.asarray(spectra, np.float64)
     if task == "classification":
-        keep = _capped(truth_train, MAX_PIXELS, seed)
+        keep = capped(truth, MAX_PIXELS, seed)
         with warnings.catch_warnings():
             # A logistic regression cut off at its last iteration predicts the same.
             warnings.filterwarnings("ignore", category=ConvergenceWarning)
             # A class of fewer pixels than folds takes no part in some of them.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            return _classifiers(
-                train[keep], truth_train[keep], groups_train[keep], test, seed, report
-            )
+            return _classifiers(train[keep], truth[keep], groups[keep], seed, report, decisions)
+    columns = np.asarray(truth, np.float64).T
+    kept = [_known(column, MAX_PIXELS, seed) for column in columns]
+    # The targets share one scaling, so that one model can answer all of them.
+    scaling = Scaling.of(train[np.unique(np.concatenate(kept))])
+    scaled = scaling.apply(train)
     by_target = [
-        _regressors(train[known], column[known], groups_train[known], test, seed, report)
-        for column in np.asarray(truth_train, np.float64).T
-        for known in [_known(column, MAX_PIXELS, seed)]
+        _regressors(scaled[known], column[known], groups[known], seed, report)
+        for column, known in zip(columns, kept)
     ]
     return {
-        name: Baseline(
-            np.stack([models[name].predicted for models in by_target], axis=1),
-            {"targets": [dict(models[name].settings) for models in by_target]},
+        name: Fitted(
+            task,
+            scaling,
+            tuple(fitted[name][0] for fitted in by_target),
+            {"targets": [fitted[name][1] for fitted in by_target]},
         )
         for name in by_target[0]
     }
 
 
 def _classifiers(
-    train: FloatArray,
+    spectra: FloatArray,
     truth: NDArray[np.int64],
     groups: NDArray[np.int64],
-    test: FloatArray,
     seed: int,
     report: Optional[Reporter],
-) -> dict[str, Baseline]:
+    decisions: bool,
+) -> dict[str, Fitted]:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import SVC
 
-    train, test = _standardised(train, test)
-    few = _capped(truth, MAX_TUNING_PIXELS, seed)
+    scaling = Scaling.of(spectra)
+    train = scaling.apply(spectra)
+    few = capped(truth, MAX_TUNING_PIXELS, seed)
     folds = [(few[a], few[b]) for a, b in _class_folds(truth[few], groups[few], seed)]
-    searches: dict[str, list[Any]] = {
-        "logistic regression": [
-            LogisticRegression(C=c, max_iter=1000, tol=1e-3, random_state=seed) for c in _C_LINEAR
-        ],
-        "RBF SVM": [
-            SVC(C=c, gamma=gamma / train.shape[1], random_state=seed)
+    logistic = _best_classifier(
+        [LogisticRegression(C=c, max_iter=1000, tol=1e-3, random_state=seed) for c in _C_LINEAR],
+        train,
+        truth,
+        folds,
+        report,
+    )
+    # Ties of votes are broken by the decisions, as in an exported model.
+    machine = _best_classifier(
+        [
+            SVC(C=c, gamma=gamma / train.shape[1], break_ties=True, random_state=seed)
             for c in _C_KERNEL
             for gamma in _GAMMA
         ],
-    }
-    found = {}
-    for name, candidates in searches.items():
-        best = _best_classifier(candidates, train, truth, folds, report)
-        settings = {"C": best.C, **({"gamma": best.gamma} if name == "RBF SVM" else {})}
-        found[name] = Baseline(best.fit(train, truth).predict(test), _told(settings, train, folds))
-    forest = RandomForestClassifier(_TREES, random_state=seed)
-    found["random forest"] = Baseline(
-        forest.fit(train, truth).predict(test),
-        _told({"trees": _TREES}, train, []),
+        train,
+        truth,
+        folds,
+        report,
     )
-    return found
+    forest = RandomForestClassifier(_TREES, random_state=seed)
+    searched = {"C": machine.C, "gamma": machine.gamma}
+    held_out = tuple(_held_out(machine, train, truth, folds)) if decisions else ()
+
+    def fitted(model: Any, told: dict[str, Any], *more: Any) -> Fitted:
+        model.fit(train, truth)
+        if model is forest:
+            _steady(model)
+        return Fitted("classification", scaling, (model,), told, *more)
+
+    return {
+        "logistic regression": fitted(logistic, _told({"C": logistic.C}, train, folds)),
+        "RBF SVM": fitted(machine, _told(searched, train, folds), held_out),
+        "random forest": fitted(forest, _told({"trees": _TREES}, train, [])),
+    }
+
+
+def _steady(forest: Any) -> Any:
+    """Move the thresholds of a fitted forest off the middles of what scenes store.
+
+    A threshold is the middle of two training values. Scenes store whole numbers, so pixels
+    often lie exactly there, and rounding alone, which differs from program to program, would
+    decide to which side they fall. Now they go left.
+    """
+    for estimator in forest.estimators_:
+        estimator.tree_.threshold[:] += _OFF_MIDDLE
+    return forest
+
+
+def _held_out(
+    model: Any,
+    train: FloatArray,
+    truth: NDArray[np.int64],
+    folds: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> Iterator[tuple[FloatArray, NDArray[np.int64]]]:
+    """Yield decisions for what each fold holds out, of folds whose training has all classes."""
+    from sklearn.base import clone
+
+    classes = np.unique(truth)
+    for fit, held in folds:
+        if np.array_equal(np.unique(truth[fit]), classes):
+            yield decisions_of(clone(model).fit(train[fit], truth[fit]), train[held]), truth[held]
+
+
+def decisions_of(model: Any, spectra: FloatArray) -> FloatArray:
+    """Return ``(n, K)`` decisions of a fitted machine; of two classes each gets a half."""
+    found: FloatArray = model.decision_function(spectra)
+    return found if found.ndim == 2 else np.stack([-found / 2, found / 2], axis=1)
 
 
 def _regressors(
     train: FloatArray,
     truth: FloatArray,
     groups: NDArray[np.int64],
-    test: FloatArray,
     seed: int,
     report: Optional[Reporter],
-) -> dict[str, Baseline]:
+) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """Return by name the fitted model of one target and its settings."""
     from sklearn.ensemble import RandomForestRegressor
 
-    train, test = _standardised(train, test)
     few = _known(truth, MAX_TUNING_PIXELS, seed)
     folds = [(few[a], few[b]) for a, b in _group_folds(groups[few], seed)]
     _go_on(report)
-    components = _best_components(train, truth, folds)
+    components = best_components(train, truth, folds)
     _go_on(report)
     forest = RandomForestRegressor(_TREES, max_features=1 / 3, random_state=seed)
     return {
-        "PLSR": Baseline(
-            _partial_least_squares(train, truth, test, components)[-1],
+        "PLSR": (
+            Plsr.fit(train, truth, components),
             _told({"components": components}, train, folds),
         ),
-        "random forest": Baseline(
-            forest.fit(train, truth).predict(test), _told({"trees": _TREES}, train, [])
-        ),
+        "random forest": (_steady(forest.fit(train, truth)), _told({"trees": _TREES}, train, [])),
     }
 
 
@@ -189,46 +315,6 @@ def _best_classifier(
         macro = f1_score(known, predicted, average="macro", labels=np.unique(known))
         scores.append(accuracy_score(known, predicted) + macro)
     return candidates[int(np.argmax(scores))]
-
-
-def _best_components(
-    train: FloatArray,
-    truth: FloatArray,
-    folds: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
-) -> int:
-    """Return the number of components with the smallest squared error over the folds."""
-    smallest = min([len(train), *(len(a) for a, _ in folds)])
-    most = max(1, min(_COMPONENTS, smallest - 1, train.shape[1]))
-    if not folds:
-        return min(most, 5)
-    errors = np.zeros(most)
-    for fit, held in folds:
-        for k, predicted in enumerate(
-            _partial_least_squares(train[fit], truth[fit], train[held], most)
-        ):
-            errors[k] += ((predicted - truth[held]) ** 2).sum()
-    return int(np.argmin(errors)) + 1
-
-
-def _partial_least_squares(
-    train: FloatArray, truth: FloatArray, test: FloatArray, components: int
-) -> list[FloatArray]:
-    """Return predictions ``(m,)`` with 1, 2, ... components: one fit holds all of them."""
-    from sklearn.cross_decomposition import PLSRegression
-
-    if not truth.std() > 0:
-        return [np.full(len(test), truth.mean())] * components
-    model = PLSRegression(components, scale=False).fit(train, truth)
-    scores = (test - train.mean(axis=0)) @ model.x_rotations_
-    steps = np.cumsum(scores * model.y_loadings_[0], axis=1) + truth.mean()
-    return list(steps.T)
-
-
-def _standardised(train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return both with the mean and standard deviation of the training part removed."""
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
-    return (train - mean) / deviation, (test - mean) / deviation
 
 
 def _class_folds(
@@ -262,7 +348,7 @@ def _group_folds(
         yield np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def _capped(truth: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+def capped(truth: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
     """Return about ``most`` indices of class labels; rare classes keep what they have."""
     if len(truth) <= most:
         return np.arange(len(truth))

@@ -128,7 +128,7 @@ def export_model(model: Network, card: ModelCard, path: Union[str, Path]) -> Mod
     )
     card = dataclasses.replace(card, self_test=_self_test(deployed, card))
     graph = _to_onnx(deployed, card)
-    for key, value in {CARD_KEY: card.to_json(), **_deepness_keys(card)}.items():
+    for key, value in {CARD_KEY: card.to_json(), **deepness_keys(card)}.items():
         graph.metadata_props.append(StringStringEntryProto(key=key, value=value))
     content = sealed(graph)
     _verify(content, card)
@@ -217,7 +217,7 @@ def _verify(content: bytes, card: ModelCard) -> None:
             raise RuntimeError(f"onnxruntime's {name} deviates from torch's by {deviation:.2g}")
 
 
-def _deepness_keys(card: ModelCard) -> dict[str, str]:
+def deepness_keys(card: ModelCard) -> dict[str, str]:
     """Return the metadata keys of the plugin deepness that mean the same there.
 
     Its ``model_type`` has no embedding or reconstruction, so none is claimed.

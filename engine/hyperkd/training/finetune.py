@@ -27,6 +27,7 @@ from hyperkd.training.export import export_model
 from hyperkd.training.finetune_assess import Judgement, answer_tests, judge
 from hyperkd.training.finetune_base import load_base
 from hyperkd.training.finetune_card import card_of, with_card
+from hyperkd.training.finetune_classical import write_classical
 from hyperkd.training.finetune_fit import Fit, fit
 from hyperkd.training.finetune_request import Request, device_of
 from hyperkd.training.map_preview import MapPreview
@@ -113,7 +114,7 @@ class _FineTuning:
             self.preview = MapPreview(request.preview, self.sources[0], extent, labels, report)
         report.stage("Splitting the labels")
         splits = self._splits(labels)
-        rounds, made = [], None
+        rounds, made, final = [], None, splits[0]
         for number, split in enumerate(splits):
             if len(splits) > 1:
                 report.log("info", f"Fold {number + 1} of {len(splits)}.")
@@ -129,7 +130,7 @@ class _FineTuning:
         fitted, model, card = made
         if len(splits) > 1 or request.refit:
             report.log("info", "Training the final model on all labels.")
-            split = _everything(splits[-1])
+            split = final = _everything(splits[-1])
             # A single split keeps the settings that it chose; after folds all labels choose.
             fitted = self._fit(labels, split, fitted if len(splits) == 1 else None)
             model, card = self._export(fitted, labels, split, "final.onnx")
@@ -145,7 +146,13 @@ class _FineTuning:
                 with_baselines=request.baselines,
             )
             card = dataclasses.replace(card, metrics=judged.metrics(self._protocol(splits)))
-        return self._finish(labels, splits, fitted, model, card, judged)
+        classical: tuple[Mapping[str, Path], list[str]] = ({}, [])
+        if request.save_baselines:
+            classical = write_classical(
+                self.folder, request.output, card, self.sources, labels, final, judged,
+                request.seed, report,
+            )  # fmt: skip
+        return self._finish(labels, splits, fitted, model, card, judged, *classical)
 
     def _splits(self, labels: Labels) -> list[Split]:
         request = self.request
@@ -225,24 +232,37 @@ class _FineTuning:
         model: Path,
         card: ModelCard,
         judged: Optional[Judgement],
+        classical: Mapping[str, Path],
+        notes: Sequence[str],
     ) -> dict[str, Any]:
-        """Write model, checkpoint and report, all or none, and return the summary."""
+        """Write models, checkpoint and report, all or none, and return the summary."""
         request, report = self.request, self.report
         report.check_cancelled()
         report.stage("Writing the model")
         content = with_card(model, card)
         # None gets its name before all are written: what cannot be written leaves none.
-        with PartialFile(request.output) as part, PartialFile(request.checkpoint) as beside:
+        with ExitStack() as stack:
+            part, beside = (
+                stack.enter_context(PartialFile(path))
+                for path in (request.output, request.checkpoint)
+            )
             Path(part.temporary).write_bytes(content)
+            for name, file in classical.items():
+                other = stack.enter_context(PartialFile(request.classical_files[name]))
+                Path(other.temporary).write_bytes(file.read_bytes())
             save_checkpoint(beside.temporary, fitted.model, card)
             if request.report_folder is not None and judged is not None:
                 self._write_report(request.report_folder, labels, splits, fitted, card, judged)
         report.artifact("output", request.output)
         report.artifact("checkpoint", str(request.checkpoint))
+        written = {name: str(request.classical_files[name]) for name in classical}
+        for path in written.values():
+            report.artifact("baseline", path)
         stopped = fitted.found.stopped or (fitted.tuned is not None and fitted.tuned.stopped)
         return {
             "output": request.output,
             "checkpoint": str(request.checkpoint),
+            "baselines": written,
             "model": card.name,
             "task": card.task,
             "classes": [item["name"] for item in card.classes],
@@ -263,6 +283,7 @@ class _FineTuning:
                 *splits[0].notes,
                 *fitted.notes,
                 *(() if judged is None else judged.notes),
+                *notes,
             ],
         }
 

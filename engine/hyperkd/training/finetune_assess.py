@@ -159,11 +159,11 @@ def judge(
     if bands is None:
         lost = "The scenes have different bands, so there are no spectra and no classical models."
         return Judgement(assessment, (), None, (*notes, lost))
-    kept = _some(len(labels), seed)
+    kept = chosen_at_random(len(labels), seed)
     if len(kept) < len(labels):
         notes.append(f"Classical models learn from and answer {len(kept):,} random pixels.")
     report.stage("Reading spectra")
-    spectra = _reflectance(sources, labels, kept, bands, report)
+    spectra = spectra_at(sources, labels, kept, bands, report)
     table = sources[0].bands.take(bands)
     if card.task == "classification":
         shown = spectra_by_class(spectra, labels.values[kept], card.classes, table)
@@ -257,13 +257,14 @@ def _tested(labels: Labels, split: Split) -> Iterator[tuple[int, NDArray[np.int6
             yield scene, rows + _first(labels, scene)
 
 
-def _some(count: int, seed: int) -> NDArray[np.int64]:
+def chosen_at_random(count: int, seed: int) -> NDArray[np.int64]:
+    """Return all indices, or as many as spectra are read for."""
     if count <= _MOST:
         return np.arange(count)
     return np.sort(np.random.default_rng((seed, 0x5E)).choice(count, _MOST, replace=False))
 
 
-def _reflectance(
+def spectra_at(
     sources: Sequence[RasterSource],
     labels: Labels,
     kept: NDArray[np.int64],

@@ -15,6 +15,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.sizes import sizes_of_scratch
 from hyperkd.partial import require_writable, same_file
 from hyperkd.training.augment import Strength
+from hyperkd.training.finetune_classical import classical_files
 from hyperkd.training.finetune_fit import FitSettings
 
 _MODEL: Final = ".onnx"
@@ -64,6 +65,7 @@ class Request:
     preview: Optional[str] = None
     preview_extent: tuple[float, ...] = ()
     baselines: bool = True
+    save_baselines: bool = False
     device: str = "auto"
     bands: Optional[str] = None
     scale: Optional[float] = None
@@ -73,6 +75,11 @@ class Request:
     def checkpoint(self) -> Path:
         """The checkpoint beside the model."""
         return Path(self.output).with_suffix(_CHECKPOINT)
+
+    @property
+    def classical_files(self) -> dict[str, Path]:
+        """The classical models beside the model by their names, where they are asked for."""
+        return classical_files(self.output, self.task) if self.save_baselines else {}
 
     def check(self) -> None:
         """Refuse what contradicts itself.
@@ -86,17 +93,20 @@ class Request:
                 f"The model's file is called {Path(self.output).name}.",
                 f"Give it a name that ends with {_MODEL}; the checkpoint is written beside it.",
             )
-        for path in (self.output, str(self.checkpoint)):
-            require_writable(path)
+        written = [Path(self.output), self.checkpoint, *self.classical_files.values()]
+        for made in written:
+            require_writable(str(made))
         if self.report_folder is not None:
             require_writable_report(self.report_folder)
         for path in (self.student, *self.input, *self.labels):
-            if same_file(str(self.checkpoint), path):
-                raise _bad(
-                    "output",
-                    f"The checkpoint {self.checkpoint} would replace a file that this job reads.",
-                    "Choose another output.",
-                )
+            for made in written[1:]:
+                if same_file(str(made), path):
+                    kind = "checkpoint" if made == self.checkpoint else "classical model"
+                    raise _bad(
+                        "output",
+                        f"The {kind} {made} would replace a file that this job reads.",
+                        "Choose another output.",
+                    )
         if self.folds in (1, 2):
             raise _bad("folds", f"{self.folds} folds are too few.", "Give at least 3, or 0.")
         if not self.folds and self.test == 0 and self.report_folder is not None:

@@ -167,6 +167,11 @@ class FinetuneJob(Job):
         "Train classical models on the raw spectra too, and compare them on the same pixels.",
         True,
     )
+    save_baselines: bool = option(
+        "Write the classical models too, beside the model and trained on what it learned from: "
+        "OUTPUT-random-forest.onnx and others, which map scenes as the model does.",
+        False,
+    )
     device: str = option(
         "Where to train: auto takes a GPU where PyTorch finds one.",
         "auto",
