@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Optional
+
+from qgis.PyQt.QtCore import QLocale
+
 from .messages import tr
 
 
@@ -31,15 +35,60 @@ def figure_name(key: str) -> str:
     }.get(key, key.replace("_", " "))
 
 
+def method_name(key: str) -> str:
+    """Return a method of the comparison as the user reads it; others keep their name."""
+    return {
+        "logistic regression": tr("logistic regression"),
+        "random forest": tr("random forest"),
+        "RBF SVM": tr("support vector machine (RBF)"),
+        "PLSR": tr("partial least squares (PLSR)"),
+    }.get(key, key)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with so many decimals, as the user's language writes it; else a dash."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "–"
+    return QLocale().toString(float(value), "f", digits)
+
+
+def percent(value: Any, digits: int = 0) -> str:
+    """Return a share as percent, as the user's language writes it; else a dash."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "–"
+    return tr("{number} %").format(number=number(100 * value, digits))
+
+
+def with_interval(found: Any) -> str:
+    """Return a figure of a report with its interval in brackets, where it has one."""
+    ends = interval_of(found)
+    text = number(found["value"])
+    return text if ends is None else f"{text} ({number(ends[0])} – {number(ends[1])})"
+
+
+def interval_of(found: Any) -> Optional[tuple[float, float]]:
+    """Return the ends of a figure's interval, or None where it has none."""
+    low, high = found.get("low"), found.get("high")
+    return (low, high) if isinstance(low, float) and isinstance(high, float) else None
+
+
+def trained_name(tune: str, task: str) -> str:
+    """Return what a fine-tuning for a task has trained."""
+    if tune == "frozen" and task in ("classification", "regression"):
+        is_class = task == "classification"
+        return tr("classification layer only") if is_class else tr("regression layer only")
+    return tuned_name(tune)
+
+
 def tuned_name(key: str) -> str:
-    """Return what a fine-tuning has trained, in plain words.
+    """Return what a fine-tuning trains, in plain words.
 
     Args:
         key: a choice of the job's field ``tune``.
     """
     return {
         "auto": tr("decide by the number of labels"),
-        "frozen": tr("the answer only: quick, for few labels"),
+        "frozen": tr("the output layer only: quick, for few labels"),
         "last": tr("the last layers too"),
         "adapters": tr("small adapters too"),
         "full": tr("everything: slow, for many labels"),

@@ -18,6 +18,23 @@ def field_titles(kind: str) -> dict[str, str]:
     return {}
 
 
+def choice_titles(name: str) -> dict[str, str]:
+    """Return what the choices of a field are called; empty where their own names do."""
+    return {
+        "class_weights": {
+            "auto": tr("decide by folds of the labels"),
+            "none": tr("none: as often as they occur"),
+            "sqrt": tr("moderate"),
+            "balanced": tr("strong: all classes alike"),
+        },
+        "device": {
+            "auto": tr("automatic"),
+            "cpu": tr("processor"),
+            "cuda": tr("graphics card (CUDA)"),
+        },
+    }.get(name, {})
+
+
 def _finetune() -> dict[str, str]:
     return {
         "test": tr("Share of labels for the test"),
@@ -29,7 +46,7 @@ def _finetune() -> dict[str, str]:
         "margin": tr("Margin inside polygons (pixels)"),
         "epochs": tr("Passes over the labels at most"),
         "learning_rate": tr("Learning rate"),
-        "class_weights": tr("Rare classes count"),
+        "class_weights": tr("Weight of rare classes"),
         "label_smoothing": tr("Label smoothing"),
         "illumination": tr("Vary the brightness by"),
         "noise": tr("Add noise"),

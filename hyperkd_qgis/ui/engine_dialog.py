@@ -193,8 +193,8 @@ def state_text() -> str:
     if chosen is None:
         verdict = tr("The engine is not set up yet.")
         more = tr(
-            "HyperKD computes in a process of its own, with packages of its own, so that it can "
-            "neither slow QGIS down nor take it along. Nothing is installed until you ask for it."
+            "HyperKD computes in a process of its own, with packages of its own, so a "
+            "crash here cannot affect QGIS. Nothing is installed until you ask for it."
         )
     elif problem:
         verdict, more = tr("The engine cannot be used."), problem

@@ -6,10 +6,10 @@ from typing import Any, Optional
 
 from qgis.core import QgsProcessingContext, QgsProcessingParameterDefinition
 from qgis.gui import QgsCollapsibleGroupBox, QgsGui, QgsProcessingGui
-from qgis.PyQt.QtWidgets import QFormLayout, QScrollArea, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QScrollArea, QVBoxLayout, QWidget
 
 from ..algorithms.declare import JobParameters
-from ..algorithms.titles import field_titles
+from ..algorithms.titles import choice_titles, field_titles
 from .model_chooser import wrapper_of
 
 
@@ -37,6 +37,7 @@ class ExpertFold(QgsCollapsibleGroupBox):
             )
             widget = wrapper.createWrappedWidget(self._context)
             widget.setToolTip(definition.help())
+            _name_choices(widget, choice_titles(name))
             label = wrapper.createWrappedLabel()
             if label is None:
                 form.addRow(widget)
@@ -73,3 +74,11 @@ class ExpertFold(QgsCollapsibleGroupBox):
         for name, value in values.items():
             if name in self._wrappers:
                 self._wrappers[name].setParameterValue(value, self._context)
+
+
+def _name_choices(widget: QWidget, titles: dict[str, str]) -> None:
+    """Show the choices of a box under their titles; their values stay."""
+    box = widget if isinstance(widget, QComboBox) else widget.findChild(QComboBox)
+    for index in range(box.count() if box is not None and titles else 0):
+        value = str(box.itemData(index))
+        box.setItemText(index, titles.get(value, value))

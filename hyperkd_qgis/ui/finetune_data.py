@@ -77,7 +77,7 @@ class DataPage(QWidget):
         form.addRow(tr("Scenes"), self.scenes)
         form.addRow(tr("&Labels"), self.layer)
         form.addRow("", self.selected_only)
-        form.addRow(tr("They &say"), self.task)
+        form.addRow(tr("Labels c&ontain"), self.task)
         form.addRow(tr("F&ield"), self.field)
         form.addRow(tr("Fi&elds"), self.targets)
         self._form = form
@@ -290,21 +290,18 @@ def split_text(summary: Mapping[str, Any]) -> str:
     if split is None:
         return str(summary.get("refusal", ""))
     kept = {
-        "polygons": tr("whole features"),
-        "blocks": tr("whole blocks of the scene"),
-        "scenes": tr("whole scenes"),
-        "random": tr("single pixels, which is too good to be true"),
+        "polygons": tr("The split keeps whole features together."),
+        "blocks": tr("The split keeps whole blocks together."),
+        "scenes": tr("The split keeps whole scenes together."),
+        "random": tr("The split separates single pixels: scores will be too high."),
     }.get(str(split.get("method")), str(split.get("method")))
-    text = tr(
-        "{train} pixels teach, {test} test, {left_out} lie between and are left out; what stays "
-        "together: {kept}."
-    ).format(
-        train=parts.get("train", 0),
-        test=parts.get("test", 0),
-        left_out=parts.get("left_out", 0),
-        kept=kept,
+    text = tr("{train} pixels for training, {test} for testing").format(
+        train=parts.get("train", 0), test=parts.get("test", 0)
     )
     if parts.get("validation"):
-        more = tr("{count} tell when to stop.").format(count=parts["validation"])
-        text += " " + more
-    return text
+        more = tr("{count} to tell when to stop").format(count=parts["validation"])
+        text += f", {more}"
+    if parts.get("left_out"):
+        more = tr("{count} near the border are not used").format(count=parts["left_out"])
+        text += f"; {more}"
+    return f"{text}. {kept}"

@@ -61,6 +61,12 @@ class SettingsPage(QWidget):
         self.tune = _choices({value: tuned_name(value) for value in tunes}, tunes)
         self.baselines = QCheckBox(tr("Compare with &classical models on the same labels"))
         self.baselines.setChecked(bool(self._job.default("baselines")))
+        self.baselines.setToolTip(
+            tr(
+                "They are written beside the model and can map the scenes too, where one of them "
+                "is better."
+            )
+        )
         self.output = file_widget()
         self.output.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
         self.output.setFilter("ONNX (*.onnx)")
@@ -69,8 +75,8 @@ class SettingsPage(QWidget):
         self.output.setFilePath(self._proposed)
         hint = QLabel(
             tr(
-                "The accuracy report is written beside the model. Labels that test the model "
-                "teach it nothing, so the figures tell what the map is worth elsewhere."
+                "The accuracy report is written beside the model. Test labels are not used for "
+                "training, so the scores estimate accuracy at other places in these scenes."
             )
         )
         hint.setWordWrap(True)
@@ -97,6 +103,7 @@ class SettingsPage(QWidget):
             "split": self.split.currentData(),
             "tune": self.tune.currentData(),
             "baselines": self.baselines.isChecked(),
+            "save_baselines": self.baselines.isChecked(),
             "output": output,
             "report": str(report_folder(Path(output))) if output else None,
             **self.expert.values(),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
@@ -21,14 +20,15 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from .. import messages, settings
-from ..figures import figure_name, tuned_name
 from ..layers import Provenance
 from ..messages import tr
 from ..paths import free_path, metadata
 from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
+from .comparison_table import ComparisonTable
 from .map_layers import add_raster
 from .plain import plain_label
+from .result_text import result_html
 
 _GROUP = "HyperKD"
 # What a training was told about its scenes, and whoever reads them again has to know.
@@ -44,11 +44,16 @@ class ResultPage(QWidget):
         self._scenes: list[str] = []
         self._told: Mapping[str, Any] = {}
         self._waiting: list[str] = []
+        self._model = ""  # that maps them
         # The maps of this window by scene and model: these may be made anew, other files stay.
         self._maps: dict[tuple[str, str], str] = {}
         self._task: Optional[JobTask] = None
         self.text = QTextBrowser()
         self.text.setPlaceholderText(tr("The figures appear here when the training has ended."))
+        self.comparison = ComparisonTable()
+        self.comparison.map_asked.connect(self.map_scenes_with)
+        self.comparison.store_asked.connect(self.store_model)
+        self.comparison.setVisible(False)
         self.message = plain_label()
         self.bar = QProgressBar()
         self.bar.setVisible(False)
@@ -67,6 +72,7 @@ class ResultPage(QWidget):
         row.addStretch(1)
         layout = QVBoxLayout(self)
         layout.addWidget(self.text, 1)
+        layout.addWidget(self.comparison)
         layout.addLayout(row)
         layout.addWidget(self.bar)
         layout.addWidget(self.message)
@@ -89,7 +95,14 @@ class ResultPage(QWidget):
         self._summary = {**summary, "report": fields.get("report")}
         self._scenes = [str(path) for path in fields.get("input", ())]
         self._told = {name: fields[name] for name in TOLD if name in fields}
-        self.text.setHtml(result_html(summary, _figures(self.report)))
+        figures = _figures(self.report)
+        self.text.setHtml(result_html(summary, figures, self.text.palette()))
+        self.comparison.show_methods(
+            figures.get("comparisons") or (),
+            [str(target["name"]) for target in figures.get("assessment", {}).get("targets", ())],
+            summary.get("baselines") or {},
+            str(summary.get("output", "")),
+        )
         self.message.clear()
         self._show_buttons()
 
@@ -100,22 +113,25 @@ class ResultPage(QWidget):
 
     def map_scenes(self) -> None:
         """Run the model on all scenes, one after the other, in the background."""
-        self._waiting = list(self._scenes)
+        self.map_scenes_with(str(self._summary["output"]))
+
+    def map_scenes_with(self, model: str) -> None:
+        """Run a model on all scenes: the trained one, or a classical one beside it."""
+        self._waiting, self._model = list(self._scenes), model
         self._map_next()
 
     def store(self) -> None:
         """Copy the model into the model store."""
-        self._start(
-            tr("Saving the model"),
-            "models_add",
-            {"file": str(self._summary["output"])},
-            self._stored,
-        )
+        self.store_model(str(self._summary["output"]))
+
+    def store_model(self, model: str) -> None:
+        """Copy a model into the model store."""
+        self._start(tr("Saving the model"), "models_add", {"file": model}, self._stored)
 
     def _map_next(self) -> None:
         if not self._waiting:
             return
-        scene, model = self._waiting.pop(0), str(self._summary["output"])
+        scene, model = self._waiting.pop(0), self._model
         output = self._maps.get((scene, model)) or self._new_map(scene, Path(model))
         fields = {"input": scene, "model": model, "output": output, **self._told}
         title = tr("Mapping {scene}").format(scene=Path(scene).name)
@@ -173,52 +189,8 @@ class ResultPage(QWidget):
         self.report_button.setEnabled(self.report is not None)
         self.map_button.setEnabled(there and bool(self._scenes))
         self.store_button.setEnabled(there)
+        self.comparison.set_enabled(there and bool(self._scenes))
         self.bar.setVisible(self._task is not None)
-
-
-def result_html(summary: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
-    """Return the main figures of a fine-tuning as a page."""
-    rows = [
-        (tr("Model"), str(summary.get("output", ""))),
-        (tr("Labelled pixels"), str(summary.get("labelled_pixels", ""))),
-        (tr("Trained"), tuned_name(str(summary.get("tune", "")))),
-    ]
-    rows += _lines(figures)
-    if summary.get("optimistic"):
-        rows.append((tr("Beware"), tr("The test is too good to be true: single pixels.")))
-    rows += [(tr("Note"), str(note)) for note in summary.get("notes", ())]
-    cells = "".join(
-        f"<tr><td>{escape(name)}&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>"
-        for name, text in rows
-        if text
-    )
-    head = f"<h3>{escape(str(summary.get('model', '')))}</h3>"
-    note = tr("In brackets: the interval that holds the value with a confidence of 95 %.")
-    return f"{head}<table>{cells}</table>{_contest(figures)}<p><small>{escape(note)}</small></p>"
-
-
-def _contest(figures: Mapping[str, Any]) -> str:
-    """Return how the model stands beside classical ones on the same labels, as tables."""
-    tables = []
-    for comparison in figures.get("comparisons") or ():
-        methods = comparison.get("methods") or ()
-        names = [
-            key
-            for key, value in (methods[0].items() if methods else ())
-            if isinstance(value, Mapping) and "value" in value
-        ]
-        heads = "".join(f"<th>{escape(figure_name(name))}&nbsp;&nbsp;</th>" for name in names)
-        rows = "".join(
-            f"<tr><td>{escape(str(method.get('name', '')))}&nbsp;&nbsp;</td>"
-            + "".join(f"<td>{_with_interval(method[name])}&nbsp;&nbsp;</td>" for name in names)
-            + "</tr>"
-            for method in methods
-        )
-        tables.append(f"<table><tr><th></th>{heads}</tr>{rows}</table>")
-    if not tables:
-        return ""
-    title = tr("Beside classical models on the same labels")
-    return f"<h4>{escape(title)}</h4>" + "".join(tables)
 
 
 def _figures(page: Optional[Path]) -> Mapping[str, Any]:
@@ -230,31 +202,3 @@ def _figures(page: Optional[Path]) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _lines(figures: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
-    """Return the figures with intervals, wherever the report keeps them."""
-    found: list[tuple[str, str]] = []
-
-    def look(values: Any, name: str) -> None:
-        if not isinstance(values, Mapping) or len(found) > 12:
-            return
-        if "value" in values and ("low" in values or "interval" in values):
-            found.append((figure_name(name), _with_interval(values)))
-            return
-        for key, value in values.items():
-            look(value, str(key))
-
-    assessment = figures.get("assessment", {})
-    look(assessment.get("overall", assessment), "")
-    return found
-
-
-def _with_interval(values: Mapping[str, Any]) -> str:
-    low, high = values.get("low"), values.get("high")
-    if low is None:
-        low, high = (*values.get("interval", ()), None, None)[:2]
-    text = f"{values['value']:.3f}" if isinstance(values["value"], float) else str(values["value"])
-    if isinstance(low, float) and isinstance(high, float):
-        text += f" ({low:.3f} – {high:.3f})"
-    return text

@@ -197,7 +197,7 @@ def test_a_class_that_the_map_never_holds_is_named() -> None:
     found = assess_classification(
         truth, logits_of(np.array([0, 1, 1, 0, 1, 0])), CLASSES, np.arange(6), seed=0
     )
-    assert any(note.startswith("The map never holds water: its F1") for note in found.notes)
+    assert any(note.startswith("No test pixel was mapped as water: its F1") for note in found.notes)
 
 
 def test_json_holds_the_same_figures_and_null_for_what_is_undefined() -> None:

@@ -18,7 +18,7 @@ from hyperkd.assess.area import estimate_area
 from hyperkd.assess.comparison import compare_classifications, compare_regressions
 from hyperkd.assess.regression import assess_regression
 from hyperkd.assess.report import OPTIMISTIC, render, write_report
-from hyperkd.assess.report_classes import verdict
+from hyperkd.assess.report_classes import best_classical, verdict
 from hyperkd.assess.report_parts import percent, plain, signed_points
 from hyperkd.assess.report_values import verdict as verdict_of_values
 from hyperkd.assess.spectra import spectra_by_class, spectra_by_value
@@ -287,20 +287,42 @@ def method(name: str, value: float, difference: tuple[float, Any, Any], key: str
     return {"name": name, key: {"value": value}, "model_minus_method": {key: found}}
 
 
+def rival(name: str, figures: tuple[float, float], *differences: Any) -> dict[str, Any]:
+    """A classical model by its overall accuracy and macro F1."""
+    keys = ("overall_accuracy", "macro_f1")
+    apart = [dict(zip(("value", "low", "high"), each)) for each in differences]
+    return {
+        "name": name,
+        **{key: {"value": value} for key, value in zip(keys, figures)},
+        "model_minus_method": dict(zip(keys, apart)),
+    }
+
+
+MORE, LESS, LIKE = (0.05, 0.01, 0.09), (-0.05, -0.09, -0.01), (0.05, -0.01, 0.09)
+
+
 @pytest.mark.parametrize(
-    ("difference", "words"),
+    ("accuracy", "f1", "words"),
     [
-        ((0.05, 0.01, 0.09), "beats the best classical model, svm, by +5.0 (+1.0 to +9.0) points"),
-        ((-0.05, -0.09, -0.01), "svm is better, the difference is −5.0 (−9.0 to −1.0) points"),
-        ((0.05, -0.01, 0.09), "svm, no difference can be shown: +5.0 (−1.0 to +9.0) points"),
-        ((0.05, None, None), "svm, is +5.0 points; there are too few groups"),
+        (MORE, MORE, "It beats the best classical model, svm: overall accuracy +5.0 (+1.0 to"),
+        (MORE, LIKE, "macro F1 +5.0 (−1.0 to +9.0) points. The network earned its place."),
+        (LESS, LIKE, "The classical model svm is better: overall accuracy −5.0 (−9.0 to −1.0)"),
+        (LIKE, LESS, "is better: overall accuracy +5.0 (−1.0 to +9.0) points, macro F1 −5.0"),
+        (MORE, LESS, "svm, it has the higher overall accuracy and the lower macro F1: overall"),
+        (LIKE, LIKE, "svm, no difference can be shown: overall accuracy +5.0"),
+        ((0.05, None, None), LIKE, "svm, are: overall accuracy +5.0 points, macro F1 +5.0"),
     ],
 )
-def test_the_verdict_follows_the_interval(difference: Any, words: str) -> None:
-    key = "overall_accuracy"
-    rivals = [method("rf", 0.6, (0.3, 0.2, 0.4), key), method("svm", 0.8, difference, key)]
+def test_the_verdict_follows_both_intervals(accuracy: Any, f1: Any, words: str) -> None:
+    rivals = [rival("rf", (0.6, 0.5), MORE, MORE), rival("svm", (0.8, 0.6), accuracy, f1)]
     assert words in verdict([{"name": "toy"}, *rivals])
     assert verdict([{"name": "toy"}]) == ""
+
+
+def test_the_best_classical_model_is_not_the_one_that_forgets_rare_classes() -> None:
+    rivals = [rival("rf", (0.90, 0.40), MORE, MORE), rival("svm", (0.88, 0.85), MORE, LESS)]
+    best = best_classical([{"name": "toy"}, *rivals])
+    assert best is not None and best["name"] == "svm"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from hyperkd.raster.source import open_raster  # noqa: E402
 from hyperkd.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.finetune import finetune  # noqa: E402
 from hyperkd.training.finetune_base import checkpoint_of, load_base, new_base  # noqa: E402
-from hyperkd.training.finetune_fit import FitSettings, fit  # noqa: E402
+from hyperkd.training.finetune_fit import Fit, FitSettings, fit  # noqa: E402
 from hyperkd.training.finetune_request import Request  # noqa: E402
 from hyperkd.training.guidance import _columns  # noqa: E402
 from hyperkd.training.labelled import Places  # noqa: E402
@@ -249,8 +249,24 @@ def test_a_small_test_part_is_told(place, tmp_path):
         report, **fields(place, tmp_path / "m.onnx", labels=(labels,), baselines=False, epochs=0)
     )
     pixels = told["metrics"]["test"]["pixels"]
-    (note,) = [note for note in told["notes"] if "which is little: with folds" in note]
-    assert note.startswith(f"{pixels} pixels of ") and ("warning", note) in report.logs
+    (note,) = [note for note in told["notes"] if "For firmer figures" in note]
+    assert note.startswith(f"Only {pixels} pixels from ") and ("warning", note) in report.logs
+    assert note.endswith(" places test the model. For firmer figures use cross-validation.")
+
+
+def test_a_small_buffer_is_told_only_of_a_model_that_looks_around(place, tmp_path, monkeypatch):
+    """Tiles of 16 pixels ask for 8; these labels leave no room for that."""
+    report = Report()
+    asked = fields(place, tmp_path / "m.onnx", buffer=None, epochs=0, baselines=False)
+    told = finetune(report, **asked)
+    card = open_bundle(tmp_path / "m.onnx").card
+    assert card.receptive_field_px <= 3 and card.training["split"]["buffer_px"] < 8
+    assert not any("would be safer" in note for note in told["notes"])
+    assert not any("would be safer" in note for note in card.training["split"]["notes"])
+    monkeypatch.setattr(Fit, "receptive_field_px", 16)
+    (note,) = [n for n in finetune(report, **asked)["notes"] if "would be safer" in n]
+    assert note.endswith("(8 would be safer, but too few labels would remain). Scores may be "
+                         "too high.")  # fmt: skip
 
 
 def test_the_metrics_are_curves_for_a_dialog(trained):
@@ -259,12 +275,17 @@ def test_the_metrics_are_curves_for_a_dialog(trained):
     assert report.metrics and all(set(values) == expected for values in report.metrics)
 
 
-def test_the_preview_is_a_map_of_the_scene(trained):
+def test_the_preview_is_a_map_of_the_model_that_is_written(trained, place):
     folder, _, _ = trained
     dataset = gdal.Open(str(folder / "preview.tif"))
     shown = dataset.ReadAsArray()
     assert shown.shape == (ROWS, COLS) and dataset.GetGeoTransform() == factories.GEOTRANSFORM
     assert np.mean(shown == patches() + 1) > 0.95
+    # The last one is of the model in the file, not of what one of its folds has tried.
+    with open_raster(str(place / "scene.tif")) as source:
+        pixels = tuple(axis.ravel() for axis in np.indices((ROWS, COLS)))
+        answers = predict_at(source, folder / "model.onnx", pixels, report=SilentReport())
+    assert np.array_equal(shown.ravel(), answers.argmax(1) + 1)
     assert dataset.GetRasterBand(1).GetCategoryNames()[1:] == ["10", "20"]
 
 

@@ -257,10 +257,16 @@ def test_the_automatic_buffer_is_halved_until_enough_remains_and_says_so() -> No
     split = split_labels(labels, receptive_field_px=64)
     assert 0 < split.buffer_px < 32
     assert split.buffer_px in (16, 8, 4, 2, 1)
-    assert split.notes[0].startswith(
-        f"The buffer between the parts is {split.buffer_px} px instead of 32 px (half of the "
-        "receptive field), which would leave "
+    small = (
+        f"Training and test labels are only {split.buffer_px} pixels apart (32 would be safer, "
+        "but too few labels would remain). Scores may be too high."
     )
+    assert (split.notes[0], split.wanted_px) == (small, 32)
+    # A model that looks no farther than the buffer reaches is tested well.
+    near = 2 * split.buffer_px + 1
+    assert split.as_seen_by(near).notes == split.notes[1:]
+    assert split.as_seen_by(near + 1) is split
+    assert split.as_seen_by(1).summary()["notes"] == list(split.notes[1:])
     left = int((flat(split) == LEFT_OUT).sum())
     assert split.notes[1] == (
         f"{left} of {len(labels)} labelled pixels lie within {split.buffer_px} px of another "

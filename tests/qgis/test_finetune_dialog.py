@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 import pytest
@@ -125,13 +126,32 @@ report = job.get("report")
 if report:
     os.makedirs(report, exist_ok=True)
     open(os.path.join(report, "report.html"), "w").write("<html></html>")
-    figures = dict(assessment=dict(overall=dict(
-        overall_accuracy=dict(value=0.75, low=0.7, high=0.8))), comparisons=[dict(methods=[
-        dict(name="SVM", overall_accuracy=dict(value=0.7, low=0.6, high=0.8))])])
+    def value(*ends):
+        return dict(zip(("value", "low", "high"), ends))
+    def method(name, accuracy, f1):
+        return dict(name=name, overall_accuracy=value(accuracy, 0.7, 0.8), macro_f1=value(f1),
+            model_minus_method=dict(overall_accuracy=value(-0.1, -0.2, 0.1),
+                                    macro_f1=value(-0.2, -0.3, -0.1)))
+    def row(name, color, f1, users, producers, truth, mapped):
+        return dict(name=name, color=color, f1=value(f1), users_accuracy=value(users),
+            producers_accuracy=value(producers), reference_pixels=truth, mapped_pixels=mapped)
+    figures = dict(assessment=dict(pixels=40, overall=dict(
+        overall_accuracy=value(0.75, 0.7, 0.8)), classes=[
+        row("water", "#0000ff", 0.9, 0.95, 0.86, 22, 20),
+        row("roof", "#dd5500", 0.2, 1.0, 0.1, 10, 1),
+        row("wood", "#00aa00", 0.6, 0.5, 1.0, 8, 19)],
+        confusion=dict(pixels=[[19, 1, 0], [0, 1, 0], [3, 8, 8]])), comparisons=[dict(methods=[
+        method("HyperKD", 0.75, 0.55), method("RBF SVM", 0.76, 0.3),
+        method("random forest", 0.74, 0.85)])])
     json.dump(figures, open(os.path.join(report, "report.json"), "w"))
 open(job["output"], "w").write("model")
+forest = job["output"].replace(".onnx", "-random-forest.onnx")
+if job.get("save_baselines"):
+    open(forest, "w").write("forest")
 say("done", summary=dict(output=job["output"], model="trees", labelled_pixels=100, tune="frozen",
-    notes=["Few labels."], stopped_early=said == "stop", report="/r.html"))
+    notes=["Few labels."],
+    baselines={"random forest": forest}, task="classification",
+    stopped_early=said == "stop", report="/r.html"))
 """
 
 
@@ -451,7 +471,10 @@ def test_a_check_shows_classes_and_the_split(open_dialog, layers, fake_python, u
     ]
     assert table.item(0, 0).background().color().name() == "#0000ff"
     notes = dialog.data.notes.text()
-    assert notes.startswith("80 pixels teach, 20 test, 4 lie between and are left out;")
+    assert notes.startswith(
+        "80 pixels for training, 20 for testing; 4 near the border are not used. The split keeps "
+        "whole features together."
+    )
     assert "Odd." in notes
     assert dialog.data.check_button.isEnabled()
     assert dialog.message.text() == ""
@@ -542,7 +565,17 @@ def test_a_training_goes_from_labels_to_its_result(
     wait(lambda: job.is_over and dialog.tabs.currentIndex() == 3)
     text = dialog.result.text.toPlainText()
     assert "Overall accuracy 0.750 (0.700 – 0.800)" in " ".join(text.split())
-    assert "SVM 0.700 (0.600 – 0.800)" in " ".join(text.split())
+    assert (
+        "75 % of 40 test pixels are right (between 70 % and 80 %); the weakest class is roof "
+        "(F1 0.20); random forest is better (Macro F1 0.85 against 0.55): map with that one."
+    ) in text
+    assert (
+        "Weakest class, roof: 1 of its 10 test pixels are mapped as roof, 8 as wood. Where the "
+        "map says roof, it is right for 100 %."
+    ) in text
+    assert "Trained classification layer only" in " ".join(text.split())
+    assert "wood 0.60 0.50 1.00 8 19" in " ".join(text.split())
+    assert "wood 3 8 8" in " ".join(text.split())
     assert "Few labels." in text
     assert dialog.result.report == tmp_path / "trees-report" / "report.html"
     assert dialog.result.map_button.isEnabled()
@@ -707,6 +740,105 @@ def test_an_interrupted_training_is_started_again_with_its_labels(
 
 
 # --- the result --------------------------------------------------------------------------
+
+
+def row_of(table, row):
+    return [table.item(row, column).text() for column in range(table.columnCount() - 2)]
+
+
+def test_each_method_maps_the_scenes_by_its_own_button(
+    open_dialog, layers, fake_python, use_engine, wait, tmp_path, project
+):
+    trains(fake_python, use_engine, last=5)
+    dialog = open_dialog()
+    job = start(dialog, tmp_path, wait)
+    assert json.loads((job.folder / "job.json").read_text())["save_baselines"] is True
+    wait(lambda: job.is_over and dialog.tabs.currentIndex() == 3)
+    table = dialog.result.comparison
+    assert [table.horizontalHeaderItem(k).text() for k in range(3)] == [
+        *("Method", "Overall accuracy", "Macro F1"),
+    ]
+    assert [row_of(table, row) for row in range(3)] == [
+        ["HyperKD", "0.750 (0.700 – 0.800)", "0.550"],
+        ["support vector machine (RBF)", "0.760 (0.700 – 0.800)", "0.300"],
+        ["random forest", "0.740 (0.700 – 0.800)", "0.850"],
+    ]
+    buttons = [table.cellWidget(row, 3) for row in range(3)]
+    assert [button.isEnabled() for button in buttons] == [True, False, True]
+    assert "Train again" in buttons[1].toolTip()
+    gc.collect()
+    buttons[2].click()
+    assert not buttons[0].isEnabled()  # one thing at a time
+    wait(lambda: "is in the project" in dialog.result.message.text())
+    (made,) = [each for each in project.mapLayers().values() if "forest" in each.name()]
+    assert made.name() == "scene-trees-random-forest"
+    given = json.loads(made.metadata().history()[-1])
+    assert given["model"] == str(tmp_path / "trees-random-forest.onnx")
+    assert [button.isEnabled() for button in buttons] == [True, False, True]
+
+
+def test_a_result_without_a_comparison_has_no_table(open_dialog, plugin, tmp_path):
+    page = open_dialog().result
+    page.show_result({"output": str(tmp_path / "trees.onnx"), "model": "trees"}, {"input": []})
+    assert not page.comparison.isVisibleTo(page)
+    text = " ".join(page.text.toPlainText().split())
+    assert text.startswith("trees Training Model")
+
+
+def figures_of(key, *methods):
+    """Return figures whose comparison holds differences of one key."""
+    rows = [{"name": "HyperKD", key: {"value": 2.0}}]
+    for name, value, low, high in methods:
+        apart = {key: {"value": 2.0 - value, "low": low, "high": high}}
+        rows.append({"name": name, key: {"value": value}, "model_minus_method": apart})
+    target = {"name": "cover", "unit": "%", "r2": {"value": 0.8}, "rmse": {"value": 2.0}}
+    return {"assessment": {"targets": [target]}, "comparisons": [{"methods": rows}]}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-1.0, -0.5, "it beats partial least squares (PLSR), the best classical model."),
+        (0.5, 1.0, "partial least squares (PLSR) is better (RMSE 1.00 against 2.00): map with"),
+        (-0.5, 1.0, "is neither clearly better nor worse (RMSE 1.00 against 2.00)."),
+        (None, None, "too few places to tell whether partial least squares (PLSR) is better"),
+    ],
+)
+def test_the_verdict_on_values_follows_the_interval(plugin, low, high, words):
+    from hyperkd_qgis.ui.result_text import verdict
+
+    text = verdict(figures_of("rmse", ("random forest", 1.5, 0.1, 0.2), ("PLSR", 1.0, low, high)))
+    assert text.startswith("Cover: R² 0.80, mean error (RMSE) 2.000 %; ")
+    assert words in text
+
+
+def test_numbers_are_written_as_the_language_writes_them(plugin):
+    from qgis.PyQt.QtCore import QLocale
+
+    from hyperkd_qgis.figures import number, percent, with_interval
+
+    before = QLocale()
+    QLocale.setDefault(QLocale("de_DE"))
+    try:
+        assert (number(0.75), number(None), number(True)) == ("0,750", "–", "–")
+        assert with_interval({"value": 0.5, "low": 0.25, "high": 0.75}) == "0,500 (0,250 – 0,750)"
+        assert percent(0.123, 1) == "12,3 %"
+    finally:
+        QLocale.setDefault(before)
+
+
+def test_choices_are_shown_in_words_and_kept_as_values(open_dialog, layers):
+    from qgis.PyQt.QtWidgets import QComboBox
+
+    fold = open_dialog().settings.expert
+    assert fold.values()["class_weights"] == "sqrt"
+    shown = [box.currentText() for box in fold.findChildren(QComboBox)]
+    assert "moderate" in shown and "automatic" in shown and "sqrt" not in shown
+    fold.set_values({"class_weights": "balanced"})
+    assert fold.values()["class_weights"] == "balanced"
+    assert "strong: all classes alike" in [
+        box.currentText() for box in fold.findChildren(QComboBox)
+    ]
 
 
 @pytest.fixture

@@ -294,8 +294,8 @@ def _notes(
     ]
     if unmapped:
         notes.append(
-            f"The map never holds {_listed(unmapped)}: its F1 and IoU are 0, its user's accuracy "
-            "is not defined."
+            f"No test pixel was mapped as {_listed(unmapped)}: its F1 and IoU are 0, its user's "
+            "accuracy is not defined."
         )
     if not bootstrap.possible:
         notes.append(

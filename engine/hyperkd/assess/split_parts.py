@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -36,6 +37,7 @@ class Split:
         block_px: side of the blocks.
         counts: by part: pixels, units and pixels by class.
         notes: what the reader of a score has to know about the split.
+        wanted_px: the buffer that it should have, where that would leave too few labels; else 0.
     """
 
     parts: tuple[NDArray[np.int8], ...]
@@ -46,6 +48,19 @@ class Split:
     block_px: Optional[int] = None
     counts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    wanted_px: int = 0
+
+    def as_seen_by(self, receptive_field_px: int) -> Split:
+        """Return the split of a model that turned out to see so many pixels.
+
+        The buffer is chosen before it is known whether a model looks around a pixel. Where
+        it looks less far than the buffer reaches, the note that this is small goes.
+        """
+        if not 0 < self.wanted_px or receptive_field_px // 2 > self.buffer_px:
+            return self
+        small = buffer_note(self.buffer_px, self.wanted_px)
+        notes = tuple(note for note in self.notes if note != small)
+        return dataclasses.replace(self, notes=notes, wanted_px=0)
 
     def summary(self) -> dict[str, Any]:
         """Return what a card and a report tell about the split; JSON-able."""
@@ -127,14 +142,12 @@ class Attempt:
     buffer_px: int = 0
     good: bool = False
     kept: float = 0.0
-    kept_at_target: float = 1.0
     missing: list[tuple[int, int]] = field(default_factory=list)
 
     def choose(self, target_px: int, *, fixed: bool) -> None:
         """Choose the buffer: the target, or the first of its halves that leaves enough."""
         buffer_px = target_px
         self._judge(buffer_px)
-        self.kept_at_target = self.kept
         while not fixed and not self.good and buffer_px > 0:
             buffer_px //= 2
             self._judge(buffer_px)
@@ -185,6 +198,7 @@ class Attempt:
             block_px=self.block_px,
             counts=self._counts(part),
             notes=tuple(self._notes(part, target_px)),
+            wanted_px=target_px if self.buffer_px < target_px else 0,
         )
 
     def _counts(self, part: NDArray[np.int8]) -> dict[str, Any]:
@@ -208,11 +222,7 @@ class Attempt:
                 "scores are optimistic."
             )
         elif self.buffer_px < target_px:
-            yield (
-                f"The buffer between the parts is {self.buffer_px} px instead of {target_px} px "
-                f"(half of the receptive field), which would leave {self.kept_at_target:.0%} of "
-                "the pixels of a part; scores may be somewhat optimistic."
-            )
+            yield buffer_note(self.buffer_px, target_px)
         left = int((part == LEFT_OUT).sum())
         if left:
             yield (
@@ -224,6 +234,15 @@ class Attempt:
             absent = [name for name, count in zip(self.pixels.names, found) if count == 0]
             if absent:
                 yield f"No pixel of the {PARTS[p]} part is {some(absent, limit=20)}."
+
+
+def buffer_note(buffer_px: int, wanted_px: int) -> str:
+    """Return a note on a buffer that is smaller than it should be."""
+    apart = f"are only {plural(buffer_px, 'pixel')} apart" if buffer_px else "may lie side by side"
+    return (
+        f"Training and test labels {apart} ({wanted_px} would be safer, but too few labels would "
+        "remain). Scores may be too high."
+    )
 
 
 def refusal(tried: Sequence[Attempt], target_px: int) -> HyperKDError:

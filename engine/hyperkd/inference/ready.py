@@ -305,7 +305,7 @@ def _open(ready: ReadyModel, resources: Resources, report: Reporter) -> Any:
     ready.loading.forget()
     threads = resources.operator_threads if device == "cpu" else None
     session = runtime.open_session(network, device, threads)
-    report.log("info", f"{ready.card.name} computes on {session.provider}.")
+    report.log("info", f"Running on {runtime.place_of(session.provider)}.")
     if device == "cpu":
         del network
         machine.return_memory()
@@ -324,10 +324,7 @@ def _check(bundle: Bundle, output: str, device: str, report: Reporter) -> None:
     if deviation is None:
         report.log("warning", f"{bundle.card.name} has no self-test: its numbers are unchecked.")
     else:
-        report.log(
-            "info",
-            f"Self-test passed: the {output} deviates by {deviation:.1e} of its largest value.",
-        )
+        report.log("info", "Self-test passed.")
 
 
 def _in_background(work: Any) -> Future[Any]:

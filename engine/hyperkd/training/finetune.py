@@ -115,10 +115,12 @@ class _FineTuning:
         report.stage("Splitting the labels")
         splits = self._splits(labels)
         rounds, made, final = [], None, splits[0]
+        reach = 1
         for number, split in enumerate(splits):
             if len(splits) > 1:
                 report.log("info", f"Fold {number + 1} of {len(splits)}.")
             fitted = self._fit(labels, split, None)
+            reach = max(reach, fitted.receptive_field_px)
             made = (fitted, *self._export(fitted, labels, split, f"{number}.onnx"))
             if any((part == TEST).any() for part in split.parts):
                 temperature = fitted.temperature
@@ -134,6 +136,9 @@ class _FineTuning:
             # A single split keeps the settings that it chose; after folds all labels choose.
             fitted = self._fit(labels, split, fitted if len(splits) == 1 else None)
             model, card = self._export(fitted, labels, split, "final.onnx")
+        splits = [split.as_seen_by(reach) for split in splits]
+        if self.preview is not None:
+            self.preview.show(fitted.base.card, fitted.model)
         judged = None
         if rounds:
             judged = judge(
@@ -193,7 +198,7 @@ class _FineTuning:
             fitted,
             Path(request.output).stem,
             labels,
-            split,
+            split.as_seen_by(fitted.receptive_field_px),
             self.sources,
             self.settings,
             request.seed,

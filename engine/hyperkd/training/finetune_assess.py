@@ -181,8 +181,8 @@ def _few(groups: int, pixels: int) -> list[str]:
     if groups >= _FEW_GROUPS:
         return []
     return [
-        f"{plural(pixels, 'pixel')} of {plural(groups, 'place')} (polygons, points or patches) "
-        "test the model, which is little: with folds every label does."
+        f"Only {plural(pixels, 'pixel')} from {plural(groups, 'place')} "
+        f"{'tests' if pixels == 1 else 'test'} the model. For firmer figures use cross-validation."
     ]
 
 

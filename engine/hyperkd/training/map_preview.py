@@ -62,11 +62,19 @@ class MapPreview:
             card: the student's: bands, normalisation, tile.
             make: returns the model, for targets in their units.
         """
-        if time.monotonic() - self._written < _EVERY_S:
-            return
+        if time.monotonic() - self._written >= _EVERY_S:
+            self.show(card, make())
+
+    def show(self, card: ModelCard, model: DenseModel) -> None:
+        """Write the map of a model, however new the last one is.
+
+        Args:
+            card: the student's.
+            model: for targets in their units.
+        """
         if self._pixels is None:
             self._read(card)
-        answers = self._compute(make(), card.tile_px)
+        answers = self._compute(model, card.tile_px)
         self._write(answers)
         self._report.artifact("preview", self._path)
         self._written = time.monotonic()

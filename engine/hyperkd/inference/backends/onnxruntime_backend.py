@@ -32,6 +32,14 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "tensorrt": "TensorrtExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
+_PLACES: Final[Mapping[str, str]] = {
+    "cuda": "the graphics card (CUDA)",
+    "directml": "the graphics card (DirectML)",
+    "coreml": "Apple's accelerators (Core ML)",
+    "openvino": "OpenVINO",
+    "tensorrt": "the graphics card (TensorRT)",
+    "cpu": "the processor",
+}
 # Inputs of these wait in the device's own memory, which is allocated once.
 _BOUND: Final = {"cuda": "cuda", "tensorrt": "cuda"}
 # A session of these computes one batch at a time.
@@ -178,6 +186,12 @@ def load_runtime() -> Any:
             package="onnxruntime",
         ) from error
     return onnxruntime
+
+
+def place_of(provider: str) -> str:
+    """Return where a provider of onnxruntime computes, in words."""
+    places = {PROVIDERS[device]: text for device, text in _PLACES.items()}
+    return places.get(provider, provider)
 
 
 def runtime_version() -> str:
