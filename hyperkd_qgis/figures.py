@@ -52,6 +52,14 @@ def number(value: Any, digits: int = 3) -> str:
     return QLocale().toString(float(value), "f", digits)
 
 
+def short_number(value: float) -> str:
+    """Return a number with four significant digits, as the user's language writes it."""
+    text = f"{value:.4g}"
+    if "e" in text:
+        return QLocale().toString(float(value), "g", 4)
+    return number(value, len(text.partition(".")[2]))
+
+
 def percent(value: Any, digits: int = 0) -> str:
     """Return a share as percent, as the user's language writes it; else a dash."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

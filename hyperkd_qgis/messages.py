@@ -7,6 +7,7 @@ import traceback
 from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QCoreApplication
 
+from .engine_notes import translated
 from .runner.protocol import Cancelled, Crashed, Ending, Failed
 
 LOG_TAG = "HyperKD"
@@ -75,7 +76,7 @@ def engine_folder_gone(path: str) -> str:
 def failed(ending: Failed) -> str:
     """Return the engine's refusal as the user reads it."""
     text = ending.message or tr("The engine refused the job ({code}).").format(code=ending.code)
-    text = f"{text} {ending.hint}".rstrip()
+    text = f"{translated(text)} {translated(ending.hint)}".rstrip()
     if ending.code == "missing_dependency" and "HyperKD ›" not in text:
         text += " " + tr("Plugins › HyperKD › Engine… checks what the engine has.")
     return text

@@ -31,6 +31,7 @@ def texts(root: Path = ROOT) -> list[str]:
     found: set[str] = set()
     for path in sorted((root / "hyperkd_qgis").rglob("*.py")):
         found.update(_arguments(path, "tr"))
+        found.update(_arguments(path, "marked"))
     found.update(_arguments(root / "tools" / "workflows.py", "marked"))
     for path in sorted((root / "engine" / "hyperkd").rglob("*.py")):
         found.update(_arguments(path, "stage"))

@@ -12,6 +12,7 @@ from qgis.PyQt.QtCore import QMetaType, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
+    QColorDialog,
     QComboBox,
     QFormLayout,
     QHeaderView,
@@ -22,8 +23,11 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ..engine_notes import translated
+from ..figures import short_number
 from ..layers import class_colours
 from ..messages import tr
+from .label_style import style_classes
 from .plain import plain_label
 from .scenes_list import ScenesList
 
@@ -81,10 +85,18 @@ class DataPage(QWidget):
         form.addRow(tr("F&ield"), self.field)
         form.addRow(tr("Fi&elds"), self.targets)
         self._form = form
+        # Of the classes of the check: their colours by value, and those that were chosen here.
+        self._shown: dict[str, str] = {}
+        self._chosen: dict[str, str] = {}
+        self.style_button = QPushButton(tr("St&yle my labels like this"))
+        self.style_button.setToolTip(tr("Gives the label layer the colours of this table."))
+        self.style_button.setAutoDefault(False)
+        self.style_button.clicked.connect(self.style_labels)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.check_button)
         layout.addWidget(self.table, 1)
+        layout.addWidget(self.style_button)
         layout.addWidget(self.notes)
         self._connect()
         self._show_layer()
@@ -100,6 +112,8 @@ class DataPage(QWidget):
         colours: list[str] = []
         if layer is not None and self.task.currentData() == "classification" and fields:
             colours = class_colours(layer, fields[0])
+            colours = [text for text in colours if text.rpartition("=")[0] not in self._chosen]
+            colours += [f"{value}={colour}" for value, colour in self._chosen.items()]
         return {
             "input": self.scenes.paths(),
             "task": self.task.currentData(),
@@ -128,13 +142,16 @@ class DataPage(QWidget):
         classes, targets = summary.get("classes") or [], summary.get("targets") or []
         self.table.setHorizontalHeaderLabels(_heads(bool(targets)))
         self.table.setRowCount(len(classes) + len(targets))
+        self._shown = {_value(item): self._colour(item) for item in classes}
+        self.style_button.setVisible(bool(classes))
         for row, item in enumerate(classes):
-            self._show_class(row, {**item, "colour": self._colour(item)})
+            self._show_class(row, {**item, "colour": self._shown[_value(item)]})
         for row, item in enumerate(targets):
-            texts = [f"{item[key]:.4g}" for key in ("minimum", "maximum", "mean")]
+            texts = [short_number(item[key]) for key in ("minimum", "maximum", "mean")]
             for column, text in enumerate(["", item["name"], *texts]):
                 self.table.setItem(row, column, QTableWidgetItem(text))
-        lines = [self._doubt(classes), split_text(summary), *summary.get("notes", ())]
+        notes = map(translated, summary.get("notes", ()))
+        lines = [self._doubt(classes), split_text(summary), *notes]
         self.notes.setText("\n".join(line for line in lines if line))
 
     def _doubt(self, classes: Sequence[Mapping[str, Any]]) -> str:
@@ -147,12 +164,41 @@ class DataPage(QWidget):
         ).format(field=(self.fields() or [""])[0])
 
     def _colour(self, item: Mapping[str, Any]) -> str:
-        """Return a class's colour: that of the layer's style, as the model will have it."""
+        """Return a class's colour as the model will have it: chosen here, or of the style."""
+        if _value(item) in self._chosen:
+            return self._chosen[_value(item)]
         layer, fields = self.layer.currentLayer(), self.fields()
         if layer is not None and fields:
             styled = dict(pair.rsplit("=", 1) for pair in class_colours(layer, fields[0]))
-            return styled.get(str(item.get("value", item["name"])), str(item["colour"]))
+            return styled.get(_value(item), str(item["colour"]))
         return str(item["colour"])
+
+    def choose_colour(self, row: int) -> None:
+        """Ask for another colour of a class."""
+        if row < len(self._shown):
+            value, old = list(self._shown.items())[row]
+            name = self.table.item(row, 1).text()
+            chosen = QColorDialog.getColor(
+                QColor(old), self, tr("Colour of {name}").format(name=name)
+            )
+            if chosen.isValid():
+                self._chosen[value] = self._shown[value] = chosen.name()
+                self._show_colour(row, chosen.name())
+
+    def style_labels(self) -> None:
+        """Give the layer of the labels the colours of the table."""
+        layer, fields = self.layer.currentLayer(), self.fields()
+        if layer is not None and len(fields) == 1:
+            style_classes(layer, fields[0], self._shown)
+
+    def _show_colour(self, row: int, colour: str) -> None:
+        cell = QTableWidgetItem("")
+        cell.setBackground(QColor(colour))
+        cell.setData(Qt.ItemDataRole.AccessibleTextRole, colour)
+        cell.setToolTip(tr("Double-click to choose another colour."))
+        # A selected row would hide it.
+        cell.setFlags(cell.flags() & ~Qt.ItemFlag.ItemIsSelectable)
+        self.table.setItem(row, 0, cell)
 
     def _show_class(self, row: int, item: Mapping[str, Any]) -> None:
         remark = ""
@@ -160,20 +206,18 @@ class DataPage(QWidget):
             remark = tr("few features: hard to test")
         elif item["pixels"] < FEW_PIXELS:
             remark = tr("few pixels")
-        texts = ["", item["name"], f"{item['pixels']}", f"{item['features']}", remark]
-        for column, text in enumerate(texts):
-            cell = QTableWidgetItem(text)
-            if column == 0:
-                cell.setBackground(QColor(str(item["colour"])))
-                cell.setData(Qt.ItemDataRole.AccessibleTextRole, str(item["colour"]))
-            self.table.setItem(row, column, cell)
+        self._show_colour(row, str(item["colour"]))
+        texts = [item["name"], f"{item['pixels']}", f"{item['features']}", remark]
+        for column, text in enumerate(texts, 1):
+            self.table.setItem(row, column, QTableWidgetItem(text))
 
     def _connect(self) -> None:
         self.layer.layerChanged.connect(self._show_layer)
         self.task.currentIndexChanged.connect(self._show_task)
         self.check_button.clicked.connect(lambda: self.check_asked.emit())
+        self.table.cellDoubleClicked.connect(lambda row, column: self.choose_colour(row))
         self.scenes.changed.connect(self._forget)
-        self.field.fieldChanged.connect(self._forget)
+        self.field.fieldChanged.connect(self._forget_colours)
         self.targets.checkedItemsChanged.connect(self._forget)
         self.selected_only.toggled.connect(self._forget)
 
@@ -182,6 +226,7 @@ class DataPage(QWidget):
         self._follow(layer)
         self._show_selection()
         self.selected_only.setChecked(self.selected_only.isEnabled())
+        self._chosen = {}
         self._show_fields()
         self.targets.clear()
         if layer is not None:
@@ -226,9 +271,15 @@ class DataPage(QWidget):
             self._form.labelForField(widget).setVisible(shown)
         self._forget()
 
+    def _forget_colours(self) -> None:
+        self._chosen = {}  # those of another field's values
+        self._forget()
+
     def _forget(self) -> None:
         """Take back what a check has shown of other labels."""
         self.table.setRowCount(0)
+        self._shown = {}
+        self.style_button.setVisible(False)
         self.notes.clear()
         self.changed.emit()
 
@@ -244,6 +295,10 @@ def likeliest_field(layer: QgsVectorLayer, fields: QgsFields) -> str:
     texts = [field.name() for field in fields if field.type() == QMetaType.Type.QString]
     others = [name for name in fields.names() if name.lower() not in _KEYS]
     return next(iter([*texts, *others, *fields.names()]), "")
+
+
+def _value(item: Mapping[str, Any]) -> str:
+    return str(item.get("value", item["name"]))
 
 
 def _heads(is_regression: bool) -> list[str]:
@@ -288,7 +343,7 @@ def split_text(summary: Mapping[str, Any]) -> str:
     """Return how the labels would be split, in words."""
     split, parts = summary.get("split"), summary.get("parts") or {}
     if split is None:
-        return str(summary.get("refusal", ""))
+        return translated(str(summary.get("refusal", "")))
     kept = {
         "polygons": tr("The split keeps whole features together."),
         "blocks": tr("The split keeps whole blocks together."),

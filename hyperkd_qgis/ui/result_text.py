@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from qgis.PyQt.QtGui import QColor, QPalette
 
+from ..engine_notes import translated
 from ..figures import (
     figure_name,
     interval_of,
@@ -39,7 +40,7 @@ def result_html(summary: Figures, figures: Figures, palette: Optional[QPalette] 
         palette: of the page.
     """
     colours = palette or QPalette()
-    notes = [str(note) for note in summary.get("notes", ())]
+    notes = [translated(str(note)) for note in summary.get("notes", ())]
     if summary.get("optimistic"):
         notes.insert(0, tr("Single pixels were held out: these figures are too good to be true."))
     parts = [

@@ -22,6 +22,8 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from .. import messages
+from ..engine_notes import translated
+from ..figures import number
 from ..layers import style_layer
 from ..messages import tr
 from ..runner.background_job import ENDED, PAUSED, STOPPING, BackgroundJob
@@ -164,7 +166,9 @@ class TrainingView(QWidget):
         elif kind == "stage":
             self.log.appendPlainText(f"== {tr(self.tracker.stage)}")
         elif kind == "log" and self.tracker.log:
-            self.log.appendPlainText(self.tracker.log[-1])
+            message = str(event.get("message", ""))
+            before = self.tracker.log[-1].removesuffix(message)  # that it is a warning
+            self.log.appendPlainText(before + translated(message))
         elif kind == "artifact" and event.get("role") == "preview":
             self._show_preview(str(event.get("path", "")))
         self._show_state()
@@ -257,4 +261,4 @@ def duration(seconds: float) -> str:
         return tr("{number} s").format(number=int(round(seconds, -1)) or 10)
     if seconds < 5400:
         return tr("{number} min").format(number=round(seconds / 60))
-    return tr("{number} h").format(number=f"{seconds / 3600:.1f}")
+    return tr("{number} h").format(number=number(seconds / 3600, 1))

@@ -168,6 +168,10 @@
         <translation>Studenten s&amp;chreiben nach</translation>
     </message>
     <message>
+        <source>, {count} as {other}</source>
+        <translation>, {count} als {other}</translation>
+    </message>
+    <message>
         <source>&lt;h3&gt;Band table, scale, nodata&lt;/h3&gt;&lt;p&gt;Among the advanced parameters, for a raster that lost its metadata: the sensor (&lt;i&gt;enmap&lt;/i&gt;, or &lt;i&gt;enmap-202&lt;/i&gt; where the water vapour bands were removed) or a CSV with one row per band; the reflectance that a stored 1 stands for; the value that means no data. Each is believed instead of what the file says.&lt;/p&gt;</source>
         <translation>&lt;h3&gt;Kanaltabelle, Skalierung, Nodata&lt;/h3&gt;&lt;p&gt;Bei den erweiterten Parametern, für ein Raster, das seine Metadaten verloren hat: der Sensor (&lt;i&gt;enmap&lt;/i&gt;, oder &lt;i&gt;enmap-202&lt;/i&gt;, wo die Wasserdampfkanäle entfernt wurden) oder eine CSV mit einer Zeile je Kanal; der Reflexionsgrad, für den eine gespeicherte 1 steht; der Wert für fehlende Daten. Jedes davon gilt statt dessen, was die Datei sagt.&lt;/p&gt;</translation>
     </message>
@@ -264,6 +268,10 @@
         <translation>Ein Python, das Sie schon haben</translation>
     </message>
     <message>
+        <source>A buffer of {buffer} px would do.</source>
+        <translation>Ein Puffer von {buffer} px würde genügen.</translation>
+    </message>
+    <message>
         <source>A class (classification)</source>
         <translation>Eine Klasse (Klassifikation)</translation>
     </message>
@@ -310,6 +318,14 @@
     <message>
         <source>A small map (GeoTIFF) of what the model would say now, renewed while it is trained.</source>
         <translation>Eine kleine Karte (GeoTIFF) dessen, was das Modell jetzt sagen würde; während des Trainings erneuert.</translation>
+    </message>
+    <message>
+        <source>A split by {method} has no pixel of {what}.</source>
+        <translation>Eine Aufteilung nach {method} hat kein Pixel von {what}.</translation>
+    </message>
+    <message>
+        <source>A split by {method} with a buffer of {buffer} px has no pixel of {what}.</source>
+        <translation>Eine Aufteilung nach {method} mit einem Puffer von {buffer} px hat kein Pixel von {what}.</translation>
     </message>
     <message>
         <source>A student: the name of a shipped or stored model, or the path of an .onnx file.</source>
@@ -362,6 +378,10 @@
     <message>
         <source>Aligning</source>
         <translation>Angleichen</translation>
+    </message>
+    <message>
+        <source>All labels of {name} are equal, so R² is not defined.</source>
+        <translation>Alle Label von {name} sind gleich, daher ist R² nicht definiert.</translation>
     </message>
     <message>
         <source>All models</source>
@@ -462,14 +482,6 @@
     <message>
         <source>Believed instead of the file; may be 0 or negative.</source>
         <translation>Gilt statt der Datei; darf 0 oder negativ sein.</translation>
-    </message>
-    <message>
-        <source>Beside classical models on the same labels</source>
-        <translation>Neben klassischen Modellen auf denselben Labeln</translation>
-    </message>
-    <message>
-        <source>Beware</source>
-        <translation>Achtung</translation>
     </message>
     <message>
         <source>Bias</source>
@@ -656,8 +668,20 @@
         <translation>Klassen der Label</translation>
     </message>
     <message>
+        <source>Classes with fewer than {few} are left out: {classes}.</source>
+        <translation>Klassen mit weniger als {few} werden weggelassen: {classes}.</translation>
+    </message>
+    <message>
+        <source>Classes without a usable pixel are left out: {classes}.</source>
+        <translation>Klassen ohne brauchbares Pixel werden weggelassen: {classes}.</translation>
+    </message>
+    <message>
         <source>Classes, one per line</source>
         <translation>Klassen, eine je Zeile</translation>
+    </message>
+    <message>
+        <source>Classical models learn from and answer {count} random pixels.</source>
+        <translation>Klassische Modelle lernen von {count} zufälligen Pixeln und werden an ihnen geprüft.</translation>
     </message>
     <message>
         <source>Classification</source>
@@ -708,6 +732,10 @@
         <translation>Farbinfrarot</translation>
     </message>
     <message>
+        <source>Colour of {name}</source>
+        <translation>Farbe von {name}</translation>
+    </message>
+    <message>
         <source>Colours of classes (value=#rrggbb; …)</source>
         <translation>Farben der Klassen (Wert=#rrggbb; …)</translation>
     </message>
@@ -734,6 +762,10 @@
     <message>
         <source>Computes on</source>
         <translation>Rechnet auf</translation>
+    </message>
+    <message>
+        <source>Confusion matrix</source>
+        <translation>Konfusionsmatrix</translation>
     </message>
     <message>
         <source>Copied to the clipboard:</source>
@@ -806,6 +838,10 @@
     <message>
         <source>Done.</source>
         <translation>Fertig.</translation>
+    </message>
+    <message>
+        <source>Double-click to choose another colour.</source>
+        <translation>Doppelklick wählt eine andere Farbe.</translation>
     </message>
     <message>
         <source>Downloads the published file and checks it.</source>
@@ -896,6 +932,10 @@
         <translation>&amp;Feld</translation>
     </message>
     <message>
+        <source>F1</source>
+        <translation>F1</translation>
+    </message>
+    <message>
         <source>Features</source>
         <translation>Objekte</translation>
     </message>
@@ -910,6 +950,10 @@
     <message>
         <source>Fetching {name}</source>
         <translation>{name} wird geholt</translation>
+    </message>
+    <message>
+        <source>Fewer than {least} groups of labels are {classes}: no interval is given, and the figures rest on little.</source>
+        <translation>Weniger als {least} Gruppen von Labeln haben {classes}: kein Intervall, und die Zahlen stehen auf schwachem Grund.</translation>
     </message>
     <message>
         <source>Fi&amp;elds</source>
@@ -964,6 +1008,10 @@
         <translation>Feinabstimmung von {model}</translation>
     </message>
     <message>
+        <source>Fold {number} of {total}.</source>
+        <translation>Teil {number} von {total} der Kreuzvalidierung.</translation>
+    </message>
+    <message>
         <source>Folder</source>
         <translation>Ordner</translation>
     </message>
@@ -996,6 +1044,10 @@
         <translation>Teile einer Kreuzvalidierung</translation>
     </message>
     <message>
+        <source>For firmer figures use cross-validation.</source>
+        <translation>Für verlässlichere Zahlen Kreuzvalidierung verwenden.</translation>
+    </message>
+    <message>
         <source>Found in the development checkout.</source>
         <translation>In der Entwicklungskopie gefunden.</translation>
     </message>
@@ -1024,8 +1076,16 @@
         <translation>Von welcher Ähnlichkeit an ein Pixel zählt; 1 ist gleich.</translation>
     </message>
     <message>
+        <source>Give labels.</source>
+        <translation>Label angeben.</translation>
+    </message>
+    <message>
         <source>Give labels: a layer of polygons, lines or points, or a class raster.</source>
         <translation>Geben Sie Label an: einen Layer aus Polygonen, Linien oder Punkten, oder ein Klassenraster.</translation>
+    </message>
+    <message>
+        <source>Gives the label layer the colours of this table.</source>
+        <translation>Gibt dem Label-Layer die Farben dieser Tabelle.</translation>
     </message>
     <message>
         <source>Go on with an interrupted run</source>
@@ -1156,8 +1216,8 @@
         <translation>HyperKD</translation>
     </message>
     <message>
-        <source>HyperKD computes in a process of its own, with packages of its own, so that it can neither slow QGIS down nor take it along. Nothing is installed until you ask for it.</source>
-        <translation>HyperKD rechnet in einem eigenen Prozess mit eigenen Paketen und kann QGIS so weder bremsen noch mitreißen. Installiert wird nichts, bevor Sie es verlangen.</translation>
+        <source>HyperKD computes in a process of its own, with packages of its own, so a crash here cannot affect QGIS. Nothing is installed until you ask for it.</source>
+        <translation>HyperKD rechnet in einem eigenen Prozess mit eigenen Paketen; ein Absturz dort kann QGIS nicht treffen. Installiert wird erst auf Wunsch.</translation>
     </message>
     <message>
         <source>HyperKD engine</source>
@@ -1316,6 +1376,10 @@
         <translation>Glättung der Label</translation>
     </message>
     <message>
+        <source>Label these classes in more places that lie apart, merge them with others or leave them out, or choose another split.</source>
+        <translation>Diese Klassen an mehr Orten labeln, die auseinander liegen, sie mit anderen vereinen oder weglassen, oder eine andere Aufteilung wählen.</translation>
+    </message>
+    <message>
         <source>Labelled pixels</source>
         <translation>Pixel mit Label</translation>
     </message>
@@ -1326,6 +1390,10 @@
     <message>
         <source>Labels as rasters, instead of features or besides them.</source>
         <translation>Label als Raster, statt der Objekte oder zusätzlich.</translation>
+    </message>
+    <message>
+        <source>Labels c&amp;ontain</source>
+        <translation>Label enth&amp;alten</translation>
     </message>
     <message>
         <source>Labels of the rasters: polygon, line or point layers, or class rasters. With them the loss is one of accuracy, without them one of agreement with the original.</source>
@@ -1370,6 +1438,14 @@
     <message>
         <source>Least likeness</source>
         <translation>Kleinste Ähnlichkeit</translation>
+    </message>
+    <message>
+        <source>Left out for contradicting labels: {count} pixels ({where}).</source>
+        <translation>Weggelassen wegen widersprüchlicher Label: {count} Pixel ({where}).</translation>
+    </message>
+    <message>
+        <source>Left out, because the scene has no data there: {count} pixels.</source>
+        <translation>Weggelassen, weil die Szene dort keine Daten hat: {count} Pixel.</translation>
     </message>
     <message>
         <source>Licence</source>
@@ -1456,6 +1532,14 @@
         <translation>Werte kartieren (Regression)</translation>
     </message>
     <message>
+        <source>Map with this model</source>
+        <translation>Mit diesem Modell kartieren</translation>
+    </message>
+    <message>
+        <source>Mapped pixels</source>
+        <translation>Kartierte Pixel</translation>
+    </message>
+    <message>
         <source>Mapping {scene}</source>
         <translation>{scene} wird kartiert</translation>
     </message>
@@ -1532,6 +1616,10 @@
         <translation>Arbeitsspeicher (MB)</translation>
     </message>
     <message>
+        <source>Method</source>
+        <translation>Methode</translation>
+    </message>
+    <message>
         <source>Micro IoU</source>
         <translation>Mikro-IoU</translation>
     </message>
@@ -1604,12 +1692,28 @@
         <translation>Es wurde nichts geschrieben. Was die Engine zuletzt gesagt hat, steht im Protokoll: Ansicht › Bedienfelder › Protokoll › {tab}.</translation>
     </message>
     <message>
-        <source>No training is running.</source>
-        <translation>Es läuft kein Training.</translation>
+        <source>No pixel of the {part} part is {classes}.</source>
+        <translation>Kein Pixel des Teils {part} ist {classes}.</translation>
     </message>
     <message>
-        <source>Note</source>
-        <translation>Hinweis</translation>
+        <source>No pixel teaches {classes}: no classical model is written.</source>
+        <translation>Kein Trainingspixel ist {classes}: es wird kein klassisches Modell geschrieben.</translation>
+    </message>
+    <message>
+        <source>No reference pixel is {classes}: what would need one is not defined, and averages over classes leave it out.</source>
+        <translation>Kein Referenzpixel ist {classes}: was eines bräuchte, ist nicht definiert und fehlt in den Mitteln über Klassen.</translation>
+    </message>
+    <message>
+        <source>No test pixel was mapped as {classes}: its F1 and IoU are 0, its user's accuracy is not defined.</source>
+        <translation>Kein Testpixel wurde als {classes} kartiert: F1 und IoU sind 0, die Nutzergenauigkeit ist nicht definiert.</translation>
+    </message>
+    <message>
+        <source>No test pixel was mapped as {name}.</source>
+        <translation>Kein Testpixel wurde als {name} kartiert.</translation>
+    </message>
+    <message>
+        <source>No training is running.</source>
+        <translation>Es läuft kein Training.</translation>
     </message>
     <message>
         <source>Number of clusters.</source>
@@ -1636,8 +1740,20 @@
         <translation>Der Varianz der Einbettung, um die der kleinere Student abweichen darf.</translation>
     </message>
     <message>
+        <source>Of {all} pixels to learn from, {count} are taken, of each class in proportion.</source>
+        <translation>Von {all} Trainingspixeln werden {count} genommen, von jeder Klasse im Verhältnis.</translation>
+    </message>
+    <message>
         <source>On Debian and Ubuntu install the package python3-venv and try again; elsewhere use an interpreter that you already have.</source>
         <translation>Unter Debian und Ubuntu installieren Sie das Paket python3-venv und versuchen es erneut; anderswo verwenden Sie einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>Only {pixels} pixels from 1 place test the model.</source>
+        <translation>Nur {pixels} Pixel von 1 Ort testen das Modell.</translation>
+    </message>
+    <message>
+        <source>Only {pixels} pixels from {places} places test the model.</source>
+        <translation>Nur {pixels} Pixel von {places} Orten testen das Modell.</translation>
     </message>
     <message>
         <source>Open &amp;report</source>
@@ -1744,6 +1860,10 @@
         <translation>Pixel, die nach den Qualitätsebenen von EnMAP ausgelassen werden.</translation>
     </message>
     <message>
+        <source>Pixels were dealt at random: test pixels lie beside training pixels, so the scores are optimistic.</source>
+        <translation>Die Pixel wurden zufällig verteilt: Testpixel liegen neben Trainingspixeln, die Werte sind also zu gut.</translation>
+    </message>
+    <message>
         <source>Pixels with data</source>
         <translation>Pixel mit Daten</translation>
     </message>
@@ -1818,6 +1938,10 @@
     <message>
         <source>Processor (every machine)</source>
         <translation>Prozessor (jede Maschine)</translation>
+    </message>
+    <message>
+        <source>Producer's accuracy</source>
+        <translation>Herstellergenauigkeit</translation>
     </message>
     <message>
         <source>Product (file or folder)</source>
@@ -1898,10 +2022,6 @@
     <message>
         <source>Rank of the adapters.</source>
         <translation>Rang der Adapter.</translation>
-    </message>
-    <message>
-        <source>Rare classes count</source>
-        <translation>Seltene Klassen zählen</translation>
     </message>
     <message>
         <source>Rasters</source>
@@ -2008,6 +2128,14 @@
         <translation>Auf &amp;Layer anwenden…</translation>
     </message>
     <message>
+        <source>Running on the processor.</source>
+        <translation>Läuft auf dem Prozessor.</translation>
+    </message>
+    <message>
+        <source>Running on {place}.</source>
+        <translation>Läuft auf {place}.</translation>
+    </message>
+    <message>
         <source>Runs the model on every scene; the maps join the project.</source>
         <translation>Wendet das Modell auf jede Szene an; die Karten kommen ins Projekt.</translation>
     </message>
@@ -2034,6 +2162,10 @@
     <message>
         <source>Save student to the s&amp;tore</source>
         <translation>Studenten in die &amp;Sammlung</translation>
+    </message>
+    <message>
+        <source>Save to the store</source>
+        <translation>In den Modellspeicher</translation>
     </message>
     <message>
         <source>Saved as {path}.</source>
@@ -2088,6 +2220,10 @@
         <translation>Wert, von dem an ein Pixel eine Anomalie ist.</translation>
     </message>
     <message>
+        <source>Scores may be too high.</source>
+        <translation>Die Werte können zu hoch sein.</translation>
+    </message>
+    <message>
         <source>Search names, tasks, classes, licences</source>
         <translation>Namen, Aufgaben, Klassen, Lizenzen suchen</translation>
     </message>
@@ -2110,6 +2246,10 @@
     <message>
         <source>Self-test</source>
         <translation>Selbsttest</translation>
+    </message>
+    <message>
+        <source>Self-test passed.</source>
+        <translation>Selbsttest bestanden.</translation>
     </message>
     <message>
         <source>Set &amp;up…</source>
@@ -2248,6 +2388,10 @@
         <translation>Seite der Trainingskacheln in Pixeln, ein Vielfaches von zwei Patches. Vorgabe: die der Größe.</translation>
     </message>
     <message>
+        <source>Single pixels were held out: these figures are too good to be true.</source>
+        <translation>Einzelne Pixel wurden zurückgehalten: diese Zahlen sind zu schön, um wahr zu sein.</translation>
+    </message>
+    <message>
         <source>Size</source>
         <translation>Größe</translation>
     </message>
@@ -2294,6 +2438,10 @@
     <message>
         <source>Squared error in units of each patch</source>
         <translation>Quadratischer Fehler in Einheiten jedes Patches</translation>
+    </message>
+    <message>
+        <source>St&amp;yle my labels like this</source>
+        <translation>Meine Label so e&amp;infärben</translation>
     </message>
     <message>
         <source>Start the interrupted training a&amp;gain</source>
@@ -2388,6 +2536,10 @@
         <translation>Test durch so viele Teile (3 oder mehr) statt eines Testteils; das fertige Modell lernt dann von allen Labeln.</translation>
     </message>
     <message>
+        <source>Test pixels</source>
+        <translation>Testpixel</translation>
+    </message>
+    <message>
         <source>Testing {name}</source>
         <translation>{name} wird getestet</translation>
     </message>
@@ -2408,8 +2560,8 @@
         <translation>Die HTML-Datei, die geschrieben wird.</translation>
     </message>
     <message>
-        <source>The accuracy report is written beside the model. Labels that test the model teach it nothing, so the figures tell what the map is worth elsewhere.</source>
-        <translation>Der Genauigkeitsbericht entsteht neben dem Modell. Label, die das Modell testen, lehren es nichts; so sagen die Zahlen, was die Karte anderswo wert ist.</translation>
+        <source>The accuracy report is written beside the model. Test labels are not used for training, so the scores estimate accuracy at other places in these scenes.</source>
+        <translation>Der Genauigkeitsbericht entsteht neben dem Modell. Testlabel werden nicht zum Training verwendet; so schätzen die Werte die Genauigkeit an anderen Orten dieser Szenen.</translation>
     </message>
     <message>
         <source>The anomalies to write (GeoTIFF): 1 as expected, 2 anomaly.</source>
@@ -2548,6 +2700,14 @@
         <translation>Den Interpreter {path}, der für HyperKDs Engine gewählt wurde, gibt es nicht. Wählen Sie einen anderen unter Erweiterungen › HyperKD › Engine…</translation>
     </message>
     <message>
+        <source>The labels are {count} groups; below {least} no interval can be given.</source>
+        <translation>Die Label bilden {count} Gruppen; unter {least} gibt es kein Intervall.</translation>
+    </message>
+    <message>
+        <source>The labels of {name} are {count} groups; below {least} no interval can be given.</source>
+        <translation>Die Label von {name} bilden {count} Gruppen; unter {least} gibt es kein Intervall.</translation>
+    </message>
+    <message>
         <source>The labels that the model was trained on: classical models learn from them and stand beside it.</source>
         <translation>Die Label, auf denen das Modell trainiert wurde: klassische Modelle lernen von ihnen und stehen daneben.</translation>
     </message>
@@ -2566,6 +2726,14 @@
     <message>
         <source>The map to write (GeoTIFF): classes as uint8, or values as float32.</source>
         <translation>Die Karte, die geschrieben wird (GeoTIFF): Klassen als uint8, oder Werte als float32.</translation>
+    </message>
+    <message>
+        <source>The matrix of {count} classes is in the report.</source>
+        <translation>Die Matrix von {count} Klassen steht im Bericht.</translation>
+    </message>
+    <message>
+        <source>The model beside classical ones on the same labels</source>
+        <translation>Das Modell neben klassischen auf denselben Labeln</translation>
     </message>
     <message>
         <source>The model is in the store as “{name}”.</source>
@@ -2664,6 +2832,14 @@
         <translation>Die Szene.</translation>
     </message>
     <message>
+        <source>The scenes have different bands, so there are no spectra and no classical models.</source>
+        <translation>Die Szenen haben verschiedene Bänder, daher gibt es weder Spektren noch klassische Modelle.</translation>
+    </message>
+    <message>
+        <source>The scenes have different bands: no classical model is written.</source>
+        <translation>Die Szenen haben verschiedene Bänder: es wird kein klassisches Modell geschrieben.</translation>
+    </message>
+    <message>
         <source>The scenes to learn from.</source>
         <translation>Die Szenen, von denen gelernt wird.</translation>
     </message>
@@ -2676,16 +2852,28 @@
         <translation>Das Raster aus sechs Kanälen, das geschrieben wird (int16 x 10000).</translation>
     </message>
     <message>
+        <source>The split keeps whole blocks together.</source>
+        <translation>Die Aufteilung hält ganze Blöcke zusammen.</translation>
+    </message>
+    <message>
+        <source>The split keeps whole features together.</source>
+        <translation>Die Aufteilung hält ganze Objekte zusammen.</translation>
+    </message>
+    <message>
+        <source>The split keeps whole scenes together.</source>
+        <translation>Die Aufteilung hält ganze Szenen zusammen.</translation>
+    </message>
+    <message>
+        <source>The split separates single pixels: scores will be too high.</source>
+        <translation>Die Aufteilung trennt einzelne Pixel: die Werte werden zu hoch sein.</translation>
+    </message>
+    <message>
         <source>The student is in the store as “{name}”.</source>
         <translation>Der Student ist als „{name}“ in der Sammlung.</translation>
     </message>
     <message>
         <source>The teacher: the name of a stored one, its published .pt file, a stand-in teacher (.safetensors), or none for a plain masked autoencoder.</source>
         <translation>Der Lehrer: der Name eines gesammelten, seine veröffentlichte .pt-Datei, ein Ersatzlehrer (.safetensors), oder none für einen einfachen maskierten Autoencoder.</translation>
-    </message>
-    <message>
-        <source>The test is too good to be true: single pixels.</source>
-        <translation>Der Test ist zu schön, um wahr zu sein: einzelne Pixel.</translation>
     </message>
     <message>
         <source>The training goes on when this window, or QGIS, is closed.</source>
@@ -2698,6 +2886,10 @@
     <message>
         <source>Their share of all pixels</source>
         <translation>Ihr Anteil an allen Pixeln</translation>
+    </message>
+    <message>
+        <source>There are no labels to split.</source>
+        <translation>Es gibt keine Label aufzuteilen.</translation>
     </message>
     <message>
         <source>There is no band table {path}. Choose a CSV file, or write enmap.</source>
@@ -2732,8 +2924,8 @@
         <translation>Auf der Platte ist kein Platz mehr.</translation>
     </message>
     <message>
-        <source>They &amp;say</source>
-        <translation>Sie &amp;sagen</translation>
+        <source>They are written beside the model and can map the scenes too, where one of them is better.</source>
+        <translation>Sie werden neben dem Modell geschrieben und können die Szenen auch kartieren, wo eines von ihnen besser ist.</translation>
     </message>
     <message>
         <source>This interpreter can run HyperKD.</source>
@@ -2742,6 +2934,10 @@
     <message>
         <source>This interpreter cannot run HyperKD yet.</source>
         <translation>Mit diesem Interpreter läuft HyperKD noch nicht.</translation>
+    </message>
+    <message>
+        <source>This training has not written the model. Train again to get it as a file.</source>
+        <translation>Dieses Training hat das Modell nicht geschrieben. Ein neues Training schreibt es als Datei.</translation>
     </message>
     <message>
         <source>This version of HyperKD wants other packages for its engine.</source>
@@ -2820,8 +3016,20 @@
         <translation>Training</translation>
     </message>
     <message>
+        <source>Training and test labels are only {pixels} pixels apart ({wanted} would be safer, but too few labels would remain).</source>
+        <translation>Trainings- und Testlabel liegen nur {pixels} Pixel auseinander ({wanted} wären sicherer, aber es blieben zu wenige Label).</translation>
+    </message>
+    <message>
+        <source>Training and test labels may lie side by side ({wanted} would be safer, but too few labels would remain).</source>
+        <translation>Trainings- und Testlabel können nebeneinander liegen ({wanted} Pixel Abstand wären sicherer, aber es blieben zu wenige Label).</translation>
+    </message>
+    <message>
         <source>Training classical models</source>
         <translation>Klassische Modelle werden trainiert</translation>
+    </message>
+    <message>
+        <source>Training classical models to be written</source>
+        <translation>Klassische Modelle zum Schreiben trainieren</translation>
     </message>
     <message>
         <source>Training labels</source>
@@ -2838,6 +3046,10 @@
     <message>
         <source>Training the encoder</source>
         <translation>Der Encoder wird trainiert</translation>
+    </message>
+    <message>
+        <source>Training the final model on all labels.</source>
+        <translation>Das endgültige Modell wird auf allen Labeln trainiert.</translation>
     </message>
     <message>
         <source>Trains a student on scenes without labels, with or without a teacher.</source>
@@ -2876,6 +3088,10 @@
         <translation>Verwenden Sie einen Interpreter, den Sie schon haben.</translation>
     </message>
     <message>
+        <source>User's accuracy</source>
+        <translation>Nutzergenauigkeit</translation>
+    </message>
+    <message>
         <source>Value without meaning (nodata)</source>
         <translation>Wert ohne Bedeutung (Nodata)</translation>
     </message>
@@ -2886,6 +3102,14 @@
     <message>
         <source>Verifying {name}</source>
         <translation>{name} wird geprüft</translation>
+    </message>
+    <message>
+        <source>Weakest class, {name}: {right} of its {pixels} test pixels are mapped as {name}</source>
+        <translation>Schwächste Klasse, {name}: {right} ihrer {pixels} Testpixel sind als {name} kartiert</translation>
+    </message>
+    <message>
+        <source>Weight of rare classes</source>
+        <translation>Gewicht seltener Klassen</translation>
     </message>
     <message>
         <source>Weight of spectra's divergence</source>
@@ -3052,6 +3276,10 @@
         <translation>Wo die Datei nicht lesbar ist</translation>
     </message>
     <message>
+        <source>Where the map says {name}, it is right for {share}.</source>
+        <translation>Wo die Karte {name} sagt, stimmt sie zu {share}.</translation>
+    </message>
+    <message>
         <source>Where the smaller model computes in the comparison; only a GPU tells what float16 costs there.</source>
         <translation>Wo das kleinere Modell im Vergleich rechnet; nur eine GPU zeigt, was float16 dort kostet.</translation>
     </message>
@@ -3082,6 +3310,14 @@
     <message>
         <source>Workflows</source>
         <translation>Abläufe</translation>
+    </message>
+    <message>
+        <source>Write the classical models too</source>
+        <translation>Auch die klassischen Modelle schreiben</translation>
+    </message>
+    <message>
+        <source>Write the classical models too, beside the model and trained on what it learned from: OUTPUT-random-forest.onnx and others, which map scenes as the model does.</source>
+        <translation>Auch die klassischen Modelle schreiben, neben das Modell und auf dem trainiert, wovon es gelernt hat: OUTPUT-random-forest.onnx und andere, die Szenen kartieren wie das Modell.</translation>
     </message>
     <message>
         <source>Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.</source>
@@ -3144,8 +3380,16 @@
         <translation>so lange, wie die Größe verlangt</translation>
     </message>
     <message>
+        <source>automatic</source>
+        <translation>automatisch</translation>
+    </message>
+    <message>
         <source>base: wants a large GPU</source>
         <translation>base: will eine große GPU</translation>
+    </message>
+    <message>
+        <source>between {low} and {high}</source>
+        <translation>zwischen {low} und {high}</translation>
     </message>
     <message>
         <source>card,metadata,onnx,classes,bands,wavelengths,licence,provenance</source>
@@ -3156,8 +3400,16 @@
         <translation>Klasse</translation>
     </message>
     <message>
+        <source>classification layer only</source>
+        <translation>nur die Klassifikationsschicht</translation>
+    </message>
+    <message>
         <source>contained</source>
         <translation>enthalten</translation>
+    </message>
+    <message>
+        <source>decide by folds of the labels</source>
+        <translation>nach Teilen der Label entscheiden</translation>
     </message>
     <message>
         <source>decide by the labels</source>
@@ -3202,6 +3454,10 @@
     <message>
         <source>folder that holds the .whl files</source>
         <translation>Ordner, der die .whl-Dateien enthält</translation>
+    </message>
+    <message>
+        <source>graphics card (CUDA)</source>
+        <translation>Grafikkarte (CUDA)</translation>
     </message>
     <message>
         <source>here</source>
@@ -3260,6 +3516,10 @@
         <translation>installieren,pakete,onnxruntime,torch,python,umgebung,abhängigkeiten</translation>
     </message>
     <message>
+        <source>it beats {method}, the best classical model</source>
+        <translation>es schlägt {method}, das beste klassische Modell</translation>
+    </message>
+    <message>
         <source>licence not stated</source>
         <translation>Lizenz nicht angegeben</translation>
     </message>
@@ -3268,8 +3528,20 @@
         <translation>Der Checkpoint wird geladen</translation>
     </message>
     <message>
+        <source>logistic regression</source>
+        <translation>Logistische Regression</translation>
+    </message>
+    <message>
+        <source>mapped as ↓, truth →</source>
+        <translation>kartiert als ↓, Wahrheit →</translation>
+    </message>
+    <message>
         <source>model</source>
         <translation>modell</translation>
+    </message>
+    <message>
+        <source>moderate</source>
+        <translation>mäßig</translation>
     </message>
     <message>
         <source>none</source>
@@ -3278,6 +3550,10 @@
     <message>
         <source>none: HyperKD's own is used</source>
         <translation>keiner: der von HyperKD wird verwendet</translation>
+    </message>
+    <message>
+        <source>none: as often as they occur</source>
+        <translation>keines: so oft, wie sie vorkommen</translation>
     </message>
     <message>
         <source>none: its numbers are unchecked</source>
@@ -3308,12 +3584,24 @@
         <translation>paper: die Größen, die vom Artikel bekannt sind, für eine große GPU</translation>
     </message>
     <message>
+        <source>partial least squares (PLSR)</source>
+        <translation>Partial Least Squares (PLSR)</translation>
+    </message>
+    <message>
         <source>preparing spectra</source>
         <translation>Spektren werden vorbereitet</translation>
     </message>
     <message>
+        <source>processor</source>
+        <translation>Prozessor</translation>
+    </message>
+    <message>
         <source>quantize,quantisation,int8,float16,onnx,smaller,faster,speed,deploy</source>
         <translation>quantisieren,quantisierung,int8,float16,onnx,kleiner,schneller,geschwindigkeit,einsatz</translation>
+    </message>
+    <message>
+        <source>random forest</source>
+        <translation>Random Forest</translation>
     </message>
     <message>
         <source>read the scenes</source>
@@ -3322,6 +3610,10 @@
     <message>
         <source>read the teacher</source>
         <translation>Der Lehrer wird gelesen</translation>
+    </message>
+    <message>
+        <source>regression layer only</source>
+        <translation>nur die Regressionsschicht</translation>
     </message>
     <message>
         <source>scratch (nothing learned before)</source>
@@ -3340,10 +3632,6 @@
         <translation>einzelne Pixel (zu schön, um wahr zu sein)</translation>
     </message>
     <message>
-        <source>single pixels, which is too good to be true</source>
-        <translation>einzelne Pixel, was zu schön ist, um wahr zu sein</translation>
-    </message>
-    <message>
         <source>small adapters too</source>
         <translation>auch kleine Adapter</translation>
     </message>
@@ -3352,20 +3640,36 @@
         <translation>small: will eine GPU</translation>
     </message>
     <message>
+        <source>strong: all classes alike</source>
+        <translation>stark: alle Klassen gleich</translation>
+    </message>
+    <message>
         <source>student</source>
         <translation>student</translation>
     </message>
     <message>
-        <source>the answer only: quick, for few labels</source>
-        <translation>nur die Antwort: schnell, für wenige Label</translation>
+        <source>support vector machine (RBF)</source>
+        <translation>Support Vector Machine (RBF)</translation>
+    </message>
+    <message>
+        <source>the labels are from too few places to tell whether {method} is better ({figure} {theirs} against {ours})</source>
+        <translation>die Label stammen von zu wenigen Orten, um zu sagen, ob {method} besser ist ({figure} {theirs} gegen {ours})</translation>
     </message>
     <message>
         <source>the last layers too</source>
         <translation>auch die letzten Schichten</translation>
     </message>
     <message>
+        <source>the output layer only: quick, for few labels</source>
+        <translation>nur die Ausgabeschicht: schnell, für wenige Label</translation>
+    </message>
+    <message>
         <source>the package index, over the network as QGIS reaches it</source>
         <translation>dem Paketindex, über das Netz, wie QGIS es erreicht</translation>
+    </message>
+    <message>
+        <source>the weakest class is {name} (F1 {f1})</source>
+        <translation>die schwächste Klasse ist {name} (F1 {f1})</translation>
     </message>
     <message>
         <source>tiny: trains on a laptop, in an hour or so</source>
@@ -3416,8 +3720,16 @@
         <translation>{count} Eingänge</translation>
     </message>
     <message>
-        <source>{count} tell when to stop.</source>
-        <translation>{count} sagen, wann Schluss ist.</translation>
+        <source>{count} near the border are not used</source>
+        <translation>{count} nahe der Grenze bleiben ungenutzt</translation>
+    </message>
+    <message>
+        <source>{count} of {pixels} labelled pixels lie within {buffer} px of another part and are left out.</source>
+        <translation>{count} von {pixels} gelabelten Pixeln liegen näher als {buffer} px an einem anderen Teil und werden weggelassen.</translation>
+    </message>
+    <message>
+        <source>{count} to tell when to stop</source>
+        <translation>{count}, um zu sagen, wann Schluss ist</translation>
     </message>
     <message>
         <source>{file} holds no card of HyperKD: it is no model of ours, or damaged.</source>
@@ -3440,6 +3752,14 @@
         <translation>In {folder} sind {free} MB frei; etwa {needed} MB sind nötig.</translation>
     </message>
     <message>
+        <source>{method} is better ({figure} {theirs} against {ours}): map with that one</source>
+        <translation>{method} ist besser ({figure} {theirs} gegen {ours}): damit kartieren</translation>
+    </message>
+    <message>
+        <source>{method}, the best classical model, is neither clearly better nor worse ({figure} {theirs} against {ours})</source>
+        <translation>{method}, das beste klassische Modell, ist weder klar besser noch schlechter ({figure} {theirs} gegen {ours})</translation>
+    </message>
+    <message>
         <source>{metres:g} m in training</source>
         <translation>{metres:g} m im Training</translation>
     </message>
@@ -3448,12 +3768,28 @@
         <translation>{minimum:g} bis {maximum:g} {unit} im Training</translation>
     </message>
     <message>
+        <source>{name} holds no label at the scenes.</source>
+        <translation>{name} hat an den Szenen kein Label.</translation>
+    </message>
+    <message>
+        <source>{name} lies outside every scene.</source>
+        <translation>{name} liegt außerhalb aller Szenen.</translation>
+    </message>
+    <message>
         <source>{name} must be a number, but is “{text}”.</source>
         <translation>{name} muss eine Zahl sein, ist aber „{text}“.</translation>
     </message>
     <message>
         <source>{name}, validation</source>
         <translation>{name}, Validierung</translation>
+    </message>
+    <message>
+        <source>{name}: R² {r2}, mean error (RMSE) {rmse}</source>
+        <translation>{name}: R² {r2}, mittlerer Fehler (RMSE) {rmse}</translation>
+    </message>
+    <message>
+        <source>{number} %</source>
+        <translation>{number} %</translation>
     </message>
     <message>
         <source>{number} GB</source>
@@ -3492,6 +3828,10 @@
         <translation>{python} ist kein Python, das funktioniert: {said}</translation>
     </message>
     <message>
+        <source>{share} of {pixels} test pixels are right</source>
+        <translation>{share} von {pixels} Testpixeln stimmen</translation>
+    </message>
+    <message>
         <source>{size:.1f} MB</source>
         <translation>{size:.1f} MB</translation>
     </message>
@@ -3520,8 +3860,8 @@
         <translation>noch {time}</translation>
     </message>
     <message>
-        <source>{train} pixels teach, {test} test, {left_out} lie between and are left out; what stays together: {kept}.</source>
-        <translation>{train} Pixel lehren, {test} testen, {left_out} liegen dazwischen und bleiben aus; was zusammenbleibt: {kept}.</translation>
+        <source>{train} pixels for training, {test} for testing</source>
+        <translation>{train} Pixel zum Training, {test} zum Testen</translation>
     </message>
     <message>
         <source>“{layer}” cannot be handed to the engine: {reason}</source>

@@ -15,8 +15,9 @@ from skimage.measure import label as label_patches
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster._gdal_legend import read_legend
+from hyperkd.raster.label_colours import colours_of, palette, usual_colour
 from hyperkd.raster.label_marks import Marks, connected, merge, patches, plural, some, valid_at
-from hyperkd.raster.label_values import palette, sort_key
+from hyperkd.raster.label_values import sort_key
 from hyperkd.raster.source import open_raster
 from hyperkd.types import GridSpec
 from tests.factories import GEOTRANSFORM
@@ -510,3 +511,33 @@ def _points_that_agree(potsdam: Potsdam) -> tuple[int, int]:
                 value = raster.GetRasterBand(1).ReadAsArray(col, row, 1, 1)[0, 0]
                 found += [value in told[name]] if value else []
     return len(found), sum(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "colour"),
+    [
+        ("water", "#2166ac"),
+        ("Trees", "#1b7837"),
+        ("Laubwald", "#1b7837"),
+        ("low vegetation", "#a6d96a"),
+        ("grassland", "#a6d96a"),
+        ("water meadow", "#a6d96a"),
+        ("Roof (red)", "#c51b1d"),
+        ("Straße_2", "#7f7f7f"),
+        ("bare soil", "#bf812d"),
+        ("season", None),
+        ("class 7", None),
+        ("1", None),
+    ],
+)
+def test_names_that_say_what_they_are_have_the_usual_colour(name: str, colour: Any) -> None:
+    assert usual_colour(name) == colour
+
+
+def test_classes_get_given_usual_and_other_colours_all_different() -> None:
+    names = ["oak forest", "pine forest", "lake", "x", "roof", "y"]
+    found = colours_of(names, [None, None, "#111111", None, None, "#009e73"])
+    assert found[0] == "#1b7837" and found[2] == "#111111" and found[4] == "#c51b1d"
+    assert found[3] == "#e69f00" and found[5] == "#009e73"  # the palette's first is taken
+    assert len(set(found)) == 6 and found[1].startswith("#8d")  # lighter
+    assert colours_of(["a", "b"], [None, None]) == ["#009e73", "#e69f00"]

@@ -1061,3 +1061,51 @@ def test_the_real_engine_fine_tunes_from_labels_to_a_map(
     dialog.result.store_button.click()
     wait(lambda: "in the store" in dialog.result.message.text(), 60)
     assert (tmp_path / "models" / "trees.onnx").is_file()
+
+
+def test_colours_are_chosen_by_a_double_click_and_become_the_layers_style(
+    open_dialog, layers, fake_python, use_engine, wait, monkeypatch
+):
+    from qgis.core import QgsSingleSymbolRenderer, QgsSymbol
+    from qgis.PyQt.QtGui import QColor
+    from qgis.PyQt.QtWidgets import QColorDialog
+
+    trains(fake_python, use_engine)
+    labels = layers[1]
+    labels.setRenderer(QgsSingleSymbolRenderer(QgsSymbol.defaultSymbol(labels.geometryType())))
+    page = open_dialog().data
+    page.field.setField("cover")
+    assert [page.table.horizontalHeaderItem(k).text() for k in (0, 4)] == ["Colour", "Remark"]
+    assert page.style_button.isHidden()
+    page.check_button.click()
+    wait(lambda: page.table.rowCount() == 2)
+    assert page.table.item(1, 0).background().color().name() == "#888888"
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *given: QColor("#ff00ff"))
+    page.table.cellDoubleClicked.emit(1, 2)
+    assert page.table.item(1, 0).background().color().name() == "#ff00ff"
+    assert page.values()["colours"] == ["rock=#ff00ff"]
+    page.style_button.click()
+    colours = {
+        each.label(): each.symbol().color().name() for each in labels.renderer().categories()
+    }
+    assert colours == {"water": "#0000ff", "rock": "#ff00ff"}
+    assert labels.renderer().classAttribute() == "cover"
+    assert page.values()["colours"] == ["water=#0000ff", "rock=#ff00ff"]
+    page.field.setField("note")  # other values
+    assert page.values()["colours"] == []
+
+
+def test_a_colour_that_was_not_chosen_changes_nothing(
+    open_dialog, layers, fake_python, use_engine, wait, monkeypatch
+):
+    from qgis.PyQt.QtGui import QColor
+    from qgis.PyQt.QtWidgets import QColorDialog
+
+    trains(fake_python, use_engine)
+    page = open_dialog().data
+    page.check_button.click()
+    wait(lambda: page.table.rowCount() == 2)
+    before = page.values()["colours"]
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *given: QColor())
+    page.table.cellDoubleClicked.emit(0, 0)
+    assert page.values()["colours"] == before

@@ -42,6 +42,7 @@ def own_texts() -> set[str]:
     texts = set(translations._arguments(translations.ROOT / "tools/workflows.py", "marked"))
     for path in (translations.ROOT / "hyperkd_qgis").rglob("*.py"):
         texts.update(translations._arguments(path, "tr"))
+        texts.update(translations._arguments(path, "marked"))
     return texts
 
 
@@ -167,3 +168,51 @@ def test_the_file_is_shipped():
 
     names = [name for name, _ in contents(Path(translations.ROOT))]
     assert "hyperkd_qgis/resources/i18n/hyperkd_de.qm" in names
+
+
+def test_what_the_engine_says_is_known_and_shown_in_german(in_german):
+    from hyperkd.assess.split_parts import buffer_note
+    from hyperkd.training.finetune_assess import _few
+    from hyperkd_qgis.engine_notes import translated
+
+    assert translated(buffer_note(8, 32)) == (
+        "Trainings- und Testlabel liegen nur 8 Pixel auseinander (32 wären sicherer, aber es "
+        "blieben zu wenige Label). Die Werte können zu hoch sein."
+    )
+    assert translated(buffer_note(0, 32)).startswith("Trainings- und Testlabel können neben")
+    assert translated(_few(5, 40)[0]) == (
+        "Nur 40 Pixel von 5 Orten testen das Modell. Für verlässlichere Zahlen Kreuzvalidierung "
+        "verwenden."
+    )
+    assert translated("Left out, because the scene has no data there: 12 pixels.").endswith(
+        "12 Pixel."
+    )
+    # Half a known sentence, and one that nobody knows, stay as they are.
+    assert translated("Running on the processor. Something new.") == (
+        "Läuft auf dem Prozessor. Something new."
+    )
+    assert translated("Map of {classes} (50 %).") == "Map of {classes} (50 %)."
+
+
+def test_the_notes_of_an_assessment_are_known(plugin):
+    import numpy as np
+
+    from hyperkd.assess.accuracy import assess_classification
+    from hyperkd_qgis.engine_notes import _translated
+
+    names = ("roof", "water", "soil")
+    classes = [{"name": name, "value": name, "color": "#000000"} for name in names]
+    logits = np.eye(3)[[0, 0, 0, 0]] * 5.0
+    found = assess_classification(np.array([0, 0, 1, 1]), logits, classes, np.arange(4), seed=0)
+    assert len(found.notes) == 3
+    for note in found.notes:
+        assert _translated(note) is not None, note
+
+
+def test_places_of_sentences_are_those_of_their_translations(german):
+    from hyperkd_qgis.engine_notes import SENTENCES
+
+    for source in SENTENCES:
+        places = re.findall(r"\{\w+\}", source)
+        assert sorted(re.findall(r"\{\w+\}", german[source])) == sorted(places), source
+        assert not re.search(r"\}\s*\{", source), source  # which would not be told apart

@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.label_colours import colours_of
 from hyperkd.raster.label_marks import plural, some
 
 ClassValue = Union[int, str]
 
-# Colours that people with any of the common colour vision deficiencies tell apart:
-# Okabe and Ito (2008), without black, in an order that suits land cover maps; then
-# the same hues lighter and darker for long legends.
-_OKABE_ITO = ("#009e73", "#e69f00", "#56b4e9", "#d55e00", "#0072b2", "#f0e442", "#cc79a7")
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 # Class maps are uint8 with 0 for no data.
@@ -111,10 +108,10 @@ class ClassTable:
                     "Write colours as #rrggbb, for instance #009e73.",
                 )
             chosen.append(colour and colour.lower())
-        free = [colour for colour in palette(len(codes) * 2) if colour not in chosen]
+        names = [self.name(code) for code in codes]
         return tuple(
-            LabelClass(self.name(code), self.values[code], colour or free.pop(0))
-            for code, colour in zip(codes, chosen)
+            LabelClass(name, self.values[code], colour)
+            for code, name, colour in zip(codes, names, colours_of(names, chosen))
         )
 
     def _require_own_names(self, codes: Sequence[int]) -> None:
@@ -129,33 +126,6 @@ class ClassTable:
                     f"The values {some(same)} are all called {name}.",
                     "Give each value a name of its own in the legend, or all the same value.",
                 )
-
-
-def palette(count: int) -> list[str]:
-    """Return ``count`` different colours, the first seven safe for colour-blind readers."""
-    colours: list[str] = []
-    level = 0
-    while len(colours) < count:
-        # 0, then 1/2 lighter, 1/2 darker, 1/4 lighter, 3/4 lighter, ...
-        share = 0.0 if level == 0 else _van_der_corput((level + 1) // 2)
-        towards = 255 if level % 2 else 0
-        for base in _OKABE_ITO:
-            rgb = (int(base[i : i + 2], 16) for i in (1, 3, 5))
-            mixed = (round(c + (towards - c) * share) for c in rgb)
-            colour = "#" + "".join(f"{c:02x}" for c in mixed)
-            if colour not in colours:
-                colours.append(colour)
-        level += 1
-    return colours[:count]
-
-
-def _van_der_corput(number: int) -> float:
-    """Return 1/2, 1/4, 3/4, 1/8, ...: evenly spread however many are taken."""
-    share, step = 0.0, 0.5
-    while number:
-        share += step * (number & 1)
-        number, step = number >> 1, step / 2
-    return share
 
 
 def class_value(raw: Union[str, int, float, None], name: str, where: str) -> Optional[ClassValue]:
