@@ -109,7 +109,9 @@ def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     for source in SENTENCES:
         parts = re.split(r"\{(\w+)\}", source)
         text = "".join(
-            f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)
+            # What is filled in is never the end of one sentence and the start of another.
+            f"(?P<{part}>(?:(?!\\. [A-Z]).)+?)" if place % 2 else re.escape(part)
+            for place, part in enumerate(parts)
         )
         found.append((source, re.compile(text)))
     return found

@@ -48,9 +48,9 @@ def result_html(summary: Figures, figures: Figures, palette: Optional[QPalette] 
         _paragraph(f"<b>{escape(verdict(figures))}</b>" if figures else ""),
         _paragraph(escape(weakest_text(figures))),
         "".join(f"<p>⚠ {escape(note)}</p>" for note in notes),
-        _overall(figures),
         _classes(figures),
         _confusion(figures, colours),
+        _overall(figures),
         _facts(summary),
     ]
     if figures:

@@ -170,7 +170,8 @@ def test_the_card_says_what_the_model_is(trained):
         path = Path(trained["baselines"][name])
         card = open_bundle(path).card
         assert (card.name, card.task, card.classes) == (path.stem, network.task, network.classes)
-        assert (card.patch_px, card.tile_px, card.receptive_field_px) == (1, 32, 1)
+        tile = 16 if name == "RBF SVM" else 32
+        assert (card.patch_px, card.tile_px, card.receptive_field_px) == (1, tile, 1)
         assert card.architecture["method"] == name
         assert card.training["labels_seen"] == network.training["labels_seen"]
         assert card.training["pixels"] == ROWS * COLS
@@ -227,6 +228,21 @@ def test_targets_are_mapped_too(tmp_path):
         card = open_bundle(path).card
         assert card.targets[0]["unit"] == "%"
         assert card.metrics["test"]["targets"]["band 1"]["rmse"]["value"] > 0
+
+
+def test_what_was_compared_is_what_is_written(place, tmp_path, monkeypatch):
+    """Without a refit the file's model learned from the same pixels: nothing is fitted twice."""
+    made = []
+    real = finetune_classical.answers_of
+    monkeypatch.setattr(
+        finetune_classical, "answers_of", lambda *given: made.append(given[0]) or real(*given)
+    )
+    monkeypatch.setattr(finetune_classical, "fit_baselines", None)  # calling it would fail
+    told = train(place, tmp_path / "model.onnx")
+    assert list(told["baselines"]) == list(NAMES)
+    pixels = told["labelled_pixels"] - told["metrics"]["test"]["pixels"]
+    assert [each.settings["training_pixels"] for each in made] == [pixels] * 3
+    assert open_bundle(told["baselines"]["RBF SVM"]).card.training["pixels"] == pixels
 
 
 def test_nothing_is_written_unasked(place, tmp_path):

@@ -213,7 +213,7 @@ class _Graph:
             raise ValueError(f"{last} is not the last tensor")
 
         def image(name: str, channels: int) -> Any:
-            shape = ["batch", channels, "rows", "cols"]
+            shape: list[Union[str, int, None]] = ["batch", channels, "rows", "cols"]
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
         graph = helper.make_graph(

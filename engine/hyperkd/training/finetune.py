@@ -153,9 +153,10 @@ class _FineTuning:
             card = dataclasses.replace(card, metrics=judged.metrics(self._protocol(splits)))
         classical: tuple[Mapping[str, Path], list[str]] = ({}, [])
         if request.save_baselines:
+            is_tested = len(splits) == 1 and not request.refit
             classical = write_classical(
                 self.folder, request.output, card, self.sources, labels, final, judged,
-                request.seed, report,
+                judged.fitted if judged is not None and is_tested else {}, request.seed, report,
             )  # fmt: skip
         return self._finish(labels, splits, fitted, model, card, judged, *classical)
 

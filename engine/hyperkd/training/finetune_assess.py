@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Optional, Union
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.assess.accuracy import ClassificationAssessment, assess_classification
-from hyperkd.assess.baselines import baselines
+from hyperkd.assess.baselines import Fitted, fit_baselines
 from hyperkd.assess.comparison import Comparison, compare_classifications, compare_regressions
 from hyperkd.assess.regression import RegressionAssessment, assess_regression
 from hyperkd.assess.spectra import (
@@ -73,12 +73,14 @@ class Judgement:
         comparisons: with classical models, of a regression one for each target.
         spectra: of the labelled pixels; None where the scenes have different bands.
         notes: what the reader must know.
+        fitted: the classical models of the last round, by their names.
     """
 
     assessment: Union[ClassificationAssessment, RegressionAssessment]
     comparisons: tuple[Comparison, ...]
     spectra: Optional[Spectra]
     notes: tuple[str, ...]
+    fitted: Mapping[str, Fitted] = field(default_factory=dict)
 
     def metrics(self, protocol: str) -> dict[str, Any]:
         """Return the figures for the card, with what they are."""
@@ -170,10 +172,11 @@ def judge(
     else:
         shown = spectra_by_value(spectra, labels.values[kept][:, 0], card.targets[0], table)
     comparisons: tuple[Comparison, ...] = ()
+    fitted: Mapping[str, Fitted] = {}
     if with_baselines:
         report.stage("Training classical models")
-        comparisons = _compare(rounds, answers, labels, kept, spectra, card, seed, report)
-    return Judgement(assessment, comparisons, shown, tuple(notes))
+        comparisons, fitted = _compare(rounds, answers, labels, kept, spectra, card, seed, report)
+    return Judgement(assessment, comparisons, shown, tuple(notes), fitted)
 
 
 def _few(groups: int, pixels: int) -> list[str]:
@@ -195,38 +198,42 @@ def _compare(
     card: ModelCard,
     seed: int,
     report: Reporter,
-) -> tuple[Comparison, ...]:
-    """Let classical models learn and answer in each round; compare all answers at once."""
+) -> tuple[tuple[Comparison, ...], Mapping[str, Fitted]]:
+    """Let classical models learn and answer in each round; compare all answers at once.
+
+    Returns:
+        The comparisons, and the models of the last round.
+    """
     values, groups = labels.values[kept], labels.group[kept]
     predicted: dict[str, NDArray[Any]] = {}
     settings: dict[str, Mapping[str, Any]] = {}
     tested = np.zeros(len(kept), np.bool_)
+    found: Mapping[str, Fitted] = {}
     for number, each in enumerate(rounds):
         report.check_cancelled()
         learn, test = each.learned[kept], each.tested[kept]
         tested |= test
-        found = baselines(
-            card.task, spectra[learn], values[learn], groups[learn], spectra[test], seed
+        found = fit_baselines(
+            card.task, spectra[learn], values[learn], groups[learn], seed, report, decisions=True
         )
-        for name, baseline in found.items():
+        for name, model in found.items():
             whole = predicted.setdefault(name, np.zeros_like(values))
-            whole[test] = baseline.predicted
-            settings.setdefault(name, baseline.settings)
+            whole[test] = model.predict(spectra[test])
+            settings.setdefault(name, model.settings)
         report.progress(number + 1, len(rounds), "rounds")
     if card.task == "classification":
         by_method = {MODEL: answers[kept][tested].argmax(1)}
         by_method.update({name: whole[tested] for name, whole in predicted.items()})
-        return (
-            compare_classifications(
-                values[tested],
-                by_method,
-                len(card.classes),
-                groups[tested],
-                seed=seed,
-                settings=settings,
-            ),
+        compared = compare_classifications(
+            values[tested],
+            by_method,
+            len(card.classes),
+            groups[tested],
+            seed=seed,
+            settings=settings,
         )
-    return tuple(
+        return (compared,), found
+    by_target = tuple(
         compare_regressions(
             values[tested, t],
             {
@@ -239,6 +246,7 @@ def _compare(
         )
         for t in range(len(card.targets))
     )
+    return by_target, found
 
 
 def _width(card: ModelCard) -> int:

@@ -28,9 +28,10 @@ from hyperkd.training.finetune_assess import Judgement, chosen_at_random, spectr
 from hyperkd.training.finetune_card import with_card
 from hyperkd.types import Reporter, Wavelengths
 
-# Side of the tiles: a pixel needs no other, and a kernel machine a number for each of its
-# support vectors at each pixel.
+# Side of the tiles: a pixel needs no other. A kernel machine takes a number for each of its
+# support vectors at each pixel, 20 KB for 5000 of them.
 _TILE_PX: Final = 32
+_TILE_PX_OF_KERNELS: Final = 16
 # Of the pixels that a file is tried with: what differs by rounding may fall to another leaf of
 # a tree, and of two classes alike the other may win.
 _TRIED: Final = 1000
@@ -59,6 +60,7 @@ def write_classical(
     labels: Labels,
     split: Split,
     judged: Optional[Judgement],
+    known: Mapping[str, Fitted],
     seed: int,
     report: Reporter,
 ) -> tuple[dict[str, Path], list[str]]:
@@ -70,6 +72,7 @@ def write_classical(
         card: of the model.
         sources, labels, split: what it learned from: the train and validation parts.
         judged: how good the classical models are, where that is known.
+        known: those that learned from these very parts, where the comparison has them.
         seed: as in the comparison.
         report: progress; is told of each that cannot be written.
 
@@ -86,13 +89,21 @@ def write_classical(
         if absent:
             names = ", ".join(str(card.classes[k]["name"]) for k in absent)
             return {}, _told(report, f"No pixel teaches {names}: no classical model is written.")
-        learned = learned[capped(values, MAX_PIXELS, seed)]
-    else:
-        learned = learned[chosen_at_random(len(learned), seed)]
     report.stage("Training classical models to be written")
-    spectra = spectra_at(sources, labels, learned, bands, report)
-    values, groups = labels.values[learned], labels.group[learned]
-    found = fit_baselines(card.task, spectra, values, groups, seed, report, decisions=True)
+    if known and _know_all_classes(known, card):
+        # They are tried on a few pixels only.
+        found, some = known, learned[:: -(-len(learned) // _TRIED)]
+        spectra = spectra_at(sources, labels, some, bands, report)
+    else:
+        if card.task == "classification":
+            some = learned[capped(values, MAX_PIXELS, seed)]
+        else:
+            some = learned[chosen_at_random(len(learned), seed)]
+        spectra = spectra_at(sources, labels, some, bands, report)
+        found = fit_baselines(
+            card.task, spectra, labels.values[some], labels.group[some], seed, report,
+            decisions=True,
+        )  # fmt: skip
     table = sources[0].bands.take(bands).wavelengths
     paths, notes = {}, []
     for name, final in classical_files(output, card.task).items():
@@ -103,6 +114,13 @@ def write_classical(
         except _Unfit as reason:
             notes += _told(report, f"{name} is not written: {reason}.")
     return paths, notes
+
+
+def _know_all_classes(models: Mapping[str, Fitted], card: ModelCard) -> bool:
+    """Tell whether models learned from each class: of many labels a random choice is compared."""
+    if card.task == "regression":
+        return True
+    return all(len(each.models[0].classes_) == len(card.classes) for each in models.values())
 
 
 class _Unfit(Exception):
@@ -123,6 +141,7 @@ def _card(
     pixels: int,
     judged: Optional[Judgement],
 ) -> ModelCard:
+    is_values = fitted.task == "regression"
     kept = ("objective", "scenes", "split", "seed", "labels_seen")
     return dataclasses.replace(
         card,
@@ -131,7 +150,7 @@ def _card(
         mean=tuple(fitted.scaling.mean.tolist()),
         std=tuple(fitted.scaling.std.tolist()),
         patch_px=1,
-        tile_px=_TILE_PX,
+        tile_px=_TILE_PX if fitted.has_probabilities or is_values else _TILE_PX_OF_KERNELS,
         receptive_field_px=1,
         embedding_dim=len(bands),
         teacher=None,
