@@ -245,12 +245,6 @@ def test_what_was_compared_is_what_is_written(place, tmp_path, monkeypatch):
     assert open_bundle(told["baselines"]["RBF SVM"]).card.training["pixels"] == pixels
 
 
-def test_nothing_is_written_unasked(place, tmp_path):
-    told = train(place, tmp_path / "plain.onnx", save_baselines=False)
-    assert told["baselines"] == {}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.onnx", "plain.safetensors"]
-
-
 def test_without_a_comparison_they_are_written_too(place, tmp_path):
     told = train(place, tmp_path / "plain.onnx", baselines=False, test=0.0)
     assert list(told["baselines"]) == list(NAMES)
@@ -266,7 +260,7 @@ def test_a_file_that_is_read_is_not_replaced(place, tmp_path):
     assert path.read_bytes() == b"mine"
 
 
-def test_a_model_that_answers_otherwise_is_not_written(place, tmp_path, monkeypatch):
+def test_what_answers_otherwise_or_is_too_large_is_not_written(place, tmp_path, monkeypatch):
     real = finetune_classical.answers_of
 
     def turned(fitted, spectra):
@@ -274,18 +268,13 @@ def test_a_model_that_answers_otherwise_is_not_written(place, tmp_path, monkeypa
         return found[:, ::-1] if fitted.settings.get("trees") else found
 
     monkeypatch.setattr(finetune_classical, "answers_of", turned)
-    told = train(place, tmp_path / "model.onnx")
-    assert list(told["baselines"]) == ["logistic regression", "RBF SVM"]
-    (note,) = [note for note in told["notes"] if note.startswith("random forest is not written")]
-    assert "the file answers otherwise at" in note
-    assert not (tmp_path / "model-random-forest.onnx").exists()
-
-
-def test_a_machine_of_too_many_classes_is_not_written(place, tmp_path, monkeypatch):
     monkeypatch.setattr(finetune_classical, "MAX_BYTES", 100)
     told = train(place, tmp_path / "model.onnx")
-    assert list(told["baselines"]) == ["logistic regression", "random forest"]
-    assert any("between 3 classes by" in note for note in told["notes"])
+    assert list(told["baselines"]) == ["logistic regression"]
+    machine, forest = [note for note in told["notes"] if "is not written" in note]
+    assert machine.startswith("RBF SVM is not written: the decisions between 3 classes by ")
+    assert forest.startswith("random forest is not written: the file answers otherwise at ")
+    assert not (tmp_path / "model-random-forest.onnx").exists()
 
 
 def test_the_command_maps_with_a_classical_model(trained, place, tmp_path):
