@@ -3316,8 +3316,8 @@
         <translation>Auch die klassischen Modelle schreiben</translation>
     </message>
     <message>
-        <source>Write the classical models too, beside the model and trained on what it learned from: OUTPUT-random-forest.onnx and others, which map scenes as the model does.</source>
-        <translation>Auch die klassischen Modelle schreiben, neben das Modell und auf dem trainiert, wovon es gelernt hat: OUTPUT-random-forest.onnx und andere, die Szenen kartieren wie das Modell.</translation>
+        <source>Write the classical models too: ONNX files beside the model, trained on what it learned from, which map scenes as the model does.</source>
+        <translation>Auch die klassischen Modelle schreiben: ONNX-Dateien neben dem Modell, auf dem trainiert, wovon es gelernt hat; sie kartieren Szenen wie das Modell.</translation>
     </message>
     <message>
         <source>Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.</source>

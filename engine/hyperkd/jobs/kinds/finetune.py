@@ -168,8 +168,8 @@ class FinetuneJob(Job):
         True,
     )
     save_baselines: bool = option(
-        "Write the classical models too, beside the model and trained on what it learned from: "
-        "OUTPUT-random-forest.onnx and others, which map scenes as the model does.",
+        "Write the classical models too: ONNX files beside the model, trained on what it learned "
+        "from, which map scenes as the model does.",
         False,
     )
     device: str = option(
