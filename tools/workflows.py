@@ -120,7 +120,7 @@ def explore() -> Workflow:
     """Return: what is unusual in a scene."""
     made = Workflow(
         "explorescene",
-        marked("Scene to what is unusual in it"),
+        marked("Find unusual places (workflow)"),
         marked("Maps how badly a student predicts each place, and marks the anomalies."),
     )
     scene = _scene(made)
@@ -146,7 +146,7 @@ def find_places() -> Workflow:
     """Return: where a scene is like places that are marked."""
     made = Workflow(
         "findplaces",
-        marked("Marked places to places like them"),
+        marked("Find places like mine (workflow)"),
         marked("Maps how like a scene is to marked places, and cuts out what is alike enough."),
     )
     scene = _scene(made)

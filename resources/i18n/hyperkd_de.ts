@@ -980,8 +980,16 @@
         <translation>Anomalien finden…</translation>
     </message>
     <message>
+        <source>Find places like mine (workflow)</source>
+        <translation>Orte wie meine finden (Ablauf)</translation>
+    </message>
+    <message>
         <source>Find similar places</source>
         <translation>Ähnliche Stellen finden</translation>
+    </message>
+    <message>
+        <source>Find unusual places (workflow)</source>
+        <translation>Ungewöhnliche Orte finden (Ablauf)</translation>
     </message>
     <message>
         <source>Finding the clusters</source>
@@ -1574,10 +1582,6 @@
     <message>
         <source>Marked pixels</source>
         <translation>Markierte Pixel</translation>
-    </message>
-    <message>
-        <source>Marked places to places like them</source>
-        <translation>Von markierten Stellen zu ähnlichen</translation>
     </message>
     <message>
         <source>Marks pixels that a student cannot explain from their surroundings.</source>
@@ -2198,10 +2202,6 @@
     <message>
         <source>Scene to polygons of alike surfaces</source>
         <translation>Von der Szene zu Polygonen ähnlicher Oberflächen</translation>
-    </message>
-    <message>
-        <source>Scene to what is unusual in it</source>
-        <translation>Von der Szene zu dem, was darin ungewöhnlich ist</translation>
     </message>
     <message>
         <source>Scenes</source>
