@@ -15,7 +15,7 @@ from pathlib import Path
 if sys.version_info < (3, 9):  # noqa: UP036 - an older one should end in a sentence
     sys.exit("build.py needs Python 3.9 or newer, this is " + sys.version.split()[0] + ".")
 
-from tools import benchmarks, checks, demo, plugin
+from tools import benchmarks, checks, demo, plugin, roots
 from tools.environment import ensure
 from tools.machine import BUILD, ROOT, SetupError, ensure_qgis, ensure_screen, qgis_environment, run
 
@@ -23,6 +23,9 @@ TEST_PROFILE = BUILD / "qgis" / "test"
 # What pytest is told when it is told nothing: QGIS's tests share one application and run one
 # after the other, all others run beside them.
 WHOLE_SUITE = ("-n", "2", "--dist", "loadgroup")
+WITHOUT_TORCH = "--without-torch"
+# The exit status where there is nothing to run the tests in, as of other test runners.
+SKIPPED = 77
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What follows `test` belongs to pytest, flags included.
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["test"]:
-        command, given = command_test, argparse.Namespace(pytest=words[1:])
+        bare = words[1:2] == [WITHOUT_TORCH]
+        command = command_test
+        given = argparse.Namespace(without_torch=bare, pytest=words[1 + bare :])
     else:
         given = _parser().parse_args(words)
         command = given.command
@@ -38,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(command(given))
     except SetupError as error:
         print(f"build.py: {error}", file=sys.stderr)
-        return 1
+        return SKIPPED if isinstance(error, roots.RootUnavailable) else 1
     except KeyboardInterrupt:
         return 130
 
@@ -52,8 +57,23 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, default=BUILD / "demo", help="folder for the results")
     made.set_defaults(command=command_demo)
 
-    made = commands.add_parser("test", help="set everything up and run the tests [pytest args]")
+    made = commands.add_parser(
+        "test",
+        help=f"set everything up and run the tests [{WITHOUT_TORCH}] [pytest args]",
+    )
     made.set_defaults(command=command_test)
+
+    made = commands.add_parser(
+        "root",
+        help="run the tests in a Debian with a newer QGIS, made with debootstrap",
+        description="Without pytest arguments: the plugin's tests, or all with --torch.",
+        epilog="; ".join(f"{name} is {what}" for name, what in roots.SUITES.items())
+        + f". {roots.ROOTS_VARIABLE} names the folder where roots are kept (build/roots).",
+    )
+    made.add_argument("--torch", action="store_true", help="with torch, maybe gigabytes of CUDA")
+    made.add_argument("suite", choices=list(roots.SUITES), help="which Debian")
+    made.add_argument("pytest", nargs=argparse.REMAINDER, help="arguments of pytest")
+    made.set_defaults(command=command_root)
 
     made = commands.add_parser("check", help="style, types, schema, package and security scans")
     made.set_defaults(command=command_check)
@@ -84,10 +104,19 @@ def command_test(given: argparse.Namespace) -> int:
     """Set everything up and run the tests."""
     interpreter = ensure_qgis()
     ensure_screen()
-    python = ensure("test", interpreter)
+    python = ensure("test without torch" if given.without_torch else "test", interpreter)
     plugin.link(TEST_PROFILE / "profiles/default/python/plugins")
     environment = qgis_environment(interpreter, TEST_PROFILE)
     return run([python, "-m", "pytest", *(given.pytest or WHOLE_SUITE)], environment=environment)
+
+
+def command_root(given: argparse.Namespace) -> int:
+    """Run tests in a Debian root."""
+    without = [] if given.torch else [WITHOUT_TORCH]
+    if without:
+        print("Without torch: tests that train are skipped; --torch runs them too.", flush=True)
+    default = [] if given.torch else ["tests/qgis"]
+    return roots.run_tests(given.suite, [*without, *(given.pytest or default)])
 
 
 def command_check(given: argparse.Namespace) -> int:

@@ -30,6 +30,10 @@ class UnusableLayerError(Exception):
     """A layer that the engine cannot read; the text says why and what to do."""
 
 
+# What may stand before the path of a file: nothing, or how GDAL looks into it.
+_ARCHIVES = ("", "/vsizip/", "/vsitar/", "/vsigzip/")
+
+
 def raster_source(layer: QgsRasterLayer) -> str:
     """Return what GDAL opens to read the layer's pixels.
 
@@ -48,18 +52,19 @@ def raster_source(layer: QgsRasterLayer) -> str:
     # For an archive QGIS keeps the parts of /vsizip/archive.zip/inside.tif apart.
     prefix, suffix = (str(parts.get(key) or "") for key in ("vsiPrefix", "vsiSuffix"))
     path = str(parts["path"])
-    if path.startswith("/vsimem/"):
+    # What QGIS calls the path of /vsimem/scene.tif, with the folder or without, depends on QGIS.
+    if "/vsimem/" in prefix + path:
         raise UnusableLayerError(
             tr(
                 "“{layer}” lies in the memory of QGIS, where HyperKD's process cannot read it. "
                 "Save it as a file first (right-click › Export › Save As…)."
             ).format(layer=layer.name())
         )
-    if os.path.exists(path):
+    # Behind another prefix stands no path of the file system, as in /vsis3/bucket/scene.tif.
+    if prefix in _ARCHIVES and os.path.exists(path):
         # The engine reads relative paths from the folder of the job file.
         path = os.path.abspath(path)
-    elif not suffix and Path(path).is_absolute() and not path.startswith("/vsi"):
-        # A subdataset (NETCDF:"file":name) or /vsicurl/ is no path of the file system.
+    elif prefix in _ARCHIVES and not suffix and _is_local(path):
         raise UnusableLayerError(
             tr(
                 "The file of “{layer}” is gone: there is no {path}. "
@@ -67,6 +72,11 @@ def raster_source(layer: QgsRasterLayer) -> str:
             ).format(layer=layer.name(), path=path)
         )
     return prefix + path + suffix
+
+
+def _is_local(path: str) -> bool:
+    """Return whether a path is one of the file system; NETCDF:"file":name is none."""
+    return Path(path).is_absolute() and not path.startswith("/vsi")
 
 
 def class_colours(layer: QgsVectorLayer, field: str) -> list[str]:

@@ -30,7 +30,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "demo": ("onnx", "synth"),
     "link": ("onnx", "assess"),
     "bench": ("onnx", "assess", "synth", "train"),
-    "test": ("onnx", "assess", "synth", "train", "dev"),
+    "test": ("onnx", "assess", "synth", "train", "dev", "dev-train"),
+    "test without torch": ("onnx", "assess", "synth", "dev"),
     "check": ("onnx", "assess", "synth", "train", "dev"),
 }
 
@@ -47,13 +48,13 @@ WITNESSES: Mapping[str, tuple[str, ...]] = {
         "xdist",
         "h5py",
         "hypothesis",
-        "torchmetrics",
         "skimage",
         "ruff",
         "mypy",
         "bandit",
         "detect_secrets",
     ),
+    "dev-train": ("torchmetrics",),
 }
 
 # What decides whether an environment is up to date: the requirements, and the

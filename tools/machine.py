@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -134,15 +135,21 @@ def qgis_environment(
 
 
 def run(
-    command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, cwd: Path = ROOT
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    log: IO[str] | None = None,
 ) -> int:
-    """Run a command with its output on this terminal and return its exit status."""
+    """Run a command, with its output on this terminal or in a log, and return its exit status."""
     sys.stdout.flush()
     return subprocess.run(
         [str(part) for part in command],
         env=clean_environment() if environment is None else environment,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=None if log is None else subprocess.STDOUT,
         check=False,
     ).returncode
 

@@ -105,6 +105,46 @@ def test_a_table_given_to_another_file_gives_itself(rows: Any, home: str) -> Non
     np.testing.assert_array_equal(again.good, table.good)
 
 
+def with_imagery(fwhm_um: list[str], **domains: dict[str, str]) -> RasterMetadata:
+    """Return the metadata of an ENVI file as GDAL 3.10 tells them, rounded in IMAGERY."""
+    bands = tuple(
+        BandMetadata({"IMAGERY": {"CENTRAL_WAVELENGTH_UM": f"{0.45 + n / 10:.3f}", "FWHM_UM": one}})
+        for n, one in enumerate(fwhm_um)
+    )
+    return RasterMetadata("x", np.dtype(np.int16), bands, domains)
+
+
+def test_widths_that_gdal_rounded_give_way_to_the_exact_ones() -> None:
+    header = {"wavelength_units": "Nanometers", "fwhm": "{6.5, 7.123, 8.25}"}
+    found = described(with_imagery(["0.006", "0.007", "0.008"], ENVI=header))
+    assert found.bands.wavelengths.fwhm_nm is not None
+    assert found.bands.wavelengths.fwhm_nm.tolist() == [6.5, 7.123, 8.25]
+    assert found.bands.origins["fwhm"] == "dataset metadata ENVI 'fwhm'"
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "problems"),
+    [
+        ({}, ()),
+        # Another sensor's widths are no rounding.
+        ({"wavelength_units": "Nanometers", "fwhm": "{6.5, 7.123, 9.25}"}, ()),
+        (
+            {"wavelength_units": "Nanometers", "fwhm": "{6.5, 0, 8.25}"},
+            ("The dataset metadata ENVI 'fwhm' is ignored: band 2 has 0.",),
+        ),
+    ],
+)
+def test_rounded_widths_are_used_where_no_other_place_tells_the_same(
+    header: dict[str, str], problems: tuple[str, ...]
+) -> None:
+    found = described(with_imagery(["0.006", "0.007", "0.008"], ENVI=header))
+    assert found.bands.wavelengths.fwhm_nm is not None
+    np.testing.assert_allclose(found.bands.wavelengths.fwhm_nm, [6, 7, 8], rtol=1e-14)
+    assert found.bands.origins["fwhm"] == "band metadata IMAGERY 'FWHM_UM'"
+    assert found.problems == problems
+
+
 def test_order_of_places() -> None:
     places = [
         ("band metadata IMAGERY 'CENTRAL_WAVELENGTH_UM'", "IMAGERY"),

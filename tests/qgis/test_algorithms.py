@@ -235,11 +235,13 @@ def test_the_plugin_loads_quickly_and_without_anything_heavy(plugin_folder, qgis
     """
     code = (
         "import sys, time; import qgis.core, qgis.PyQt.QtWidgets; started = time.process_time();"
+        "already = set(sys.modules);"  # newer QGIS imports numpy by itself
         f"sys.path.insert(0, {str(plugin_folder)!r}); import hyperkd_qgis;"
         "plugin = hyperkd_qgis.classFactory(None); plugin.initProcessing();"
         "print(time.process_time() - started);"
         "print(sorted({'numpy', 'osgeo', 'torch', 'onnx', 'onnxruntime', 'hyperkd',"
-        " 'hyperkd_qgis.ui.engine_dialog', 'hyperkd_qgis.env.setup'} & set(sys.modules)))"
+        " 'hyperkd_qgis.ui.engine_dialog', 'hyperkd_qgis.env.setup'}"
+        " & (set(sys.modules) - already)))"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -284,6 +286,64 @@ def test_a_raster_in_memory_is_refused(check, scene):
     assert not good
     assert reason.startswith("“Scratch” lies in the memory of QGIS")
     gdal.Unlink("/vsimem/scene.tif")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/vsimem/zipped.zip/scene.tif",
+        "/vsizip//vsimem/zipped.zip/scene.tif",
+        'GTIFF_DIR:1:/vsimem/scene.tif',
+    ],
+)
+def test_memory_is_recognised_behind_what_else_stands_before_it(plugin, location):
+    from qgis.core import QgsRasterLayer
+
+    from hyperkd_qgis.layers import UnusableLayerError, raster_source
+
+    with pytest.raises(UnusableLayerError, match="“Scratch” lies in the memory of QGIS"):
+        raster_source(QgsRasterLayer(location, "Scratch"))
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/vsis3/bucket/scene.tif",
+        "/vsicurl/https://data.invalid/scene.tif",
+        "/vsi7z//data/archive.7z/scene.tif",
+        "/vsizip//vsicurl/https://data.invalid/archive.zip/scene.tif",
+        'NETCDF:"/data/cube.nc":reflectance',
+    ],
+)
+def test_what_only_gdal_finds_reaches_the_engine_as_it_is(plugin, location, tmp_path, monkeypatch):
+    from qgis.core import QgsRasterLayer
+
+    from hyperkd_qgis.layers import raster_source
+
+    # A file that is called as the key in the bucket, seen from where QGIS was started.
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket" / "scene.tif").touch()
+    monkeypatch.chdir(tmp_path)
+    assert raster_source(QgsRasterLayer(location, "Scene")) == location
+
+
+def test_an_archive_that_is_gone_is_refused_and_one_nearby_is_named_in_full(
+    plugin, scene, tmp_path, monkeypatch
+):
+    import zipfile
+
+    from qgis.core import QgsRasterLayer
+
+    from hyperkd_qgis.layers import UnusableLayerError, raster_source
+
+    path = tmp_path / "archive.zip"
+    with pytest.raises(UnusableLayerError, match=f"is gone: there is no {path}"):
+        raster_source(QgsRasterLayer(f"/vsizip/{path}", "Scene"))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(scene, "scene.tif")
+    monkeypatch.chdir(tmp_path)
+    layer = QgsRasterLayer("/vsizip/archive.zip/scene.tif", "Scene")
+    assert raster_source(layer) == f"/vsizip/{path}/scene.tif"
 
 
 def test_a_missing_raster_is_refused(check, tmp_path):
@@ -892,13 +952,13 @@ def class_map(tmp_path):
     path = tmp_path / "classes.tif"
     dataset = gdal.GetDriverByName("GTiff").Create(str(path), 3, 1, 1, gdal.GDT_Byte)
     band = dataset.GetRasterBand(1)
-    band.WriteArray(np.array([[0, 1, 2]], np.uint8))
     band.SetNoDataValue(0)
     colours = gdal.ColorTable()
     for value, colour in enumerate(((0, 0, 0, 0), (10, 20, 200, 255), (30, 160, 40, 255))):
         colours.SetColorEntry(value, colour)
-    band.SetColorTable(colours)
+    band.SetColorTable(colours)  # before the first pixel, as GDAL 3.10 wants it
     band.SetCategoryNames(["", "water", "wood"])
+    band.WriteArray(np.array([[0, 1, 2]], np.uint8))
     dataset.FlushCache()
     return path
 

@@ -84,6 +84,14 @@ WORKFLOWS = {
 NO_STEP = {"setupengine"}
 
 
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_files_are_of_the_version_that_names_results_by_their_steps(name):
+    """QGIS 3.26 and newer would call "align:hls" of a model that it made itself "hls"."""
+    text = (FOLDER / f"{name}.model3").read_text(encoding="utf-8")
+    assert "Version2" not in text
+    assert f'name="model_name" type="QString" value="{name}"' in text
+
+
 @pytest.fixture
 def registry(plugin):
     from qgis.core import QgsApplication

@@ -43,6 +43,64 @@ def test_the_whole_suite_runs_in_two_processes(ran: list[list[str]]) -> None:
     assert ran == [["python", "-m", "pytest", "-n", "2", "--dist", "loadgroup"]]
 
 
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch, ran: list[list[str]]) -> list[str]:
+    """Record for which task build.py sets up."""
+    tasks: list[str] = []
+
+    def ensure(task: str, interpreter: Interpreter) -> Path:
+        tasks.append(task)
+        return Path("python")
+
+    monkeypatch.setattr(build, "ensure", ensure)
+    return tasks
+
+
+def test_torch_can_be_left_out(prepared: list[str], ran: list[list[str]]) -> None:
+    assert build.main(["test", "--without-torch", "-k", "blend"]) == 5
+    assert build.main(["test", "-k", "--without-torch"]) == 5
+    assert prepared == ["test without torch", "test"]
+    assert ran == [
+        ["python", "-m", "pytest", "-k", "blend"],
+        ["python", "-m", "pytest", "-k", "--without-torch"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trixie"], ["--without-torch", "tests/qgis"]),
+        (["testing", "-k", "blend"], ["--without-torch", "-k", "blend"]),
+        (["--torch", "trixie"], []),
+        (["--torch", "trixie", "-x", "tests/engine"], ["-x", "tests/engine"]),
+    ],
+)
+def test_a_root_runs_the_plugins_tests_or_what_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], told: list[str]
+) -> None:
+    asked: list[tuple[str, list[str]]] = []
+
+    def run_tests(suite: str, arguments: list[str]) -> int:
+        asked.append((suite, arguments))
+        return 5
+
+    monkeypatch.setattr(build.roots, "run_tests", run_tests)
+    assert build.main(["root", *words]) == 5
+    suite = "testing" if "testing" in words else "trixie"
+    assert asked == [(suite, told)]
+
+
+def test_without_a_root_the_status_is_that_of_a_skipped_test(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build.roots, "obstacle", lambda: "this machine has no debootstrap")
+    assert build.main(["root", "trixie"]) == build.SKIPPED == 77
+    said = capsys.readouterr().err
+    assert said == (
+        "build.py: There is no Debian root to test in: this machine has no debootstrap.\n"
+    )
+
+
 def test_what_only_the_user_can_do_ends_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +112,7 @@ def test_what_only_the_user_can_do_ends_in_a_sentence(
     assert capsys.readouterr().err == "build.py: QGIS is missing.\nType this.\n"
 
 
-@pytest.mark.parametrize("words", [[], ["demon"], ["demo", "--rasta", "x"], ["package", "now"]])
+@pytest.mark.parametrize("words", [[], ["demon"], ["demo", "--rasta", "x"], ["package", "now"], ["root"], ["root", "sid"]])
 def test_a_command_line_that_is_wrong_ends_with_2(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         build.main(words)
@@ -69,9 +127,10 @@ def test_build_py_needs_nothing_but_the_standard_library() -> None:
         check=True,
         stdin=subprocess.DEVNULL,
     )
-    for command in ("demo", "test", "check", "package", "bench", "link"):
+    for command in ("demo", "test", "check", "package", "bench", "link", "root"):
         assert f"\n    {command} " in answer.stdout
-    assert set(environment.EXTRAS) == {"demo", "test", "check", "bench", "link"}
+    tasks = {"demo", "test", "test without torch", "check", "bench", "link"}
+    assert set(environment.EXTRAS) == tasks
 
 
 def test_a_table_has_aligned_columns() -> None:

@@ -38,9 +38,11 @@ def test_numpy_stays_the_one_of_the_system(system: str, expected: str) -> None:
 
 def test_the_demo_needs_no_torch_and_the_tests_need_everything() -> None:
     assert set(environment.EXTRAS["demo"]) == {"onnx", "synth"}
-    assert set(environment.EXTRAS["test"]) == {"assess", "onnx", "synth", "train", "dev"}
+    everything = {"assess", "onnx", "synth", "train", "dev", "dev-train"}
+    assert set(environment.EXTRAS["test"]) == everything
+    assert set(environment.EXTRAS["test without torch"]) == everything - {"train", "dev-train"}
     assert "torch" in environment.WITNESSES["train"]
-    assert set(environment.WITNESSES) == {"", "assess", "onnx", "synth", "train", "dev"}
+    assert set(environment.WITNESSES) == {"", *everything}
 
 
 @pytest.fixture
@@ -162,7 +164,7 @@ def test_a_larger_task_completes_what_is_there_and_a_smaller_one_keeps_it(
     environment.ensure("demo", QGIS)
     environment.ensure("test", QGIS)
     environment.ensure("demo", QGIS)
-    assert recorded == ["create", "install onnx synth", "install assess dev onnx synth train"]
+    assert recorded == ["create", "install onnx synth", "install assess dev dev-train onnx synth train"]
 
 
 def test_another_interpreter_makes_the_environment_anew(recorded: list[str]) -> None:

@@ -262,30 +262,42 @@ def _fwhm(
     problems: list[str],
 ) -> Optional[FloatArray]:
     """Return the first FWHM that is usable for every band that needs one."""
+    chosen: Optional[FloatArray] = None
     for source in sources:
         if "fwhm" not in source.columns:
             continue
-        origin = source.origins["fwhm"]
-        values, inside = parse_numbers(source.columns["fwhm"], origin)
-        broken = np.flatnonzero(needed & ~(np.isfinite(values) & (values > 0)))
-        if broken.size:
-            problems.append(
-                f"The {origin} is ignored: band {broken[0] + 1} has "
-                f"{source.columns['fwhm'][broken[0]] or 'none'}."
-            )
+        values = _widths(source, needed, problems)
+        if values is None:
             continue
-        values[~(np.isfinite(values) & (values > 0))] = np.nan
-        unit = common_unit([*inside, *source.columns.get("units", ())], origin)
-        # No spectrometer has bands of 0.5 nm, and none of 500 nm.
-        micrometres = unit == "um" or (unit is None and float(np.nanmax(values)) < 0.5)
-        fwhm_nm: FloatArray = values * (1000.0 if micrometres else 1.0)
-        low, high = float(np.nanmin(fwhm_nm)), float(np.nanmax(fwhm_nm))
-        if low < _FWHM_NM[0] or high > _FWHM_NM[1]:
-            problems.append(f"The {origin} is ignored: {low:g} to {high:g} nm is no band width.")
+        if chosen is not None and np.nanmax(np.abs(values - chosen)[needed]) > _ROUNDING_NM:
             continue
-        origins["fwhm"] = origin
-        return fwhm_nm
-    return None
+        chosen, origins["fwhm"] = values, source.origins["fwhm"]
+        if "IMAGERY" not in origins["fwhm"]:
+            break  # else another place may have the same widths without GDAL's rounding
+    return chosen
+
+
+def _widths(source: BandSource, needed: BoolArray, problems: list[str]) -> Optional[FloatArray]:
+    """Return the FWHM of one place in nm, or None with a sentence why it is not usable."""
+    origin = source.origins["fwhm"]
+    values, inside = parse_numbers(source.columns["fwhm"], origin)
+    broken = np.flatnonzero(needed & ~(np.isfinite(values) & (values > 0)))
+    if broken.size:
+        problems.append(
+            f"The {origin} is ignored: band {broken[0] + 1} has "
+            f"{source.columns['fwhm'][broken[0]] or 'none'}."
+        )
+        return None
+    values[~(np.isfinite(values) & (values > 0))] = np.nan
+    unit = common_unit([*inside, *source.columns.get("units", ())], origin)
+    # No spectrometer has bands of 0.5 nm, and none of 500 nm.
+    micrometres = unit == "um" or (unit is None and float(np.nanmax(values)) < 0.5)
+    fwhm_nm: FloatArray = values * (1000.0 if micrometres else 1.0)
+    low, high = float(np.nanmin(fwhm_nm)), float(np.nanmax(fwhm_nm))
+    if low < _FWHM_NM[0] or high > _FWHM_NM[1]:
+        problems.append(f"The {origin} is ignored: {low:g} to {high:g} nm is no band width.")
+        return None
+    return fwhm_nm
 
 
 def _oddities(centre_nm: FloatArray) -> list[str]:
