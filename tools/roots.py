@@ -160,22 +160,20 @@ def _make(suite: str, mirror: str, folder: Path) -> None:
     # finished is thrown away. A mirror that stands still is signed as well as any.
     apt = ["apt-get", "-qq", "-o", "DPkg::Options::=--force-unsafe-io"]
     apt += ["-o", "Acquire::Retries=3", "-o", "Acquire::Check-Valid-Until=false"]
+    bare = [*NAMESPACE, "debootstrap", "--variant=minbase", suite, folder, mirror]
     with log.open("w") as file:
-        steps = (
-            lambda: run(
-                [*NAMESPACE, "debootstrap", "--variant=minbase", suite, folder, mirror], log=file
-            ),
-            lambda: enter(folder, [*apt, "update"], log=file),
-            lambda: enter(
-                folder, [*apt, "install", "-y", "--no-install-recommends", *PACKAGES], log=file
-            ),
-            lambda: enter(folder, [*apt, "clean"], log=file),
-        )
-        for step in steps:
-            if step() != 0:
+
+        def check(status: int) -> None:
+            if status != 0:
                 file.flush()
                 end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
                 raise SetupError(f"Making the root {folder} failed; {log} ends with\n{end}")
+
+        check(run(bare, log=file))
+        check(enter(folder, [*apt, "update"], log=file))
+        install = [*apt, "install", "-y", "--no-install-recommends", *PACKAGES]
+        check(enter(folder, install, log=file))
+        check(enter(folder, [*apt, "clean"], log=file))
 
 
 def copy_checkout(target: Path) -> None:

@@ -293,7 +293,7 @@ def test_a_raster_in_memory_is_refused(check, scene):
     [
         "/vsimem/zipped.zip/scene.tif",
         "/vsizip//vsimem/zipped.zip/scene.tif",
-        'GTIFF_DIR:1:/vsimem/scene.tif',
+        "GTIFF_DIR:1:/vsimem/scene.tif",
     ],
 )
 def test_memory_is_recognised_behind_what_else_stands_before_it(plugin, location):

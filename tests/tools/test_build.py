@@ -112,7 +112,10 @@ def test_what_only_the_user_can_do_ends_in_a_sentence(
     assert capsys.readouterr().err == "build.py: QGIS is missing.\nType this.\n"
 
 
-@pytest.mark.parametrize("words", [[], ["demon"], ["demo", "--rasta", "x"], ["package", "now"], ["root"], ["root", "sid"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["demon"], ["demo", "--rasta", "x"], ["package", "now"], ["root"], ["root", "sid"]],
+)
 def test_a_command_line_that_is_wrong_ends_with_2(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         build.main(words)

@@ -164,7 +164,11 @@ def test_a_larger_task_completes_what_is_there_and_a_smaller_one_keeps_it(
     environment.ensure("demo", QGIS)
     environment.ensure("test", QGIS)
     environment.ensure("demo", QGIS)
-    assert recorded == ["create", "install onnx synth", "install assess dev dev-train onnx synth train"]
+    assert recorded == [
+        "create",
+        "install onnx synth",
+        "install assess dev dev-train onnx synth train",
+    ]
 
 
 def test_another_interpreter_makes_the_environment_anew(recorded: list[str]) -> None:
