@@ -160,7 +160,7 @@ def _make(suite: str, mirror: str, folder: Path) -> None:
     # finished is thrown away. A mirror that stands still is signed as well as any.
     apt = ["apt-get", "-qq", "-o", "DPkg::Options::=--force-unsafe-io"]
     apt += ["-o", "Acquire::Retries=3", "-o", "Acquire::Check-Valid-Until=false"]
-    bare = [*NAMESPACE, "debootstrap", "--variant=minbase", suite, folder, mirror]
+    bare: list[str | Path] = [*NAMESPACE, "debootstrap", "--variant=minbase", suite, folder, mirror]
     with log.open("w") as file:
 
         def check(status: int) -> None:

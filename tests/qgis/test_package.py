@@ -28,7 +28,7 @@ def installed(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def script(installed, tmp_path_factory):
-    """Return a caller of ``qgis_process`` that gives its JSON answer."""
+    """Return a caller of ``qgis_process`` that gives its answer."""
     program = find_qgis_process(find_interpreter()[0])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HYPERKD_")}
     kept.pop("QGIS_PLUGINPATH", None)
@@ -53,7 +53,7 @@ def script(installed, tmp_path_factory):
         said = answer.stdout + answer.stderr
         assert answer.returncode == 0, said[-2000:]
         assert "Traceback" not in said
-        return json.loads(answer.stdout)
+        return answer.stdout
 
     call("plugins", "enable", assembly.NAME)
     return call
@@ -70,7 +70,7 @@ def scene(tmp_path_factory) -> Path:
 def run(script, algorithm, **values):
     """Run an algorithm and return its results."""
     words = [f"{name.replace('__', ':')}={value}" for name, value in values.items()]
-    return script("run", f"hyperkd:{algorithm}", "--", *words)["results"]
+    return json.loads(script("run", f"hyperkd:{algorithm}", "--", *words))["results"]
 
 
 def read(path):
@@ -80,7 +80,7 @@ def read(path):
 
 
 def test_a_fresh_profile_lists_what_the_zip_brings(script, installed):
-    listed = script("list")["providers"]["hyperkd"]
+    listed = json.loads(script("list"))["providers"]["hyperkd"]
     ids = set(listed["algorithms"])
     models = {path.stem for path in (assembly.ROOT / "resources/models").glob("*.model3")}
     assert {"hyperkd:embed", "hyperkd:classify", "hyperkd:finetune"} < ids
