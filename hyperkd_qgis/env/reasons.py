@@ -55,6 +55,8 @@ _PATTERNS = (
         r"ReadTimeoutError|Connection reset|RemoteDisconnected|IncompleteRead|Max retries",
     ),
     ("not_there", r"No matching distribution found|Could not find a version"),
+    # pip's word since 25.1 for a package that is missing and stands among its constraints too.
+    ("conflict", r"ResolutionImpossible"),
     ("hash", r"DO NOT MATCH THE HASHES|BadZipFile|has an invalid wheel|Wheel .* is invalid"),
 )
 
@@ -109,6 +111,8 @@ def no_build(wanted: str, index: str, tier: Tier) -> Reason:
 def _reason(code: str, text: str, offline: bool) -> Reason:
     if code == "not_there":
         return _not_there(text, offline)
+    if code == "conflict":
+        return _conflict(text)
     message, hint = {
         "proxy_password": (
             tr("The proxy wants a user name and a password."),
@@ -197,5 +201,21 @@ def _not_there(text: str, offline: bool) -> Reason:
         tr(
             "Check the network and an index of your company's (pip's configuration); on an "
             "unusual system use an interpreter that you already have."
+        ),
+    )
+
+
+def _conflict(text: str) -> Reason:
+    wanted = re.search(r"Cannot install (.+?) because", text)
+    constraints = re.findall(r"The user requested \(constraint\) (\S+)", text)
+    return Reason(
+        "conflict",
+        tr("No {name} fits pip's settings on this machine (constraints: {constraints}).").format(
+            name=wanted.group(1) if wanted else "?",
+            constraints=", ".join(dict.fromkeys(constraints)) or tr("none"),
+        ),
+        tr(
+            "Either it lies neither in the index nor in the folder of wheels, or a constraint "
+            "rules it out; the command “pip config list” tells where those stand."
         ),
     )

@@ -864,6 +864,10 @@
         <translation>Früheres Modell, von dem gelernt wird</translation>
     </message>
     <message>
+        <source>Either it lies neither in the index nor in the folder of wheels, or a constraint rules it out; the command “pip config list” tells where those stand.</source>
+        <translation>Entweder liegt es weder im Index noch im Ordner mit Wheels, oder eine Einschränkung schließt es aus; der Befehl „pip config list“ sagt, wo diese stehen.</translation>
+    </message>
+    <message>
         <source>Embed scene</source>
         <translation>Szene einbetten</translation>
     </message>
@@ -1718,6 +1722,10 @@
     <message>
         <source>No training is running.</source>
         <translation>Es läuft kein Training.</translation>
+    </message>
+    <message>
+        <source>No {name} fits pip's settings on this machine (constraints: {constraints}).</source>
+        <translation>Kein {name} passt zu den Einstellungen von pip auf diesem Rechner (Einschränkungen: {constraints}).</translation>
     </message>
     <message>
         <source>Number of clusters.</source>

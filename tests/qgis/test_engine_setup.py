@@ -73,8 +73,13 @@ def root(tmp_path) -> Path:
 
 
 @pytest.fixture
-def wheels(plugin, tmp_path) -> Path:
-    """Return a folder with a tiny wheel of everything that inference needs."""
+def wheels(plugin, tmp_path, monkeypatch) -> Path:
+    """Return a folder with a tiny wheel of everything that inference needs.
+
+    The settings of pip on this machine, constraints above all, have no say in it.
+    """
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_CONSTRAINT", raising=False)
     folder = tmp_path / "wheels"
     folder.mkdir()
     for name, version in pinned("inference").items():
@@ -653,6 +658,13 @@ def test_a_cancelled_algorithm_leaves_nothing(shell_python, feedback, root):
         ("PermissionError: [WinError 5] Access is denied", "folder", "virus scanner"),
         ("NewConnectionError(... Name or service not known)", "no_network", "cannot be reached"),
         ("ERROR: No matching distribution found for onnx==1.0", "not_there", "no onnx==1.0"),
+        (
+            "    The user requested torch==2.13.0\n    The user requested (constraint) torch<2.12\n"
+            "ERROR: Cannot install torch==2.13.0 because these package versions have conflicting "
+            "dependencies.\nERROR: ResolutionImpossible: for help visit https://pip.pypa.io/",
+            "conflict",
+            "No torch==2.13.0 fits pip's settings on this machine (constraints: torch<2.12).",
+        ),
         ("Missing dependencies for SOCKS support.", "socks", "SOCKS"),
         ("zipfile.BadZipFile: File is not a zip file", "hash", "damaged"),
         ("something nobody has seen", "unknown", "something nobody has seen"),
