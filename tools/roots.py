@@ -30,7 +30,7 @@ PACKAGES = (
     *("qgis", "python3-qgis", "qgis-providers", "python3-gdal", "python3-venv"),
     *("ca-certificates", "openssl", "xvfb", "xauth"),
 )
-# Where roots are kept: some gigabytes, a quarter of an hour to make.
+# Where roots are kept, 3 GB each.
 ROOTS_VARIABLE = "HYPERKD_ROOTS"
 MIRROR_VARIABLE = "HYPERKD_DEBIAN_MIRROR"
 MIRROR = "http://deb.debian.org/debian"
@@ -143,7 +143,7 @@ def ensure(suite: str) -> Path:
             f"There is no Debian root to test in: {mirror} is not reached ({error}).\n"
             f"Behind a proxy set http_proxy; {MIRROR_VARIABLE} names another mirror."
         ) from error
-    print(f"making a Debian root in {root} (about ten minutes, 4 GB)", flush=True)
+    print(f"making a Debian root in {root} (about ten minutes, 3 GB)", flush=True)
     for folder in (root, root.with_name(suite + ".part")):
         if folder.exists():
             shutil.rmtree(folder)
@@ -191,7 +191,11 @@ def copy_checkout(target: Path) -> None:
 
 
 def enter(root: Path, command: Sequence[str | Path], *, log: IO[str] | None = None) -> int:
-    """Run a command in the copied checkout inside a root and return its exit status."""
+    """Run a command in the copied checkout inside a root and return its exit status.
+
+    Where a log is given the root is being made: of this machine it sees nothing but how names
+    are resolved, for packages want to replace what would be mounted.
+    """
     variables = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
@@ -199,7 +203,9 @@ def enter(root: Path, command: Sequence[str | Path], *, log: IO[str] | None = No
         "DEBIAN_FRONTEND": "noninteractive",
         **network_variables(os.environ),
     }
-    pairs = mounts(variables)
+    pairs = [(path, path) for path in ("/etc/resolv.conf", "/etc/hosts") if Path(path).exists()]
+    if log is None:
+        pairs += mounts(variables)
     for source, inside in pairs:
         target = root / inside.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -224,17 +230,13 @@ def network_variables(environment: Mapping[str, str]) -> dict[str, str]:
 def mounts(variables: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return what of this machine a root sees: pairs of a place here and the place there.
 
-    That is how names are resolved, how pip is set up, with the certificates and wheels that
-    its settings name, and the folder of real scenes.
+    That is how pip is set up, with the certificates and wheels that its settings name, and
+    the folder of real scenes.
     """
     settings = [path for path in pip_files() if path.is_file()]
     texts = [*variables.values(), *(path.read_text(encoding="utf-8") for path in settings)]
     named = [path for text in texts for path in named_places(text)]
-    pairs = {
-        str(path): str(path)
-        for path in (Path("/etc/resolv.conf"), Path("/etc/hosts"), *settings, *named)
-        if path.exists()
-    }
+    pairs = {str(path): str(path) for path in (*settings, *named) if path.exists()}
     home = str(Path.home())
     pairs = {k: v.replace(home, "/root", 1) if v.startswith(home) else v for k, v in pairs.items()}
     shared = Path(os.environ.get("HYPERKD_SHARED", ROOT.parent / "shared"))
