@@ -57,10 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, default=BUILD / "demo", help="folder for the results")
     made.set_defaults(command=command_demo)
 
-    made = commands.add_parser(
-        "test",
-        help=f"set everything up and run the tests [{WITHOUT_TORCH}] [pytest args]",
-    )
+    text = f"set everything up and run the tests [{WITHOUT_TORCH}] [pytest args]"
+    made = commands.add_parser("test", help=text)
     made.set_defaults(command=command_test)
 
     made = commands.add_parser(

@@ -102,6 +102,11 @@ def make_classes(
         dataset.SetGeoTransform([float(value) for value in geotransform])
     if epsg is not None:
         dataset.SetProjection(wkt(epsg))
+    if colours:  # before the first pixel, as GDAL 3.10 wants it
+        table = gdal.ColorTable()
+        for value, colour in colours.items():
+            table.SetColorEntry(value, (*colour, 255))
+        dataset.GetRasterBand(1).SetRasterColorTable(table)
     data = np.ascontiguousarray(values)
     dataset.WriteRaster(0, 0, width, height, data, buf_xsize=width, buf_ysize=height, buf_type=kind)
     for number in range(count):
@@ -112,11 +117,6 @@ def make_classes(
             band.SetDescription(bands[number])
     if names:
         dataset.GetRasterBand(1).SetRasterCategoryNames(list(names))
-    if colours:
-        table = gdal.ColorTable()
-        for value, colour in colours.items():
-            table.SetColorEntry(value, (*colour, 255))
-        dataset.GetRasterBand(1).SetRasterColorTable(table)
     del dataset
     return str(path)
 

@@ -119,13 +119,18 @@ def obstacle() -> str:
         return "this machine has no " + " and no ".join(absent)
     if os.geteuid() != 0:
         return "making and entering one takes the rights of root"
+    return "" if may_mount() else "this machine lets root mount nothing"
+
+
+def may_mount() -> bool:
+    """Return whether this process may mount something in a namespace of its own."""
     tried = subprocess.run(
         [*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
         capture_output=True,
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    return "" if tried.returncode == 0 else "this machine lets root mount nothing"
+    return tried.returncode == 0
 
 
 def ensure(suite: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -65,8 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status, summary = perform(load, reporter, leads=not follows)
     if status == EXIT_OK and not as_events and not follows:
         # `hyperkd info scene.tif | head` may stop reading early, which is no mistake.
-        with contextlib.suppress(BrokenPipeError):
+        try:
             print(_shown(summary, as_json), file=output, flush=True)
+        except BrokenPipeError:
+            # What is left in the buffer is written once more at the end, to nobody.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
     finished.set()
     return status
 

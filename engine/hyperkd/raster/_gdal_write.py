@@ -17,10 +17,12 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.partial import PartialFile
 from hyperkd.raster._gdal import GDAL_TYPES
+from hyperkd.raster._gdal_failures import collected_failures
 from hyperkd.raster._gdal_safety import compressing_threads
 from hyperkd.raster.masks import representable
 from hyperkd.raster.sink import LAYOUTS, ClassEntry, Layout
 from hyperkd.raster.source import require_inside
+from hyperkd.raster.tiffcheck import is_whole
 from hyperkd.types import BandTable, GridSpec, Window
 
 _TILE_PX = 256
@@ -29,6 +31,11 @@ _COMPANIONS = (".aux.xml", ".ovr", ".msk")
 # Deflate rarely makes real values smaller than this: with less space the job must fail.
 _BEST_COMPRESSION = 20
 _FULL_BYTES = 2**20
+
+
+# Values are clipped to the range of half floats. What GDAL 3.10 calls beyond it are the bytes
+# that pad the blocks of overviews, which it never sets.
+_PADDING = "beyond range of float16"
 
 
 class GeoTiffSink:
@@ -141,7 +148,8 @@ class GeoTiffSink:
             f"PREDICTOR={3 if self._dtype.kind == 'f' else 2}",
             f"NUM_THREADS={compressing_threads()}",
             "BIGTIFF=IF_SAFER",
-            *(["NBITS=16"] if self._half else []),
+            # From a plain file of half floats newer GDAL makes no overviews.
+            *(["NBITS=16"] if self._half and not self._overviews else []),
             # Otherwise three or four bytes become RGB(A).
             "PHOTOMETRIC=MINISBLACK",
             "ALPHA=NO",
@@ -182,8 +190,10 @@ class GeoTiffSink:
         try:
             self._attempt(lambda: self._dataset.FlushCache())
             self._attempt(self._close)
+            self._attempt(lambda: _require_whole(self._plain.temporary))
             if self._overviews:
                 self._attempt(self._optimise)
+                self._attempt(lambda: _require_whole(self._part.temporary))
                 self._plain.abort()
         except HyperKDError:
             self.abort()
@@ -217,30 +227,17 @@ class GeoTiffSink:
             *(["NBITS=16"] if self._half else []),
         ]
         plain = gdal.Open(self._plain.temporary)
-        self._dataset = gdal.GetDriverByName("COG").CreateCopy(
-            self._part.temporary, plain, 1, options
-        )
+        with collected_failures(_PADDING):
+            self._dataset = gdal.GetDriverByName("COG").CreateCopy(
+                self._part.temporary, plain, 1, options
+            )
         del plain
-        self._close()
+        self._close(_PADDING)
 
-    def _close(self) -> None:
-        """Close the dataset.
-
-        Closing writes, but an exception in a destructor cannot be caught: the
-        exceptions are off meanwhile, and the last error is asked for.
-        """
-        if self._dataset is None:
-            return
-        gdal.DontUseExceptions()
-        gdal.PushErrorHandler("CPLQuietErrorHandler")
-        try:
-            gdal.ErrorReset()
+    def _close(self, forgiven: str = "") -> None:
+        """Close the dataset, which writes."""
+        with collected_failures(forgiven):
             self._dataset = None
-            if gdal.GetLastErrorType() >= gdal.CE_Failure:
-                raise RuntimeError(gdal.GetLastErrorMsg())
-        finally:
-            gdal.PopErrorHandler()
-            gdal.UseExceptions()
 
     def _attempt(self, action: Callable[[], Any]) -> None:
         """Do something with GDAL and turn its complaint into the coded error.
@@ -266,7 +263,7 @@ class GeoTiffSink:
             )
         raise HyperKDError(
             "unwritable_output",
-            f"{self.path} cannot be written: {problem}.",
+            f"{self.path} cannot be written: {' '.join(problem.split())}.",
             "Choose an output on another disk, or check its quota.",
             path=self.path,
         )
@@ -304,6 +301,11 @@ def _check_arguments(
     for what, given in (("band table", bands), ("list of names", names), ("list of units", units)):
         if given is not None and len(given) != count:
             raise ValueError(f"a {what} of {len(given)} for {count} bands")
+
+
+def _require_whole(path: str) -> None:
+    if not is_whole(path):
+        raise RuntimeError("it ended before its last byte")
 
 
 def _check_layout(dtype: np.dtype[Any], block_rows: int, half: bool, layout: Layout) -> None:
