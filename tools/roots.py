@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +31,11 @@ PACKAGES = (
 )
 # Where roots are kept, 3 GB each.
 ROOTS_VARIABLE = "HYPERKD_ROOTS"
+# The mirror that debootstrap takes instead of its own choice.
 MIRROR_VARIABLE = "HYPERKD_DEBIAN_MIRROR"
-MIRROR = "http://deb.debian.org/debian"
+
+# What debootstrap says where it does not reach its mirror.
+NO_MIRROR = "Failed getting release file"
 
 # Where the checkout is copied to, and what of it stays between runs.
 CHECKOUT = "hyperkd"
@@ -140,38 +142,44 @@ def ensure(suite: str) -> Path:
     wanted = " ".join(PACKAGES) + "\n"
     if stamp.is_file() and stamp.read_text() == wanted:
         return root
-    mirror = os.environ.get(MIRROR_VARIABLE, MIRROR)
-    try:
-        urllib.request.urlopen(f"{mirror}/dists/{suite}/Release", timeout=30).close()  # noqa: S310
-    except OSError as error:
-        raise RootUnavailable(
-            f"There is no Debian root to test in: {mirror} is not reached ({error}).\n"
-            f"Behind a proxy set http_proxy; {MIRROR_VARIABLE} names another mirror."
-        ) from error
     print(f"making a Debian root in {root} (about ten minutes, 3 GB)", flush=True)
     for folder in (root, root.with_name(suite + ".part")):
         if folder.exists():
             shutil.rmtree(folder)
-    _make(suite, mirror, folder)
+    _make(suite, folder)
     (folder / stamp.name).write_text(wanted)
     folder.rename(root)
     return root
 
 
-def _make(suite: str, mirror: str, folder: Path) -> None:
-    """Fill a folder with a Debian that has QGIS."""
+def _make(suite: str, folder: Path) -> None:
+    """Fill a folder with a Debian that has QGIS.
+
+    Raises:
+        RootUnavailable: no mirror of Debian is reached.
+        SetupError: a step failed.
+    """
     log = folder.with_name(suite + ".log")
     # Files need not be on the disk before the next is unpacked: a root that was not
     # finished is thrown away. A mirror that stands still is signed as well as any.
     apt = ["apt-get", "-qq", "-o", "DPkg::Options::=--force-unsafe-io"]
     apt += ["-o", "Acquire::Retries=3", "-o", "Acquire::Check-Valid-Until=false"]
-    bare: list[str | Path] = [*NAMESPACE, "debootstrap", "--variant=minbase", suite, folder, mirror]
+    bare: list[str | Path] = [*NAMESPACE, "debootstrap", "--variant=minbase", suite, folder]
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    if mirror:
+        bare.append(mirror)
     with log.open("w") as file:
 
         def check(status: int) -> None:
             if status != 0:
                 file.flush()
-                end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+                said = log.read_text(errors="replace")
+                if NO_MIRROR in said:
+                    raise RootUnavailable(
+                        f"There is no Debian root to test in: no mirror is reached ({log}).\n"
+                        f"Behind a proxy set http_proxy; {MIRROR_VARIABLE} names another mirror."
+                    )
+                end = "\n".join(said.splitlines()[-15:])
                 raise SetupError(f"Making the root {folder} failed; {log} ends with\n{end}")
 
         check(run(bare, log=file))

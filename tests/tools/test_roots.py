@@ -7,9 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -92,37 +91,41 @@ def test_a_machine_without_its_programs_or_rights_is_told(monkeypatch: pytest.Mo
     assert roots.obstacle() == "this machine lets root mount nothing"
 
 
-def test_without_the_mirror_nothing_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(address: str, timeout: float) -> None:
-        assert address == "http://mirror.invalid/debian/dists/trixie/Release"
-        raise urllib.error.URLError("no route")
+def test_without_a_mirror_there_is_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"text": "E: Failed getting release file http://mirror.invalid/dists/trixie/Release\n"}
+    commands: list[list[str]] = []
 
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    def fail(command: list[str], *, log: IO[str]) -> int:
+        commands.append([str(word) for word in command])
+        log.write(said["text"])
+        return 1
+
+    monkeypatch.setattr(roots, "run", fail)
     monkeypatch.setenv(roots.MIRROR_VARIABLE, "http://mirror.invalid/debian")
     monkeypatch.setenv(roots.ROOTS_VARIABLE, str(tmp_path))
-    with pytest.raises(roots.RootUnavailable, match="http://mirror.invalid/debian is not reached"):
+    with pytest.raises(roots.RootUnavailable, match="no mirror is reached"):
         roots.ensure("trixie")
-    assert list(tmp_path.iterdir()) == []
+    assert commands[0][-1] == "http://mirror.invalid/debian"
+    assert not (tmp_path / "trixie").exists()
+    said["text"] = "E: Couldn't install the base system\n"
+    monkeypatch.delenv(roots.MIRROR_VARIABLE)
+    with pytest.raises(SetupError, match="failed;.*\n.*Couldn't install") as broken:
+        roots.ensure("trixie")
+    assert not isinstance(broken.value, roots.RootUnavailable)
+    assert commands[1][-1] == str(tmp_path / "trixie.part")
 
 
 def test_a_root_is_complete_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Answer:
-        def close(self) -> None:
-            pass
-
     made: list[Path] = []
 
-    def fail(suite: str, mirror: str, folder: Path) -> None:
+    def fail(suite: str, folder: Path) -> None:
         folder.mkdir()
         raise SetupError("the mirror broke off")
 
-    def make(suite: str, mirror: str, folder: Path) -> None:
+    def make(suite: str, folder: Path) -> None:
         folder.mkdir()
         made.append(folder)
 
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer())
     monkeypatch.setenv(roots.ROOTS_VARIABLE, str(tmp_path))
     monkeypatch.setattr(roots, "_make", fail)
     with pytest.raises(SetupError, match="broke off"):
