@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 import pytest
 
@@ -445,4 +445,30 @@ def test_texts_that_end_up_in_files_can_be_written(
     (tmp_path / "job.json").write_text(json.dumps(document))
     with pytest.raises(HyperKDError, match=message) as caught:
         load_job(str(tmp_path / "job.json"))
+    assert caught.value.code == "bad_job"
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "[]", None])
+def test_a_damaged_memory_of_self_tests_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Optional[str]
+) -> None:
+    from hyperkd.inference import checked
+
+    monkeypatch.setenv("HYPERKD_CACHE", str(tmp_path))
+    path = tmp_path / "self-tests.json"
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(content)
+    assert checked.passed("key") is None
+    checked.remember("key", 0.5)
+    assert checked.passed("key") == (None if content is None else 0.5)
+
+
+def test_certificates_in_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
+    from hyperkd.models.network import Network, make_opener
+
+    os.mkfifo(tmp_path / "ca.pem")
+    with pytest.raises(HyperKDError, match="holds no certificates: .*is no regular file") as caught:
+        make_opener(Network(ca_file=str(tmp_path / "ca.pem")))
     assert caught.value.code == "bad_job"

@@ -428,3 +428,22 @@ def test_a_killed_parent_closes_the_pipe_that_the_engine_lives_by(
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(pid)
+
+
+def test_job_files_that_a_killed_qgis_left_go_after_a_day(plugin, tmp_path, monkeypatch):
+    from hyperkd_qgis.runner.jobfile import job_file
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name, age_s, content in (
+        ("hyperkd-job-old", 2e5, "job.json"),
+        ("hyperkd-job-new", 60, "job.json"),
+        ("hyperkd-job-other", 2e5, "the user's"),
+        ("hyperkd-jobs", 2e5, "job.json"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / content).touch()
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    with job_file("embed", {}) as path:
+        assert path.parent.parent == tmp_path
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {"hyperkd-job-new", "hyperkd-job-other", "hyperkd-jobs"}

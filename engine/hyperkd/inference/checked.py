@@ -13,10 +13,12 @@ from typing import Optional
 
 import hyperkd
 from hyperkd.errors import HyperKDError
+from hyperkd.files import read_regular
 from hyperkd.partial import PartialFile
 
 _FILE = "self-tests.json"
 _MOST = 200  # entries; the oldest go
+_LONGEST = 1 << 20  # bytes
 
 
 def cache_folder() -> Path:
@@ -63,8 +65,8 @@ def remember(key: str, deviation: float) -> None:
 
 def _read() -> dict[str, object]:
     try:
-        found = json.loads((cache_folder() / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_regular(cache_folder() / _FILE, _LONGEST))
+    except (OSError, RecursionError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -26,6 +26,7 @@ from urllib.request import (
 
 import hyperkd
 from hyperkd.errors import HyperKDError
+from hyperkd.files import require_regular
 
 NO_PROXY: Final = "none"
 BY_HAND: Final = (
@@ -146,6 +147,7 @@ def make_opener(network: Network) -> OpenerDirector:
     context = ssl.create_default_context()
     if network.ca_file is not None:
         try:
+            require_regular(network.ca_file)  # a pipe would never end
             context.load_verify_locations(network.ca_file)
         except OSError as error:  # ssl.SSLError is one
             raise HyperKDError(

@@ -138,7 +138,7 @@ class StateFile:
         stored = load_file(self.path)
         try:
             _restore(progress, header, stored)
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise _damaged(self.path, error) from error
 
 
@@ -159,7 +159,7 @@ def read_state(path: Path) -> dict[str, Any]:
             header = json.loads((file.metadata() or {})[STATE_KEY])
         if header["schema"] != _SCHEMA:
             raise ValueError(f"its schema is {header['schema']}")
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
     checked: dict[str, Any] = header
     return checked
