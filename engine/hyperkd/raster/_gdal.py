@@ -47,6 +47,7 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
         "Int32": np.int32,
         "UInt64": np.uint64,
         "Int64": np.int64,
+        "Float16": np.float32,  # from GDAL 3.11; older ones call these Float32 of 16 bits
         "Float32": np.float32,
         "Float64": np.float64,
     }.items()
