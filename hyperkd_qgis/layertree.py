@@ -66,7 +66,11 @@ def put_on_top(project: QgsProject, layer: QgsMapLayer, number: int) -> None:
     if node is None:
         return
     parent = node.parent()
-    group = group_on_top(project, RESULTS, layer.id()) if parent == root else parent
+    # From QGIS 3.32 on, Processing has put it into our group already, wherever that lies.
+    ours = parent == root or (parent.name() == RESULTS and parent.parent() == root)
+    group = group_on_top(project, RESULTS, layer.id()) if ours else parent
+    node = root.findLayer(layer.id())  # a group that was moved has nodes of its own
+    parent = node.parent()
     _made[layer.id()] = number
     later = 0
     for each in group.children():

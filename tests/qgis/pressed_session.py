@@ -71,12 +71,14 @@ class Session:
         return self._press("run-on-layer")
 
     def run_a_workflow(self) -> dict[str, Any]:
-        """Open a workflow as the toolbox does; nothing but the scene and the model is given."""
+        """Open a workflow as the toolbox does; the scene and the model are given."""
         from qgis import processing
 
         # Below what was made before, and unticked: what comes must be seen all the same.
         self._bury_the_results()
-        dialog = processing.createAlgorithmDialog("hyperkd:classmap", {"model": "brightest"})
+        dialog = processing.createAlgorithmDialog(
+            "hyperkd:classmap", {"model": "brightest", "scene": self._scene.id()}
+        )
         dialog.show()
         return {**self._press("workflow"), "table": self._table("Areas of the classes: potsdam")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -79,7 +80,8 @@ def test_what_is_pressed_runs_and_complains_of_nothing(pressed, step):
 
 
 def test_inspect_describes_a_scene_that_no_student_suits(pressed):
-    assert "'SUITS': False" in pressed["run_hyperkd_on_a_layer"]["log"]
+    # Newer QGIS lists results without quotes.
+    assert re.search("'?SUITS'?: False", pressed["run_hyperkd_on_a_layer"]["log"])
 
 
 def test_run_on_layer_brings_the_model_along(pressed):
