@@ -159,7 +159,7 @@ class Trial:
     def check(self, what: str, names: set[str], *, exact: bool = True) -> None:
         """Check the names in the folder, and the user's files."""
         found = {path.name for path in self.folder.iterdir()}
-        if found - names or (exact and not names - found <= {"report"}):
+        if found - names - set(self.job.kept) or (exact and not names - found <= {"report"}):
             self.wrong.append(f"{what}: {sorted(found ^ names)} is left or missing")
         for name in self.neighbours:
             if (self.folder / name).read_text() != "the user's":

@@ -53,7 +53,7 @@ class Job:
     def temporary(self) -> set[str]:
         """Return what may be left where it was killed; the next run takes it away."""
         names = set(self.kept)
-        for file in self.files:
+        for file in (*self.files, *self.kept):
             names |= {file + suffix for suffix in (".part", ".part.aux.xml", ".part.old0")}
             names |= {file + suffix for suffix in (".part-rows", ".new", ".new.part")}
         return names
@@ -97,7 +97,7 @@ def make_jobs(material: Path) -> dict[str, Job]:
             "distill",
             (*distill, "--output", "{folder}/s.safetensors"),
             ("s.safetensors", "s.onnx", "s.html", "s.previews"),
-            ("s.training.safetensors", "s.training.safetensors.part", "s.cache"),
+            ("s.training.safetensors", "s.cache"),
         ),
         Job(
             "export",
