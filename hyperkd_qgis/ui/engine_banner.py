@@ -6,10 +6,11 @@ from typing import Callable, Optional
 
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtGui import QHideEvent, QShowEvent
-from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from .. import settings
 from ..messages import tr
+from .plain import plain_label
 
 # An engine is set up in another window; files are looked for, nothing is started.
 _LOOK_MS = 1000
@@ -31,8 +32,7 @@ class EngineBanner(QWidget):
     ) -> None:
         super().__init__(parent)
         self._tier = tier
-        self.text = QLabel()
-        self.text.setWordWrap(True)
+        self.text = plain_label()
         self.button = QPushButton(tr("Set &up…"))
         self.button.setAutoDefault(False)
         self.button.setVisible(show_engine is not None)

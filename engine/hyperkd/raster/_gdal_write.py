@@ -83,7 +83,7 @@ class GeoTiffSink:
             self._attempt(lambda: self._describe(nodata, scale, bands, names, units, metadata))
             if classes is not None:
                 self._attempt(lambda: _write_classes(self._dataset.GetRasterBand(1), classes))
-        except HyperKDError:
+        except BaseException:
             self.abort()
             raise
 
@@ -195,7 +195,7 @@ class GeoTiffSink:
                 self._attempt(self._optimise)
                 self._attempt(lambda: _require_whole(self._part.temporary))
                 self._plain.abort()
-        except HyperKDError:
+        except BaseException:
             self.abort()
             raise
         self._finished = True
