@@ -175,7 +175,7 @@ def test_another_family_is_refused(saved):
     refused(saved, "family 'prithvi'")
 
 
-@pytest.mark.parametrize("size", [0, -4, 2.0, "8", None, 1000, 10**30])
+@pytest.mark.parametrize("size", [0, -4, 2.0, "8", None, 1000, 10**12])
 def test_impossible_sizes_are_refused(saved, size):
     card = make()[1]
     other = dataclasses.replace(card, architecture={**card.architecture, "depth": size})

@@ -849,7 +849,9 @@ def test_a_killed_engine_fails_the_algorithm_and_keeps_the_old_output(
         fake_python(
             """
             hello()
-            open(job["output"] + ".part", "w").write("half")
+            part = job["output"] + ".part"
+            say("claim", path=part, files=[part], lock="")
+            open(part, "w").write("half")
             os.kill(os.getpid(), signal.SIGKILL)
             """
         )
@@ -870,7 +872,11 @@ def test_what_a_killed_run_has_finished_is_kept_for_one_that_goes_on(
         fake_python(
             """
             hello()
-            open(job["output"] + ".part", "w").write("half")
+            part, rows = (job["output"] + end for end in (".part", ".part-rows"))
+            say("claim", path=part, files=[part], lock="")
+            say("claim", path=rows, files=[] if job.get("resume") else [rows], lock="")
+            for path in (part, rows):
+                open(path, "w").write("half")
             os.kill(os.getpid(), signal.SIGKILL)
             """
         )
@@ -878,7 +884,8 @@ def test_what_a_killed_run_has_finished_is_kept_for_one_that_goes_on(
     output = scene.parent / "embedding.tif"
     with pytest.raises(QgsProcessingException, match="was killed"):
         run("hyperkd:embed", INPUT=str(scene), OUTPUT=str(output), RESUME=resume)
-    assert output.with_name("embedding.tif.part").exists() is resume
+    assert not output.with_name("embedding.tif.part").exists()
+    assert output.with_name("embedding.tif.part-rows").exists() is resume
 
 
 def test_cancel_gives_nothing_and_leaves_nothing(run, feedback, fake_python, use_engine, scene):
@@ -886,7 +893,9 @@ def test_cancel_gives_nothing_and_leaves_nothing(run, feedback, fake_python, use
         fake_python(
             """
             hello()
-            open(job["output"] + ".part", "w").write("half")
+            part = job["output"] + ".part"
+            say("claim", path=part, files=[part], lock="")
+            open(part, "w").write("half")
             say("progress", done=1, total=2, unit="tiles")
             while True:
                 time.sleep(1)

@@ -123,7 +123,7 @@ def test_sizes_are_named_before_anything_is_installed(dialog):
     inference, training = texts["cpu"]
     assert f"about {TIERS['inference'].download_mb['cpu']} MB to download" in inference
     assert f"{TIERS['training'].disk_mb['cpu']} MB on the disk" in training
-    assert "3.0 GB to download, 7.0 GB on the disk" in texts["gpu"][1]
+    assert "2.8 GB to download, 7.0 GB on the disk" in texts["gpu"][1]
     assert not dialog.setup.training.isChecked()
 
 

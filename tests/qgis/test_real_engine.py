@@ -199,12 +199,12 @@ def test_reconstruct_gives_reflectance_and_its_error(qgis_process, real_engine, 
 
 
 def test_a_refusal_of_the_engine_is_the_message(qgis_process, real_engine, write_raster, tmp_path):
-    raster = write_raster(tmp_path / "photo.tif", [[1.0] * 40] * 40, bands=3)
+    raster = write_raster(tmp_path / "photo.tif", [[1.0] * 40] * 40, bands=12)
     answer = qgis_process(
         *("run", "hyperkd:embed", "--", f"INPUT={raster}", f"OUTPUT={tmp_path}/e.tif"), check=False
     )
     assert answer.returncode == 1
-    assert "photo.tif (3 bands" in answer.stderr
+    assert "photo.tif (12 bands" in answer.stderr
     assert "no wavelengths" in answer.stderr
     assert "Traceback" not in answer.stdout + answer.stderr
     assert not list(tmp_path.glob("e.*"))

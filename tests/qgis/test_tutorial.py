@@ -139,7 +139,7 @@ def test_the_whole_journey(journey):
     tuned = journey["4. Fine-tune on polygons"]
     assert tuned["errors"] == ""
     assert tuned["classes"] == {"water": "#2166ac", "wood": "#1b7837", "field": "#dfc27d"}
-    assert "pixels teach" in tuned["split"]
+    assert "pixels for training" in tuned["split"]
     assert "Overall accuracy 1.000" in " ".join(tuned["page"].split())
     classified = journey["5. Classify"]
     assert classified["said"].endswith("is in the project.")
