@@ -10,4 +10,4 @@ import os
 # they are imported. Nothing leaves the machine.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
