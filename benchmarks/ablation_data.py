@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.partial import PartialFile
+from hyperkd.atomic import PartialFile
 from hyperkd.raster.source import FakeRaster
 from hyperkd.spectral.alignment import align_to_hls
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands

@@ -51,7 +51,7 @@ from train_stand_in_teacher import (
     train_teacher,
 )
 
-from hyperkd.partial import PartialFile
+from hyperkd.atomic import PartialFile
 from hyperkd.training.standin import save_stand_in
 
 ROOT = Path(__file__).resolve().parents[1]

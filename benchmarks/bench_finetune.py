@@ -37,7 +37,7 @@ from finetune_tasks import Fold, Task, potsdam_tasks, simulated_tasks
 from osgeo import gdal
 from real_tiles import POTSDAM, absence, require
 
-from hyperkd.partial import PartialFile
+from hyperkd.atomic import PartialFile
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = 5

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hyperkd
+from hyperkd.atomic import told_to
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.control import Wishes, follow
@@ -27,7 +28,6 @@ from hyperkd.jobs.job import PROTOCOL, Job, JobField, job_fields
 from hyperkd.jobs.run import perform, tell_failure
 from hyperkd.jobs.spec import GROUPS, JOBS
 from hyperkd.jobs.validate import load_job, parse_job
-from hyperkd.partial import told_to
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ ENGINE = ROOT / "engine" / "hyperkd"
 PLUGIN = ROOT / "hyperkd_qgis"
 
 # The vocabulary: what every layer may use.
-BASE = {"errors", "types", "files", "claims", "partial"}
+BASE = {"errors", "types", "files", "locks", "atomic"}
 
 # What each package of the engine may import of the engine, and of others; the
 # most specific prefix of a module's name decides. Standard library and numpy
@@ -26,8 +26,8 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "types": ({"errors"}, set()),
     "files": (set(), set()),
-    "claims": ({"errors", "files"}, set()),
-    "partial": ({"errors", "files", "claims"}, set()),
+    "locks": ({"errors", "files"}, set()),
+    "atomic": ({"errors", "files", "locks"}, set()),
     "metrics": ({"errors", "types"}, set()),
     "raster": (BASE | {"raster"}, set()),
     "raster._gdal": (BASE | {"raster"}, {"osgeo"}),

@@ -16,9 +16,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "engine"))
 
 from hyperkd import cli
+from hyperkd.atomic import PartialFile, scratch_folder
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import run
-from hyperkd.partial import PartialFile, scratch_folder
 
 
 def succeed(*, output, report, **_):

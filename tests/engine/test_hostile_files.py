@@ -15,7 +15,8 @@ from typing import Callable, Optional
 
 import pytest
 
-from hyperkd import claims
+from hyperkd import locks
+from hyperkd.atomic import PartialFile, derived_names, require_writable, scratch_folder
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, open_own, read_regular
 from hyperkd.inference.journal import Journal
@@ -24,7 +25,6 @@ from hyperkd.jobs.control import Wishes, follow
 from hyperkd.jobs.kinds.run import PredictJob
 from hyperkd.jobs.outputs import check_outputs
 from hyperkd.jobs.validate import load_job
-from hyperkd.partial import PartialFile, derived_names, require_writable, scratch_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links and pipes are POSIX's")
 COMPANIONS = (".aux.xml",)
@@ -292,7 +292,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    monkeypatch.setattr(claims, "_swept", set())
+    monkeypatch.setattr(locks, "_swept", set())
     return folder
 
 
@@ -316,9 +316,9 @@ def test_a_folder_of_locks_that_others_prepared_is_not_used(
         if how == "other user":
             monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
             own(temporary).mkdir(mode=0o700)
-    claim = claims.Claim(str(tmp_path / "a.tif"))
+    claim = locks.Claim(str(tmp_path / "a.tif"))
     assert claim.lock == ""
-    claims.Claim(str(tmp_path / "a.tif"))  # granted
+    locks.Claim(str(tmp_path / "a.tif"))  # granted
     assert list(trap.iterdir()) == []
     assert not own(temporary).is_dir() or list(own(temporary).iterdir()) == []
 
@@ -329,10 +329,10 @@ def test_the_runtime_folder_of_the_session_is_the_other_choice(
     own(temporary).symlink_to(tmp_path)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     (tmp_path / "run").mkdir()
-    claim = claims.Claim(str(tmp_path / "a.tif"))
+    claim = locks.Claim(str(tmp_path / "a.tif"))
     assert Path(claim.lock).parent == tmp_path / "run" / f"hyperkd-{os.getuid()}"
     with pytest.raises(HyperKDError, match="Another job is writing"):
-        claims.Claim(str(tmp_path / "a.tif"))
+        locks.Claim(str(tmp_path / "a.tif"))
     claim.release()
 
 
@@ -340,11 +340,11 @@ def test_the_runtime_folder_of_the_session_is_the_other_choice(
 def test_a_lock_that_is_no_file_grants_the_claim(
     tmp_path: Path, temporary: Path, kind: str
 ) -> None:
-    first = claims.Claim(str(tmp_path / "a.tif"))
+    first = locks.Claim(str(tmp_path / "a.tif"))
     name = first.lock
     first.release()
     PUT[kind](Path(name))
-    claim = claims.Claim(str(tmp_path / "a.tif"))
+    claim = locks.Claim(str(tmp_path / "a.tif"))
     assert claim.lock == ""
     assert os.path.lexists(name)
 
@@ -352,7 +352,7 @@ def test_a_lock_that_is_no_file_grants_the_claim(
 LEAVE = """
 import os, sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from hyperkd.partial import PartialFile, scratch_folder
+from hyperkd.atomic import PartialFile, scratch_folder
 part = PartialFile(sys.argv[2])
 context = scratch_folder()
 folder = context.__enter__()
@@ -375,7 +375,7 @@ def test_what_killed_processes_left_is_swept_and_what_lives_is_not(
     with scratch_folder() as folder:
         names = sorted(path.name for path in own(temporary).iterdir())
         assert names == sorted([Path(folder).name, f"{Path(folder).name}.lock"])
-        claims._swept.clear()
+        locks._swept.clear()
         with scratch_folder() as other:
             assert os.path.isdir(folder)
             assert os.path.isdir(other)

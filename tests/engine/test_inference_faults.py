@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.embed import embed
 from hyperkd.inference.journal import SUFFIX, Journal
 from hyperkd.inference.predict import predict
 from hyperkd.inference.reading import Unreadable
 from hyperkd.inference.reconstruct import reconstruct
-from hyperkd.partial import PartialFile
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, Recorder, make_model, make_student
 from tests.factories import make_raster

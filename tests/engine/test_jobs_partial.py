@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hyperkd.atomic import PartialFile, abort_all, require_writable
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import PartialFile, abort_all, require_writable
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -132,7 +132,7 @@ def test_two_jobs_do_not_write_the_same_file_at_once(tmp_path: Path) -> None:
 
 HOLD = """
 import sys, time
-from hyperkd.partial import PartialFile
+from hyperkd.atomic import PartialFile
 part = PartialFile(sys.argv[1])
 open(part.temporary, "w").write("half")
 print("holding", flush=True)

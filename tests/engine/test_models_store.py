@@ -16,15 +16,15 @@ from typing import Any, Optional
 
 import pytest
 
-from hyperkd.claims import Claim
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import model_fetch, model_files, models
 from hyperkd.jobs.job import job_fields
 from hyperkd.jobs.kinds.models import ModelsFetchJob
+from hyperkd.locks import Claim
 from hyperkd.models import prithvi, published, registry, store
 from hyperkd.models.bundle import read_card
 from hyperkd.models.store import Record, Store, default_folder
-from hyperkd.partial import PartialFile
 from tests.engine.model_server import Notes, Server
 
 ENGINE = Path(__file__).resolve().parents[2] / "engine"

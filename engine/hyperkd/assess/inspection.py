@@ -13,9 +13,9 @@ from hyperkd.assess.description import describe_raster, description_lines
 from hyperkd.assess.html import details, page, paragraph, section, table
 from hyperkd.assess.plot import Line, line_plot
 from hyperkd.assess.spectra import detector_runs
+from hyperkd.atomic import PartialFile
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.registry import resolve
-from hyperkd.partial import PartialFile
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.inspection import Inspection, inspect_bands
 from hyperkd.spectral.sensors import given_bands

@@ -15,6 +15,7 @@ from typing import Any, Final, Optional
 
 from hyperkd.assess.deviation import OutputDeviation, truth_deviation
 from hyperkd.assess.truth import answers_at, read_truth, require_answers
+from hyperkd.atomic import PartialFile, require_writable
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version, self_test
 from hyperkd.inference.backends.quantisation import to_float16, to_int8
@@ -25,7 +26,6 @@ from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.registry import resolve
 from hyperkd.models.seal import sealed
-from hyperkd.partial import PartialFile, require_writable
 from hyperkd.raster.labels import Labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands

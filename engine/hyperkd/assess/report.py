@@ -32,8 +32,8 @@ from hyperkd.assess.report_parts import (
     table,
 )
 from hyperkd.assess.spectra import Spectra
+from hyperkd.atomic import PartialFile, require_writable
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import PartialFile, require_writable
 from hyperkd.types import FloatArray, Reporter
 
 PAGE, FIGURES = "report.html", "report.json"

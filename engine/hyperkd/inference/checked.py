@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Optional
 
 import hyperkd
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
-from hyperkd.partial import PartialFile
 
 _FILE = "self-tests.json"
 _MOST = 200  # entries; the oldest go

@@ -19,12 +19,12 @@ from typing import Any, BinaryIO, Optional, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.claims import Claim
+from hyperkd.atomic import ROWS_SUFFIX as SUFFIX
+from hyperkd.atomic import require_unread, track, untrack
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, is_special, open_own
 from hyperkd.inference.reading import Unreadable
-from hyperkd.partial import ROWS_SUFFIX as SUFFIX
-from hyperkd.partial import require_unread, track, untrack
+from hyperkd.locks import Claim
 from hyperkd.types import Window
 
 __all__ = ["SUFFIX", "Journal"]

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import Any, Optional
 
-from hyperkd.claims import Claim
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.model_files import teacher_version
 from hyperkd.jobs.models import now, open_store, summary_of
+from hyperkd.locks import Claim
 from hyperkd.models.download import download, forget
 from hyperkd.models.network import Network
 from hyperkd.models.published import Published, find_published

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.model_files import examine
 from hyperkd.models.bundle import open_bundle
@@ -23,7 +24,6 @@ from hyperkd.models.store import (
     checksum,
     copy,
 )
-from hyperkd.partial import PartialFile
 from hyperkd.types import Reporter
 
 

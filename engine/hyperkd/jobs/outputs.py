@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from hyperkd.claims import Claim
+from hyperkd.atomic import derived_names, require_writable, same_file
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES, Job, JobField, job_fields
-from hyperkd.partial import derived_names, require_writable, same_file
+from hyperkd.locks import Claim
 
 _MODELS = ("model", "checkpoint", "teacher")
 _FILES = ("output_raster", "output_file")

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Callable, Final, Optional, Union
 
-from hyperkd.claims import Claim
+from hyperkd.atomic import SUFFIX, PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
-from hyperkd.partial import SUFFIX, PartialFile
+from hyperkd.locks import Claim
 from hyperkd.types import Reporter
 
 # Names the folder of the store, for the plugin, for a cluster and for tests.

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
 
+from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_open import files_of, open_dataset, read_grid, read_metadata, stamp
 from hyperkd.raster._gdal_vrt import vrt_sources
 from hyperkd.raster.bandvalues import BandSource

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal, ogr, osr
 
+from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_crs import called, crs_name, known, raising, reference_of
 from hyperkd.raster._gdal_layers import (
     choose_layer,

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import PartialFile
 from hyperkd.raster._gdal import GDAL_TYPES
 from hyperkd.raster._gdal_failures import collected_failures
 from hyperkd.raster._gdal_safety import compressing_threads

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import read_checkpoint_card, require_intact_tensors
 from hyperkd.models.card import CARD_KEY, ModelCard
@@ -23,7 +24,6 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, tensors_digest, text_digest
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.models.tensors import require_shapes
-from hyperkd.partial import PartialFile
 
 Network = Union[Student, DenseModel]
 

@@ -12,11 +12,11 @@ from typing import Any, Final, Optional
 import numpy as np
 import torch
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.models.sizes import preset as sizes_of
-from hyperkd.partial import PartialFile
 from hyperkd.spectral.sensors import canonical_bands, given_bands
 from hyperkd.training.checkpoint import architecture, save_checkpoint
 from hyperkd.training.dataset import CropSampler, band_statistics

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Optional
 
-from hyperkd.partial import require_writable
+from hyperkd.atomic import require_writable
 from hyperkd.training.distillation import Distillation
 from hyperkd.training.masking import Masking
 from hyperkd.training.objective import Losses, Recipe

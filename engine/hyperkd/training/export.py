@@ -18,13 +18,13 @@ from onnx import ModelProto, StringStringEntryProto
 from torch import Tensor
 from torch.export import Dim
 
+from hyperkd.atomic import PartialFile, require_writable
 from hyperkd.models.bundle import INPUTS
 from hyperkd.models.card import CARD_KEY, ModelCard, Probe, SelfTest
 from hyperkd.models.nets.encoder import Convolution, Encoder
 from hyperkd.models.nets.heads import DenseModel
 from hyperkd.models.nets.student import Student
 from hyperkd.models.seal import sealed
-from hyperkd.partial import PartialFile, require_writable
 from hyperkd.training.checkpoint import Network, load_checkpoint, require_card_of
 from hyperkd.types import Reporter
 

@@ -18,8 +18,8 @@ from typing import Any, Callable, Final, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import PartialFile
 from hyperkd.types import Window
 
 FeatureArray = NDArray[np.float32]

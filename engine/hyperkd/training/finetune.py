@@ -14,11 +14,11 @@ import torch
 from hyperkd.assess.report import write_report
 from hyperkd.assess.split_parts import TEST, TRAIN, Split
 from hyperkd.assess.splits import k_folds, split_labels
+from hyperkd.atomic import PartialFile, scratch_folder
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
 from hyperkd.models.card_values import unsound
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
-from hyperkd.partial import PartialFile, scratch_folder
 from hyperkd.raster.labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands

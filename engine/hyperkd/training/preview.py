@@ -9,8 +9,8 @@ from typing import Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.atomic import PartialFile
 from hyperkd.models.nets.student import Student
-from hyperkd.partial import PartialFile
 from hyperkd.raster.png import encode_png
 from hyperkd.training.scenes import make_folder
 from hyperkd.training.validation import Example, Validation

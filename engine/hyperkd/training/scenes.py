@@ -25,8 +25,8 @@ from typing import Any, Callable, Final, Optional, Union
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import PartialFile
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.products import Product, open_product
 from hyperkd.raster.products.enmap import is_enmap

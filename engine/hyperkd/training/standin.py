@@ -20,10 +20,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.prithvi import PrithviConfig, PrithviVersion, require_tensors
-from hyperkd.partial import PartialFile
 from hyperkd.training.teacher import LoadedTeacher, file_checksum
 
 TEACHER_KEY: Final = "hyperkd.teacher"

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import PartialFile
 from hyperkd.training.objective import Recipe
 from hyperkd.training.progress import Progress, Settings
 

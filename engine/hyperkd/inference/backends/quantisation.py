@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.atomic import scratch_folder
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import INPUTS
 from hyperkd.models.quantisable import (
@@ -25,7 +26,6 @@ from hyperkd.models.quantisable import (
     prepared,
     weight_products,
 )
-from hyperkd.partial import scratch_folder
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
-from hyperkd.partial import protect, release
 from hyperkd.raster._gdal_multidim import ArrayFile, crs_wkt
 from hyperkd.raster._gdal_open import stamp
 from hyperkd.raster.masks import valid_mask

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Callable, Protocol
 
-from hyperkd.claims import Claim, Scratch
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, is_special, require_regular
+from hyperkd.locks import Claim, Scratch
 
 SUFFIX = ".part"
 ROWS_SUFFIX = ".part-rows"  # of the finished rows that a job can go on from
