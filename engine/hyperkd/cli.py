@@ -17,6 +17,7 @@ from hyperkd.atomic import told_to
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.control import Wishes, follow
+from hyperkd.jobs.dispatch import perform, tell_failure
 from hyperkd.jobs.events import (
     EventReporter,
     JsonReporter,
@@ -24,10 +25,9 @@ from hyperkd.jobs.events import (
     cancelled_error,
     plain,
 )
-from hyperkd.jobs.job import PROTOCOL, Job, JobField, job_fields
-from hyperkd.jobs.run import perform, tell_failure
-from hyperkd.jobs.spec import GROUPS, JOBS
 from hyperkd.jobs.validate import load_job, parse_job
+from hyperkd.requests.catalogue import GROUPS, JOBS
+from hyperkd.requests.option import PROTOCOL, Job, JobField, job_fields
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

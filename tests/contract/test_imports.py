@@ -51,8 +51,9 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"sklearn"},
     ),
     "synth": (BASE | {"metrics", "raster", "spectral", "synth"}, {"prosail", "scipy"}),
-    "jobs": (BASE | {"jobs"}, set()),
-    "cli": (BASE | {"jobs"}, set()),
+    "requests": (BASE | {"requests"}, set()),
+    "jobs": (BASE | {"requests", "jobs"}, set()),
+    "cli": (BASE | {"requests", "jobs"}, set()),
     "__main__": ({"cli"}, set()),
 }
 
@@ -60,7 +61,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
 # inference job must not load what they do not use.
 DISPATCHED = {"raster", "spectral", "models", "training", "inference", "assess", "synth"}
 # These are jobs themselves, loaded by the dispatch, so their own imports are lazy already.
-LAZY_MODULES = {"jobs.info", "jobs.models", "jobs.model_fetch", "jobs.model_files"}
+LAZY_MODULES = {"jobs.info", "jobs.models_command", "jobs.model_fetch", "jobs.model_files"}
 
 NEVER_IN_ENGINE = {"qgis", "PyQt5", "PyQt6", "processing", "hyperkd_qgis"}
 NEVER_ANYWHERE = {"pickle", "cPickle", "_pickle", "dill", "joblib", "cloudpickle", "marshal"}
@@ -216,7 +217,7 @@ def test_every_module_of_the_engine_has_a_rule() -> None:
         ("inference.embed", "from hyperkd.training import loop", "may not import training"),
         ("models.card", "from hyperkd.models import nets", "models may not import models.nets"),
         ("assess.html", "from hyperkd.training import loop", "may not import training"),
-        ("jobs.run", "from hyperkd.inference import embed", "jobs may not import inference"),
+        ("jobs.dispatch", "from hyperkd.inference import embed", "jobs may not import inference"),
         ("cli", "def f():\n import importlib\n importlib.import_module('torch')", "torch"),
         ("types", "import pickle", "pickle executes what it reads"),
         ("models.card", "from qgis.core import Qgis", "models may not import qgis"),
@@ -231,8 +232,11 @@ def test_the_table_refuses(module: str, source: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("jobs.run", "def f():\n from hyperkd.inference import embed"),
-        ("jobs.run", "import importlib\nX = 'hyperkd.inference.embed'\nimportlib.import_module(X)"),
+        ("jobs.dispatch", "def f():\n from hyperkd.inference import embed"),
+        (
+            "jobs.dispatch",
+            "import importlib\nX = 'hyperkd.inference.embed'\nimportlib.import_module(X)",
+        ),
         ("raster._gdal_write", "from osgeo import gdal"),
         ("training.loop", "from hyperkd.models.nets.student import Student"),
         ("inference.embed", "from hyperkd import __version__"),

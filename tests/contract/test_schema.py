@@ -13,9 +13,9 @@ import pytest
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import schema
 from hyperkd.jobs.events import JsonReporter
-from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES
-from hyperkd.jobs.spec import JOBS
 from hyperkd.jobs.validate import parse_job
+from hyperkd.requests.catalogue import JOBS
+from hyperkd.requests.option import INPUT_ROLES, OUTPUT_ROLES
 
 SCHEMA = json.loads(schema.PATH.read_text(encoding="utf-8"))
 DEFINITIONS = SCHEMA["$defs"]

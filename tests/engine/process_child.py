@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "engine"))
 from hyperkd import cli
 from hyperkd.atomic import PartialFile, scratch_folder
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs import run
+from hyperkd.jobs import dispatch
 
 
 def succeed(*, output, report, **_):
@@ -129,5 +129,5 @@ def priority(*, output, report, **_):
 
 
 if __name__ == "__main__":
-    run.TARGETS["embed"] = f"__main__:{sys.argv.pop(1)}"
+    dispatch.TARGETS["embed"] = f"__main__:{sys.argv.pop(1)}"
     raise SystemExit(cli.main())

@@ -10,10 +10,10 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.align import align
-from hyperkd.jobs.job import job_fields
-from hyperkd.jobs.kinds.prepare import AlignJob, ImportJob
 from hyperkd.raster.products.quality import MASKS
 from hyperkd.raster.sink import create_raster
+from hyperkd.requests.option import job_fields
+from hyperkd.requests.prepare_options import AlignJob, ImportJob
 from hyperkd.spectral.alignment import MODES, align_to_hls
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec

@@ -20,8 +20,8 @@ from hyperkd.assess.fingerprint import fingerprint
 from hyperkd.assess.matching import fitting_labels
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict
+from hyperkd.jobs.dispatch import perform
 from hyperkd.jobs.events import JsonReporter
-from hyperkd.jobs.run import perform
 from hyperkd.jobs.validate import parse_job
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard

@@ -16,10 +16,10 @@ import pytest
 import hyperkd
 from hyperkd import cli
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.job import Job, job_fields
-from hyperkd.jobs.kinds.prepare import SynthJob
-from hyperkd.jobs.kinds.run import EmbedJob, ReconstructJob
-from hyperkd.jobs.spec import JOBS
+from hyperkd.requests.catalogue import JOBS
+from hyperkd.requests.option import Job, job_fields
+from hyperkd.requests.predict_options import EmbedJob, ReconstructJob
+from hyperkd.requests.prepare_options import SynthJob
 
 CHILD = Path(__file__).with_name("process_child.py")
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
@@ -139,7 +139,7 @@ def test_help_loads_nothing_heavy() -> None:
         "except SystemExit: print('MODULES', *sys.modules)\n"
     )
     loaded = run("-c", code).stdout.split("MODULES")[1].split()
-    assert "hyperkd.jobs.run" in loaded
+    assert "hyperkd.jobs.dispatch" in loaded
     assert not {"numpy", "osgeo", "onnx", "onnxruntime", "torch", "asyncio"} & set(loaded)
 
 

@@ -18,13 +18,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hyperkd.errors import HyperKDError  # noqa: E402
-from hyperkd.jobs.kinds.distill import DistillJob  # noqa: E402
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.prithvi import VERSIONS  # noqa: E402
 from hyperkd.models.sizes import PRESETS  # noqa: E402
 from hyperkd.models.store import Store  # noqa: E402
 from hyperkd.raster.products.quality import MASKS  # noqa: E402
+from hyperkd.requests.distill_options import DistillJob  # noqa: E402
 from hyperkd.spectral.alignment import MODES  # noqa: E402
 from hyperkd.training import distil as module  # noqa: E402
 from hyperkd.training.checkpoint import load_student  # noqa: E402

@@ -20,12 +20,12 @@ from osgeo import gdal  # noqa: E402
 from hyperkd.assess.fingerprint import seen_share  # noqa: E402
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.inference.predict import predict_at  # noqa: E402
-from hyperkd.jobs.job import job_fields  # noqa: E402
-from hyperkd.jobs.kinds.finetune import FinetuneJob  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.registry import SHIPPED  # noqa: E402
 from hyperkd.raster.source import open_raster  # noqa: E402
+from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
+from hyperkd.requests.option import job_fields  # noqa: E402
 from hyperkd.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.finetune import finetune  # noqa: E402
 from hyperkd.training.finetune_base import checkpoint_of, load_base, new_base  # noqa: E402

@@ -26,13 +26,13 @@ from hypothesis import strategies as some
 
 from hyperkd.errors import EXIT_STATUS, HyperKDError
 from hyperkd.jobs.outputs import check_outputs
-from hyperkd.jobs.spec import JOBS
 from hyperkd.jobs.validate import load_job
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card, require_intact_tensors
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.registry import SHIPPED
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY
 from hyperkd.models.store import Record
+from hyperkd.requests.catalogue import JOBS
 from hyperkd.spectral.linear import Affine
 from tests.engine.inference_factories import make_model
 from tests.engine.test_models_card import CLASSES, make_card

@@ -22,9 +22,9 @@ from hyperkd.files import create_new, open_own, read_regular
 from hyperkd.inference.journal import Journal
 from hyperkd.inference.reading import Unreadable
 from hyperkd.jobs.control import Wishes, follow
-from hyperkd.jobs.kinds.run import PredictJob
 from hyperkd.jobs.outputs import check_outputs
 from hyperkd.jobs.validate import load_job
+from hyperkd.requests.predict_options import PredictJob
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links and pipes are POSIX's")
 COMPANIONS = (".aux.xml",)

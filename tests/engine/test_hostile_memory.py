@@ -22,7 +22,7 @@ from hyperkd.inference.cluster import _Clusters
 from hyperkd.inference.pipeline import FinishedRows
 from hyperkd.inference.predict import _Classes
 from hyperkd.inference.threads import start_all
-from hyperkd.jobs.run import _worded
+from hyperkd.jobs.dispatch import _worded
 from hyperkd.raster._gdal_safety import compressing_threads
 from hyperkd.types import Window
 from tests.engine.inference_factories import make_student

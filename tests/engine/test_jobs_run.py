@@ -14,12 +14,12 @@ import pytest
 
 import hyperkd
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs import run
+from hyperkd.jobs import dispatch
 from hyperkd.jobs.events import EventReporter
-from hyperkd.jobs.job import Job, job_fields
-from hyperkd.jobs.kinds.prepare import SynthJob
-from hyperkd.jobs.kinds.run import EmbedJob
-from hyperkd.jobs.spec import JOBS
+from hyperkd.requests.catalogue import JOBS
+from hyperkd.requests.option import Job, job_fields
+from hyperkd.requests.predict_options import EmbedJob
+from hyperkd.requests.prepare_options import SynthJob
 
 ENGINE = Path(hyperkd.__file__).resolve().parents[1]
 
@@ -36,12 +36,12 @@ class Recorder(EventReporter):
 
 
 def test_every_job_has_a_target() -> None:
-    assert run.TARGETS.keys() == JOBS.keys()
+    assert dispatch.TARGETS.keys() == JOBS.keys()
 
 
 @pytest.mark.parametrize("kind", JOBS)
 def test_the_target_takes_the_fields_of_the_job(kind: str) -> None:
-    module, _, function = run.TARGETS[kind].partition(":")
+    module, _, function = dispatch.TARGETS[kind].partition(":")
     # Read, not imported: training needs torch, which need not be there.
     tree = ast.parse((ENGINE / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
     (target,) = (
@@ -62,7 +62,7 @@ def synth(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """A module whose function ``work`` does the synth job; tests put it there."""
     module = types.ModuleType("fake_synth")
     monkeypatch.setitem(sys.modules, "fake_synth", module)
-    monkeypatch.setitem(run.TARGETS, "synth", "fake_synth:work")
+    monkeypatch.setitem(dispatch.TARGETS, "synth", "fake_synth:work")
     return module
 
 
@@ -78,7 +78,7 @@ def test_the_function_gets_the_fields_and_the_reporter(
     synth.work = work
     reporter = Recorder()
     output = str(tmp_path / "s.tif")
-    assert run.perform(lambda: SynthJob(output, seed=3), reporter) == (0, {"pixels": 4})
+    assert dispatch.perform(lambda: SynthJob(output, seed=3), reporter) == (0, {"pixels": 4})
     assert taken == {
         "output": output,
         "width": 256,
@@ -97,7 +97,7 @@ def fail(error: BaseException, synth: types.ModuleType, tmp_path: Path) -> tuple
 
     synth.work = work
     reporter = Recorder()
-    status, summary = run.perform(lambda: SynthJob(str(tmp_path / "s.tif")), reporter)
+    status, summary = dispatch.perform(lambda: SynthJob(str(tmp_path / "s.tif")), reporter)
     assert summary == {}
     assert [name for name, _ in reporter.events] == ["hello", "error"]
     return status, reporter
@@ -147,7 +147,7 @@ def test_a_file_that_the_system_refuses_goes_by_its_role(
     fields: dict[str, str], refused: str, code: str
 ) -> None:
     job = EmbedJob(**{"input": "/d/i.tif", "output": "/d/x.tif", **fields})
-    error = run._worded(OSError(36, "File name too long", refused), job)
+    error = dispatch._worded(OSError(36, "File name too long", refused), job)
     assert error is not None
     assert (error.code, error.message) == (code, f"{refused} cannot be used: File name too long.")
 
@@ -166,9 +166,9 @@ def test_a_missing_package_comes_with_its_extra_and_command(
 
 def test_the_extras_are_those_of_the_distribution() -> None:
     project = (ENGINE.parent / "pyproject.toml").read_text(encoding="utf-8")
-    for module, extra in run._EXTRAS.items():
+    for module, extra in dispatch._EXTRAS.items():
         section = project.partition(f"\n{extra} = [" if extra else "\ndependencies = [")[2]
-        package = run._DISTRIBUTIONS.get(module, module)
+        package = dispatch._DISTRIBUTIONS.get(module, module)
         assert f'"{package}' in section.partition("\n]")[0]
 
 
@@ -177,7 +177,7 @@ def test_a_job_that_cannot_be_loaded_still_says_hello() -> None:
         raise HyperKDError("bad_job", "No.", "Yes.", key="a")
 
     reporter = Recorder()
-    assert run.perform(load, reporter) == (2, {})
+    assert dispatch.perform(load, reporter) == (2, {})
     assert [name for name, _ in reporter.events] == ["hello", "error"]
     assert reporter.events[0][1]["device"] is None
     assert reporter.events[1][1] == {

@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs import spec
-from hyperkd.jobs.job import Job, option
-from hyperkd.jobs.kinds.prepare import InfoJob, SynthJob
-from hyperkd.jobs.kinds.run import EmbedJob, ReconstructJob
 from hyperkd.jobs.outputs import check_outputs
 from hyperkd.jobs.validate import load_job, parse_job
+from hyperkd.requests import catalogue
+from hyperkd.requests.option import Job, option
+from hyperkd.requests.predict_options import EmbedJob, ReconstructJob
+from hyperkd.requests.prepare_options import InfoJob, SynthJob
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ListJob(Job):
 
 @pytest.fixture
 def list_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(spec.JOBS, "list", ListJob)
+    monkeypatch.setitem(catalogue.JOBS, "list", ListJob)
 
 
 def job(kind: str, **fields: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Optional
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs import models
+from hyperkd.jobs import models_command
 from hyperkd.models.registry import SHIPPED, resolve
 from hyperkd.models.store import Store
 from tests.reports import SilentReport
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "store"
     monkeypatch.setenv("HYPERKD_MODELS", str(folder))
     for name in ("forest", "forest2"):
-        models.add(
+        models_command.add(
             file=str(SHIPPED / "tiny.safetensors"),
             name=name,
             link=True,
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def remove(name: str, store: Optional[str] = None) -> dict[str, Any]:
-    return models.remove(name=name, store=store, report=SilentReport())
+    return models_command.remove(name=name, store=store, report=SilentReport())
 
 
 def files(folder: Path) -> set[str]:

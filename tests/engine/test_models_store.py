@@ -18,13 +18,13 @@ import pytest
 
 from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs import model_fetch, model_files, models
-from hyperkd.jobs.job import job_fields
-from hyperkd.jobs.kinds.models import ModelsFetchJob
+from hyperkd.jobs import model_fetch, model_files, models_command
 from hyperkd.locks import Claim
 from hyperkd.models import prithvi, published, registry, store
 from hyperkd.models.bundle import read_card
 from hyperkd.models.store import Record, Store, default_folder
+from hyperkd.requests.models_options import ModelsFetchJob
+from hyperkd.requests.option import job_fields
 from tests.engine.model_server import Notes, Server
 
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
@@ -87,7 +87,7 @@ def digest_of(content: bytes) -> str:
 
 def add(file: Path, report: Optional[Notes] = None, **options: Any) -> dict[str, Any]:
     given = {"name": None, "link": False, "replace": False, "store": None, **options}
-    return models.add(file=str(file), report=report or Notes(), **given)
+    return models_command.add(file=str(file), report=report or Notes(), **given)
 
 
 # --- the folder ------------------------------------------------------------------------
@@ -557,7 +557,7 @@ def test_a_fetch_that_makes_no_sense(hub: Server, options: dict[str, Any], messa
 
 
 def verify(name: str) -> dict[str, Any]:
-    return models.verify(name=name, store=None, report=Notes())
+    return models_command.verify(name=name, store=None, report=Notes())
 
 
 def test_verifying_students_and_teachers(hub: Server) -> None:
@@ -618,7 +618,7 @@ def test_a_model_that_nobody_has(stored: Store) -> None:
 
 
 def listed(folder: Optional[str] = None) -> dict[str, Any]:
-    return models.list_models(store=folder, report=Notes())
+    return models_command.list_models(store=folder, report=Notes())
 
 
 def test_the_list_of_shipped_stored_and_published_models(stored: Store, folder: Path) -> None:
@@ -794,7 +794,7 @@ def test_a_kill_while_adding_leaves_the_old_model_or_the_new_one(
     command = [sys.executable, "-c", KILLED, str(renamed), str(file)]
     done = subprocess.run(command, env=environment)
     assert done.returncode == (0 if renamed == 3 else 9)
-    models.list_models(store=None, report=Notes())
+    models_command.list_models(store=None, report=Notes())
     record = Store().find("mine")
     if renamed < 2:
         assert (record is not None) == older

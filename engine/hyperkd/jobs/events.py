@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import hyperkd
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.control import Wishes
-from hyperkd.jobs.job import PROTOCOL
+from hyperkd.requests.option import PROTOCOL
 
 _INTERVAL_S = 0.1  # ten progress events a second look continuous and cost nothing
 _PLAIN_INTERVAL_S = 5.0  # a log file wants a sign of life, not a film

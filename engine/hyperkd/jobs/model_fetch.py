@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.model_files import teacher_version
-from hyperkd.jobs.models import now, open_store, summary_of
+from hyperkd.jobs.models_command import now, open_store, summary_of
 from hyperkd.locks import Claim
 from hyperkd.models.download import download, forget
 from hyperkd.models.network import Network

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 
 from hyperkd.atomic import derived_names, require_writable, same_file
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES, Job, JobField, job_fields
 from hyperkd.locks import Claim
+from hyperkd.requests.option import INPUT_ROLES, OUTPUT_ROLES, Job, JobField, job_fields
 
 _MODELS = ("model", "checkpoint", "teacher")
 _FILES = ("output_raster", "output_file")

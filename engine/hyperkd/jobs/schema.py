@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hyperkd.jobs.job import PROTOCOL, Job, JobField, job_fields
-from hyperkd.jobs.spec import JOBS
+from hyperkd.requests.catalogue import JOBS
+from hyperkd.requests.option import PROTOCOL, Job, JobField, job_fields
 
 PATH: Final = Path(__file__).with_name("schema.json")
 

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
-from hyperkd.jobs.job import INPUT_ROLES, OUTPUT_ROLES, PROTOCOL, Job, JobField, job_fields
-from hyperkd.jobs.spec import JOBS
+from hyperkd.requests.catalogue import JOBS
+from hyperkd.requests.option import INPUT_ROLES, OUTPUT_ROLES, PROTOCOL, Job, JobField, job_fields
 
 _LONGEST_JOB = 16 * 1024 * 1024  # bytes; one with a thousand rasters has a hundredth of it
 _FLAT = "A job is one flat JSON object."

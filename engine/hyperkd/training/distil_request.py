@@ -88,7 +88,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Request:
-    """The fields of the job; see ``hyperkd.jobs.kinds.distill``."""
+    """The fields of the job; see ``hyperkd.requests.distill_options``."""
 
     input: tuple[str, ...]
     output: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperkd.jobs.job import option
+from hyperkd.requests.option import option
 
 _MODEL = "A student: the name of a shipped or stored model, or the path of an .onnx file."
 _DEVICE = "Where to compute: auto takes a GPU only when onnxruntime offers one."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hyperkd.jobs.job import Job, option
+from hyperkd.requests.option import Job, option
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Optional
 
-from hyperkd.jobs.job import Job, option
-from hyperkd.jobs.options import inference_device_option, store_option
+from hyperkd.requests.option import Job, option
+from hyperkd.requests.shared_options import inference_device_option, store_option
 
 
 @dataclass(frozen=True)

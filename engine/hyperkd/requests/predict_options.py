@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Optional
 
-from hyperkd.jobs.job import Job, option
-from hyperkd.jobs.options import (
+from hyperkd.requests.option import Job, option
+from hyperkd.requests.shared_options import (
     bands_option,
     batch_option,
     format_option,

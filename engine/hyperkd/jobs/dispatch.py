@@ -14,8 +14,8 @@ from typing import Any, Callable, Final
 
 from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
 from hyperkd.jobs.events import EventReporter
-from hyperkd.jobs.job import Job
 from hyperkd.jobs.outputs import check_outputs, claimed_outputs, code_of
+from hyperkd.requests.option import Job
 
 # Called with the fields of the job and ``report``; imported when the job runs,
 # so that an inference job never loads torch and ``--help`` loads nothing.
@@ -37,12 +37,12 @@ TARGETS: dict[str, str] = {
     "export": "hyperkd.training.export:export",
     "quantize": "hyperkd.assess.quantisation:quantize",
     "synth": "hyperkd.synth.scene:synth",
-    "models_list": "hyperkd.jobs.models:list_models",
-    "models_add": "hyperkd.jobs.models:add",
+    "models_list": "hyperkd.jobs.models_command:list_models",
+    "models_add": "hyperkd.jobs.models_command:add",
     "models_fetch": "hyperkd.jobs.model_fetch:fetch",
-    "models_verify": "hyperkd.jobs.models:verify",
+    "models_verify": "hyperkd.jobs.models_command:verify",
     "models_test": "hyperkd.inference.trial:try_model",
-    "models_remove": "hyperkd.jobs.models:remove",
+    "models_remove": "hyperkd.jobs.models_command:remove",
 }
 
 # Packages that may be missing, under the name that they are imported by, and

@@ -10,12 +10,11 @@ Nothing heavy is imported, so that ``hyperkd --help`` is instant.
 
 from __future__ import annotations
 
-from hyperkd.jobs.job import Job
-from hyperkd.jobs.kinds.assess import EvaluateJob, LabelsJob
-from hyperkd.jobs.kinds.distill import DistillJob
-from hyperkd.jobs.kinds.explore import AnomalyJob, ClusterJob, SimilarityJob
-from hyperkd.jobs.kinds.finetune import FinetuneJob
-from hyperkd.jobs.kinds.models import (
+from hyperkd.requests.distill_options import DistillJob
+from hyperkd.requests.evaluate_options import EvaluateJob, LabelsJob
+from hyperkd.requests.explore_options import AnomalyJob, ClusterJob, SimilarityJob
+from hyperkd.requests.finetune_options import FinetuneJob
+from hyperkd.requests.models_options import (
     ModelsAddJob,
     ModelsFetchJob,
     ModelsListJob,
@@ -23,10 +22,11 @@ from hyperkd.jobs.kinds.models import (
     ModelsTestJob,
     ModelsVerifyJob,
 )
-from hyperkd.jobs.kinds.prepare import AlignJob, ImportJob, InfoJob, InspectJob, SynthJob
-from hyperkd.jobs.kinds.quantise import QuantizeJob
-from hyperkd.jobs.kinds.run import EmbedJob, PredictJob, ReconstructJob
-from hyperkd.jobs.kinds.train import ExportJob
+from hyperkd.requests.option import Job
+from hyperkd.requests.predict_options import EmbedJob, PredictJob, ReconstructJob
+from hyperkd.requests.prepare_options import AlignJob, ImportJob, InfoJob, InspectJob, SynthJob
+from hyperkd.requests.quantize_options import QuantizeJob
+from hyperkd.requests.train_options import ExportJob
 
 JOBS: dict[str, type[Job]] = {
     job.kind: job

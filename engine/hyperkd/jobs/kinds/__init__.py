@@ -1,1 +1,0 @@
-"""The jobs, by what they are for; ``hyperkd.jobs.spec`` lists them all."""
