@@ -25,7 +25,7 @@ from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
 from hyperkd.models.nets.student import Student
 from hyperkd.models.registry import SHIPPED
 from hyperkd.models.sizes import preset
-from hyperkd.raster.labels import Labels, read_labels
+from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import open_raster
 from hyperkd.training.checkpoint import architecture, load_student
 from hyperkd.training.export import export_model

@@ -14,7 +14,7 @@ from hyperkd.assess.split_parts import Split
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
-from hyperkd.raster.labels import LabelClass, Labels, SceneLabels
+from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import FakeRaster
 from hyperkd.training.checkpoint import architecture, save_checkpoint
 from hyperkd.training.labelled import Places, TileReader

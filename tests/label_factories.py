@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal, ogr, osr
 
-from hyperkd.raster.labels import Labels, read_labels
+from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import FakeRaster
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.factories import GEOTRANSFORM, UTM_33N, WAVELENGTHS_NM, wkt

@@ -30,7 +30,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "atomic": ({"errors", "files", "locks"}, set()),
     "metrics": ({"errors", "types"}, set()),
     "raster": (BASE | {"raster"}, set()),
-    "raster._gdal": (BASE | {"raster"}, {"osgeo"}),
+    "raster.gdal": (BASE | {"raster"}, {"osgeo"}),
     "spectral": (BASE | {"spectral"}, set()),
     "models": (BASE | {"spectral", "models"}, {"onnx", "google.protobuf", "safetensors"}),
     "models.nets": (BASE | {"models", "models.nets"}, {"torch"}),
@@ -155,10 +155,8 @@ def plugin_imports() -> list[Import]:
 
 
 def layer(module: str) -> str:
-    """Return the key of the table that rules a module; ``raster._gdal_*`` are one."""
+    """Return the key of the table that rules a module: the longest that it begins with."""
     rules = [key for key in ENGINE_TABLE if key and (module + ".").startswith(key + ".")]
-    if module.startswith("raster._gdal"):
-        rules.append("raster._gdal")
     return max(rules, key=len, default="")
 
 
@@ -174,7 +172,7 @@ def refusal(found: Import) -> str:
         if wanted == "":
             # A name of the package (`from hyperkd import __version__`) or an unknown module.
             return "" if not (ENGINE / rest.partition(".")[0]).is_dir() else "no rule for it"
-        wanted = "raster" if wanted == "raster._gdal" and "raster" in own else wanted
+        wanted = "raster" if wanted == "raster.gdal" and "raster" in own else wanted
         # nets are never reached through their parent's permission
         allowed = wanted in own or (wanted.partition(".")[0] in own and wanted != "models.nets")
         if allowed:
@@ -237,7 +235,7 @@ def test_the_table_refuses(module: str, source: str, why: str) -> None:
             "jobs.dispatch",
             "import importlib\nX = 'hyperkd.inference.embed'\nimportlib.import_module(X)",
         ),
-        ("raster._gdal_write", "from osgeo import gdal"),
+        ("raster.gdal.geotiff", "from osgeo import gdal"),
         ("training.loop", "from hyperkd.models.nets.student import Student"),
         ("inference.embed", "from hyperkd import __version__"),
         ("raster", "from .source import open_raster"),

@@ -10,7 +10,7 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.align import align
-from hyperkd.raster.products.quality import MASKS
+from hyperkd.raster.products.enmap_quality import MASKS
 from hyperkd.raster.sink import create_raster
 from hyperkd.requests.option import job_fields
 from hyperkd.requests.prepare_options import AlignJob, ImportJob

@@ -25,8 +25,8 @@ from hyperkd.jobs.events import JsonReporter
 from hyperkd.jobs.validate import parse_job
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.raster._gdal_area import pixel_hectares
-from hyperkd.raster.labels import LabelClass, Labels, SceneLabels
+from hyperkd.raster.gdal.pixel_area import pixel_hectares
+from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import open_raster
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import CENTRES, make_card, make_model, make_student

@@ -740,7 +740,7 @@ def test_an_archive_that_changes_is_told(tmp_path: Path) -> None:
 def test_without_gdal_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    for name in [name for name in sys.modules if name.startswith("hyperkd.raster._gdal")]:
+    for name in [name for name in sys.modules if name.startswith("hyperkd.raster.gdal.reader")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "osgeo", None)
     with pytest.raises(HyperKDError, match="This Python has no GDAL bindings") as caught:

@@ -509,7 +509,7 @@ def test_the_rank_is_that_of_the_change():
 
 @pytest.mark.parametrize(("name", "reason"), [("a\udcff", "half a"), ("a\x01", "a control")])
 def test_names_that_no_card_can_hold_are_refused_before_the_work(name: str, reason: str) -> None:
-    from hyperkd.raster.labels import LabelClass
+    from hyperkd.raster.labels.read_labels import LabelClass
     from hyperkd.training.finetune import _require_sound
 
     good = make.every_pixel(np.array([[0, 1], [1, 0]]))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster import _gdal_probe
+from hyperkd.raster.gdal import probe
 from hyperkd.raster.products import open_product
 from hyperkd.raster.source import open_raster
 from tests.factories import make_raster
@@ -29,8 +29,8 @@ def child(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let a file be opened by another program first."""
     script = folder / "child.py"
     script.write_text(code)
-    monkeypatch.setattr(_gdal_probe, "_CHILD", script)
-    monkeypatch.setattr(_gdal_probe, "_sound", set())
+    monkeypatch.setattr(probe, "_CHILD", script)
+    monkeypatch.setattr(probe, "_sound", set())
     return script
 
 
@@ -52,7 +52,7 @@ def test_a_crash_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: 
 def test_a_hang_is_told_within_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_prisma(tmp_path / "x.he5")
     child(tmp_path, "import time\ntime.sleep(600)\n", monkeypatch)
-    monkeypatch.setattr(_gdal_probe, "LIMIT_S", 0.5)
+    monkeypatch.setattr(probe, "LIMIT_S", 0.5)
     start = time.monotonic()
     with pytest.raises(HyperKDError, match=r"did not open it within 0\.5 seconds") as caught:
         open_product(tmp_path / "x.he5")

@@ -15,8 +15,8 @@ from osgeo import gdal
 
 from hyperkd.assess.label_overview import overview
 from hyperkd.errors import HyperKDError
-from hyperkd.raster import _gdal_safety as safety
-from hyperkd.raster._gdal_names import require_local
+from hyperkd.raster.gdal import restrictions as safety
+from hyperkd.raster.gdal.local_names import require_local
 from hyperkd.raster.source import open_raster
 from tests.factories import make_raster
 from tests.reports import SilentReport
@@ -87,7 +87,7 @@ def test_every_open_goes_through_the_modules_that_close_gdal() -> None:
 
 def test_options_of_the_environment_do_not_open_it_again() -> None:
     code = (
-        "from osgeo import gdal\nimport hyperkd.raster._gdal_safety\n"
+        "from osgeo import gdal\nimport hyperkd.raster.gdal.restrictions\n"
         "for name in ('GDAL_VRT_ENABLE_PYTHON', 'CPL_VSIL_CURL_ALLOWED_FILENAME',"
         " 'GDAL_HTTP_PROXY'):\n    print(gdal.GetConfigOption(name))"
     )
@@ -102,7 +102,7 @@ def test_options_of_the_environment_do_not_open_it_again() -> None:
 
 def test_the_proxy_of_the_user_stays_for_fetching_models() -> None:
     code = (
-        "import os, urllib.request\nimport hyperkd.raster._gdal_safety\n"
+        "import os, urllib.request\nimport hyperkd.raster.gdal.restrictions\n"
         "print(os.environ['https_proxy'], urllib.request.getproxies()['https'])"
     )
     proxy = "http://proxy.example.org:3128"

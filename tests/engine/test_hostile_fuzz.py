@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hyperkd.assess.label_overview import overview
 from hyperkd.errors import EXIT_STATUS, HyperKDError
 from hyperkd.jobs.info import info
-from hyperkd.raster.products.importer import import_product
+from hyperkd.raster.products.import_product import import_product
 from tests.factories import make_envi, make_raster, make_vrt
 from tests.label_factories import make_vector
 from tests.products import STEM, write_enmap

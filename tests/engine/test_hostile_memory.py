@@ -23,7 +23,7 @@ from hyperkd.inference.pipeline import FinishedRows
 from hyperkd.inference.predict import _Classes
 from hyperkd.inference.threads import start_all
 from hyperkd.jobs.dispatch import _worded
-from hyperkd.raster._gdal_safety import compressing_threads
+from hyperkd.raster.gdal.restrictions import compressing_threads
 from hyperkd.types import Window
 from tests.engine.inference_factories import make_student
 from tests.factories import make_raster
@@ -163,7 +163,7 @@ def test_gdal_compresses_without_threads_under_a_limit() -> None:
     code = (
         "import resource\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-        "from hyperkd.raster._gdal_safety import compressing_threads\n"
+        "from hyperkd.raster.gdal.restrictions import compressing_threads\n"
         "print(compressing_threads())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

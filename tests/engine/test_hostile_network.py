@@ -19,7 +19,7 @@ from osgeo import gdal
 from hyperkd.assess.label_overview import overview
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
-from hyperkd.raster.products.importer import import_product
+from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.source import iterate_stripes, open_raster
 from tests.engine.hostile import FORMS, Form
 from tests.factories import make_raster

@@ -275,7 +275,7 @@ def test_an_envi_header_in_latin1_is_read_and_told(tmp_path: Path) -> None:
 
 
 def test_class_names_of_a_raster_in_latin1(tmp_path: Path) -> None:
-    from hyperkd.raster._gdal_legend import read_legend
+    from hyperkd.raster.gdal.legend import read_legend
 
     path = make_envi(tmp_path / "classes.bsq", data=np.ones((1, 5, 7), np.uint8), wavelengths=None)
     header = Path(f"{path}.hdr")
@@ -335,7 +335,7 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, name: bytes) -> None
 
 
 def test_what_stands_in_the_log_of_a_geopackage_only_is_read(tmp_path: Path) -> None:
-    from hyperkd.raster._gdal_vector import VectorLayer
+    from hyperkd.raster.gdal.vector_pixels import VectorLayer
 
     path = Path(
         make_vector(tmp_path / "a.gpkg", [("POINT(1 2)", {"class": "old"})], {"class": "text"})
@@ -390,7 +390,7 @@ def test_damaged_geopackages_end_in_a_code(tmp_path: Path, change: str, says: An
 
 
 def test_a_gml_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    from hyperkd.raster._gdal_layers import is_vector
+    from hyperkd.raster.gdal.vector_layers import is_vector
 
     path = tmp_path / "labels.gml"
     path.write_text('<gml:FeatureCollection xmlns:gml="http://www.opengis.net/gml"/>')

@@ -14,10 +14,10 @@ from osgeo import gdal, ogr
 from skimage.measure import label as label_patches
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_legend import read_legend
-from hyperkd.raster.label_colours import colours_of, palette, usual_colour
-from hyperkd.raster.label_marks import Marks, connected, merge, patches, plural, some, valid_at
-from hyperkd.raster.label_values import sort_key
+from hyperkd.raster.gdal.legend import read_legend
+from hyperkd.raster.labels.class_colours import colours_of, palette, usual_colour
+from hyperkd.raster.labels.field_values import sort_key
+from hyperkd.raster.labels.marks import Marks, connected, merge, patches, plural, some, valid_at
 from hyperkd.raster.source import open_raster
 from hyperkd.types import GridSpec
 from tests.factories import GEOTRANSFORM

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from osgeo import gdal, ogr, osr
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_vector import VectorLayer
-from hyperkd.raster.labels import read_places
+from hyperkd.raster.gdal.vector_pixels import VectorLayer
+from hyperkd.raster.labels.read_labels import read_places
 from hyperkd.types import GridSpec
 from tests.factories import GEOTRANSFORM, UTM_33N
 from tests.label_factories import image, make_scene, make_vector, point, read, square
@@ -884,7 +884,7 @@ def test_jobs_that_make_no_sense_are_refused(others: Any, message: str) -> None:
 
 
 def test_reading_can_be_cancelled(tmp_path: Path) -> None:
-    from hyperkd.raster.labels import read_labels
+    from hyperkd.raster.labels.read_labels import read_labels
     from tests.reports import SilentReport
 
     with pytest.raises(HyperKDError) as error:

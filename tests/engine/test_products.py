@@ -15,8 +15,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
 from hyperkd.raster.products import open_product
 from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadata
-from hyperkd.raster.products.importer import import_product
-from hyperkd.raster.products.quality import MASKS
+from hyperkd.raster.products.enmap_quality import MASKS
+from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.source import open_raster
 from hyperkd.types import Tile, Window
 from tests.factories import WAVELENGTHS_NM, make_raster, make_vrt

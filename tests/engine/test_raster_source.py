@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal import PlainRaster
-from hyperkd.raster._gdal_open import stamp
+from hyperkd.raster.bands.sampling import sample_windows, take_sample
+from hyperkd.raster.gdal.opening import stamp
+from hyperkd.raster.gdal.reader import PlainRaster
 from hyperkd.raster.masks import has_value, valid_mask
-from hyperkd.raster.sampling import sample_windows, take_sample
 from hyperkd.raster.source import FakeRaster, RasterSource, open_raster
 from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
 from tests.factories import WAVELENGTHS_NM, make_raster, spectra

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from hyperkd.raster.tiffcheck import is_whole
+from hyperkd.raster.tiff.integrity import is_whole
 
 gdal.UseExceptions()
 

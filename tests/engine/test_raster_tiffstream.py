@@ -14,9 +14,9 @@ from hyperkd.inference.clock import Stopwatch
 from hyperkd.inference.pieces import PieceMesh
 from hyperkd.inference.predict import predict, predict_at
 from hyperkd.inference.reading import PieceReader
-from hyperkd.raster import tiffstream
 from hyperkd.raster.source import iterate_stripes, open_raster
-from hyperkd.raster.tiffstream import RowStreams, read_deflated_tiff
+from hyperkd.raster.tiff import deflate
+from hyperkd.raster.tiff.deflate import RowStreams, read_deflated_tiff
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, Recorder, make_model
 from tests.factories import make_raster
@@ -176,9 +176,9 @@ def test_what_is_no_tiff_is_no_stream(tmp_path):
 def test_a_block_beyond_the_end_of_any_file_is_left_to_gdal(tmp_path, monkeypatch):
     path = str(scene(tmp_path / "scene.tif"))
     with open(path, "rb") as file:
-        tags = dict(tiffstream._read_tags(file))
+        tags = dict(deflate._read_tags(file))
     tags[324] = (2**63, *tags[324][1:])
-    monkeypatch.setattr(tiffstream, "_read_tags", lambda file: tags)
+    monkeypatch.setattr(deflate, "_read_tags", lambda file: tags)
     assert read_deflated_tiff(path, BANDS, np.dtype("int16"), [None] * BANDS) is None
 
 
@@ -196,11 +196,11 @@ def test_a_block_beyond_the_end_of_any_file_is_left_to_gdal(tmp_path, monkeypatc
 def test_what_unwritten_blocks_hold_may_be_known_to_gdal_only(tmp_path, dtype, nodata):
     path = str(scene(tmp_path / "scene.tif", values(dtype)))
     with open(path, "rb") as file:
-        tags = dict(tiffstream._read_tags(file))
+        tags = dict(deflate._read_tags(file))
     assert read_deflated_tiff(path, BANDS, np.dtype(dtype), nodata) is not None
     tags[325] = (0, *tags[325][1:])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiffstream, "_read_tags", lambda file: tags)
+        patch.setattr(deflate, "_read_tags", lambda file: tags)
         assert read_deflated_tiff(path, BANDS, np.dtype(dtype), nodata) is None
 
 
@@ -343,13 +343,13 @@ def test_whoever_asks_for_some_pixels_gets_the_raster_back_as_it_was(tmp_path, m
 def begun(monkeypatch):
     """Return the numbers of the blocks whose decoding was begun."""
     numbers = []
-    begin = tiffstream._BlockStream.__init__
+    begin = deflate._BlockStream.__init__
 
     def counted(stream, file, number):
         numbers.append(number)
         begin(stream, file, number)
 
-    monkeypatch.setattr(tiffstream._BlockStream, "__init__", counted)
+    monkeypatch.setattr(deflate._BlockStream, "__init__", counted)
     return numbers
 
 

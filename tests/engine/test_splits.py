@@ -28,7 +28,7 @@ from hyperkd.assess.splits import (
     split_labels,
 )
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.labels import LabelClass, Labels, SceneLabels
+from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import open_raster
 from tests.label_factories import read
 from tests.potsdam import Potsdam, pixels

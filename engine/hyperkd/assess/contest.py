@@ -20,7 +20,7 @@ from hyperkd.assess.spectra import (
     spectra_by_value,
 )
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import Reporter
 

@@ -22,7 +22,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import Reporter

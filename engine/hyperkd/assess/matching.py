@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.labels import LabelClass, Labels
+from hyperkd.raster.labels.read_labels import LabelClass, Labels
 
 
 def fitting_labels(labels: Labels, card: ModelCard, fields_given: bool) -> Labels:

@@ -26,7 +26,7 @@ from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.registry import resolve
 from hyperkd.models.seal import sealed
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import Reporter

@@ -13,7 +13,7 @@ from sklearn.neighbors import KDTree
 
 from hyperkd.assess.split_units import Ints, Pixels
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.label_marks import plural, some
+from hyperkd.raster.labels.marks import plural, some
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST, LEFT_OUT = 0, 1, 2, -1

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.raster.label_marks import connected
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.marks import connected
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.types import FloatArray
 
 Ints = NDArray[np.int64]

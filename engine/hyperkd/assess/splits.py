@@ -29,7 +29,7 @@ from hyperkd.assess.split_units import (
     deal_pixels,
 )
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 
 METHODS = ("auto", "polygons", "blocks", "scenes", "random")
 # Labels whose groups touch more than this are dense: their patches are no separate places.

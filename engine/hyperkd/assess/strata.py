@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal import PlainRaster
-from hyperkd.raster._gdal_area import pixel_hectares
-from hyperkd.raster._gdal_legend import read_legend
-from hyperkd.raster.label_rasters import LabelRaster, Placement
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.gdal.legend import read_legend
+from hyperkd.raster.gdal.pixel_area import pixel_hectares
+from hyperkd.raster.gdal.reader import PlainRaster
+from hyperkd.raster.labels.class_rasters import LabelRaster, Placement
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import Reporter, Window
 

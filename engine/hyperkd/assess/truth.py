@@ -14,7 +14,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict_at
 from hyperkd.models.bundle import Bundle
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.labels import Labels, read_labels
+from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import Reporter
 

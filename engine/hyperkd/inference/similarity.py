@@ -17,7 +17,7 @@ from hyperkd.inference.ready import LoadingModel, ready_model
 from hyperkd.inference.sample import reopened, sampled_vectors
 from hyperkd.inference.settings import RunSettings
 from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
-from hyperkd.raster.labels import read_places
+from hyperkd.raster.labels.read_labels import read_places
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import FloatArray, Reporter

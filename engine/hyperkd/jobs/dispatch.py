@@ -22,7 +22,7 @@ from hyperkd.requests.option import Job
 TARGETS: dict[str, str] = {
     "info": "hyperkd.jobs.info:info",
     "inspect": "hyperkd.assess.inspection:inspect",
-    "import": "hyperkd.raster.products.importer:import_product",
+    "import": "hyperkd.raster.products.import_product:import_product",
     "align": "hyperkd.inference.align:align",
     "predict": "hyperkd.inference.predict:predict",
     "evaluate": "hyperkd.assess.evaluate:evaluate",

@@ -126,7 +126,7 @@ def create_raster(
         HyperKDError: ``unwritable_output``, ``out_of_disk`` or ``missing_dependency``.
     """
     try:
-        from hyperkd.raster._gdal_write import GeoTiffSink
+        from hyperkd.raster.gdal.geotiff import GeoTiffSink
     except ImportError as error:
         raise missing_gdal(error) from error
     return GeoTiffSink(

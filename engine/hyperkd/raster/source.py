@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.describe import Given
+from hyperkd.raster.bands.describe import Given
 from hyperkd.raster.masks import Missing as Missing
 from hyperkd.raster.masks import valid_mask as valid_mask
 from hyperkd.types import BandTable, GridSpec, Tile, Window
@@ -164,7 +164,7 @@ def open_raster(
                     "Leave them out, or import the product into a GeoTIFF first.",
                 )
             return open_product(Path(path)).source
-        from hyperkd.raster._gdal import GdalRaster
+        from hyperkd.raster.gdal.reader import GdalRaster
     except ImportError as error:
         raise missing_gdal(error) from error
     return GdalRaster(path, Given(bands, scale, offset, nodata), missing)
@@ -190,7 +190,7 @@ def limit_block_cache(size: int) -> None:
         HyperKDError: ``missing_dependency`` where there is no GDAL.
     """
     try:
-        from hyperkd.raster._gdal_open import set_cache
+        from hyperkd.raster.gdal.opening import set_cache
     except ImportError as error:
         raise missing_gdal(error) from error
     set_cache(size)

@@ -19,7 +19,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
 from hyperkd.models.card_values import unsound
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
-from hyperkd.raster.labels import Labels, read_labels
+from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.training.checkpoint import save_checkpoint

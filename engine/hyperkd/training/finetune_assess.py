@@ -25,8 +25,8 @@ from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.inference.predict import predict_at
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.label_marks import plural
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.marks import plural
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Reporter
 

@@ -16,7 +16,7 @@ from hyperkd.assess.fingerprint import fingerprint
 from hyperkd.assess.split_parts import TRAIN, VALIDATION, Split
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import sealed
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.training.checkpoint import architecture
 from hyperkd.training.finetune_fit import Fit, FitSettings

@@ -21,7 +21,7 @@ from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.classical import MAX_BYTES, KernelMachine, classical_graph
 from hyperkd.models.seal import sealed
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.training.export import deepness_keys
 from hyperkd.training.finetune_assess import Judgement, chosen_at_random, spectra_at

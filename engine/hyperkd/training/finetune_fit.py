@@ -17,7 +17,7 @@ from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.heads import DenseHead, DenseModel
 from hyperkd.models.sizes import sizes_of_scratch
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.training.augment import Augment, Strength
 from hyperkd.training.encode import gather

@@ -16,7 +16,7 @@ from hyperkd.inference.predict import predict_at
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
-from hyperkd.raster.labels import LabelClass, Labels
+from hyperkd.raster.labels.read_labels import LabelClass, Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.alignment import align_to_hls
 from hyperkd.training.augment import view_of

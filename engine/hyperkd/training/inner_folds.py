@@ -9,7 +9,7 @@ import numpy as np
 
 from hyperkd.assess.split_units import Pixels, by_block, by_polygon, by_scene, deal
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.training.labelled import Ints, Places
 from hyperkd.types import BoolArray
 

@@ -14,7 +14,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.blend import axis_weights
 from hyperkd.inference.plan import TilePlan
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.labels import Labels, SceneLabels
+from hyperkd.raster.labels.read_labels import Labels, SceneLabels
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.types import BoolArray, Reporter, Window

@@ -13,7 +13,7 @@ from hyperkd.inference.decision import NO_CLASS, class_map
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.heads import DenseModel
 from hyperkd.raster.grid import iterate_tiles
-from hyperkd.raster.labels import Labels
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.sink import ClassEntry, create_raster
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.preprocessing import input_map

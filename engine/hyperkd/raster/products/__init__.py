@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.products.arrays import EmitL2A, PrismaL2D, is_emit
 from hyperkd.raster.products.enmap import is_enmap, open_enmap
-from hyperkd.raster.products.quality import QualityMask
+from hyperkd.raster.products.enmap_quality import QualityMask
+from hyperkd.raster.products.prisma_emit import EmitL2A, PrismaL2D, is_emit
 from hyperkd.raster.source import RasterSource, open_raster
 
 

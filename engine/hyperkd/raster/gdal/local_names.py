@@ -15,7 +15,7 @@ from typing import Any, Final, Optional
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_safety import DEAD_PROXY
+from hyperkd.raster.gdal.restrictions import DEAD_PROXY
 
 # GDAL's own file systems that lie on the machine.
 _LOCAL_SYSTEMS: Final = frozenset(("zip", "tar", "gzip", "7z", "rar", "mem", "subfile"))

@@ -20,15 +20,15 @@ from osgeo import gdal, ogr, osr
 
 from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_crs import called, crs_name, known, raising, reference_of
-from hyperkd.raster._gdal_layers import (
+from hyperkd.raster.gdal.burning import Ints, line_pixels, point_pixels, polygon_pixels, to_pixels
+from hyperkd.raster.gdal.crs import called, crs_name, known, raising, reference_of
+from hyperkd.raster.gdal.vector_layers import (
     choose_layer,
     layer_name,
     open_vector,
     split_path,
     unreadable,
 )
-from hyperkd.raster._gdal_pixels import Ints, line_pixels, point_pixels, polygon_pixels, to_pixels
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_multidim import ArrayFile, crs_wkt
-from hyperkd.raster._gdal_open import stamp
+from hyperkd.raster.gdal.multidim import ArrayFile, crs_wkt
+from hyperkd.raster.gdal.opening import stamp
 from hyperkd.raster.masks import valid_mask
 from hyperkd.raster.parsing import parsing
 from hyperkd.types import BandTable, GridSpec, Tile, Wavelengths, Window

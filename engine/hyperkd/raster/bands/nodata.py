@@ -8,9 +8,9 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.raster.bandtable import RasterMetadata
+from hyperkd.raster.bands.band_table import RasterMetadata
+from hyperkd.raster.bands.sampling import Sample
 from hyperkd.raster.masks import TINY, representable
-from hyperkd.raster.sampling import Sample
 from hyperkd.types import BandTable, BoolArray, FloatArray
 
 # A spectrum whose every band holds the same number at or below this, or the

@@ -9,15 +9,15 @@ from typing import Any
 from osgeo import gdal, ogr
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_names import (
+from hyperkd.raster.gdal.local_names import (
     met_the_wall,
     on_network,
     require_local,
     require_regular,
     unknown_format,
 )
-from hyperkd.raster._gdal_safety import VECTOR_DRIVERS, close_gdal, present
-from hyperkd.raster._gdal_sqlite import quiet_source
+from hyperkd.raster.gdal.restrictions import VECTOR_DRIVERS, close_gdal, present
+from hyperkd.raster.gdal.sqlite_copy import quiet_source
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_layers import is_vector
-from hyperkd.raster._gdal_vector import FeaturePixels, VectorLayer
-from hyperkd.raster.label_marks import Features, Marks, patches, plural, some
-from hyperkd.raster.label_rasters import LabelledPixels, LabelRaster, Placement, is_shifted
-from hyperkd.raster.label_values import ClassTable, class_value, require_fields, target_value
+from hyperkd.raster.gdal.vector_layers import is_vector
+from hyperkd.raster.gdal.vector_pixels import FeaturePixels, VectorLayer
+from hyperkd.raster.labels.class_rasters import LabelledPixels, LabelRaster, Placement, is_shifted
+from hyperkd.raster.labels.field_values import ClassTable, class_value, require_fields, target_value
+from hyperkd.raster.labels.marks import Features, Marks, patches, plural, some
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import Reporter
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal import PlainRaster
-from hyperkd.raster._gdal_crs import crs_name, same_crs
-from hyperkd.raster._gdal_legend import Legend, read_legend
-from hyperkd.raster.label_marks import Ints
+from hyperkd.raster.gdal.crs import crs_name, same_crs
+from hyperkd.raster.gdal.legend import Legend, read_legend
+from hyperkd.raster.gdal.reader import PlainRaster
+from hyperkd.raster.labels.marks import Ints
 from hyperkd.types import BoolArray, GridSpec, Reporter, Window
 
 # Values read at once.

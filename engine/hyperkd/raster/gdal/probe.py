@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_names import file_of, head_of
+from hyperkd.raster.gdal.local_names import file_of, head_of
 
 LIMIT_S: Final = 60.0
 _HEADER: Final = 4096
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _NETCDF: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
-_CHILD: Final = Path(__file__).with_name("_gdal_probe_child.py")
+_CHILD: Final = Path(__file__).with_name("probe_child.py")
 _UNABLE: Final = 3  # the child has no GDAL
 # Files that passed, by path, size and time: a job opens a file several times.
 _sound: set[tuple[object, ...]] = set()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.label_colours import colours_of
-from hyperkd.raster.label_marks import plural, some
+from hyperkd.raster.labels.class_colours import colours_of
+from hyperkd.raster.labels.marks import plural, some
 
 ClassValue = Union[int, str]
 

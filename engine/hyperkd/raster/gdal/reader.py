@@ -23,17 +23,17 @@ from osgeo import gdal
 
 from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_open import files_of, open_dataset, read_grid, read_metadata, stamp
-from hyperkd.raster._gdal_vrt import vrt_sources
-from hyperkd.raster.bandvalues import BandSource
-from hyperkd.raster.describe import Given, describe_bands
+from hyperkd.raster.bands.band_values import BandSource
+from hyperkd.raster.bands.describe import Given, describe_bands
+from hyperkd.raster.bands.sampling import Sample, take_sample
+from hyperkd.raster.bands.sidecars import find_sidecars, sidecar_files
+from hyperkd.raster.gdal.opening import files_of, open_dataset, read_grid, read_metadata, stamp
+from hyperkd.raster.gdal.vrt_bands import vrt_sources
 from hyperkd.raster.grid import geometry_notes
 from hyperkd.raster.masks import Missing, check_missing, valid_mask
 from hyperkd.raster.parsing import DAMAGED, parsing
-from hyperkd.raster.sampling import Sample, take_sample
-from hyperkd.raster.sidecars import find_sidecars, sidecar_files
 from hyperkd.raster.source import require_inside
-from hyperkd.raster.tiffstream import RowStreams, read_deflated_tiff
+from hyperkd.raster.tiff.deflate import RowStreams, read_deflated_tiff
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Tile, Window
 
 DTYPES: Mapping[int, np.dtype[Any]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.bandvalues import BandSource, property_of, source_of_lists
+from hyperkd.raster.bands.band_values import BandSource, property_of, source_of_lists
 from hyperkd.raster.texts import Texts
 from hyperkd.types import BandTable
 

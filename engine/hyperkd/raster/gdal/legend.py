@@ -9,7 +9,7 @@ from typing import Any
 
 from osgeo import gdal
 
-from hyperkd.raster._gdal_open import open_dataset
+from hyperkd.raster.gdal.opening import open_dataset
 from hyperkd.raster.parsing import DAMAGED, parsing
 from hyperkd.raster.texts import Texts
 

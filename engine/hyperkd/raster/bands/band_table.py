@@ -14,7 +14,7 @@ from typing import Any, Optional
 import numpy as np
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.bandvalues import (
+from hyperkd.raster.bands.band_values import (
     BandSource,
     common_unit,
     parse_numbers,

@@ -14,8 +14,8 @@ from typing import Any
 from xml.etree import ElementTree  # nosec B405
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_open import open_dataset
-from hyperkd.raster.bandvalues import BandSource, property_of, source_of_items
+from hyperkd.raster.bands.band_values import BandSource, property_of, source_of_items
+from hyperkd.raster.gdal.opening import open_dataset
 
 _PLACE = "metadata of the VRT's sources"
 _DOMAINS = ("IMAGERY", "")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal import PlainRaster
+from hyperkd.raster.gdal.reader import PlainRaster
 from hyperkd.types import BoolArray, GridSpec, Window
 
 

@@ -16,13 +16,13 @@ from osgeo import gdal
 
 from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal import GDAL_TYPES
-from hyperkd.raster._gdal_failures import collected_failures
-from hyperkd.raster._gdal_safety import compressing_threads
+from hyperkd.raster.gdal.gdal_errors import collected_failures
+from hyperkd.raster.gdal.reader import GDAL_TYPES
+from hyperkd.raster.gdal.restrictions import compressing_threads
 from hyperkd.raster.masks import representable
 from hyperkd.raster.sink import LAYOUTS, ClassEntry, Layout
 from hyperkd.raster.source import require_inside
-from hyperkd.raster.tiffcheck import is_whole
+from hyperkd.raster.tiff.integrity import is_whole
 from hyperkd.types import BandTable, GridSpec, Window
 
 _TILE_PX = 256

@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_crs import crs_name
-from hyperkd.raster._gdal_layers import layer_paths
-from hyperkd.raster._gdal_vector import VectorLayer
-from hyperkd.raster.label_marks import (
+from hyperkd.raster.gdal.crs import crs_name
+from hyperkd.raster.gdal.vector_layers import layer_paths
+from hyperkd.raster.gdal.vector_pixels import VectorLayer
+from hyperkd.raster.labels.field_values import (
+    MAX_CLASSES,
+    similar_names,
+    sort_key,
+)
+from hyperkd.raster.labels.field_values import (
+    LabelClass as LabelClass,
+)
+from hyperkd.raster.labels.label_files import Found, LabelReader
+from hyperkd.raster.labels.marks import (
     Features,
     Ints,
     Marks,
@@ -22,15 +31,6 @@ from hyperkd.raster.label_marks import (
     plural,
     some,
     valid_at,
-)
-from hyperkd.raster.label_sources import Found, LabelReader
-from hyperkd.raster.label_values import (
-    MAX_CLASSES,
-    similar_names,
-    sort_key,
-)
-from hyperkd.raster.label_values import (
-    LabelClass as LabelClass,
 )
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import Reporter

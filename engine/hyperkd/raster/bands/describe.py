@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional, Union
 
-from hyperkd.raster.bandtable import RasterMetadata, draft_table, sources_of_metadata
-from hyperkd.raster.bandvalues import BandSource
-from hyperkd.raster.completion import complete_table, declared_calibration, given_calibration
-from hyperkd.raster.nodata import declared_nodata
-from hyperkd.raster.sampling import Sample
-from hyperkd.raster.sidecars import read_csv, source_of_table
+from hyperkd.raster.bands.band_table import RasterMetadata, draft_table, sources_of_metadata
+from hyperkd.raster.bands.band_values import BandSource
+from hyperkd.raster.bands.completion import complete_table, declared_calibration, given_calibration
+from hyperkd.raster.bands.nodata import declared_nodata
+from hyperkd.raster.bands.sampling import Sample
+from hyperkd.raster.bands.sidecars import read_csv, source_of_table
 from hyperkd.types import BandTable, FloatArray
 
 

@@ -18,7 +18,7 @@ def main(path: str) -> None:
     """Read what the engine may read of a file: attributes, shapes, the ends of arrays."""
     from osgeo import gdal
 
-    from hyperkd.raster._gdal_safety import ARRAY_DRIVERS, RASTER_DRIVERS, present
+    from hyperkd.raster.gdal.restrictions import ARRAY_DRIVERS, RASTER_DRIVERS, present
 
     failures = (RuntimeError, ValueError, OverflowError, MemoryError, TypeError)
     with contextlib.suppress(*failures):
@@ -74,7 +74,7 @@ def _limit_memory() -> None:
 if __name__ == "__main__":
     sys.path[:] = sys.argv[2:]
     try:
-        import hyperkd.raster._gdal_safety  # noqa: F401
+        import hyperkd.raster.gdal.restrictions  # noqa: F401
     except ImportError:
         raise SystemExit(3) from None
     _limit_memory()

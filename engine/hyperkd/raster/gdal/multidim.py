@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_names import require_local, require_regular
-from hyperkd.raster._gdal_probe import require_sound
-from hyperkd.raster._gdal_safety import ARRAY_DRIVERS, close_gdal, present
+from hyperkd.raster.gdal.local_names import require_local, require_regular
+from hyperkd.raster.gdal.probe import require_sound
+from hyperkd.raster.gdal.restrictions import ARRAY_DRIVERS, close_gdal, present
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
 

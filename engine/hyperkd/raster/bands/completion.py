@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.bandtable import BandDraft, RasterMetadata
-from hyperkd.raster.bandvalues import BandSource, parse_numbers
-from hyperkd.raster.masks import has_value
-from hyperkd.raster.nodata import Nodata, complete_nodata
-from hyperkd.raster.reflectance import (
+from hyperkd.raster.bands.band_table import BandDraft, RasterMetadata
+from hyperkd.raster.bands.band_values import BandSource, parse_numbers
+from hyperkd.raster.bands.nodata import Nodata, complete_nodata
+from hyperkd.raster.bands.reflectance import (
     Brightness,
     Calibration,
     check_declared,
@@ -21,7 +20,8 @@ from hyperkd.raster.reflectance import (
     is_per_cent,
     refuse_radiance,
 )
-from hyperkd.raster.sampling import Sample
+from hyperkd.raster.bands.sampling import Sample
+from hyperkd.raster.masks import has_value
 from hyperkd.types import BandTable, BoolArray, FloatArray, Wavelengths
 
 

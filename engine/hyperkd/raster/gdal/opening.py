@@ -11,7 +11,8 @@ import numpy as np
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster._gdal_names import (
+from hyperkd.raster.bands.band_table import BandMetadata, RasterMetadata
+from hyperkd.raster.gdal.local_names import (
     convert_hint,
     is_vrt,
     local_sources,
@@ -21,9 +22,8 @@ from hyperkd.raster._gdal_names import (
     require_regular,
     unknown_format,
 )
-from hyperkd.raster._gdal_probe import require_sound
-from hyperkd.raster._gdal_safety import RASTER_DRIVERS, close_gdal, present
-from hyperkd.raster.bandtable import BandMetadata, RasterMetadata
+from hyperkd.raster.gdal.probe import require_sound
+from hyperkd.raster.gdal.restrictions import RASTER_DRIVERS, close_gdal, present
 from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from osgeo import gdal
 
-from hyperkd.raster._gdal_names import head_of
+from hyperkd.raster.gdal.local_names import head_of
 
 _MAGIC: Final = b"SQLite format 3\0"
 _LOGS: Final = ("-wal", "-journal")

@@ -1,0 +1,1 @@
+"""Band tables: wavelengths, validity, scale and nodata of a raster's bands, and their sources."""

@@ -1,0 +1,1 @@
+"""GDAL: the only modules that know osgeo."""

@@ -1,0 +1,1 @@
+"""Labels as users have them, on the pixels of scenes."""

@@ -1,0 +1,1 @@
+"""TIFF files beyond what GDAL does: integrity, and streaming of deflated files."""
