@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from hyperkd.atomic import PartialFile
 from hyperkd.raster.source import FakeRaster
-from hyperkd.spectral.alignment import align_to_hls
+from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.synth.metamers import absorption, hide
 from hyperkd.synth.mixing import TRAITS

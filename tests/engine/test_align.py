@@ -14,7 +14,7 @@ from hyperkd.raster.products.enmap_quality import MASKS
 from hyperkd.raster.sink import create_raster
 from hyperkd.requests.option import job_fields
 from hyperkd.requests.prepare_options import AlignJob, ImportJob
-from hyperkd.spectral.alignment import MODES, align_to_hls
+from hyperkd.spectral.hls_alignment import MODES, align_to_hls
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec
 from tests.reports import SilentReport

@@ -25,7 +25,7 @@ from hyperkd.models.sizes import PRESETS  # noqa: E402
 from hyperkd.models.store import Store  # noqa: E402
 from hyperkd.raster.products.enmap_quality import MASKS  # noqa: E402
 from hyperkd.requests.distill_options import DistillJob  # noqa: E402
-from hyperkd.spectral.alignment import MODES  # noqa: E402
+from hyperkd.spectral.hls_alignment import MODES  # noqa: E402
 from hyperkd.training import distil as module  # noqa: E402
 from hyperkd.training.checkpoint import load_student  # noqa: E402
 from hyperkd.training.distil import distill  # noqa: E402

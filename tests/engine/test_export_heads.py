@@ -11,7 +11,7 @@ import pytest
 from hyperkd.jobs.info import info
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.sensors import canonical_bands
 
 torch = pytest.importorskip("torch")

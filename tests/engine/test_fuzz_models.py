@@ -33,7 +33,7 @@ from hyperkd.models.registry import SHIPPED
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY
 from hyperkd.models.store import Record
 from hyperkd.requests.catalogue import JOBS
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 from tests.engine.inference_factories import make_model
 from tests.engine.test_models_card import CLASSES, make_card
 

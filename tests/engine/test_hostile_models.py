@@ -20,7 +20,7 @@ from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.registry import SHIPPED
 from hyperkd.models.seal import SEAL_KEY
 from hyperkd.models.trusted import OPERATORS
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 from tests.engine.inference_factories import make_model
 from tests.engine.test_models_card import make_card
 

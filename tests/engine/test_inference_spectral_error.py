@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hyperkd.inference.spectral_error import spectral_error
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 
 
 def error_of(target, estimate, bands=None, dtype=np.float32):

@@ -17,7 +17,7 @@ from hyperkd.models.bundle import open_bundle, read_card, read_checkpoint_card
 from hyperkd.models.card import CARD_KEY
 from hyperkd.models.registry import SHIPPED, resolve
 from hyperkd.models.seal import SEAL_KEY, sealed
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -25,7 +25,7 @@ from hyperkd.models.card import CARD_KEY
 from hyperkd.models.quantisable import float32_nodes, prepared, weight_products
 from hyperkd.models.seal import SEAL_KEY
 from hyperkd.raster.source import open_raster
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, TILE, make_model
 from tests.engine.quantisation_factories import BANDS, CLASSES, make_blocks, with_graph

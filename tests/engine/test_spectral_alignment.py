@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.spectral.alignment import HLS_BANDS, MODES, align_to_hls
+from hyperkd.spectral.hls_alignment import HLS_BANDS, MODES, align_to_hls
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, Wavelengths
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.spectral.inspection import BandOrigin, inspect_bands
+from hyperkd.spectral.band_overview import BandOrigin, inspect_bands
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.types import BandTable, Wavelengths
 

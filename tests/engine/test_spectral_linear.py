@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 
 
 @pytest.fixture

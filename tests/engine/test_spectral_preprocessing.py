@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.spectral.resampling import resample
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.errors import HyperKDError
+from hyperkd.spectral.band_support import AVERAGED, EXTRAPOLATED, INTERPOLATED, MATCHED
 from hyperkd.spectral.resampling import resample
 from hyperkd.spectral.responses import gaussian_responses
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
-from hyperkd.spectral.support import AVERAGED, EXTRAPOLATED, INTERPOLATED, MATCHED
 from hyperkd.types import BandTable, Wavelengths
 
 

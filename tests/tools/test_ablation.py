@@ -21,7 +21,7 @@ import ablation_table as table  # noqa: E402
 from ablation_arms import ARMS, STUDENT  # noqa: E402
 from bench_ablation import BEGIN, END  # noqa: E402
 
-from hyperkd.spectral.alignment import align_to_hls  # noqa: E402
+from hyperkd.spectral.hls_alignment import align_to_hls  # noqa: E402
 from hyperkd.spectral.sensors import sensor_bands  # noqa: E402
 from hyperkd.training.objective import PLAIN, Recipe  # noqa: E402
 

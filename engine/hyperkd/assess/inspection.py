@@ -17,7 +17,7 @@ from hyperkd.atomic import PartialFile
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.registry import resolve
 from hyperkd.raster.source import RasterSource, open_raster
-from hyperkd.spectral.inspection import Inspection, inspect_bands
+from hyperkd.spectral.band_overview import Inspection, inspect_bands
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter, Window
 

@@ -13,8 +13,8 @@ from hyperkd.inference.pipeline import no_valid_pixels
 from hyperkd.inference.writer import Output, RowWriter, portions
 from hyperkd.raster.sink import create_raster
 from hyperkd.raster.source import iterate_stripes, open_raster
-from hyperkd.spectral.alignment import HLS_BANDS, Alignment, align_to_hls
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
+from hyperkd.spectral.hls_alignment import HLS_BANDS, Alignment, align_to_hls
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter, Wavelengths
 

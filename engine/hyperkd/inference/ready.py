@@ -31,9 +31,9 @@ from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
 from hyperkd.raster.source import RasterSource, limit_block_cache
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
+from hyperkd.spectral.band_support import SupportReport
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.spectral.support import SupportReport
 from hyperkd.types import Reporter
 
 

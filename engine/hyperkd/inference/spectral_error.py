@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.inference.blend import Float32Array
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 from hyperkd.types import FloatArray
 
 NAMES = ("spectral angle (degrees)", "RMSE (reflectance)")

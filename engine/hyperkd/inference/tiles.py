@@ -12,7 +12,7 @@ from hyperkd.inference.plan import TilePlan
 from hyperkd.inference.sample import evenly
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.source import RasterSource
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.types import Reporter
 

@@ -13,7 +13,7 @@ from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.graph import before_upsampling, cut, fold, with_constants
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, digest_of, tensors_digest, text_digest
 from hyperkd.models.trusted import require_trusted
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

@@ -15,7 +15,7 @@ from typing import Final
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.tensors import Shape, listed, require_shapes
-from hyperkd.spectral.alignment import HLS_BANDS
+from hyperkd.spectral.hls_alignment import HLS_BANDS
 
 # The input channels, in this order.
 BANDS: Final = tuple(band.name for band in HLS_BANDS)

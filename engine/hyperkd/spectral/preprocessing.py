@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hyperkd.spectral.linear import Affine
+from hyperkd.spectral.affine import Affine
+from hyperkd.spectral.band_support import SupportReport
 from hyperkd.spectral.resampling import MAX_EXTRAPOLATED, resample
-from hyperkd.spectral.support import SupportReport
 from hyperkd.types import BandTable, Wavelengths
 
 

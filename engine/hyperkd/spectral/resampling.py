@@ -7,17 +7,17 @@ from typing import Final, Optional
 
 import numpy as np
 
-from hyperkd.spectral.bands import Indices, SortedBands, sort_bands
-from hyperkd.spectral.linear import Affine
-from hyperkd.spectral.matching import match_calibration
-from hyperkd.spectral.responses import SIGMA_PER_FWHM
-from hyperkd.spectral.support import (
+from hyperkd.spectral.affine import Affine
+from hyperkd.spectral.band_support import (
     AVERAGED,
     EXTRAPOLATED,
     INTERPOLATED,
     MATCHED,
     SupportReport,
 )
+from hyperkd.spectral.bands import Indices, SortedBands, sort_bands
+from hyperkd.spectral.responses import SIGMA_PER_FWHM
+from hyperkd.spectral.sensor_match import match_calibration
 from hyperkd.types import BandTable, FloatArray, Wavelengths
 
 # With more than a tenth of its input made up, a model's output means little.

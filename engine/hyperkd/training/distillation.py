@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.student import Student
-from hyperkd.spectral.alignment import align_to_hls
+from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.dataset import UNIT
 from hyperkd.training.pooling import chosen_shares, pool, pooling_matrix
 from hyperkd.training.teacher import block_count
@@ -52,7 +52,7 @@ class Distillation:
         view: ``visible``, the teacher sees the tokens that the student sees;
             ``full``, it sees the whole tile; ``cached``, likewise, and its features are
             kept on disk, for which tiles come from a grid instead of from anywhere.
-        alignment: one of ``hyperkd.spectral.alignment.MODES``.
+        alignment: one of ``hyperkd.spectral.hls_alignment.MODES``.
         share: size of its gradient beside that of the squared error, once calibrated.
         late: what is left of its weight at the end of training.
         late_from: share of the training after which the weight falls.
@@ -134,7 +134,7 @@ class Aligner(nn.Module):
 
     Args:
         bands: the student's, by wavelength.
-        mode: one of ``hyperkd.spectral.alignment.MODES``.
+        mode: one of ``hyperkd.spectral.hls_alignment.MODES``.
     """
 
     used: Tensor

@@ -18,7 +18,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.registry import resolve
 from hyperkd.raster.labels.read_labels import LabelClass, Labels
 from hyperkd.raster.source import RasterSource
-from hyperkd.spectral.alignment import align_to_hls
+from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.augment import view_of
 from hyperkd.training.labelled import Float32Array, LabelledTile, Places
 from hyperkd.training.pooling import pool, pooling_matrix

@@ -31,7 +31,7 @@ from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.products import Product, open_product
 from hyperkd.raster.products.enmap import is_enmap
 from hyperkd.raster.source import open_raster
-from hyperkd.spectral.alignment import align_to_hls
+from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.dataset import (
     READ_PX,
     LeaveOut,

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from hyperkd.errors import HyperKDError
+from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.bands import Indices, sort_bands
-from hyperkd.spectral.linear import Affine
 from hyperkd.spectral.responses import SIGMA_PER_FWHM
 from hyperkd.types import BandTable, BoolArray, FloatArray
 

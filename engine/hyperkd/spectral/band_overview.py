@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from hyperkd.errors import HyperKDError
-from hyperkd.spectral.alignment import HLS_BANDS, align_to_hls
+from hyperkd.spectral.band_support import SupportReport
+from hyperkd.spectral.hls_alignment import HLS_BANDS, align_to_hls
 from hyperkd.spectral.resampling import MAX_EXTRAPOLATED, resample
-from hyperkd.spectral.support import SupportReport
 from hyperkd.types import BandTable, Wavelengths
 
 
