@@ -128,7 +128,7 @@ def _teacher(name: str) -> Built:
     import torch
 
     from hyperkd.models.nets.prithvi import Prithvi
-    from hyperkd.models.prithvi import VERSIONS
+    from hyperkd.models.prithvi_versions import VERSIONS
 
     config = VERSIONS[name].config
     encoder = Prithvi(config, with_decoder=False).eval().encoder

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from hyperkd.models.nets.student import Student
-from hyperkd.models.prithvi import VERSIONS, PrithviConfig
+from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
 from hyperkd.models.sizes import PRESETS
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.balance import Balance, weighted_sum

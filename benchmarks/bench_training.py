@@ -29,7 +29,7 @@ from bench_trainer import Silent
 from real_tiles import POTSDAM, absence
 
 from hyperkd.models.nets.prithvi import Prithvi
-from hyperkd.models.prithvi import VERSIONS, PrithviConfig
+from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import synth
 from hyperkd.training.distil_card import valid_pixels

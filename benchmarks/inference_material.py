@@ -145,8 +145,8 @@ def _make_model(path: Path, preset: str) -> None:
     from hyperkd.models.bundle import open_bundle
     from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
     from hyperkd.models.nets.student import Student
-    from hyperkd.models.registry import resolve
     from hyperkd.models.sizes import PRESETS
+    from hyperkd.models.store.registry import resolve
     from hyperkd.training.checkpoint import architecture
     from hyperkd.training.export import export_model
 

@@ -19,7 +19,7 @@ import numpy as np
 from osgeo import gdal
 
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card, require_intact_tensors
-from hyperkd.models.registry import SHIPPED
+from hyperkd.models.store.registry import SHIPPED
 from hyperkd.raster.sink import create_raster
 from hyperkd.types import BandTable, GridSpec, Window
 

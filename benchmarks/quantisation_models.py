@@ -23,8 +23,8 @@ from hyperkd.inference.tiles import reflectance_tiles
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
 from hyperkd.models.nets.student import Student
-from hyperkd.models.registry import SHIPPED
 from hyperkd.models.sizes import preset
+from hyperkd.models.store.registry import SHIPPED
 from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import open_raster
 from hyperkd.training.checkpoint import architecture, load_student

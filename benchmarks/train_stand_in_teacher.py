@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperkd.models.nets.prithvi import Prithvi, Visible
-from hyperkd.models.prithvi import REFLECTANCE_UNIT, PrithviConfig, PrithviVersion
+from hyperkd.models.prithvi_versions import REFLECTANCE_UNIT, PrithviConfig, PrithviVersion
 from hyperkd.training.schedule import learning_rate, make_optimiser, set_learning_rate
 from hyperkd.training.standin import StandIn, save_stand_in
 

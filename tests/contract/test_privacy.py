@@ -21,7 +21,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.models.bundle import open_bundle
-from hyperkd.models.registry import resolve
+from hyperkd.models.store.registry import resolve
 bundle = open_bundle(resolve("tiny"))
 open_session(bundle.network("embedding", None), "cpu")
 if "onnxruntime" not in sys.modules:

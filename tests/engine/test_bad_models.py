@@ -21,8 +21,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import open_session, self_test
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.registry import SHIPPED
 from hyperkd.models.seal import sealed
+from hyperkd.models.store.registry import SHIPPED
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -34,7 +34,7 @@ from safetensors.torch import save_file  # noqa: E402
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
-from hyperkd.models.prithvi import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
+from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training.checkpoint import architecture, load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.teacher import load_teacher  # noqa: E402

@@ -20,9 +20,9 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
-from hyperkd.models.prithvi import VERSIONS  # noqa: E402
+from hyperkd.models.prithvi_versions import VERSIONS  # noqa: E402
 from hyperkd.models.sizes import PRESETS  # noqa: E402
-from hyperkd.models.store import Store  # noqa: E402
+from hyperkd.models.store.model_store import Store  # noqa: E402
 from hyperkd.raster.products.enmap_quality import MASKS  # noqa: E402
 from hyperkd.requests.distill_options import DistillJob  # noqa: E402
 from hyperkd.spectral.hls_alignment import MODES  # noqa: E402

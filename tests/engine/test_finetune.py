@@ -22,7 +22,7 @@ from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.inference.predict import predict_at  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
-from hyperkd.models.registry import SHIPPED  # noqa: E402
+from hyperkd.models.store.registry import SHIPPED  # noqa: E402
 from hyperkd.raster.source import open_raster  # noqa: E402
 from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
 from hyperkd.requests.option import job_fields  # noqa: E402

@@ -29,9 +29,9 @@ from hyperkd.jobs.outputs import check_outputs
 from hyperkd.jobs.validate import load_job
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card, require_intact_tensors
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.registry import SHIPPED
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY
-from hyperkd.models.store import Record
+from hyperkd.models.store.model_store import Record
+from hyperkd.models.store.registry import SHIPPED
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.spectral.affine import Affine
 from tests.engine.inference_factories import make_model

@@ -466,7 +466,7 @@ def test_a_damaged_memory_of_self_tests_is_none(
 
 
 def test_certificates_in_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
-    from hyperkd.models.network import Network, make_opener
+    from hyperkd.models.store.https import Network, make_opener
 
     os.mkfifo(tmp_path / "ca.pem")
     with pytest.raises(HyperKDError, match="holds no certificates: .*is no regular file") as caught:

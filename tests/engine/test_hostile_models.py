@@ -15,11 +15,11 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import Session, open_session
+from hyperkd.models.allowed_graphs import OPERATORS
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.registry import SHIPPED
 from hyperkd.models.seal import SEAL_KEY
-from hyperkd.models.trusted import OPERATORS
+from hyperkd.models.store.registry import SHIPPED
 from hyperkd.spectral.affine import Affine
 from tests.engine.inference_factories import make_model
 from tests.engine.test_models_card import make_card

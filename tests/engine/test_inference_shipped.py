@@ -17,7 +17,7 @@ from hyperkd.inference.pipeline import Run, run_tiled
 from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ready_model
 from hyperkd.inference.settings import RunSettings
 from hyperkd.models.bundle import open_bundle
-from hyperkd.models.registry import resolve
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import FakeRaster, open_raster
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import GridSpec, Window
@@ -222,7 +222,7 @@ def test_inference_needs_neither_torch_nor_qgis():
         f"sys.path.insert(0, {str(engine)!r})\n"
         "import hyperkd.inference.embed, hyperkd.inference.reconstruct\n"
         "from hyperkd.models.bundle import open_bundle\n"
-        "from hyperkd.models.registry import resolve\n"
+        "from hyperkd.models.store.registry import resolve\n"
         "from hyperkd.inference.backends.onnxruntime_backend import self_test\n"
         "print(self_test(open_bundle(resolve('tiny')), 'embedding', 'cpu') < 1e-3)\n"
     )

@@ -19,7 +19,7 @@ from hyperkd.jobs import info as module
 from hyperkd.jobs.events import JsonReporter
 from hyperkd.jobs.info import info
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
-from hyperkd.models.registry import SHIPPED
+from hyperkd.models.store.registry import SHIPPED
 from hyperkd.raster.source import FakeRaster
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec, Wavelengths

@@ -15,8 +15,8 @@ import pytest
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import open_bundle, read_card, read_checkpoint_card
 from hyperkd.models.card import CARD_KEY
-from hyperkd.models.registry import SHIPPED, resolve
 from hyperkd.models.seal import SEAL_KEY, sealed
+from hyperkd.models.store.registry import SHIPPED, resolve
 from hyperkd.spectral.affine import Affine
 
 onnx = pytest.importorskip("onnx")

@@ -13,8 +13,8 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import models_command
-from hyperkd.models.registry import SHIPPED, resolve
-from hyperkd.models.store import Store
+from hyperkd.models.store.model_store import Store
+from hyperkd.models.store.registry import SHIPPED, resolve
 from tests.reports import SilentReport
 
 pytest.importorskip("onnx")

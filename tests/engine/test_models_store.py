@@ -20,9 +20,16 @@ from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import model_fetch, model_files, models_command
 from hyperkd.locks import Claim
-from hyperkd.models import prithvi, published, registry, store
+from hyperkd.models import prithvi_versions
 from hyperkd.models.bundle import read_card
-from hyperkd.models.store import Record, Store, default_folder
+from hyperkd.models.store.model_store import (
+    Record,
+    Store,
+    default_folder,
+    model_store,
+    published,
+    registry,
+)
 from hyperkd.requests.models_options import ModelsFetchJob
 from hyperkd.requests.option import job_fields
 from tests.engine.model_server import Notes, Server
@@ -73,7 +80,7 @@ def weights_of(name: str) -> bytes:
     torch = pytest.importorskip("torch")
     import io
 
-    shapes = prithvi.VERSIONS[name].config.tensor_shapes()
+    shapes = prithvi_versions.VERSIONS[name].config.tensor_shapes()
     # Expanded tensors save the one number that they consist of.
     state = {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
     buffer = io.BytesIO()
@@ -112,8 +119,8 @@ def test_the_folder_of_each_system(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store.platform, "system", lambda: system)
-    monkeypatch.setattr(store.Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setattr(model_store.platform, "system", lambda: system)
+    monkeypatch.setattr(model_store.Path, "home", lambda: tmp_path / "home")
     for name in ("XDG_DATA_HOME", "LOCALAPPDATA", "HYPERKD_MODELS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -623,7 +630,7 @@ def listed(folder: Optional[str] = None) -> dict[str, Any]:
 
 def test_the_list_of_shipped_stored_and_published_models(stored: Store, folder: Path) -> None:
     rows = {row["name"]: row for row in listed()["models"]}
-    assert list(rows) == ["tiny", "forest", *prithvi.VERSIONS]
+    assert list(rows) == ["tiny", "forest", *prithvi_versions.VERSIONS]
     assert rows["tiny"]["status"] == "shipped"
     assert rows["tiny"]["bytes"] == TINY.stat().st_size
     assert rows["forest"] == {
@@ -672,10 +679,10 @@ def test_a_stored_name_means_its_file_and_is_offered(stored: Store, folder: Path
 
 
 def test_the_published_list_and_the_networks_agree() -> None:
-    assert [each.name for each in published.published()] == list(prithvi.VERSIONS)
+    assert [each.name for each in published.published()] == list(prithvi_versions.VERSIONS)
     # The hub's name of a version is ours, but for capitals.
     assert [each.repository.lower() for each in published.published()] == [
-        f"ibm-nasa-geospatial/{name}" for name in prithvi.VERSIONS
+        f"ibm-nasa-geospatial/{name}" for name in prithvi_versions.VERSIONS
     ]
 
 
@@ -687,7 +694,9 @@ def test_every_published_file_is_pinned() -> None:
     # Their sizes must hold the tensors at least: four bytes a number.
     sizes = {each.name: each.bytes for each in published.published() if each.bytes is not None}
     for name, size in sizes.items():
-        numbers = sum(product(s) for s in prithvi.VERSIONS[name].config.tensor_shapes().values())
+        numbers = sum(
+            product(s) for s in prithvi_versions.VERSIONS[name].config.tensor_shapes().values()
+        )
         assert 4 * numbers < size < 4 * numbers + 200_000
 
 

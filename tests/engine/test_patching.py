@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from hyperkd.models.nets.patching import embed_patches  # noqa: E402
+from hyperkd.models.nets.patch_embedding import embed_patches  # noqa: E402
 from tests.engine.half_precision import OtherProcessor  # noqa: E402
 
 # What rounding each of the three, pixels, weights and sums, may change: 2^-9 of itself.

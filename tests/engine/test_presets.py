@@ -181,7 +181,7 @@ def test_half_precision_trains(student):
 
 
 def test_the_shipped_student_in_half_precision_on_pixels_of_enmap(potsdam):
-    from hyperkd.models.registry import SHIPPED
+    from hyperkd.models.store.registry import SHIPPED
     from hyperkd.raster.source import open_raster
     from hyperkd.spectral.preprocessing import input_map
     from hyperkd.training.checkpoint import load_student

@@ -17,7 +17,7 @@ from hyperkd.models.nets.prithvi import (  # noqa: E402
     position_table,
     stretched_table,
 )
-from hyperkd.models.prithvi import POSITION_TABLES, PrithviConfig  # noqa: E402
+from hyperkd.models.prithvi_versions import POSITION_TABLES, PrithviConfig  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "prithvi"
 CASES = (

@@ -12,7 +12,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
-from hyperkd.models.prithvi import POSITIONS, PrithviConfig  # noqa: E402
+from hyperkd.models.prithvi_versions import POSITIONS, PrithviConfig  # noqa: E402
 
 INPUTS = ("images", "when", "where")
 

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
-from hyperkd.models.prithvi import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
+from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
 from hyperkd.training.teacher import LoadedTeacher, Teacher  # noqa: E402
 
 SIZES = {"dim": 32, "depth": 4, "heads": 2, "patch": 8, "tile": 32}

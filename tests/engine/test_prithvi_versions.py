@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.prithvi import (
+from hyperkd.models.prithvi_versions import (
     BANDS,
     POSITION_TABLES,
     VERSIONS,
@@ -20,7 +20,7 @@ from hyperkd.models.prithvi import (
     require_bands,
     require_tensors,
 )
-from hyperkd.models.published import published
+from hyperkd.models.store.published import published
 
 MANIFESTS = {
     "prithvi-eo-1.0-100m": "prithvi_eo_v1_100",

@@ -22,7 +22,7 @@ from hyperkd.inference.embed import embed
 from hyperkd.inference.predict import predict, predict_at
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY
-from hyperkd.models.quantisable import float32_nodes, prepared, weight_products
+from hyperkd.models.quantisable_nodes import float32_nodes, prepared, weight_products
 from hyperkd.models.seal import SEAL_KEY
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.affine import Affine

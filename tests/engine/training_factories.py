@@ -10,7 +10,7 @@ import torch
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.nets.student import Student
-from hyperkd.models.prithvi import PrithviConfig, PrithviVersion
+from hyperkd.models.prithvi_versions import PrithviConfig, PrithviVersion
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.dataset import Scene, band_statistics

@@ -100,7 +100,7 @@ def test_a_name_is_a_shipped_or_a_stored_model_or_a_path(plugin, own_store, tmp_
 
 
 def test_the_store_is_where_the_engine_has_it(plugin, monkeypatch):
-    from hyperkd.models.store import default_folder
+    from hyperkd.models.store.model_store import default_folder
     from hyperkd_qgis.modelfile import models_folder
 
     assert models_folder() == default_folder()

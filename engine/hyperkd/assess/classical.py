@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hyperkd.assess.baselines import Fitted, decisions_of
 from hyperkd.assess.calibration import fit_temperature
 from hyperkd.assess.plsr import Plsr
-from hyperkd.models.classical import Classical, Forest, KernelMachine, Linear, Tree
+from hyperkd.models.classical_onnx import Classical, Forest, KernelMachine, Linear, Tree
 from hyperkd.types import FloatArray
 
 # scikit-learn's mark of a leaf: it has no child.

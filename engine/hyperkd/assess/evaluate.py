@@ -21,7 +21,7 @@ from hyperkd.assess.truth import answers_at, read_truth, require_answers
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
-from hyperkd.models.registry import resolve
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands

@@ -15,7 +15,7 @@ from hyperkd.assess.plot import Line, line_plot
 from hyperkd.assess.spectra import detector_runs
 from hyperkd.atomic import PartialFile
 from hyperkd.models.bundle import open_bundle
-from hyperkd.models.registry import resolve
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.band_overview import Inspection, inspect_bands
 from hyperkd.spectral.sensors import given_bands

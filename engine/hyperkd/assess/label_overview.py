@@ -15,8 +15,8 @@ from hyperkd.assess.splits import split_labels
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
-from hyperkd.models.registry import resolve
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels, read_labels
 from hyperkd.raster.sink import ClassEntry, create_raster
 from hyperkd.raster.source import RasterSource, open_raster

@@ -24,8 +24,8 @@ from hyperkd.inference.selftest import new_self_test
 from hyperkd.inference.tiles import reflectance_tiles, tile_count
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.registry import resolve
 from hyperkd.models.seal import sealed
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands

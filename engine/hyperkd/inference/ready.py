@@ -29,7 +29,7 @@ from hyperkd.inference.settings import RunSettings
 from hyperkd.inference.threads import no_thread, require_address_space
 from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
 from hyperkd.models.card import ModelCard
-from hyperkd.models.registry import resolve
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import RasterSource, limit_block_cache
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import SupportReport

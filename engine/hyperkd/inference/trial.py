@@ -13,7 +13,7 @@ from hyperkd.inference.backends.onnxruntime_backend import offered_devices, open
 from hyperkd.inference.machine import cores
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import SelfTest
-from hyperkd.models.registry import resolve
+from hyperkd.models.store.registry import resolve
 from hyperkd.types import Reporter
 
 # Long enough that one slow moment of the machine does not decide, short enough to wait for.

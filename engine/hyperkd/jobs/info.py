@@ -20,7 +20,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.jobs.events import plain
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
-from hyperkd.models.registry import resolve, shipped_students
+from hyperkd.models.store.registry import resolve, shipped_students
 from hyperkd.raster.products.enmap import EnmapProduct, find_enmap, is_enmap
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.preprocessing import input_map

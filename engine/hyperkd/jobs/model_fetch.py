@@ -11,10 +11,10 @@ from hyperkd.errors import HyperKDError
 from hyperkd.jobs.model_files import teacher_version
 from hyperkd.jobs.models_command import now, open_store, summary_of
 from hyperkd.locks import Claim
-from hyperkd.models.download import download, forget
-from hyperkd.models.network import Network
-from hyperkd.models.published import Published, find_published
-from hyperkd.models.store import CHECKSUM, CONTENT, FILE_KINDS, Record, Store, checksum
+from hyperkd.models.store.download import download, forget
+from hyperkd.models.store.https import Network
+from hyperkd.models.store.model_store import CHECKSUM, CONTENT, FILE_KINDS, Record, Store, checksum
+from hyperkd.models.store.published import Published, find_published
 from hyperkd.types import Reporter
 
 

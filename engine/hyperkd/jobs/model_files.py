@@ -9,8 +9,8 @@ from zipfile import is_zipfile
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card, require_intact_tensors
-from hyperkd.models.published import published
-from hyperkd.models.store import CHECKSUM, CONTENT
+from hyperkd.models.store.model_store import CHECKSUM, CONTENT
+from hyperkd.models.store.published import published
 from hyperkd.types import Reporter
 
 

@@ -12,10 +12,8 @@ from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.model_files import examine
 from hyperkd.models.bundle import open_bundle
-from hyperkd.models.download import kept_bytes
-from hyperkd.models.published import Published, find_published, published
-from hyperkd.models.registry import resolve, shipped_students
-from hyperkd.models.store import (
+from hyperkd.models.store.download import kept_bytes
+from hyperkd.models.store.model_store import (
     CHECKSUM,
     CONTENT,
     FILE_KINDS,
@@ -24,6 +22,8 @@ from hyperkd.models.store import (
     checksum,
     copy,
 )
+from hyperkd.models.store.published import Published, find_published, published
+from hyperkd.models.store.registry import resolve, shipped_students
 from hyperkd.types import Reporter
 
 

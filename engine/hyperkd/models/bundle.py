@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Optional, Union
 
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
+from hyperkd.models.allowed_graphs import require_trusted
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.graph import before_upsampling, cut, fold, with_constants
+from hyperkd.models.onnx_graph import before_upsampling, cut, fold, with_constants
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, digest_of, tensors_digest, text_digest
-from hyperkd.models.trusted import require_trusted
 from hyperkd.spectral.affine import Affine
 
 if TYPE_CHECKING:

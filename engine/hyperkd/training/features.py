@@ -36,7 +36,7 @@ class FeatureKey:
         teacher: checksum of the teacher's file.
         blocks: how many of its blocks are computed, or the blocks that are kept.
         frames: one of ``hyperkd.training.teacher.FRAMES``.
-        positions: one of ``hyperkd.models.prithvi.POSITIONS``.
+        positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
         alignment: ``checksum`` of the matrix from the scene's bands to the six of HLS.
         scene: ``checksum`` of the scene's pixels and mask.
         window: the tile in the scene.

@@ -17,8 +17,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import read_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.encoder import Encoder
-from hyperkd.models.registry import resolve
 from hyperkd.models.sizes import SCRATCH, preset
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.checkpoint import architecture, load_checkpoint

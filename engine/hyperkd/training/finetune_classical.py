@@ -19,7 +19,7 @@ from hyperkd.inference.decision import probabilities
 from hyperkd.inference.selftest import steady_self_test
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.classical import MAX_BYTES, KernelMachine, classical_graph
+from hyperkd.models.classical_onnx import MAX_BYTES, KernelMachine, classical_graph
 from hyperkd.models.seal import sealed
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource

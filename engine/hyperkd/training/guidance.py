@@ -15,7 +15,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict_at
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard
-from hyperkd.models.registry import resolve
+from hyperkd.models.store.registry import resolve
 from hyperkd.raster.labels.read_labels import LabelClass, Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.hls_alignment import align_to_hls

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save
 from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.prithvi import Prithvi
-from hyperkd.models.prithvi import PrithviConfig, PrithviVersion, require_tensors
+from hyperkd.models.prithvi_versions import PrithviConfig, PrithviVersion, require_tensors
 from hyperkd.training.teacher import LoadedTeacher, file_checksum
 
 TEACHER_KEY: Final = "hyperkd.teacher"
@@ -110,7 +110,7 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
 
     Args:
         path: the file.
-        positions: one of ``hyperkd.models.prithvi.POSITIONS``.
+        positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
 
     Raises:
         HyperKDError: ``bad_model`` where it is no stand-in teacher, or its tensors are

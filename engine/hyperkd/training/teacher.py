@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.nets.weights import read_tensors
-from hyperkd.models.prithvi import (
+from hyperkd.models.prithvi_versions import (
     BANDS,
     POSITION_TABLES,
     REFLECTANCE_UNIT,
@@ -127,12 +127,12 @@ def load_teacher(
 
     Args:
         path, version: as in ``read_teacher``.
-        positions: one of ``hyperkd.models.prithvi.POSITIONS``.
+        positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
         bands: names of the bands that it is to be shown, in their order; there is one
             right answer, and any other is refused rather than filled with zeros.
 
     Raises:
-        HyperKDError: as ``read_teacher`` and ``hyperkd.models.prithvi.require_bands``.
+        HyperKDError: as ``read_teacher`` and ``hyperkd.models.prithvi_versions.require_bands``.
     """
     require_bands(bands)
     file = read_teacher(path, version)
@@ -223,7 +223,7 @@ class Teacher:
 
         Args:
             reflectance: ``(B, 6, H, W)`` float32, 0 to 1, in the order of
-                ``hyperkd.models.prithvi.BANDS``.
+                ``hyperkd.models.prithvi_versions.BANDS``.
             valid: ``(B, H, W)``, False where the pixel carries no spectrum.
             keep: ``(B, K)`` numbers of the tokens that the teacher sees, row by
                 row; default: all.

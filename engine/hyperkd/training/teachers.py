@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.published import find_published, published
-from hyperkd.models.store import Record, Store
+from hyperkd.models.store.model_store import Record, Store
+from hyperkd.models.store.published import find_published, published
 from hyperkd.training.standin import load_stand_in
 from hyperkd.training.teacher import LoadedTeacher, load_teacher
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hyperkd.atomic import scratch_folder
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import INPUTS
-from hyperkd.models.quantisable import (
+from hyperkd.models.quantisable_nodes import (
     FirstLayers,
     drop_round_trips,
     float32_nodes,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hyperkd.models.nets.patching import embed_patches
+from hyperkd.models.nets.patch_embedding import embed_patches
 from hyperkd.models.sizes import StudentConfig
 
 # Tokens. Softmax gives exactly 0 at this distance even where attention falls off least,

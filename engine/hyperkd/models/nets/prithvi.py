@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hyperkd.models.nets.patching import embed_patches
-from hyperkd.models.prithvi import POSITIONS, PrithviConfig
+from hyperkd.models.nets.patch_embedding import embed_patches
+from hyperkd.models.prithvi_versions import POSITIONS, PrithviConfig
 
 _EPS = 1e-5  # of every LayerNorm; with 1e-6 the features differ by up to 1e-2
 
@@ -324,7 +324,7 @@ class Prithvi(nn.Module):
 
     Args:
         config: the sizes.
-        positions: one of ``hyperkd.models.prithvi.POSITIONS``.
+        positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
         with_decoder: False leaves the decoder out.
     """
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hyperkd.models.graph import PIXELS, drop_unused
+from hyperkd.models.onnx_graph import PIXELS, drop_unused
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

@@ -28,7 +28,7 @@ from urllib.request import Request
 
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, open_own, read_regular
-from hyperkd.models.network import (
+from hyperkd.models.store.https import (
     BY_HAND,
     Network,
     failed,

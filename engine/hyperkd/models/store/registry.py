@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Union
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.store import Record, Store
+from hyperkd.models.store.model_store import Record, Store
 
-# engine/hyperkd/models/registry.py -> the repository, or the plugin's folder in its zip.
-SHIPPED = Path(__file__).resolve().parents[3] / "resources" / "students"
+# engine/hyperkd/models/store/registry.py -> the repository, or the plugin's folder in its zip.
+SHIPPED = Path(__file__).resolve().parents[4] / "resources" / "students"
 
 
 def shipped_students() -> tuple[str, ...]:

@@ -138,7 +138,7 @@ _STD_2: Final = (2248.0, 2179.0, 2178.0, 1850.0, 1242.0, 1049.0)
 
 @dataclass(frozen=True)
 class PrithviVersion:
-    """One published version; where it is published says ``hyperkd.models.published``.
+    """One published version; where it is published says ``hyperkd.models.store.published``.
 
     Attributes:
         name: how HyperKD calls it.
