@@ -43,7 +43,7 @@ from inference_faults import faults
 from inference_programs import FOLDER, HERE, Row, median, output_of, run_job, spread, timed
 from inference_table import BEGIN, END, document
 
-from hyperkd.inference import machine
+from hyperkd.inference.tiling import machine
 
 RESULTS: Final = FOLDER / "results"
 PAGE: Final = HERE.parent / "docs" / "inference.md"

@@ -34,7 +34,7 @@ from real_tiles import POTSDAM
 
 from hyperkd.assess.quantisation import quantize
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version
-from hyperkd.inference.tiles import reflectance_tiles
+from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.raster.source import open_raster
 

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hyperkd.inference.tiles import reflectance_tiles
+from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
 from hyperkd.models.nets.student import Student

@@ -45,7 +45,10 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
         BASE | {"models", "inference"},
         {"onnxruntime"},
     ),
-    "inference.backends.quantisation": (BASE | {"models", "inference"}, {"onnx", "onnxruntime"}),
+    "inference.backends.onnxruntime_quantiser": (
+        BASE | {"models", "inference"},
+        {"onnx", "onnxruntime"},
+    ),
     "assess": (
         BASE | {"metrics", "raster", "spectral", "models", "inference", "assess"},
         {"sklearn"},

@@ -95,8 +95,8 @@ def stubborn(*, output, report, **_):
 
 def native(*, output, report, **_):
     """Write half of the output and finished rows, then wait in a library that asks nobody."""
-    from hyperkd.inference.journal import Journal
-    from hyperkd.inference.reading import Unreadable
+    from hyperkd.inference.tiling.block_reader import Unreadable
+    from hyperkd.inference.tiling.journal import Journal
 
     journal = Journal(output, {}, Unreadable())
     journal.begin()

@@ -19,8 +19,8 @@ from hyperkd import locks
 from hyperkd.atomic import PartialFile, derived_names, require_writable, scratch_folder
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, open_own, read_regular
-from hyperkd.inference.journal import Journal
-from hyperkd.inference.reading import Unreadable
+from hyperkd.inference.tiling.block_reader import Unreadable
+from hyperkd.inference.tiling.journal import Journal
 from hyperkd.jobs.control import Wishes, follow
 from hyperkd.jobs.outputs import check_outputs
 from hyperkd.jobs.validate import load_job
@@ -452,7 +452,7 @@ def test_texts_that_end_up_in_files_can_be_written(
 def test_a_damaged_memory_of_self_tests_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Optional[str]
 ) -> None:
-    from hyperkd.inference import checked
+    from hyperkd.inference import self_test_cache
 
     monkeypatch.setenv("HYPERKD_CACHE", str(tmp_path))
     path = tmp_path / "self-tests.json"
@@ -460,9 +460,9 @@ def test_a_damaged_memory_of_self_tests_is_none(
         os.mkfifo(path)
     else:
         path.write_text(content)
-    assert checked.passed("key") is None
-    checked.remember("key", 0.5)
-    assert checked.passed("key") == (None if content is None else 0.5)
+    assert self_test_cache.passed("key") is None
+    self_test_cache.remember("key", 0.5)
+    assert self_test_cache.passed("key") == (None if content is None else 0.5)
 
 
 def test_certificates_in_a_pipe_are_not_waited_for(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import machine, resources
-from hyperkd.inference import threads as threads_module
-from hyperkd.inference.clock import Stopwatch
 from hyperkd.inference.cluster import _Clusters
-from hyperkd.inference.pipeline import FinishedRows
 from hyperkd.inference.predict import _Classes
-from hyperkd.inference.threads import start_all
+from hyperkd.inference.tiling import machine, resources
+from hyperkd.inference.tiling import threads as threads_module
+from hyperkd.inference.tiling.pipeline import FinishedRows
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.threads import start_all
 from hyperkd.jobs.dispatch import _worded
 from hyperkd.raster.gdal.restrictions import compressing_threads
 from hyperkd.types import Window

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import Session, offered_devices, open_session
-from hyperkd.inference.backends.pinned import PinnedArrays
+from hyperkd.inference.backends.pinned_memory import PinnedArrays
 
 
 def scaled_network(bands=2, weight=None):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperkd.inference.blend import RollingStrip, axis_weights
+from hyperkd.inference.tiling.blend import RollingStrip, axis_weights
 from hyperkd.raster.grid import tile_starts
 
 

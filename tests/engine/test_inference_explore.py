@@ -13,9 +13,9 @@ from hyperkd.inference import cluster as cluster_module
 from hyperkd.inference import similarity as similarity_module
 from hyperkd.inference.anomaly import Ordinary, anomaly
 from hyperkd.inference.cluster import cluster
-from hyperkd.inference.kmeans import k_means
-from hyperkd.inference.sample import evenly
+from hyperkd.inference.scene_sample import evenly
 from hyperkd.inference.similarity import similarity
+from hyperkd.inference.stats.kmeans import k_means
 from hyperkd.raster.source import FakeRaster
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import Recorder, band_table, make_student
@@ -326,7 +326,7 @@ def test_as_many_clusters_as_points_leave_no_error() -> None:
 
 def test_a_cluster_that_loses_its_points_gets_others() -> None:
     """Started so that one centre is nobody's nearest."""
-    from hyperkd.inference.kmeans import _lloyd
+    from hyperkd.inference.stats.kmeans import _lloyd
 
     points = np.array([[0.0], [0.1], [10.0], [10.1], [20.0]])
     centres, error, sizes = _lloyd(points, np.array([[0.0], [10.0], [1000.0]]))

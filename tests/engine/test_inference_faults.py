@@ -14,10 +14,10 @@ import pytest
 from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.embed import embed
-from hyperkd.inference.journal import SUFFIX, Journal
 from hyperkd.inference.predict import predict
-from hyperkd.inference.reading import Unreadable
 from hyperkd.inference.reconstruct import reconstruct
+from hyperkd.inference.tiling.block_reader import Unreadable
+from hyperkd.inference.tiling.journal import SUFFIX, Journal
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, Recorder, make_model, make_student
 from tests.factories import make_raster
@@ -435,7 +435,7 @@ def wide(tmp_path, monkeypatch):
     path = make_raster(tmp_path / "wide.tif", data, wavelengths=CENTRES, fwhm=10.0)
 
     def in_panels(count):
-        monkeypatch.setattr("hyperkd.inference.resources._PANELS", (count,))
+        monkeypatch.setattr("hyperkd.inference.tiling.resources._PANELS", (count,))
 
     return path, in_panels
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.pipeline import Run, run_tiled, stored_rows
-from hyperkd.inference.plan import TilePlan
-from hyperkd.inference.resources import Resources
+from hyperkd.inference.tiling.pipeline import Run, run_tiled, stored_rows
+from hyperkd.inference.tiling.resources import Resources
+from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.raster.source import FakeRaster
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.engine.inference_factories import Recorder

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperkd.inference.principal import Moments, principal_components
+from hyperkd.inference.stats.principal_components import Moments, principal_components
 
 
 def vectors(count=500, dimension=5, seed=0):

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import checked, machine
-from hyperkd.inference.pieces import PieceMesh
-from hyperkd.inference.plan import TilePlan
-from hyperkd.inference.resources import Demand, default_budget, plan_resources
+from hyperkd.inference import self_test_cache
+from hyperkd.inference.tiling import machine
+from hyperkd.inference.tiling.blocks import PieceMesh
+from hyperkd.inference.tiling.resources import Demand, default_budget, plan_resources
+from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
 
 ENMAP = 224
@@ -231,32 +232,38 @@ def test_a_self_test_that_passed_is_remembered_for_exactly_this_model_and_machin
     monkeypatch, tmp_path
 ):
     monkeypatch.setenv("HYPERKD_CACHE", str(tmp_path / "cache"))
-    key = checked.test_key("abc", "logits", "cpu", "1.2")
-    assert checked.passed(key) is None
-    checked.remember(key, 1e-7)
-    assert checked.passed(key) == 1e-7
+    key = self_test_cache.test_key("abc", "logits", "cpu", "1.2")
+    assert self_test_cache.passed(key) is None
+    self_test_cache.remember(key, 1e-7)
+    assert self_test_cache.passed(key) == 1e-7
     others = [("abd", "logits", "cpu", "1.2"), ("abc", "values", "cpu", "1.2")]
     others += [("abc", "logits", "cuda", "1.2"), ("abc", "logits", "cpu", "1.3")]
     for other in others:
-        assert checked.passed(checked.test_key(*other)) is None
-    monkeypatch.setattr(checked, "_processor", lambda: "another one")
-    assert checked.passed(checked.test_key("abc", "logits", "cpu", "1.2")) is None
+        assert self_test_cache.passed(self_test_cache.test_key(*other)) is None
+    monkeypatch.setattr(self_test_cache, "_processor", lambda: "another one")
+    assert self_test_cache.passed(self_test_cache.test_key("abc", "logits", "cpu", "1.2")) is None
 
 
 def test_only_the_latest_are_remembered_and_damage_only_forgets(monkeypatch, tmp_path):
     monkeypatch.setenv("HYPERKD_CACHE", str(tmp_path))
-    monkeypatch.setattr(checked, "_MOST", 3)
+    monkeypatch.setattr(self_test_cache, "_MOST", 3)
     for number in range(5):
-        checked.remember(str(number), float(number))
-    assert [checked.passed(str(number)) for number in range(5)] == [None, None, 2.0, 3.0, 4.0]
+        self_test_cache.remember(str(number), float(number))
+    assert [self_test_cache.passed(str(number)) for number in range(5)] == [
+        None,
+        None,
+        2.0,
+        3.0,
+        4.0,
+    ]
     (tmp_path / "self-tests.json").write_text("{damaged")
-    assert checked.passed("4") is None
-    checked.remember("5", 5.0)
-    assert checked.passed("5") == 5.0
+    assert self_test_cache.passed("4") is None
+    self_test_cache.remember("5", 5.0)
+    assert self_test_cache.passed("5") == 5.0
 
 
 def test_where_the_folder_cannot_be_written_nothing_is_remembered(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("HYPERKD_CACHE", str(tmp_path / "file" / "folder"))
-    checked.remember("key", 1.0)
-    assert checked.passed("key") is None
+    self_test_cache.remember("key", 1.0)
+    assert self_test_cache.passed("key") is None

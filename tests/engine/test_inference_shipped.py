@@ -13,9 +13,9 @@ import pytest
 import hyperkd
 from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.inference.embed import upsample
-from hyperkd.inference.pipeline import Run, run_tiled
-from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ready_model
-from hyperkd.inference.settings import RunSettings
+from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ready_model
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.tiling.pipeline import Run, run_tiled
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import FakeRaster, open_raster

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperkd.inference.spectral_error import spectral_error
+from hyperkd.inference.stats.spectral_error import spectral_error
 from hyperkd.spectral.affine import Affine
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import open_session, self_test
-from hyperkd.inference.backends.quantisation import to_int8
-from hyperkd.inference.selftest import new_self_test
-from hyperkd.inference.tiles import reflectance_tiles
+from hyperkd.inference.backends.onnxruntime_quantiser import to_int8
+from hyperkd.inference.self_test import new_self_test
+from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import SelfTest
 from hyperkd.raster.source import FakeRaster

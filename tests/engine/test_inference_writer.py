@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.clock import Stopwatch
-from hyperkd.inference.plan import TilePlan
-from hyperkd.inference.writer import Output, RowWriter, block_rows, portions
+from hyperkd.inference.tiling.row_writer import Output, RowWriter, block_rows, portions
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.types import GridSpec, Window
 
 

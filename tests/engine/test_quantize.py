@@ -17,7 +17,7 @@ from hyperkd.assess import quantisation
 from hyperkd.assess.quantisation import quantize
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import open_session, self_test
-from hyperkd.inference.backends.quantisation import to_float16, to_int8
+from hyperkd.inference.backends.onnxruntime_quantiser import to_float16, to_int8
 from hyperkd.inference.embed import embed
 from hyperkd.inference.predict import predict, predict_at
 from hyperkd.models.bundle import Bundle, open_bundle

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.clock import Stopwatch
-from hyperkd.inference.pieces import PieceMesh
 from hyperkd.inference.predict import predict, predict_at
-from hyperkd.inference.reading import PieceReader
+from hyperkd.inference.tiling.block_reader import PieceReader
+from hyperkd.inference.tiling.blocks import PieceMesh
+from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.raster.source import iterate_stripes, open_raster
 from hyperkd.raster.tiff import deflate
 from hyperkd.raster.tiff.deflate import RowStreams, read_deflated_tiff
@@ -379,8 +379,8 @@ def test_stripes_are_streams_and_the_raster_is_read_as_before_afterwards(
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_each_block_is_decoded_once_by_however_many_threads(tmp_path, monkeypatch, begun, threads):
     with open_raster(str(scene(tmp_path / "scene.tif"))) as source:
-        monkeypatch.setattr("hyperkd.inference.pieces._ROWS", 8)
-        monkeypatch.setattr("hyperkd.inference.pieces._COLS", 48)
+        monkeypatch.setattr("hyperkd.inference.tiling.blocks._ROWS", 8)
+        monkeypatch.setattr("hyperkd.inference.tiling.blocks._COLS", 48)
         begun.clear()
         source.stream(True)
         mesh = PieceMesh.over(source)

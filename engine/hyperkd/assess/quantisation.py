@@ -18,10 +18,10 @@ from hyperkd.assess.truth import answers_at, read_truth, require_answers
 from hyperkd.atomic import PartialFile, require_writable
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version, self_test
-from hyperkd.inference.backends.quantisation import to_float16, to_int8
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.selftest import new_self_test
-from hyperkd.inference.tiles import reflectance_tiles, tile_count
+from hyperkd.inference.backends.onnxruntime_quantiser import to_float16, to_int8
+from hyperkd.inference.self_test import new_self_test
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles, tile_count
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import sealed

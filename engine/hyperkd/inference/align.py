@@ -8,9 +8,9 @@ from typing import Any, Optional
 import numpy as np
 
 from hyperkd import __version__
-from hyperkd.inference.clock import Stopwatch
-from hyperkd.inference.pipeline import no_valid_pixels
-from hyperkd.inference.writer import Output, RowWriter, portions
+from hyperkd.inference.tiling.pipeline import no_valid_pixels
+from hyperkd.inference.tiling.row_writer import Output, RowWriter, portions
+from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.raster.sink import create_raster
 from hyperkd.raster.source import iterate_stripes, open_raster
 from hyperkd.spectral.affine import Affine

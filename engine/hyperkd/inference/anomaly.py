@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.pipeline import FinishedRows, Run, stored_rows
-from hyperkd.inference.ready import LoadingModel, ReadyModel, ready_model
-from hyperkd.inference.sample import reopened, sampled_tiles
-from hyperkd.inference.settings import RunSettings
-from hyperkd.inference.spectral_error import NAMES, spectral_error
-from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
+from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.scene_sample import reopened, sampled_tiles
+from hyperkd.inference.stats.spectral_error import NAMES, spectral_error
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.pipeline import FinishedRows, Run, stored_rows
+from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands

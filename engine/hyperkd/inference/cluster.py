@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.kmeans import Centres, k_means
-from hyperkd.inference.pipeline import FinishedRows, Run
-from hyperkd.inference.ready import LoadingModel, ready_model
-from hyperkd.inference.sample import reopened, sampled_vectors
-from hyperkd.inference.settings import RunSettings
-from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
+from hyperkd.inference.prepared import LoadingModel, ready_model
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.scene_sample import reopened, sampled_vectors
+from hyperkd.inference.stats.kmeans import Centres, k_means
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.pipeline import FinishedRows, Run
+from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands

@@ -11,13 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.journal import Journal
-from hyperkd.inference.pipeline import Blender, FinishedRows, Run, no_valid_pixels
-from hyperkd.inference.principal import Moments, PrincipalComponents, principal_components
-from hyperkd.inference.ready import LoadingModel, ReadyModel, ready_model
-from hyperkd.inference.settings import RunSettings
-from hyperkd.inference.tiled_job import (
+from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.stats.principal_components import (
+    Moments,
+    PrincipalComponents,
+    principal_components,
+)
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.journal import Journal
+from hyperkd.inference.tiling.pipeline import Blender, FinishedRows, Run, no_valid_pixels
+from hyperkd.inference.tiling.row_writer import block_rows
+from hyperkd.inference.tiling.tiled_job import (
     OutputSpec,
     begin_journal,
     create_writer,
@@ -26,8 +31,7 @@ from hyperkd.inference.tiled_job import (
     run_summary,
     run_tiled_job,
 )
-from hyperkd.inference.tokens import TileRow, TokenStore
-from hyperkd.inference.writer import block_rows
+from hyperkd.inference.token_files import TileRow, TokenStore
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import FloatArray, Reporter

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import decision
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.pipeline import FinishedRows, Run
-from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ReadyModel, ready_model
-from hyperkd.inference.settings import RunSettings
-from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
+from hyperkd.inference import classify
+from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ReadyModel, ready_model
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.pipeline import FinishedRows, Run
+from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.models.bundle import Bundle
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import RasterSource, open_raster, reading_restored
@@ -234,23 +234,23 @@ class _Classes:
         if probabilities is not None:
             self.specs.append(self._probability_spec(probabilities))
         if uncertainty is not None:
-            names = decision.UNCERTAINTY_NAMES
+            names = classify.UNCERTAINTY_NAMES
             self.specs.append(self._float_spec("uncertainty", uncertainty, names))
 
     def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""
         with run.clock.time("decide"):
-            stored: list[NDArray[Any]] = [decision.class_map(rows.values, rows.valid)]
+            stored: list[NDArray[Any]] = [classify.class_map(rows.values, rows.valid)]
             wants_probabilities, wants_uncertainty = self._wants
             if not any(self._wants):
                 return stored
-            shares = decision.probabilities(rows.values, self._card.temperature)
+            shares = classify.probabilities(rows.values, self._card.temperature)
             if wants_probabilities and self._as_bytes:
-                stored.append(decision.as_bytes(shares, rows.valid))
+                stored.append(classify.as_bytes(shares, rows.valid))
             elif wants_probabilities:
                 stored.append(shares)
             if wants_uncertainty:
-                stored.append(decision.uncertainty(shares))
+                stored.append(classify.uncertainty(shares))
         return stored
 
     def summary(self) -> dict[str, Any]:
@@ -270,7 +270,7 @@ class _Classes:
             for item in self._card.classes
         ]
         options = {"names": ["class"], "classes": classes}
-        return OutputSpec("output", path, 1, np.uint8, decision.NO_CLASS, {}, options, self._count)
+        return OutputSpec("output", path, 1, np.uint8, classify.NO_CLASS, {}, options, self._count)
 
     def _probability_spec(self, path: str) -> OutputSpec:
         names = [f"probability of {item['name']}" for item in self._card.classes]
@@ -281,9 +281,9 @@ class _Classes:
             path,
             len(names),
             np.uint8,
-            decision.PROBABILITY_NODATA,
+            classify.PROBABILITY_NODATA,
             {"temperature": self._card.temperature},
-            {"names": names, "scale": 1 / decision.PROBABILITY_STEPS},
+            {"names": names, "scale": 1 / classify.PROBABILITY_STEPS},
         )
 
     def _float_spec(self, role: str, path: str, names: Sequence[str]) -> OutputSpec:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.kmeans import k_means
-from hyperkd.inference.pipeline import FinishedRows, Run
 from hyperkd.inference.predict import predict_at
-from hyperkd.inference.ready import LoadingModel, ready_model
-from hyperkd.inference.sample import reopened, sampled_vectors
-from hyperkd.inference.settings import RunSettings
-from hyperkd.inference.tiled_job import OutputSpec, run_tiled_job
+from hyperkd.inference.prepared import LoadingModel, ready_model
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.scene_sample import reopened, sampled_vectors
+from hyperkd.inference.stats.kmeans import k_means
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.pipeline import FinishedRows, Run
+from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.raster.labels.read_labels import read_places
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands

@@ -41,7 +41,7 @@ TARGETS: dict[str, str] = {
     "models_add": "hyperkd.jobs.models_command:add",
     "models_fetch": "hyperkd.jobs.model_fetch:fetch",
     "models_verify": "hyperkd.jobs.models_command:verify",
-    "models_test": "hyperkd.inference.trial:try_model",
+    "models_test": "hyperkd.inference.model_test:try_model",
     "models_remove": "hyperkd.jobs.models_command:remove",
 }
 

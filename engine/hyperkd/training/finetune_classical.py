@@ -15,8 +15,8 @@ from hyperkd.assess.classical import answers_of, classical_of, temperature_of
 from hyperkd.assess.spectra import common_bands
 from hyperkd.assess.split_parts import TRAIN, VALIDATION, Split
 from hyperkd.inference.backends.onnxruntime_backend import open_session
-from hyperkd.inference.decision import probabilities
-from hyperkd.inference.selftest import steady_self_test
+from hyperkd.inference.classify import probabilities
+from hyperkd.inference.self_test import steady_self_test
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.classical_onnx import MAX_BYTES, KernelMachine, classical_graph

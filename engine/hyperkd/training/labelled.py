@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.blend import axis_weights
-from hyperkd.inference.plan import TilePlan
+from hyperkd.inference.tiling.blend import axis_weights
+from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels
 from hyperkd.raster.source import RasterSource

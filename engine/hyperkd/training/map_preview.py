@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.decision import NO_CLASS, class_map
+from hyperkd.inference.classify import NO_CLASS, class_map
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.heads import DenseModel
 from hyperkd.raster.grid import iterate_tiles

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.backends.pinned import PinnedArrays
+from hyperkd.inference.backends.pinned_memory import PinnedArrays
 from hyperkd.models.bundle import CHANNELS_KEY, PATCH_KEY, Bundle
 
 Float32Array = NDArray[np.float32]

@@ -12,13 +12,13 @@ from typing import Any, Callable, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference import machine
-from hyperkd.inference.journal import Journal
-from hyperkd.inference.pipeline import FinishedRows, Run, no_valid_pixels, run_tiled
-from hyperkd.inference.reading import Unreadable
-from hyperkd.inference.ready import OpeningNetwork, ReadyModel
-from hyperkd.inference.settings import RunSettings
-from hyperkd.inference.writer import Output, RowWriter, block_rows, portions
+from hyperkd.inference.prepared import OpeningNetwork, ReadyModel
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.tiling import machine
+from hyperkd.inference.tiling.block_reader import Unreadable
+from hyperkd.inference.tiling.journal import Journal
+from hyperkd.inference.tiling.pipeline import FinishedRows, Run, no_valid_pixels, run_tiled
+from hyperkd.inference.tiling.row_writer import Output, RowWriter, block_rows, portions
 from hyperkd.raster.sink import RasterSink, create_raster
 from hyperkd.types import Reporter
 

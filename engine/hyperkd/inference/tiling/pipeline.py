@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.blend import Float32Array, RollingStrip
-from hyperkd.inference.clock import Stopwatch
-from hyperkd.inference.computing import Computed, Network, TileComputer
-from hyperkd.inference.pieces import PieceMesh
-from hyperkd.inference.plan import Panel, TilePlan
-from hyperkd.inference.reading import PieceReader, Unreadable
-from hyperkd.inference.resources import Resources, converted_rows
+from hyperkd.inference.tiling.blend import Float32Array, RollingStrip
+from hyperkd.inference.tiling.block_reader import PieceReader, Unreadable
+from hyperkd.inference.tiling.blocks import PieceMesh
+from hyperkd.inference.tiling.resources import Resources, converted_rows
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.tile_plan import Panel, TilePlan
+from hyperkd.inference.tiling.tile_workers import Computed, Network, TileComputer
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Reporter, Window
 

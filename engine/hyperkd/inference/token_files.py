@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.journal import Journal
-from hyperkd.inference.pipeline import Run
-from hyperkd.inference.plan import Panel
-from hyperkd.inference.ready import ReadyModel
+from hyperkd.inference.prepared import ReadyModel
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.journal import Journal
+from hyperkd.inference.tiling.pipeline import Run
+from hyperkd.inference.tiling.tile_plan import Panel
 from hyperkd.types import BoolArray
 
 

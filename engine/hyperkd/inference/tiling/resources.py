@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import machine
-from hyperkd.inference.pieces import PieceMesh
-from hyperkd.inference.plan import Panel, TilePlan
+from hyperkd.inference.tiling import machine
+from hyperkd.inference.tiling.blocks import PieceMesh
+from hyperkd.inference.tiling.tile_plan import Panel, TilePlan
 from hyperkd.raster.source import RasterSource
 
 _MB = 10**6

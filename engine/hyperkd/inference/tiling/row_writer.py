@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.clock import Stopwatch
-from hyperkd.inference.journal import Journal
-from hyperkd.inference.plan import Panel
-from hyperkd.inference.reading import WAIT_S
-from hyperkd.inference.threads import start_all
+from hyperkd.inference.tiling.block_reader import WAIT_S
+from hyperkd.inference.tiling.journal import Journal
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.threads import start_all
+from hyperkd.inference.tiling.tile_plan import Panel
 from hyperkd.raster.sink import RasterSink
 from hyperkd.types import GridSpec, Window
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference.blend import Float32Array
+from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.spectral.affine import Affine
 from hyperkd.types import FloatArray
 

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import machine
-from hyperkd.inference.clock import Stopwatch
-from hyperkd.inference.pieces import PieceMesh
-from hyperkd.inference.threads import start_all
+from hyperkd.inference.tiling import machine
+from hyperkd.inference.tiling.blocks import PieceMesh
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.threads import start_all
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Tile, Window
 

@@ -7,7 +7,7 @@ from typing import Optional
 
 import numpy as np
 
-from hyperkd.inference.blend import Float32Array
+from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.types import FloatArray
 
 

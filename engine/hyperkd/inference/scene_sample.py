@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.pipeline import Run, no_valid_pixels
-from hyperkd.inference.plan import TilePlan
-from hyperkd.inference.ready import LoadingModel, OpeningNetwork, ReadyModel
-from hyperkd.inference.settings import RunSettings
+from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ReadyModel
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.pipeline import Run, no_valid_pixels
+from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.types import BoolArray, Reporter, Window
 
 # So many tiles, spread over the scene: 64 tiles of 64 x 64 pixels are a quarter of a million

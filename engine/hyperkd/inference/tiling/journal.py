@@ -23,7 +23,7 @@ from hyperkd.atomic import ROWS_SUFFIX as SUFFIX
 from hyperkd.atomic import require_unread, track, untrack
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, is_special, open_own
-from hyperkd.inference.reading import Unreadable
+from hyperkd.inference.tiling.block_reader import Unreadable
 from hyperkd.locks import Claim
 from hyperkd.types import Window
 

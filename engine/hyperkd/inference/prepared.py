@@ -13,20 +13,21 @@ import numpy as np
 
 from hyperkd import __version__
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import checked, machine
+from hyperkd.inference import self_test_cache
 from hyperkd.inference.backends import onnxruntime_backend as runtime
 from hyperkd.inference.backends.devices import Steadfast, candidates, choose_device
-from hyperkd.inference.blend import Float32Array
-from hyperkd.inference.plan import TilePlan
-from hyperkd.inference.resources import (
+from hyperkd.inference.run_settings import RunSettings
+from hyperkd.inference.tiling import machine
+from hyperkd.inference.tiling.blend import Float32Array
+from hyperkd.inference.tiling.resources import (
     ACCELERATED_BATCH,
     CACHE_BYTES,
     Demand,
     Resources,
     plan_resources,
 )
-from hyperkd.inference.settings import RunSettings
-from hyperkd.inference.threads import no_thread, require_address_space
+from hyperkd.inference.tiling.threads import no_thread, require_address_space
+from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
@@ -315,12 +316,12 @@ def _open(ready: ReadyModel, resources: Resources, report: Reporter) -> Any:
 
 def _check(bundle: Bundle, output: str, device: str, report: Reporter) -> None:
     """Make sure that this machine computes what the card promises; it costs a tile or two."""
-    key = checked.test_key(bundle.sha256, output, device, runtime.runtime_version())
-    deviation = checked.passed(key)
+    key = self_test_cache.test_key(bundle.sha256, output, device, runtime.runtime_version())
+    deviation = self_test_cache.passed(key)
     if deviation is None:
         deviation = runtime.self_test(bundle, output, device)
         if deviation is not None:
-            checked.remember(key, deviation)
+            self_test_cache.remember(key, deviation)
     if deviation is None:
         report.log("warning", f"{bundle.card.name} has no self-test: its numbers are unchecked.")
     else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import offered_devices, open_session
-from hyperkd.inference.machine import cores
+from hyperkd.inference.tiling.machine import cores
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import SelfTest
 from hyperkd.models.store.registry import resolve

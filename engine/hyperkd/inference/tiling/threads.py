@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import machine
+from hyperkd.inference.tiling import machine
 
 # Address space, which is not all used: buffers of OpenBLAS and stacks of threads.
 _LIBRARIES = 64 * 2**20

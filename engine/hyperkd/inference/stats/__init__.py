@@ -1,0 +1,1 @@
+"""Statistics of vectors and spectra that the inference jobs need."""
