@@ -32,10 +32,10 @@ import quantisation_models as models
 from finetune_tasks import Quiet
 from real_tiles import POTSDAM
 
-from hyperkd.assess.quantisation import quantize
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version
 from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.bundle import Bundle, open_bundle
+from hyperkd.quantisation.quantize_model import quantize
 from hyperkd.raster.source import open_raster
 
 ROUNDS, QUICK_ROUNDS = 15, 5

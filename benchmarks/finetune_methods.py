@@ -11,9 +11,9 @@ import numpy as np
 from finetune_tasks import Fold, Quiet, Task
 from numpy.typing import NDArray
 
-from hyperkd.assess.baselines import baselines
-from hyperkd.assess.spectra import common_bands, reflectance_at
-from hyperkd.assess.splits import TRAIN, VALIDATION
+from hyperkd.evaluation.baselines.classical_models import baselines
+from hyperkd.evaluation.reports.label_spectra import common_bands, reflectance_at
+from hyperkd.evaluation.splits.split_labels import TRAIN, VALIDATION
 from hyperkd.inference.predict import predict_at
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune_card import card_of

@@ -11,7 +11,7 @@ from finetune_methods import SCRATCH, STUDENT
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from hyperkd.assess.accuracy import score
+from hyperkd.evaluation.scores.class_accuracy import score
 
 BOOTSTRAPS = 1000
 # Key and title of the figures, and whether large is good.

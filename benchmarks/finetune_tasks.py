@@ -12,7 +12,7 @@ from typing import Any, Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.splits import TEST, Split, k_folds, split_labels
+from hyperkd.evaluation.splits.split_labels import TEST, Split, k_folds, split_labels
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels, read_labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.synth.scene import synth, truth_paths

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hyperkd.assess.split_parts import Split
+from hyperkd.evaluation.splits.split_parts import Split
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig

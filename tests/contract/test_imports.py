@@ -37,7 +37,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "training": (
         BASE
         | {"metrics", "raster", "spectral", "models", "models.nets", "training"}
-        | {"inference", "assess"},
+        | {"inference", "evaluation"},
         {"torch", "onnx", "onnxruntime", "onnxscript", "safetensors", "sklearn"},
     ),
     "inference": (BASE | {"raster", "spectral", "models", "inference"}, set()),
@@ -49,9 +49,14 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
         BASE | {"models", "inference"},
         {"onnx", "onnxruntime"},
     ),
-    "assess": (
-        BASE | {"metrics", "raster", "spectral", "models", "inference", "assess"},
+    "evaluation": (
+        BASE | {"metrics", "raster", "spectral", "models", "inference", "evaluation"},
         {"sklearn"},
+    ),
+    "quantisation": (
+        BASE
+        | {"metrics", "raster", "spectral", "models", "inference", "evaluation", "quantisation"},
+        set(),
     ),
     "synth": (BASE | {"metrics", "raster", "spectral", "synth"}, {"prosail", "scipy"}),
     "requests": (BASE | {"requests"}, set()),
@@ -62,7 +67,16 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
 
 # Jobs reach the layers only while they are dispatched: `hyperkd --help` and an
 # inference job must not load what they do not use.
-DISPATCHED = {"raster", "spectral", "models", "training", "inference", "assess", "synth"}
+DISPATCHED = {
+    "raster",
+    "spectral",
+    "models",
+    "training",
+    "inference",
+    "evaluation",
+    "quantisation",
+    "synth",
+}
 # These are jobs themselves, loaded by the dispatch, so their own imports are lazy already.
 LAZY_MODULES = {"jobs.info", "jobs.models_command", "jobs.model_fetch", "jobs.model_files"}
 
@@ -217,7 +231,7 @@ def test_every_module_of_the_engine_has_a_rule() -> None:
         ),
         ("inference.embed", "from hyperkd.training import loop", "may not import training"),
         ("models.card", "from hyperkd.models import nets", "models may not import models.nets"),
-        ("assess.html", "from hyperkd.training import loop", "may not import training"),
+        ("evaluation.reports.html", "from hyperkd.training import loop", "may not import training"),
         ("jobs.dispatch", "from hyperkd.inference import embed", "jobs may not import inference"),
         ("cli", "def f():\n import importlib\n importlib.import_module('torch')", "torch"),
         ("types", "import pickle", "pickle executes what it reads"),

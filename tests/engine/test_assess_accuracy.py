@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from hyperkd.assess.accuracy import (
+from hyperkd.evaluation.scores.bootstrap import MIN_GROUPS, REPLICATES, GroupBootstrap, interval
+from hyperkd.evaluation.scores.class_accuracy import (
     OVERALL,
     assess_classification,
     confusion_matrix,
     score,
 )
-from hyperkd.assess.bootstrap import MIN_GROUPS, REPLICATES, GroupBootstrap, interval
 
 CLASSES = tuple(
     {"name": name, "value": i + 1, "color": color}
@@ -143,7 +143,7 @@ def test_resampled_matrix_is_the_matrix_of_the_resampled_pixels() -> None:
 def test_blocks_of_weights_do_not_change_the_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     bootstrap = GroupBootstrap(np.arange(30), seed=1)
     whole = np.concatenate(list(bootstrap.weights()))
-    monkeypatch.setattr("hyperkd.assess.bootstrap._BLOCK", 100)
+    monkeypatch.setattr("hyperkd.evaluation.scores.bootstrap._BLOCK", 100)
     blocks = list(bootstrap.weights())
     assert len(blocks) > 300
     assert np.array_equal(np.concatenate(blocks), whole)

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from hyperkd.assess.area import AreaEstimate, estimate_area
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.scores.map_area import AreaEstimate, estimate_area
 
 
 def classes_named(*names: str) -> tuple[dict[str, object], ...]:

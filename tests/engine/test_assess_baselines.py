@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.cross_decomposition import PLSRegression
 
-from hyperkd.assess import baselines as module
-from hyperkd.assess import plsr
-from hyperkd.assess.baselines import baselines
-from hyperkd.assess.comparison import compare_classifications, compare_regressions
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.baselines import classical_models as module
+from hyperkd.evaluation.baselines import plsr
+from hyperkd.evaluation.baselines.classical_models import baselines
+from hyperkd.evaluation.scores.paired_comparison import compare_classifications, compare_regressions
 from tests.reports import SilentReport
 
 BANDS = 12

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from hyperkd.assess.accuracy import assess_classification
-from hyperkd.assess.calibration import BINS, TEMPERATURES, calibrate, fit_temperature, log_softmax
+from hyperkd.evaluation.scores.calibration import (
+    BINS,
+    TEMPERATURES,
+    calibrate,
+    fit_temperature,
+    log_softmax,
+)
+from hyperkd.evaluation.scores.class_accuracy import assess_classification
 
 
 def drawn(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperkd.assess.deviation import OutputDeviation, truth_deviation
 from hyperkd.models.card import ModelCard
+from hyperkd.quantisation.model_difference import OutputDeviation, truth_deviation
 from tests.engine.inference_factories import CENTRES, make_card
 
 ALL = np.ones((1, 4), bool)

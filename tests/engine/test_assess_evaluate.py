@@ -14,11 +14,11 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from hyperkd.assess import baselines
-from hyperkd.assess.evaluate import evaluate
-from hyperkd.assess.fingerprint import fingerprint
-from hyperkd.assess.matching import fitting_labels
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.baselines import classical_models
+from hyperkd.evaluation.evaluate import evaluate
+from hyperkd.evaluation.label_matching import fitting_labels
+from hyperkd.evaluation.splits.fingerprint import fingerprint
 from hyperkd.inference.predict import predict
 from hyperkd.jobs.dispatch import perform
 from hyperkd.jobs.events import JsonReporter
@@ -249,7 +249,7 @@ def test_strata_that_say_nothing_about_the_sample_are_refused(
 def test_training_labels_bring_classical_models_beside_it(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baselines, "_TREES", 10)
+    monkeypatch.setattr(classical_models, "_TREES", 10)
     classes = [(0, 0, 0), (10, 0, 1), (0, 10, 2), (10, 10, 3)]
     learned = [(c + i * 3, r + 1, 2, CLASS_NAMES[k]) for c, r, k in classes for i in range(3)]
     tested = [(c + i * 3, r + 5, 2, CLASS_NAMES[k]) for c, r, k in classes for i in range(3)]
@@ -300,7 +300,7 @@ def test_classical_models_need_labels_that_are_not_tested(
 def test_training_labels_may_lie_on_other_scenes(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baselines, "_TREES", 10)
+    monkeypatch.setattr(classical_models, "_TREES", 10)
     x0, dx, rx, y0, ry, dy = GEOTRANSFORM
     east = (x0 + SIZE * dx, dx, rx, y0, ry, dy)
     squares = [(1, 1, 4, "class 0"), (12, 2, 4, "class 1")]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from hyperkd.assess.bootstrap import GroupBootstrap
-from hyperkd.assess.regression import _resampled_range, assess_regression
+from hyperkd.evaluation.scores.bootstrap import GroupBootstrap
+from hyperkd.evaluation.scores.regression_error import _resampled_range, assess_regression
 
 TARGETS = (
     {"name": "soc", "unit": "%", "minimum": 0.0, "maximum": 6.0},

@@ -13,16 +13,16 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from hyperkd.assess.accuracy import OVERALL, assess_classification
-from hyperkd.assess.area import estimate_area
-from hyperkd.assess.comparison import compare_classifications, compare_regressions
-from hyperkd.assess.regression import assess_regression
-from hyperkd.assess.report import OPTIMISTIC, render, write_report
-from hyperkd.assess.report_classes import best_classical, verdict
-from hyperkd.assess.report_parts import percent, plain, signed_points
-from hyperkd.assess.report_values import verdict as verdict_of_values
-from hyperkd.assess.spectra import spectra_by_class, spectra_by_value
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.reports.accuracy_report import OPTIMISTIC, render, write_report
+from hyperkd.evaluation.reports.class_report import best_classical, verdict
+from hyperkd.evaluation.reports.label_spectra import spectra_by_class, spectra_by_value
+from hyperkd.evaluation.reports.page_parts import percent, plain, signed_points
+from hyperkd.evaluation.reports.value_report import verdict as verdict_of_values
+from hyperkd.evaluation.scores.class_accuracy import OVERALL, assess_classification
+from hyperkd.evaluation.scores.map_area import estimate_area
+from hyperkd.evaluation.scores.paired_comparison import compare_classifications, compare_regressions
+from hyperkd.evaluation.scores.regression_error import assess_regression
 from hyperkd.types import BandTable, Wavelengths
 from tests.reports import SilentReport
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperkd.assess.fingerprint import SIZE, fingerprint, seen_share
-from hyperkd.assess.spectra import (
+from hyperkd.evaluation.reports.label_spectra import (
     common_bands,
     detector_runs,
     reflectance_at,
     spectra_by_class,
     spectra_by_value,
 )
+from hyperkd.evaluation.splits.fingerprint import SIZE, fingerprint, seen_share
 from hyperkd.raster.source import open_raster
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.factories import GEOTRANSFORM, make_raster, spectra, wkt

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("sklearn")
 pytest.importorskip("onnxruntime")
 
-from hyperkd.assess import baselines as module  # noqa: E402
-from hyperkd.assess.baselines import Fitted, fit_baselines  # noqa: E402
-from hyperkd.assess.classical import answers_of, classical_of, temperature_of  # noqa: E402
+from hyperkd.evaluation.baselines import classical_models as module  # noqa: E402
+from hyperkd.evaluation.baselines.classical_models import Fitted, fit_baselines  # noqa: E402
+from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, classical_of, temperature_of  # noqa: E402
 from hyperkd.inference.backends.onnxruntime_backend import open_session  # noqa: E402
 from hyperkd.models.classical_onnx import classical_graph, not_above  # noqa: E402
 

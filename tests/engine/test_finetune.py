@@ -17,8 +17,8 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 from osgeo import gdal  # noqa: E402
 
-from hyperkd.assess.fingerprint import seen_share  # noqa: E402
 from hyperkd.errors import HyperKDError  # noqa: E402
+from hyperkd.evaluation.splits.fingerprint import seen_share  # noqa: E402
 from hyperkd.inference.predict import predict_at  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402

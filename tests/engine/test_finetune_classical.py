@@ -16,10 +16,10 @@ pytest.importorskip("sklearn")
 pytest.importorskip("onnxruntime")
 from osgeo import gdal  # noqa: E402
 
-from hyperkd.assess import baselines as module  # noqa: E402
-from hyperkd.assess.baselines import fit_baselines  # noqa: E402
-from hyperkd.assess.classical import answers_of, temperature_of  # noqa: E402
 from hyperkd.errors import HyperKDError  # noqa: E402
+from hyperkd.evaluation.baselines import classical_models as module  # noqa: E402
+from hyperkd.evaluation.baselines.classical_models import fit_baselines  # noqa: E402
+from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, temperature_of  # noqa: E402
 from hyperkd.inference.predict import predict  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.card import ModelCard  # noqa: E402

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from hyperkd.assess.label_overview import overview
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.label_overview import overview
 from hyperkd.raster.gdal import restrictions as safety
 from hyperkd.raster.gdal.local_names import require_local
 from hyperkd.raster.source import open_raster

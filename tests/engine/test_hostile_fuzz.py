@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyperkd.assess.label_overview import overview
 from hyperkd.errors import EXIT_STATUS, HyperKDError
+from hyperkd.evaluation.label_overview import overview
 from hyperkd.jobs.info import info
 from hyperkd.raster.products.import_product import import_product
 from tests.factories import make_envi, make_raster, make_vrt

@@ -16,8 +16,8 @@ from urllib.request import urlopen
 import pytest
 from osgeo import gdal
 
-from hyperkd.assess.label_overview import overview
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.label_overview import overview
 from hyperkd.jobs.info import info
 from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.source import iterate_stripes, open_raster

@@ -288,7 +288,7 @@ def test_class_names_of_a_raster_in_latin1(tmp_path: Path) -> None:
 
 
 def test_labels_in_latin1_are_read_and_told_before_any_training(tmp_path: Path) -> None:
-    from hyperkd.assess.label_overview import overview
+    from hyperkd.evaluation.label_overview import overview
 
     def places(row: int) -> str:
         return ", ".join(f"{366015 + 30 * col} {5809985 - 30 * row}" for col in range(4))
@@ -369,7 +369,7 @@ def test_what_stands_in_the_log_of_a_geopackage_only_is_read(tmp_path: Path) -> 
     ],
 )
 def test_damaged_geopackages_end_in_a_code(tmp_path: Path, change: str, says: Any) -> None:
-    from hyperkd.assess.label_overview import overview
+    from hyperkd.evaluation.label_overview import overview
 
     scene = make_raster(tmp_path / "scene.tif")
     path = make_vector(tmp_path / "a.gpkg", [("POINT(1 2)", {"class": "a"})], {"class": "text"})

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from hyperkd.assess.html import page, section, table
-from hyperkd.assess.inspection import inspect
-from hyperkd.assess.plot import Line, line_plot
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.inspect_raster import inspect
+from hyperkd.evaluation.reports.html import page, section, table
+from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.raster.sink import create_raster
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec

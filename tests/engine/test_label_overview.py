@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from hyperkd.assess import label_overview
-from hyperkd.assess.label_overview import overview
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation import label_overview
+from hyperkd.evaluation.label_overview import overview
 from hyperkd.models.bundle import open_bundle
 from tests.engine.inference_factories import make_model, make_student
 from tests.label_factories import make_scene, make_vector, point, square
@@ -60,7 +60,7 @@ def test_classes_are_counted_and_too_small_ones_named(scene, polygons, student) 
 
 
 def test_the_split_is_the_one_of_a_fine_tuning(scene, polygons, student, tmp_path) -> None:
-    from hyperkd.assess.splits import split_labels
+    from hyperkd.evaluation.splits.split_labels import split_labels
     from tests.label_factories import read
 
     folder = tmp_path / "split"
@@ -104,7 +104,7 @@ def test_a_new_encoder_counts_with_the_reach_of_its_preset(
         reaches.append(receptive_field_px)
         raise HyperKDError("class_missing_in_split", "This is all that we want to know.")
 
-    monkeypatch.setattr("hyperkd.assess.label_overview.split_labels", split)
+    monkeypatch.setattr("hyperkd.evaluation.label_overview.split_labels", split)
     look(polygons, student)
     assert reaches == [tile]
 

@@ -13,8 +13,6 @@ import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from hyperkd.assess import quantisation
-from hyperkd.assess.quantisation import quantize
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import open_session, self_test
 from hyperkd.inference.backends.onnxruntime_quantiser import to_float16, to_int8
@@ -24,6 +22,8 @@ from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY
 from hyperkd.models.quantisable_nodes import float32_nodes, prepared, weight_products
 from hyperkd.models.seal import SEAL_KEY
+from hyperkd.quantisation import quantize_model
+from hyperkd.quantisation.quantize_model import quantize
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.affine import Affine
 from hyperkd.types import Window
@@ -373,7 +373,7 @@ def test_numbers_that_are_not_finite_are_refused(job: Any, monkeypatch: Any) -> 
         weight.CopyFrom(numpy_helper.from_array(values, "far.weight"))
         return made
 
-    monkeypatch.setattr(quantisation, "to_int8", broken)
+    monkeypatch.setattr(quantize_model, "to_int8", broken)
     error = refused(job, "quantisation_loss", "loses numbers that are not finite", loss=100.0)
     assert error.context["value"] is None
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from osgeo import gdal
 
-from hyperkd.assess.split_units import Pixels, by_block, by_scene, deal
-from hyperkd.assess.splits import (
+from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.splits.split_labels import (
     LEFT_OUT,
     METHODS,
     PARTS,
@@ -27,7 +27,7 @@ from hyperkd.assess.splits import (
     k_folds,
     split_labels,
 )
-from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.splits.split_units import Pixels, by_block, by_scene, deal
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import open_raster
 from tests.label_factories import read

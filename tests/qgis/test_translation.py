@@ -171,7 +171,7 @@ def test_the_file_is_shipped():
 
 
 def test_what_the_engine_says_is_known_and_shown_in_german(in_german):
-    from hyperkd.assess.split_parts import buffer_note
+    from hyperkd.evaluation.splits.split_parts import buffer_note
     from hyperkd.training.finetune_assess import _few
     from hyperkd_qgis.engine_notes import translated
 
@@ -197,7 +197,7 @@ def test_what_the_engine_says_is_known_and_shown_in_german(in_german):
 def test_the_notes_of_an_assessment_are_known(plugin):
     import numpy as np
 
-    from hyperkd.assess.accuracy import assess_classification
+    from hyperkd.evaluation.scores.class_accuracy import assess_classification
     from hyperkd_qgis.engine_notes import _translated
 
     names = ("roof", "water", "soil")

@@ -10,13 +10,13 @@ from typing import Any, Optional
 
 import numpy as np
 
-from hyperkd.assess.description import (
+from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.reports.raster_facts import (
     band_lines,
     describe_bands,
     describe_raster,
     description_lines,
 )
-from hyperkd.errors import HyperKDError
 from hyperkd.jobs.events import plain
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard

@@ -11,9 +11,9 @@ from typing import Any, Final, Optional
 import numpy as np
 
 import hyperkd
-from hyperkd.assess.html import details
-from hyperkd.assess.plot import Line, line_plot
-from hyperkd.assess.report_parts import (
+from hyperkd.evaluation.reports.html import details
+from hyperkd.evaluation.reports.line_plot import Line, line_plot
+from hyperkd.evaluation.reports.page_parts import (
     box,
     cards,
     document,

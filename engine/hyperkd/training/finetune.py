@@ -11,11 +11,11 @@ from typing import Any, Optional
 import numpy as np
 import torch
 
-from hyperkd.assess.report import write_report
-from hyperkd.assess.split_parts import TEST, TRAIN, Split
-from hyperkd.assess.splits import k_folds, split_labels
 from hyperkd.atomic import PartialFile, scratch_folder
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.reports.accuracy_report import write_report
+from hyperkd.evaluation.splits.split_labels import k_folds, split_labels
+from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, Split
 from hyperkd.models.card import ModelCard
 from hyperkd.models.card_values import unsound
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch

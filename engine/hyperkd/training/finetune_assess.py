@@ -10,18 +10,22 @@ from typing import Any, Final, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.accuracy import ClassificationAssessment, assess_classification
-from hyperkd.assess.baselines import Fitted, fit_baselines
-from hyperkd.assess.comparison import Comparison, compare_classifications, compare_regressions
-from hyperkd.assess.regression import RegressionAssessment, assess_regression
-from hyperkd.assess.spectra import (
+from hyperkd.evaluation.baselines.classical_models import Fitted, fit_baselines
+from hyperkd.evaluation.reports.label_spectra import (
     Spectra,
     common_bands,
     reflectance_at,
     spectra_by_class,
     spectra_by_value,
 )
-from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Split
+from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment, assess_classification
+from hyperkd.evaluation.scores.paired_comparison import (
+    Comparison,
+    compare_classifications,
+    compare_regressions,
+)
+from hyperkd.evaluation.scores.regression_error import RegressionAssessment, assess_regression
+from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.inference.predict import predict_at
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard

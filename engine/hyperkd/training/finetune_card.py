@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 import torch
 
-from hyperkd.assess.fingerprint import fingerprint
-from hyperkd.assess.split_parts import TRAIN, VALIDATION, Split
+from hyperkd.evaluation.splits.fingerprint import fingerprint
+from hyperkd.evaluation.splits.split_parts import TRAIN, VALIDATION, Split
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import sealed
 from hyperkd.raster.labels.read_labels import Labels

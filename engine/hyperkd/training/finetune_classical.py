@@ -10,10 +10,10 @@ from typing import Any, Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.baselines import MAX_PIXELS, Fitted, capped, fit_baselines
-from hyperkd.assess.classical import answers_of, classical_of, temperature_of
-from hyperkd.assess.spectra import common_bands
-from hyperkd.assess.split_parts import TRAIN, VALIDATION, Split
+from hyperkd.evaluation.baselines.classical_models import MAX_PIXELS, Fitted, capped, fit_baselines
+from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, classical_of, temperature_of
+from hyperkd.evaluation.reports.label_spectra import common_bands
+from hyperkd.evaluation.splits.split_parts import TRAIN, VALIDATION, Split
 from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.inference.classify import probabilities
 from hyperkd.inference.self_test import steady_self_test

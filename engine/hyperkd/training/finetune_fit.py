@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hyperkd.assess.calibration import fit_temperature
-from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.scores.calibration import fit_temperature
+from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.models.nets.heads import DenseHead, DenseModel
 from hyperkd.models.sizes import sizes_of_scratch
 from hyperkd.raster.labels.read_labels import Labels

@@ -10,9 +10,9 @@ from typing import Final, Optional
 
 import torch
 
-from hyperkd.assess.report import require_writable_report
 from hyperkd.atomic import require_writable, same_file
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.reports.accuracy_report import require_writable_report
 from hyperkd.models.sizes import sizes_of_scratch
 from hyperkd.training.augment import Strength
 from hyperkd.training.finetune_classical import classical_files

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from hyperkd.assess.calibration import fit_temperature, log_softmax
+from hyperkd.evaluation.scores.calibration import fit_temperature, log_softmax
 from hyperkd.types import FloatArray
 
 # Huber's loss is quadratic up to this many standard deviations of the target.

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hyperkd.assess.calibration import fit_temperature
+from hyperkd.evaluation.scores.calibration import fit_temperature
 from hyperkd.models.nets.heads import DenseHead, HeadConfig
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.training.augment import Augment, Strength

@@ -7,8 +7,8 @@ from typing import Final, Optional
 
 import numpy as np
 
-from hyperkd.assess.split_units import Pixels, by_block, by_polygon, by_scene, deal
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.splits.split_units import Pixels, by_block, by_polygon, by_scene, deal
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.training.labelled import Ints, Places
 from hyperkd.types import BoolArray

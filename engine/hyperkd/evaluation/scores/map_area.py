@@ -16,10 +16,10 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.accuracy import score
-from hyperkd.assess.bootstrap import LEVEL, GroupBootstrap, interval
-from hyperkd.assess.figures import figure, number
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.scores.bootstrap import LEVEL, GroupBootstrap, interval
+from hyperkd.evaluation.scores.class_accuracy import score
+from hyperkd.evaluation.scores.json_numbers import figure, number
 from hyperkd.types import FloatArray
 
 # The half-width of a 95 % interval in standard errors, with the digits of the papers.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hyperkd.assess.charts import ACCENT, Dot, dot_plot, scatter_plot
-from hyperkd.assess.html import details
-from hyperkd.assess.report_parts import (
+from hyperkd.evaluation.reports.charts import ACCENT, Dot, dot_plot, scatter_plot
+from hyperkd.evaluation.reports.html import details
+from hyperkd.evaluation.reports.page_parts import (
     cards,
     figure_of,
     heading,

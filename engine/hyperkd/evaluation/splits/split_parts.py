@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import KDTree
 
-from hyperkd.assess.split_units import Ints, Pixels
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.splits.split_units import Ints, Pixels
 from hyperkd.raster.labels.marks import plural, some
 
 PARTS = ("train", "validation", "test")

@@ -13,10 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.accuracy import confusion_matrix, group_matrices, resampled_scores, score
-from hyperkd.assess.bootstrap import LEVEL, GroupBootstrap, interval
-from hyperkd.assess.figures import figure
-from hyperkd.assess.regression import figures_of, moments
+from hyperkd.evaluation.scores.bootstrap import LEVEL, GroupBootstrap, interval
+from hyperkd.evaluation.scores.class_accuracy import (
+    confusion_matrix,
+    group_matrices,
+    resampled_scores,
+    score,
+)
+from hyperkd.evaluation.scores.json_numbers import figure
+from hyperkd.evaluation.scores.regression_error import figures_of, moments
 from hyperkd.types import FloatArray
 
 CLASSIFICATION = ("overall_accuracy", "macro_f1", "macro_iou", "kappa")

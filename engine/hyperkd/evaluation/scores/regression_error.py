@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.bootstrap import LEVEL, MIN_GROUPS, REPLICATES, GroupBootstrap, interval
-from hyperkd.assess.figures import figure, number
+from hyperkd.evaluation.scores.bootstrap import (
+    LEVEL,
+    MIN_GROUPS,
+    REPLICATES,
+    GroupBootstrap,
+    interval,
+)
+from hyperkd.evaluation.scores.json_numbers import figure, number
 from hyperkd.types import FloatArray
 
 FIGURES = ("r2", "rmse", "bias", "mae", "rpd", "rpiq")

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.plsr import Plsr, best_components
+from hyperkd.evaluation.baselines.plsr import Plsr, best_components
 from hyperkd.types import FloatArray, Reporter
 
 # Training pixels at most, and at most for choosing the settings; of more, each class keeps its

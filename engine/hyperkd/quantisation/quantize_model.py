@@ -13,10 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Optional
 
-from hyperkd.assess.deviation import OutputDeviation, truth_deviation
-from hyperkd.assess.truth import answers_at, read_truth, require_answers
 from hyperkd.atomic import PartialFile, require_writable
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.truth import answers_at, read_truth, require_answers
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version, self_test
 from hyperkd.inference.backends.onnxruntime_quantiser import to_float16, to_int8
 from hyperkd.inference.self_test import new_self_test
@@ -26,6 +25,7 @@ from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import sealed
 from hyperkd.models.store.registry import resolve
+from hyperkd.quantisation.model_difference import OutputDeviation, truth_deviation
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource, open_raster
 from hyperkd.spectral.sensors import given_bands

@@ -9,11 +9,11 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.description import describe_raster, description_lines
-from hyperkd.assess.html import details, page, paragraph, section, table
-from hyperkd.assess.plot import Line, line_plot
-from hyperkd.assess.spectra import detector_runs
 from hyperkd.atomic import PartialFile
+from hyperkd.evaluation.reports.html import details, page, paragraph, section, table
+from hyperkd.evaluation.reports.label_spectra import detector_runs
+from hyperkd.evaluation.reports.line_plot import Line, line_plot
+from hyperkd.evaluation.reports.raster_facts import describe_raster, description_lines
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import RasterSource, open_raster

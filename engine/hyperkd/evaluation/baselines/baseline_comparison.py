@@ -9,16 +9,20 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.baselines import baselines
-from hyperkd.assess.comparison import Comparison, compare_classifications, compare_regressions
-from hyperkd.assess.fingerprint import pixel_hashes
-from hyperkd.assess.spectra import (
+from hyperkd.evaluation.baselines.classical_models import baselines
+from hyperkd.evaluation.reports.label_spectra import (
     Spectra,
     common_bands,
     reflectance_at,
     spectra_by_class,
     spectra_by_value,
 )
+from hyperkd.evaluation.scores.paired_comparison import (
+    Comparison,
+    compare_classifications,
+    compare_regressions,
+)
+from hyperkd.evaluation.splits.fingerprint import pixel_hashes
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource

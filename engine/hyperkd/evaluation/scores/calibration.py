@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.figures import number, numbers
+from hyperkd.evaluation.scores.json_numbers import number, numbers
 from hyperkd.types import FloatArray
 
 BINS = 10

@@ -12,8 +12,8 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.accuracy import confusion_matrix, score
-from hyperkd.assess.regression import figures_of, moments
+from hyperkd.evaluation.scores.class_accuracy import confusion_matrix, score
+from hyperkd.evaluation.scores.regression_error import figures_of, moments
 from hyperkd.models.card import ModelCard
 from hyperkd.types import BoolArray, FloatArray
 

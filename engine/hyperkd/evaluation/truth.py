@@ -9,8 +9,8 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.matching import fitting_labels
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.label_matching import fitting_labels
 from hyperkd.inference.predict import predict_at
 from hyperkd.models.bundle import Bundle
 from hyperkd.models.card import ModelCard

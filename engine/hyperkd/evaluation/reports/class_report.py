@@ -7,9 +7,9 @@ from typing import Any, Optional
 
 import numpy as np
 
-from hyperkd.assess.charts import ACCENT, Dot, dot_plot, heat_map, reliability_plot
-from hyperkd.assess.html import details
-from hyperkd.assess.report_parts import (
+from hyperkd.evaluation.reports.charts import ACCENT, Dot, dot_plot, heat_map, reliability_plot
+from hyperkd.evaluation.reports.html import details
+from hyperkd.evaluation.reports.page_parts import (
     Figure,
     cards,
     figure_of,

@@ -13,9 +13,15 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.bootstrap import LEVEL, MIN_GROUPS, REPLICATES, GroupBootstrap, interval
-from hyperkd.assess.calibration import Calibration, calibrate
-from hyperkd.assess.figures import figure
+from hyperkd.evaluation.scores.bootstrap import (
+    LEVEL,
+    MIN_GROUPS,
+    REPLICATES,
+    GroupBootstrap,
+    interval,
+)
+from hyperkd.evaluation.scores.calibration import Calibration, calibrate
+from hyperkd.evaluation.scores.json_numbers import figure
 from hyperkd.types import FloatArray
 
 OVERALL = (

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hyperkd
-from hyperkd.assess import report_classes, report_values
-from hyperkd.assess.accuracy import ClassificationAssessment
-from hyperkd.assess.area import AreaEstimate
-from hyperkd.assess.comparison import Comparison
-from hyperkd.assess.html import details
-from hyperkd.assess.plot import Line, line_plot
-from hyperkd.assess.regression import RegressionAssessment
-from hyperkd.assess.report_parts import (
+from hyperkd.atomic import PartialFile, require_writable
+from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.reports import class_report, value_report
+from hyperkd.evaluation.reports.html import details
+from hyperkd.evaluation.reports.label_spectra import Spectra
+from hyperkd.evaluation.reports.line_plot import Line, line_plot
+from hyperkd.evaluation.reports.page_parts import (
     MISSING,
     box,
     document,
@@ -31,9 +30,10 @@ from hyperkd.assess.report_parts import (
     plain,
     table,
 )
-from hyperkd.assess.spectra import Spectra
-from hyperkd.atomic import PartialFile, require_writable
-from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment
+from hyperkd.evaluation.scores.map_area import AreaEstimate
+from hyperkd.evaluation.scores.paired_comparison import Comparison
+from hyperkd.evaluation.scores.regression_error import RegressionAssessment
 from hyperkd.types import FloatArray, Reporter
 
 PAGE, FIGURES = "report.html", "report.json"
@@ -136,18 +136,18 @@ def require_writable_report(folder: str) -> None:
 def render(contents: Mapping[str, Any]) -> str:
     """Return the page of a report's JSON document."""
     by_class = contents["assessment"]["task"] == "classification"
-    words: Any = report_classes if by_class else report_values
+    words: Any = class_report if by_class else value_report
     sections = [("", words.key_figures(contents) + _warnings(contents))]
     if contents["comparisons"]:
         sections.append(("Beside classical models", words.comparison(contents)))
     if by_class:
-        sections.append(("Confusion matrix", report_classes.confusion(contents)))
-        sections.append(("Classes", report_classes.classes(contents)))
+        sections.append(("Confusion matrix", class_report.confusion(contents)))
+        sections.append(("Classes", class_report.classes(contents)))
         if contents["areas"]:
-            sections.append(("Areas", report_classes.areas(contents)))
-        sections.append(("Probabilities", report_classes.calibration(contents)))
+            sections.append(("Areas", class_report.areas(contents)))
+        sections.append(("Probabilities", class_report.calibration(contents)))
     else:
-        sections.append(("Predicted against observed", report_values.targets(contents)))
+        sections.append(("Predicted against observed", value_report.targets(contents)))
     if contents["history"]:
         sections.append(("Training", _history(contents["history"])))
     if contents["spectra"]:

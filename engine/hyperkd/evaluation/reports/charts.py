@@ -13,7 +13,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.plot import Axis
+from hyperkd.evaluation.reports.line_plot import Axis
 from hyperkd.types import FloatArray
 
 INK, SOFT, LINE, ACCENT, WRONG = "#1d2733", "#51606f", "#d5dbe1", "#0b7a75", "#b3541e"

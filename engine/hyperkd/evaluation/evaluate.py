@@ -10,15 +10,15 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.accuracy import ClassificationAssessment, assess_classification
-from hyperkd.assess.area import AreaEstimate, estimate_area
-from hyperkd.assess.contest import Learned, contest
-from hyperkd.assess.fingerprint import seen_share
-from hyperkd.assess.regression import RegressionAssessment, assess_regression
-from hyperkd.assess.report import require_writable_report, write_report
-from hyperkd.assess.strata import read_strata
-from hyperkd.assess.truth import answers_at, read_truth, require_answers
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.baselines.baseline_comparison import Learned, contest
+from hyperkd.evaluation.reports.accuracy_report import require_writable_report, write_report
+from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment, assess_classification
+from hyperkd.evaluation.scores.map_area import AreaEstimate, estimate_area
+from hyperkd.evaluation.scores.regression_error import RegressionAssessment, assess_regression
+from hyperkd.evaluation.splits.fingerprint import seen_share
+from hyperkd.evaluation.splits.strata import read_strata
+from hyperkd.evaluation.truth import answers_at, read_truth, require_answers
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve

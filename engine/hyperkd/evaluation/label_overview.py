@@ -10,9 +10,9 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.split_parts import LEFT_OUT, PARTS, Split
-from hyperkd.assess.splits import split_labels
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.splits.split_labels import split_labels
+from hyperkd.evaluation.splits.split_parts import LEFT_OUT, PARTS, Split
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch

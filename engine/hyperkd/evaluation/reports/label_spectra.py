@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.figures import numbers
+from hyperkd.evaluation.scores.json_numbers import numbers
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.bands import sort_bands
 from hyperkd.types import BandTable, FloatArray, Reporter, Window

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.baselines import Fitted, decisions_of
-from hyperkd.assess.calibration import fit_temperature
-from hyperkd.assess.plsr import Plsr
+from hyperkd.evaluation.baselines.classical_models import Fitted, decisions_of
+from hyperkd.evaluation.baselines.plsr import Plsr
+from hyperkd.evaluation.scores.calibration import fit_temperature
 from hyperkd.models.classical_onnx import Classical, Forest, KernelMachine, Linear, Tree
 from hyperkd.types import FloatArray
 

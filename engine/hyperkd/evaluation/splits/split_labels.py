@@ -15,11 +15,12 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.assess.split_parts import LEFT_OUT as LEFT_OUT
-from hyperkd.assess.split_parts import PARTS as PARTS
-from hyperkd.assess.split_parts import TEST, TRAIN, VALIDATION, Apart, Attempt, refusal
-from hyperkd.assess.split_parts import Split as Split
-from hyperkd.assess.split_units import (
+from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.splits.split_parts import LEFT_OUT as LEFT_OUT
+from hyperkd.evaluation.splits.split_parts import PARTS as PARTS
+from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Apart, Attempt, refusal
+from hyperkd.evaluation.splits.split_parts import Split as Split
+from hyperkd.evaluation.splits.split_units import (
     Ints,
     Pixels,
     by_block,
@@ -28,7 +29,6 @@ from hyperkd.assess.split_units import (
     deal,
     deal_pixels,
 )
-from hyperkd.errors import HyperKDError
 from hyperkd.raster.labels.read_labels import Labels
 
 METHODS = ("auto", "polygons", "blocks", "scenes", "random")

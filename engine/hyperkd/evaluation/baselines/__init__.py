@@ -1,0 +1,1 @@
+"""Classical models on raw spectra, beside every network."""

@@ -1,0 +1,1 @@
+"""Scores of maps and models, and how sure they are."""

@@ -1,0 +1,1 @@
+"""Spatially separate parts of labels for training and testing."""
