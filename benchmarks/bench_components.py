@@ -21,8 +21,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from hyperkd.raster.source import FakeRaster
 from hyperkd.spectral.sensors import canonical_bands
-from hyperkd.synth.library import COVERS
 from hyperkd.synth.scene import Scene
+from hyperkd.synth.surface_spectra import COVERS
 from hyperkd.training.dataset import UNIT, read_scene
 from hyperkd.training.noise import noise_components
 

@@ -11,15 +11,11 @@ pytest.importorskip("prosail", reason="the simulation of scenes needs the extra 
 
 from hyperkd.errors import HyperKDError
 from hyperkd.spectral.sensors import sensor_bands
-from hyperkd.synth import library as cover
 from hyperkd.synth import metamers
-from hyperkd.synth.draw import draw_scene
-from hyperkd.synth.fields import Field, bricks, derive, normal, uniform, voronoi
+from hyperkd.synth import surface_spectra as cover
 from hyperkd.synth.landscape import Ground, Landscape
 from hyperkd.synth.mixing import MARGIN, OVERSAMPLING, POINT_SPREAD, TRAITS, dominant, mix, points
-from hyperkd.synth.scene import Scene, synth, truth_paths
-from hyperkd.synth.sensor import NODATA, fine_responses, make_sensor
-from hyperkd.synth.spectra import (
+from hyperkd.synth.physics_spectra import (
     WAVELENGTH_NM,
     Built,
     Canopy,
@@ -31,6 +27,10 @@ from hyperkd.synth.spectra import (
     soil_spectrum,
     water_spectrum,
 )
+from hyperkd.synth.random_fields import Field, bricks, derive, normal, uniform, voronoi
+from hyperkd.synth.scene import Scene, synth, truth_paths
+from hyperkd.synth.scene_draw import draw_scene
+from hyperkd.synth.sensor import NODATA, fine_responses, make_sensor
 from hyperkd.types import Window
 
 SOIL = Soil(brightness=0.8, organic=0.3, iron=0.2, clay=0.1, carbonate=0.05)

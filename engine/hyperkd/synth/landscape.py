@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.synth import library as cover
-from hyperkd.synth.draw import SceneDraw
-from hyperkd.synth.fields import (
+from hyperkd.synth import surface_spectra as cover
+from hyperkd.synth.random_fields import (
     Field,
     Float32Array,
     HashArray,
@@ -22,6 +21,7 @@ from hyperkd.synth.fields import (
     uniform,
     voronoi,
 )
+from hyperkd.synth.scene_draw import SceneDraw
 
 Positions = NDArray[np.float64]
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.sink import ClassEntry, RasterSink, create_raster
 from hyperkd.spectral.sensors import sensor_bands
-from hyperkd.synth.draw import SceneDraw, draw_scene
-from hyperkd.synth.fields import Float32Array
 from hyperkd.synth.landscape import PIXEL_M, Landscape
-from hyperkd.synth.library import COVERS, SpectralLibrary
 from hyperkd.synth.mixing import ILLUMINATION, TRAITS, dominant, mix, points
+from hyperkd.synth.physics_spectra import load_prosail
+from hyperkd.synth.random_fields import Float32Array
+from hyperkd.synth.scene_draw import SceneDraw, draw_scene
 from hyperkd.synth.sensor import NODATA, Sensor, fine_responses, make_sensor
-from hyperkd.synth.spectra import load_prosail
+from hyperkd.synth.surface_spectra import COVERS, SpectralLibrary
 from hyperkd.types import FloatArray, GridSpec, Reporter, Window
 
 # Pixels computed at once, and written at once: the latter is the block size of

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.spectral.responses import gaussian_responses
-from hyperkd.synth.fields import Float32Array
-from hyperkd.synth.spectra import WAVELENGTH_NM, FloatArray
+from hyperkd.synth.physics_spectra import WAVELENGTH_NM, FloatArray
+from hyperkd.synth.random_fields import Float32Array
 from hyperkd.types import BandTable
 
 NODATA = -32768

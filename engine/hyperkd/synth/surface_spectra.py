@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.synth.spectra import (
+from hyperkd.synth.physics_spectra import (
     WAVELENGTH_NM,
     built_spectrum,
     canopy_spectra,
@@ -24,7 +24,7 @@ from hyperkd.synth.spectra import (
 )
 
 if TYPE_CHECKING:
-    from hyperkd.synth.draw import SceneDraw
+    from hyperkd.synth.scene_draw import SceneDraw
 
 Float32Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperkd.synth import library as cover
-from hyperkd.synth.spectra import Built, Canopy, Geometry, Soil, WaterBody
+from hyperkd.synth import surface_spectra as cover
+from hyperkd.synth.physics_spectra import Built, Canopy, Geometry, Soil, WaterBody
 
 
 @dataclass(frozen=True)
