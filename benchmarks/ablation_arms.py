@@ -29,16 +29,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
-from hyperkd.training.dataset import CropSampler, band_statistics
-from hyperkd.training.distillation import Distillation
-from hyperkd.training.guide import token_scores
-from hyperkd.training.initial import start_from_components
-from hyperkd.training.loop import train
-from hyperkd.training.masking import Masking, token_order, visible_count
-from hyperkd.training.objective import Losses, Recipe
-from hyperkd.training.progress import Settings
-from hyperkd.training.standin import load_stand_in, random_teacher
-from hyperkd.training.teacher import Teacher
+from hyperkd.training.common.crops import CropSampler, band_statistics
+from hyperkd.training.common.train_settings import Settings
+from hyperkd.training.pretrain.initial_weights import start_from_components
+from hyperkd.training.pretrain.mask_guide import token_scores
+from hyperkd.training.pretrain.objective import Losses, Recipe
+from hyperkd.training.pretrain.token_distillation import Distillation
+from hyperkd.training.pretrain.token_masking import Masking, token_order, visible_count
+from hyperkd.training.pretrain.train_loop import train
+from hyperkd.training.teacher.prithvi_features import Teacher
+from hyperkd.training.teacher.standin import load_stand_in, random_teacher
 
 PLAIN_MASKS: Final = Masking(guided_share=0.0)
 PLAIN_LOSS: Final = Losses(ssim=0.0, kl=0.0)

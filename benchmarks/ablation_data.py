@@ -31,7 +31,7 @@ from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.synth.metamers import absorption, hide
 from hyperkd.synth.mixing import TRAITS
 from hyperkd.synth.scene import Scene as SimulatedScene
-from hyperkd.training.dataset import UNIT, Scene, read_scene
+from hyperkd.training.common.crops import UNIT, Scene, read_scene
 from hyperkd.types import BandTable, FloatArray
 
 # Far from each other and from the seeds of benchmarks/train_student.py.

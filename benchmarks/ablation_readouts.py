@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 
 from hyperkd.metrics import psnr_db, spectral_angle_deg
 from hyperkd.models.nets.student import Student, take_patches
-from hyperkd.training.dataset import UNIT
+from hyperkd.training.common.crops import UNIT
 
 Float32Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from hyperkd.raster.source import open_raster
 from hyperkd.spectral.sensors import canonical_bands
-from hyperkd.training.dataset import read_scene
+from hyperkd.training.common.crops import read_scene
 
 LEAST_PIXELS = 4  # labelled, of the 16 of a token
 LEAST_TOKENS = 10  # of a class

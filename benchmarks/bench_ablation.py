@@ -52,7 +52,7 @@ from train_stand_in_teacher import (
 )
 
 from hyperkd.atomic import PartialFile
-from hyperkd.training.standin import save_stand_in
+from hyperkd.training.teacher.standin import save_stand_in
 
 ROOT = Path(__file__).resolve().parents[1]
 FULL = Size(Extent(96, 12, 6, 16), steps=300, teacher_steps=2500, seeds=5)

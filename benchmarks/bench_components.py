@@ -23,8 +23,8 @@ from hyperkd.raster.source import FakeRaster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import Scene
 from hyperkd.synth.surface_spectra import COVERS
-from hyperkd.training.dataset import UNIT, read_scene
-from hyperkd.training.noise import noise_components
+from hyperkd.training.common.crops import UNIT, read_scene
+from hyperkd.training.common.noise_components import noise_components
 
 TEACHING, TESTING = range(900, 906), range(906, 912)
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)

@@ -85,7 +85,7 @@ def _student(name: str, with_head: bool) -> Built:
     from hyperkd.models.nets.student import Student
     from hyperkd.models.sizes import preset
     from hyperkd.spectral.sensors import canonical_bands
-    from hyperkd.training.checkpoint import architecture
+    from hyperkd.training.common.checkpoint import architecture
     from hyperkd.training.export import export_model
 
     config = preset(name)

@@ -25,16 +25,16 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
 from hyperkd.models.sizes import PRESETS
 from hyperkd.spectral.sensors import canonical_bands
-from hyperkd.training.balance import Balance, weighted_sum
-from hyperkd.training.dataset import CropSampler, Scene, band_statistics
-from hyperkd.training.distillation import Distillation
-from hyperkd.training.loop import train
-from hyperkd.training.objective import PLAIN, Draws, Losses, Objective, Recipe
-from hyperkd.training.progress import Settings
-from hyperkd.training.schedule import make_optimiser
-from hyperkd.training.standin import random_teacher
-from hyperkd.training.teacher import Teacher
-from hyperkd.training.tiles import Tiles
+from hyperkd.training.common.crops import CropSampler, Scene, band_statistics
+from hyperkd.training.common.masked_batch import Tiles
+from hyperkd.training.common.optimiser import make_optimiser
+from hyperkd.training.common.train_settings import Settings
+from hyperkd.training.pretrain.gradient_balance import Balance, weighted_sum
+from hyperkd.training.pretrain.objective import PLAIN, Draws, Losses, Objective, Recipe
+from hyperkd.training.pretrain.token_distillation import Distillation
+from hyperkd.training.pretrain.train_loop import train
+from hyperkd.training.teacher.prithvi_features import Teacher
+from hyperkd.training.teacher.standin import random_teacher
 
 SIDE, SCENES = 256, 2
 

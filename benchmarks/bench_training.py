@@ -32,11 +32,11 @@ from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import synth
-from hyperkd.training.distil_card import valid_pixels
-from hyperkd.training.scenes import open_scenes, opener
-from hyperkd.training.split import hold_out
-from hyperkd.training.standin import StandIn, save_stand_in
-from hyperkd.training.state import read_state
+from hyperkd.training.common.resume_state import read_state
+from hyperkd.training.common.scene_pixels import open_scenes, opener
+from hyperkd.training.pretrain.student_card import valid_pixels
+from hyperkd.training.pretrain.validation_scenes import hold_out
+from hyperkd.training.teacher.standin import StandIn, save_stand_in
 
 ROOT = Path(__file__).resolve().parents[1]
 TILE, SMOOTHED = 32, 5

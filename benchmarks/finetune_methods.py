@@ -16,8 +16,8 @@ from hyperkd.evaluation.reports.label_spectra import common_bands, reflectance_a
 from hyperkd.evaluation.splits.split_labels import TRAIN, VALIDATION
 from hyperkd.inference.predict import predict_at
 from hyperkd.training.export import export_model
-from hyperkd.training.finetune_card import card_of
-from hyperkd.training.finetune_fit import FitSettings, fit
+from hyperkd.training.finetune.finetuned_card import card_of
+from hyperkd.training.finetune.fit import FitSettings, fit
 
 STUDENT, SCRATCH = "HyperKD", "HyperKD from scratch"
 CLASSICAL: Mapping[str, tuple[str, ...]] = {

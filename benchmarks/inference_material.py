@@ -147,7 +147,7 @@ def _make_model(path: Path, preset: str) -> None:
     from hyperkd.models.nets.student import Student
     from hyperkd.models.sizes import PRESETS
     from hyperkd.models.store.registry import resolve
-    from hyperkd.training.checkpoint import architecture
+    from hyperkd.training.common.checkpoint import architecture
     from hyperkd.training.export import export_model
 
     torch.manual_seed(0)

@@ -27,7 +27,7 @@ from hyperkd.models.sizes import preset
 from hyperkd.models.store.registry import SHIPPED
 from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import open_raster
-from hyperkd.training.checkpoint import architecture, load_student
+from hyperkd.training.common.checkpoint import architecture, load_student
 from hyperkd.training.export import export_model
 
 ROOT: Final = Path(__file__).resolve().parents[1]

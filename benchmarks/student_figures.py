@@ -14,9 +14,9 @@ from scipy.sparse.linalg import splu
 
 from hyperkd.metrics import psnr_db, spectral_angle_deg
 from hyperkd.models.nets.student import Student
-from hyperkd.training.dataset import UNIT, CropSampler, Scene
-from hyperkd.training.masking import random_order, visible_count
-from hyperkd.training.tiles import Masked
+from hyperkd.training.common.crops import UNIT, CropSampler, Scene
+from hyperkd.training.common.masked_batch import Masked
+from hyperkd.training.pretrain.token_masking import random_order, visible_count
 
 Figures = dict[str, dict[str, float]]
 

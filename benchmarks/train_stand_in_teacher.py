@@ -31,8 +31,8 @@ from torch import Tensor
 
 from hyperkd.models.nets.prithvi import Prithvi, Visible
 from hyperkd.models.prithvi_versions import REFLECTANCE_UNIT, PrithviConfig, PrithviVersion
-from hyperkd.training.schedule import learning_rate, make_optimiser, set_learning_rate
-from hyperkd.training.standin import StandIn, save_stand_in
+from hyperkd.training.common.optimiser import learning_rate, make_optimiser, set_learning_rate
+from hyperkd.training.teacher.standin import StandIn, save_stand_in
 
 ROOT = Path(__file__).resolve().parents[1]
 WARMUP = 0.05  # share of the steps

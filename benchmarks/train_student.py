@@ -41,16 +41,16 @@ from hyperkd.models.sizes import PRESETS
 from hyperkd.raster.source import FakeRaster, open_raster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import Scene as SimulatedScene
-from hyperkd.training.checkpoint import architecture, save_checkpoint
-from hyperkd.training.dataset import CropSampler, Scene, band_statistics, read_scene
-from hyperkd.training.distillation import Distillation
+from hyperkd.training.common.checkpoint import architecture, save_checkpoint
+from hyperkd.training.common.crops import CropSampler, Scene, band_statistics, read_scene
+from hyperkd.training.common.train_settings import Settings
 from hyperkd.training.export import export_model
-from hyperkd.training.initial import start_from_components
-from hyperkd.training.loop import train
-from hyperkd.training.objective import PLAIN, Recipe
-from hyperkd.training.progress import Settings
-from hyperkd.training.teacher import LoadedTeacher, Teacher
-from hyperkd.training.teachers import find_teacher
+from hyperkd.training.pretrain.initial_weights import start_from_components
+from hyperkd.training.pretrain.objective import PLAIN, Recipe
+from hyperkd.training.pretrain.token_distillation import Distillation
+from hyperkd.training.pretrain.train_loop import train
+from hyperkd.training.teacher.find_teacher import find_teacher
+from hyperkd.training.teacher.prithvi_features import LoadedTeacher, Teacher
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG = logging.getLogger("train_student")

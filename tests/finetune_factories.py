@@ -16,8 +16,8 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import FakeRaster
-from hyperkd.training.checkpoint import architecture, save_checkpoint
-from hyperkd.training.labelled import Places, TileReader
+from hyperkd.training.common.checkpoint import architecture, save_checkpoint
+from hyperkd.training.finetune.labelled_pixels import Places, TileReader
 from hyperkd.types import BandTable, Wavelengths
 from tests.factories import WAVELENGTHS_NM
 

@@ -253,7 +253,7 @@ def test_the_table_refuses(module: str, source: str, why: str) -> None:
             "import importlib\nX = 'hyperkd.inference.embed'\nimportlib.import_module(X)",
         ),
         ("raster.gdal.geotiff", "from osgeo import gdal"),
-        ("training.loop", "from hyperkd.models.nets.student import Student"),
+        ("training.pretrain.train_loop", "from hyperkd.models.nets.student import Student"),
         ("inference.embed", "from hyperkd import __version__"),
         ("raster", "from .source import open_raster"),
     ],

@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from hyperkd.models.nets.student import Student
-from hyperkd.training.dataset import CropSampler
-from hyperkd.training.distillation import Distillation
-from hyperkd.training.loop import train
-from hyperkd.training.objective import Recipe
-from hyperkd.training.parallel import Group, joined
-from hyperkd.training.progress import Settings
+from hyperkd.training.common.crops import CropSampler
+from hyperkd.training.common.parallel import Group, joined
+from hyperkd.training.common.train_settings import Settings
+from hyperkd.training.pretrain.objective import Recipe
+from hyperkd.training.pretrain.token_distillation import Distillation
+from hyperkd.training.pretrain.train_loop import train
 from tests.engine.training_factories import BANDS, NANO, make_student, make_teacher, smooth_scene
 from tests.reports import SilentReport
 

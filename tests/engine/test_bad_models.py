@@ -36,8 +36,8 @@ from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
-from hyperkd.training.checkpoint import architecture, load_checkpoint, save_checkpoint  # noqa: E402
-from hyperkd.training.teacher import load_teacher  # noqa: E402
+from hyperkd.training.common.checkpoint import architecture, load_checkpoint, save_checkpoint  # noqa: E402
+from hyperkd.training.teacher.prithvi_features import load_teacher  # noqa: E402
 from hyperkd.types import Wavelengths  # noqa: E402
 
 TEACHER = "prithvi-eo-2.0-nano"

@@ -26,27 +26,27 @@ from hyperkd.models.store.model_store import Store  # noqa: E402
 from hyperkd.raster.products.enmap_quality import MASKS  # noqa: E402
 from hyperkd.requests.distill_options import DistillJob  # noqa: E402
 from hyperkd.spectral.hls_alignment import MODES  # noqa: E402
-from hyperkd.training import distil as module  # noqa: E402
-from hyperkd.training.checkpoint import load_student  # noqa: E402
-from hyperkd.training.distil import distill  # noqa: E402
-from hyperkd.training.distil_request import PLANS, Outputs, Request  # noqa: E402
-from hyperkd.training.distillation import DISTANCES, PROJECTORS, VIEWS  # noqa: E402
+from hyperkd.training.common.checkpoint import load_student  # noqa: E402
+from hyperkd.training.common.parallel import Group  # noqa: E402
+from hyperkd.training.common.resume_state import read_state  # noqa: E402
+from hyperkd.training.common.scene_pixels import READINGS  # noqa: E402
 from hyperkd.training.export import export_model  # noqa: E402
-from hyperkd.training.features import FeatureCache  # noqa: E402
-from hyperkd.training.masking import SCORE_NAMES  # noqa: E402
-from hyperkd.training.objective import Recipe  # noqa: E402
-from hyperkd.training.parallel import Group  # noqa: E402
-from hyperkd.training.scenes import READINGS  # noqa: E402
-from hyperkd.training.standin import (  # noqa: E402
+from hyperkd.training.pretrain import distill as module  # noqa: E402
+from hyperkd.training.pretrain.distill import distill  # noqa: E402
+from hyperkd.training.pretrain.distill_request import PLANS, Outputs, Request  # noqa: E402
+from hyperkd.training.pretrain.objective import Recipe  # noqa: E402
+from hyperkd.training.pretrain.token_distillation import DISTANCES, PROJECTORS, VIEWS  # noqa: E402
+from hyperkd.training.pretrain.token_masking import SCORE_NAMES  # noqa: E402
+from hyperkd.training.teacher.feature_cache import FeatureCache  # noqa: E402
+from hyperkd.training.teacher.find_teacher import find_teacher  # noqa: E402
+from hyperkd.training.teacher.prithvi_features import FRAMES  # noqa: E402
+from hyperkd.training.teacher.standin import (  # noqa: E402
     StandIn,
     load_stand_in,
     random_teacher,
     read_manifest,
     save_stand_in,
 )
-from hyperkd.training.state import read_state  # noqa: E402
-from hyperkd.training.teacher import FRAMES  # noqa: E402
-from hyperkd.training.teachers import find_teacher  # noqa: E402
 from tests.engine.distil_child import MICRO, quick_export  # noqa: E402
 from tests.engine.test_training_scenes import CENTRE, make_scene  # noqa: E402
 from tests.engine.training_factories import CancelAfter, nano_version  # noqa: E402
@@ -504,7 +504,7 @@ def test_a_stand_in_teacher_comes_back_as_it_was_written(tmp_path):
 
 def test_weights_that_were_not_published_are_called_unverified(tmp_path, monkeypatch):
     """The layout of a published file says nothing about what it holds."""
-    import hyperkd.training.teachers as teachers
+    import hyperkd.training.teacher.find_teacher as teachers
 
     for checksum, kind in (("ab" * 32, "published"), ("cd" * 32, "unverified")):
         loaded = random_teacher(nano_version().config, 0, VERSIONS["prithvi-eo-2.0-300m"])
@@ -654,9 +654,9 @@ def test_too_little_memory_of_a_gpu_is_worded(scenes, tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(scenes, tmp_path, monkeypatch):
-    from hyperkd.training import loop
+    from hyperkd.training.pretrain import train_loop
 
-    computed = loop.weighted_sum
+    computed = train_loop.weighted_sum
     calls = []
 
     def poisoned(parts, weights):
@@ -664,7 +664,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(scenes, tmp_path, mo
         total = computed(parts, weights)
         return total * float("nan") if len(calls) > 6 else total
 
-    monkeypatch.setattr(loop, "weighted_sum", poisoned)
+    monkeypatch.setattr(train_loop, "weighted_sum", poisoned)
     with pytest.raises(HyperKDError, match="The loss became nan in step 4; its batch: ") as caught:
         run(scenes, tmp_path / "s")
     assert caught.value.code == "bad_training" and ".tif at column" in caught.value.message

@@ -13,8 +13,11 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.spectral.sensors import canonical_bands  # noqa: E402
-from hyperkd.training.dataset import CropSampler  # noqa: E402
-from hyperkd.training.distillation import (  # noqa: E402
+from hyperkd.training.common.crops import CropSampler  # noqa: E402
+from hyperkd.training.common.masked_batch import Masked, Tiles  # noqa: E402
+from hyperkd.training.common.pooling import chosen_shares, pool, pooling_matrix  # noqa: E402
+from hyperkd.training.pretrain.objective import Draws, Objective, Recipe  # noqa: E402
+from hyperkd.training.pretrain.token_distillation import (  # noqa: E402
     DISTANCES,
     Aligner,
     Distillation,
@@ -22,11 +25,8 @@ from hyperkd.training.distillation import (  # noqa: E402
     feature_distance,
     relation_distance,
 )
-from hyperkd.training.masking import visible_count  # noqa: E402
-from hyperkd.training.objective import Draws, Objective, Recipe  # noqa: E402
-from hyperkd.training.pooling import chosen_shares, pool, pooling_matrix  # noqa: E402
-from hyperkd.training.teacher import recorded  # noqa: E402
-from hyperkd.training.tiles import Masked, Tiles  # noqa: E402
+from hyperkd.training.pretrain.token_masking import visible_count  # noqa: E402
+from hyperkd.training.teacher.prithvi_features import recorded  # noqa: E402
 from tests.engine.training_factories import (  # noqa: E402
     BANDS,
     COUNT,

@@ -21,7 +21,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training import export as module  # noqa: E402
-from hyperkd.training.checkpoint import architecture, save_checkpoint  # noqa: E402
+from hyperkd.training.common.checkpoint import architecture, save_checkpoint  # noqa: E402
 from hyperkd.training.export import export, export_model  # noqa: E402
 
 # The tiny student's shape with fewer blocks, so that the export is quick.

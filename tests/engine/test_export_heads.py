@@ -22,7 +22,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
-from hyperkd.training.checkpoint import architecture, save_checkpoint  # noqa: E402
+from hyperkd.training.common.checkpoint import architecture, save_checkpoint  # noqa: E402
 from hyperkd.training.export import export, export_model  # noqa: E402
 
 CLASSES = tuple(

@@ -26,15 +26,15 @@ from hyperkd.models.store.registry import SHIPPED  # noqa: E402
 from hyperkd.raster.source import open_raster  # noqa: E402
 from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
 from hyperkd.requests.option import job_fields  # noqa: E402
-from hyperkd.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from hyperkd.training.finetune import finetune  # noqa: E402
-from hyperkd.training.finetune_base import checkpoint_of, load_base, new_base  # noqa: E402
-from hyperkd.training.finetune_fit import Fit, FitSettings, fit  # noqa: E402
-from hyperkd.training.finetune_request import Request  # noqa: E402
-from hyperkd.training.guidance import _columns  # noqa: E402
-from hyperkd.training.labelled import Places  # noqa: E402
-from hyperkd.training.map_preview import grid_of, window_of  # noqa: E402
-from hyperkd.training.standin import StandIn, save_stand_in  # noqa: E402
+from hyperkd.training.common.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from hyperkd.training.finetune.base_encoder import checkpoint_of, load_base, new_base  # noqa: E402
+from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402
+from hyperkd.training.finetune.finetune_request import Request  # noqa: E402
+from hyperkd.training.finetune.fit import Fit, FitSettings, fit  # noqa: E402
+from hyperkd.training.finetune.labelled_pixels import Places  # noqa: E402
+from hyperkd.training.finetune.map_preview import grid_of, window_of  # noqa: E402
+from hyperkd.training.finetune.soft_targets import _columns  # noqa: E402
+from hyperkd.training.teacher.standin import StandIn, save_stand_in  # noqa: E402
 from hyperkd.types import GridSpec, Window  # noqa: E402
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
@@ -478,7 +478,7 @@ def test_targets_that_are_unknown_here_and_there_teach_where_they_are_known(nano
 
 
 def test_an_earlier_models_answers_teach_its_classes(nano, monkeypatch):
-    from hyperkd.training import finetune_fit
+    from hyperkd.training.finetune.finetune_job import fit as finetune_fit
 
     source, labels, split, classes = problem()
     wrong = np.full((32 * 64, 3), -9.0, np.float32)
@@ -556,18 +556,18 @@ class Stand:
 
 
 def test_a_teacher_draws_the_tokens_towards_its_features(nano, monkeypatch):
-    from hyperkd.training import guidance
+    from hyperkd.training.finetune.finetune_job import soft_targets
 
     stand = Stand()
     identity = type("Aligned", (), {"matrix": np.eye(6)})
-    monkeypatch.setattr(guidance, "align_to_hls", lambda table, mode: identity)
+    monkeypatch.setattr(soft_targets, "align_to_hls", lambda table, mode: identity)
     source, labels, split, _ = problem()
-    from hyperkd.training.labelled import TileReader
+    from hyperkd.training.finetune.labelled_pixels import TileReader
 
     tiles = list(
         TileReader([source], Places.of(labels, split.parts), make.student_card()).read(Report())
     )
-    guide = guidance.TeacherGuide(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
+    guide = soft_targets.TeacherGuide(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
     encoder = make.student().encoder()
     pixels = torch.from_numpy(np.stack([tile.pixels for tile in tiles[:2]])) * 0.1 + 0.2
     optimiser = torch.optim.Adam([*encoder.parameters(), *guide.parameters()], 1e-2)
@@ -581,7 +581,7 @@ def test_a_teacher_draws_the_tokens_towards_its_features(nano, monkeypatch):
     assert losses[-1] < 0.2 * losses[0] and stand.looks == 2  # once a tile, then kept
     monkeypatch.setattr(Stand, "patch_px", 5)
     with pytest.raises(HyperKDError, match="do not divide into the teacher's patches of 5 px"):
-        guidance.TeacherGuide(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
+        soft_targets.TeacherGuide(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
 
 
 def test_a_teachers_file_changes_the_encoder_as_far_as_its_weight_says(nano, tmp_path):

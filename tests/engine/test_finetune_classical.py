@@ -23,8 +23,10 @@ from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, temperature_
 from hyperkd.inference.predict import predict  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.card import ModelCard  # noqa: E402
-from hyperkd.training import finetune_classical  # noqa: E402
-from hyperkd.training.finetune import finetune  # noqa: E402
+from hyperkd.training.finetune.finetune_job import (
+    classical_files,  # noqa: E402
+    finetune,  # noqa: E402
+)
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
 from tests.engine.test_finetune import write_labels  # noqa: E402
@@ -233,11 +235,11 @@ def test_targets_are_mapped_too(tmp_path):
 def test_what_was_compared_is_what_is_written(place, tmp_path, monkeypatch):
     """Without a refit the file's model learned from the same pixels: nothing is fitted twice."""
     made = []
-    real = finetune_classical.answers_of
+    real = classical_files.answers_of
     monkeypatch.setattr(
-        finetune_classical, "answers_of", lambda *given: made.append(given[0]) or real(*given)
+        classical_files, "answers_of", lambda *given: made.append(given[0]) or real(*given)
     )
-    monkeypatch.setattr(finetune_classical, "fit_baselines", None)  # calling it would fail
+    monkeypatch.setattr(classical_files, "fit_baselines", None)  # calling it would fail
     told = train(place, tmp_path / "model.onnx")
     assert list(told["baselines"]) == list(NAMES)
     pixels = told["labelled_pixels"] - told["metrics"]["test"]["pixels"]
@@ -261,14 +263,14 @@ def test_a_file_that_is_read_is_not_replaced(place, tmp_path):
 
 
 def test_what_answers_otherwise_or_is_too_large_is_not_written(place, tmp_path, monkeypatch):
-    real = finetune_classical.answers_of
+    real = classical_files.answers_of
 
     def turned(fitted, spectra):
         found = real(fitted, spectra)
         return found[:, ::-1] if fitted.settings.get("trees") else found
 
-    monkeypatch.setattr(finetune_classical, "answers_of", turned)
-    monkeypatch.setattr(finetune_classical, "MAX_BYTES", 100)
+    monkeypatch.setattr(classical_files, "answers_of", turned)
+    monkeypatch.setattr(classical_files, "MAX_BYTES", 100)
     told = train(place, tmp_path / "model.onnx")
     assert list(told["baselines"]) == ["logistic regression"]
     machine, forest = [note for note in told["notes"] if "is not written" in note]

@@ -14,15 +14,15 @@ from sklearn.metrics import f1_score, r2_score  # noqa: E402
 
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.nets.heads import DenseModel  # noqa: E402
-from hyperkd.training.adapters import add_adapters, merge_adapters  # noqa: E402
-from hyperkd.training.augment import VIEWS, Augment, Strength, back_from_view, view_of  # noqa: E402
-from hyperkd.training.choice import Plan, Sights, choose, judged  # noqa: E402
-from hyperkd.training.encode import gather, tokens_of  # noqa: E402
-from hyperkd.training.goals import Classes, Quantities, softened, spread  # noqa: E402
-from hyperkd.training.head_fit import Found, HeadFit, HeadSettings  # noqa: E402
-from hyperkd.training.inner_folds import inner_folds, thinned  # noqa: E402
-from hyperkd.training.labelled import Places, TileReader, subset  # noqa: E402
-from hyperkd.training.noise import noise_components  # noqa: E402
+from hyperkd.training.common.augment import VIEWS, Augment, Strength, back_from_view, view_of  # noqa: E402
+from hyperkd.training.common.noise_components import noise_components  # noqa: E402
+from hyperkd.training.finetune.adapters import add_adapters, merge_adapters  # noqa: E402
+from hyperkd.training.finetune.head.fit_head import Found, HeadFit, HeadSettings  # noqa: E402
+from hyperkd.training.finetune.head.hyperparameter_search import Plan, Sights, choose, judged  # noqa: E402
+from hyperkd.training.finetune.head.tasks import Classes, Quantities, softened, spread  # noqa: E402
+from hyperkd.training.finetune.inner_folds import inner_folds, thinned  # noqa: E402
+from hyperkd.training.finetune.labelled_pixels import Places, TileReader, subset  # noqa: E402
+from hyperkd.training.finetune.token_cache import gather, tokens_of  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
@@ -510,7 +510,7 @@ def test_the_rank_is_that_of_the_change():
 @pytest.mark.parametrize(("name", "reason"), [("a\udcff", "half a"), ("a\x01", "a control")])
 def test_names_that_no_card_can_hold_are_refused_before_the_work(name: str, reason: str) -> None:
     from hyperkd.raster.labels.read_labels import LabelClass
-    from hyperkd.training.finetune import _require_sound
+    from hyperkd.training.finetune.finetune_job import _require_sound
 
     good = make.every_pixel(np.array([[0, 1], [1, 0]]))
     _require_sound(good)

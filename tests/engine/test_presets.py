@@ -184,7 +184,7 @@ def test_the_shipped_student_in_half_precision_on_pixels_of_enmap(potsdam):
     from hyperkd.models.store.registry import SHIPPED
     from hyperkd.raster.source import open_raster
     from hyperkd.spectral.preprocessing import input_map
-    from hyperkd.training.checkpoint import load_student
+    from hyperkd.training.common.checkpoint import load_student
 
     student, card = load_student(SHIPPED / "tiny.safetensors")
     with open_raster(str(potsdam.tile(96, 96))) as source:

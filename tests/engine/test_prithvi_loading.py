@@ -20,7 +20,7 @@ from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi, position_table  # noqa: E402
 from hyperkd.models.nets.weights import read_tensors  # noqa: E402
 from hyperkd.models.prithvi_versions import BANDS, VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
-from hyperkd.training.teacher import load_teacher, read_teacher  # noqa: E402
+from hyperkd.training.teacher.prithvi_features import load_teacher, read_teacher  # noqa: E402
 
 NANO, NANO_TL = "prithvi-eo-2.0-nano", "prithvi-eo-2.0-nano-tl"
 

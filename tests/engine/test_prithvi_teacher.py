@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig, PrithviVersion  # noqa: E402
-from hyperkd.training.teacher import LoadedTeacher, Teacher  # noqa: E402
+from hyperkd.training.teacher.prithvi_features import LoadedTeacher, Teacher  # noqa: E402
 
 SIZES = {"dim": 32, "depth": 4, "heads": 2, "patch": 8, "tile": 32}
 SIZES.update(decoder_dim=32, decoder_depth=1, decoder_heads=2)

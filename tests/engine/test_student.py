@@ -16,8 +16,8 @@ from hyperkd.models.nets.encoder import (  # noqa: E402
     token_places,
 )
 from hyperkd.models.nets.student import Student, Surroundings, take_patches  # noqa: E402
-from hyperkd.training.losses import masked_mse  # noqa: E402
-from hyperkd.training.masking import random_order, visible_count  # noqa: E402
+from hyperkd.training.common.losses import masked_mse  # noqa: E402
+from hyperkd.training.pretrain.token_masking import random_order, visible_count  # noqa: E402
 
 NANO = StudentConfig(
     bands=5, patch=2, stem=6, dim=16, depth=2, heads=2,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.training.features import FeatureCache, FeatureKey, checksum
+from hyperkd.training.teacher.feature_cache import FeatureCache, FeatureKey, checksum
 from hyperkd.types import Wavelengths, Window
 
 KEY = FeatureKey("t" * 64, 9, "single", "recompute", "a" * 64, "s" * 64, Window(0, 0, 64, 64))
@@ -163,7 +163,7 @@ CHILD = """
 import os, signal, sys
 import numpy as np
 from tests.engine.test_teacher_features import SHAPE, keys, numbers
-from hyperkd.training.features import FeatureCache
+from hyperkd.training.teacher.feature_cache import FeatureCache
 
 cache = FeatureCache(sys.argv[1], SHAPE)
 save = np.save
@@ -245,9 +245,9 @@ def test_the_checksum_sees_values_shape_type_and_mask():
 def test_another_alignment_of_the_same_crop_has_other_features(tmp_path):
     """By its matrix, not by its name: other wavelengths give another one."""
     pytest.importorskip("torch")
-    from hyperkd.training.dataset import Crop
-    from hyperkd.training.distillation import Aligner, Distillation
-    from hyperkd.training.kept_features import KeptFeatures
+    from hyperkd.training.common.crops import Crop
+    from hyperkd.training.pretrain.token_distillation import Aligner, Distillation
+    from hyperkd.training.teacher.crop_feature_cache import KeptFeatures
 
     class Scene:
         valid = np.ones((64, 64), bool)

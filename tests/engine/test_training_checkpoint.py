@@ -18,7 +18,7 @@ from hyperkd.models.card import CARD_KEY, ModelCard  # noqa: E402
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig  # noqa: E402
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
-from hyperkd.training.checkpoint import (  # noqa: E402
+from hyperkd.training.common.checkpoint import (  # noqa: E402
     architecture,
     load_checkpoint,
     load_student,

@@ -7,7 +7,7 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.source import FakeRaster
-from hyperkd.training.dataset import (
+from hyperkd.training.common.crops import (
     UNIT,
     CropSampler,
     Scene,

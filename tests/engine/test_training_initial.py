@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch")
 
 from hyperkd.models.nets.student import Student, take_patches  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
-from hyperkd.training.dataset import CropSampler, Scene, band_statistics  # noqa: E402
-from hyperkd.training.initial import start_from_components  # noqa: E402
-from hyperkd.training.tiles import draw  # noqa: E402
+from hyperkd.training.common.crops import CropSampler, Scene, band_statistics  # noqa: E402
+from hyperkd.training.common.masked_batch import draw  # noqa: E402
+from hyperkd.training.pretrain.initial_weights import start_from_components  # noqa: E402
 from tests.engine.training_factories import reconstruction_loss  # noqa: E402
 
 NANO = StudentConfig(

@@ -14,10 +14,10 @@ torch = pytest.importorskip("torch")
 
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
-from hyperkd.training.dataset import CropSampler, Scene, band_statistics  # noqa: E402
-from hyperkd.training.loop import Settings, train  # noqa: E402
-from hyperkd.training.schedule import learning_rate, make_optimiser  # noqa: E402
-from hyperkd.training.tiles import Masked, draw  # noqa: E402
+from hyperkd.training.common.crops import CropSampler, Scene, band_statistics  # noqa: E402
+from hyperkd.training.common.masked_batch import Masked, draw  # noqa: E402
+from hyperkd.training.common.optimiser import learning_rate, make_optimiser  # noqa: E402
+from hyperkd.training.pretrain.train_loop import Settings, train  # noqa: E402
 from tests.engine.training_factories import reconstruction_loss  # noqa: E402
 
 NANO = StudentConfig(

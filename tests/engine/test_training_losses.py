@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hyperkd.spectral.sensors import canonical_bands  # noqa: E402
-from hyperkd.training import losses  # noqa: E402
+from hyperkd.training.common import losses  # noqa: E402
 
 ONES = torch.ones(1)
 

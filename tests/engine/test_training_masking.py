@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hyperkd.errors import HyperKDError  # noqa: E402
-from hyperkd.training.guide import SCORES, token_scores  # noqa: E402
-from hyperkd.training.masking import (  # noqa: E402
+from hyperkd.training.pretrain.mask_guide import SCORES, token_scores  # noqa: E402
+from hyperkd.training.pretrain.token_masking import (  # noqa: E402
     Masking,
     random_order,
     token_order,

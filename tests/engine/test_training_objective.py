@@ -9,13 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hyperkd.training.balance import Balance, part_gradients, weighted_sum  # noqa: E402
-from hyperkd.training.dataset import CropSampler  # noqa: E402
-from hyperkd.training.distillation import Distillation  # noqa: E402
-from hyperkd.training.guide import token_scores  # noqa: E402
-from hyperkd.training.masking import Masking, visible_count  # noqa: E402
-from hyperkd.training.objective import PLAIN, Draws, Losses, Objective, Recipe  # noqa: E402
-from hyperkd.training.tiles import Masked, Tiles  # noqa: E402
+from hyperkd.training.common.crops import CropSampler  # noqa: E402
+from hyperkd.training.common.masked_batch import Masked, Tiles  # noqa: E402
+from hyperkd.training.pretrain.gradient_balance import Balance, part_gradients, weighted_sum  # noqa: E402
+from hyperkd.training.pretrain.mask_guide import token_scores  # noqa: E402
+from hyperkd.training.pretrain.objective import PLAIN, Draws, Losses, Objective, Recipe  # noqa: E402
+from hyperkd.training.pretrain.token_distillation import Distillation  # noqa: E402
+from hyperkd.training.pretrain.token_masking import Masking, visible_count  # noqa: E402
 from tests.engine.training_factories import (  # noqa: E402
     BANDS,
     COUNT,

@@ -16,10 +16,10 @@ if not torch.distributed.is_available():
 from safetensors.torch import load_file  # noqa: E402
 
 from hyperkd.errors import HyperKDError  # noqa: E402
-from hyperkd.training.batches import Batches  # noqa: E402
-from hyperkd.training.dataset import CropSampler  # noqa: E402
-from hyperkd.training.parallel import Group  # noqa: E402
-from hyperkd.training.progress import Settings  # noqa: E402
+from hyperkd.training.common.batches import Batches  # noqa: E402
+from hyperkd.training.common.crops import CropSampler  # noqa: E402
+from hyperkd.training.common.parallel import Group  # noqa: E402
+from hyperkd.training.common.train_settings import Settings  # noqa: E402
 from tests.engine.parallel_child import trained  # noqa: E402
 from tests.engine.training_factories import NANO, make_student, smooth_scene  # noqa: E402
 

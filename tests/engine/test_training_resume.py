@@ -17,15 +17,15 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.raster.source import FakeRaster, open_raster  # noqa: E402
 from hyperkd.spectral.sensors import canonical_bands  # noqa: E402
-from hyperkd.training.dataset import CropSampler, band_statistics, read_scene  # noqa: E402
-from hyperkd.training.distillation import Distillation  # noqa: E402
-from hyperkd.training.loop import train  # noqa: E402
-from hyperkd.training.masking import Masking  # noqa: E402
-from hyperkd.training.objective import PLAIN, Losses, Recipe  # noqa: E402
-from hyperkd.training.progress import Settings  # noqa: E402
-from hyperkd.training.split import hold_out  # noqa: E402
-from hyperkd.training.state import StateFile, identity, read_state  # noqa: E402
-from hyperkd.training.validation import Validation  # noqa: E402
+from hyperkd.training.common.crops import CropSampler, band_statistics, read_scene  # noqa: E402
+from hyperkd.training.common.resume_state import StateFile, identity, read_state  # noqa: E402
+from hyperkd.training.common.train_settings import Settings  # noqa: E402
+from hyperkd.training.pretrain.objective import PLAIN, Losses, Recipe  # noqa: E402
+from hyperkd.training.pretrain.student_validation import Validation  # noqa: E402
+from hyperkd.training.pretrain.token_distillation import Distillation  # noqa: E402
+from hyperkd.training.pretrain.token_masking import Masking  # noqa: E402
+from hyperkd.training.pretrain.train_loop import train  # noqa: E402
+from hyperkd.training.pretrain.validation_scenes import hold_out  # noqa: E402
 from tests.engine.training_factories import (  # noqa: E402
     BANDS,
     NANO,
@@ -299,7 +299,9 @@ def test_a_training_whose_hours_are_over_gives_its_best_student(monkeypatch):
     """The schedule is cut short, so its end means nothing: the best validation counts."""
     student, script = make_student(), Script([3.0, 1.0, 2.0])
     now = iter(range(0, 10**6, 600))
-    monkeypatch.setattr("hyperkd.training.loop.time.perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr(
+        "hyperkd.training.pretrain.train_loop.time.perf_counter", lambda: float(next(now))
+    )
     settings = Settings(steps=90, batch=2, chunk=2, validate_every=1, hours=1.0)
     history = train(
         student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(),

@@ -14,10 +14,10 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.products import Product
 from hyperkd.raster.source import FakeRaster, open_raster
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
-from hyperkd.training import scenes as module
-from hyperkd.training.dataset import CropSampler, Scene, band_statistics, read_scene
-from hyperkd.training.scenes import FileScene, cached_scene, open_scenes, opener
-from hyperkd.training.split import BLOCK, NONE, SCENES, hold_out
+from hyperkd.training.common import scene_pixels as module
+from hyperkd.training.common.crops import CropSampler, Scene, band_statistics, read_scene
+from hyperkd.training.common.scene_pixels import FileScene, cached_scene, open_scenes, opener
+from hyperkd.training.pretrain.validation_scenes import BLOCK, NONE, SCENES, hold_out
 from hyperkd.types import Wavelengths
 from tests.factories import make_raster
 from tests.reports import SilentReport

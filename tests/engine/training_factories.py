@@ -13,10 +13,10 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.prithvi_versions import PrithviConfig, PrithviVersion
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.spectral.sensors import canonical_bands
-from hyperkd.training.dataset import Scene, band_statistics
-from hyperkd.training.losses import masked_mse
-from hyperkd.training.teacher import LoadedTeacher, Teacher
-from hyperkd.training.tiles import Masked
+from hyperkd.training.common.crops import Scene, band_statistics
+from hyperkd.training.common.losses import masked_mse
+from hyperkd.training.common.masked_batch import Masked
+from hyperkd.training.teacher.prithvi_features import LoadedTeacher, Teacher
 from hyperkd.types import Wavelengths
 from tests.reports import SilentReport
 

@@ -172,7 +172,7 @@ def test_the_file_is_shipped():
 
 def test_what_the_engine_says_is_known_and_shown_in_german(in_german):
     from hyperkd.evaluation.splits.split_parts import buffer_note
-    from hyperkd.training.finetune_assess import _few
+    from hyperkd.training.finetune.holdout_scores import _few
     from hyperkd_qgis.engine_notes import translated
 
     assert translated(buffer_note(8, 32)) == (

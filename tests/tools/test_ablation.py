@@ -23,7 +23,7 @@ from bench_ablation import BEGIN, END  # noqa: E402
 
 from hyperkd.spectral.hls_alignment import align_to_hls  # noqa: E402
 from hyperkd.spectral.sensors import sensor_bands  # noqa: E402
-from hyperkd.training.objective import PLAIN, Recipe  # noqa: E402
+from hyperkd.training.pretrain.objective import PLAIN, Recipe  # noqa: E402
 
 
 def test_the_teacher_cannot_see_the_hidden_signal() -> None:

@@ -67,6 +67,6 @@ def teacher_version(path: Path, report: Reporter) -> Optional[str]:
             )
         report.log("warning", "PyTorch is not installed, so the tensors were not looked at.")
         return None
-    from hyperkd.training.teacher import read_teacher
+    from hyperkd.training.teacher.prithvi_features import read_teacher
 
     return read_teacher(path).version.name

@@ -25,7 +25,7 @@ from hyperkd.models.nets.encoder import Convolution, Encoder
 from hyperkd.models.nets.heads import DenseModel
 from hyperkd.models.nets.student import Student
 from hyperkd.models.seal import sealed
-from hyperkd.training.checkpoint import Network, load_checkpoint, require_card_of
+from hyperkd.training.common.checkpoint import Network, load_checkpoint, require_card_of
 from hyperkd.types import Reporter
 
 # The oldest opset with Gelu as one operator, which onnxruntime 1.17 and later run.

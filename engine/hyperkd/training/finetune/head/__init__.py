@@ -1,0 +1,1 @@
+"""Dense heads on frozen features."""

@@ -1,0 +1,1 @@
+"""Training of students on scenes without labels, with or without a teacher."""
