@@ -23,9 +23,9 @@ from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, temperature_
 from hyperkd.inference.predict import predict  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.card import ModelCard  # noqa: E402
-from hyperkd.training.finetune.finetune_job import (
-    classical_files,  # noqa: E402
-    finetune,  # noqa: E402
+from hyperkd.training.finetune.finetune_job import (  # noqa: E402
+    classical_files,
+    finetune,
 )
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402

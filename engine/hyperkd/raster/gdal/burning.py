@@ -1,4 +1,4 @@
-"""Geometries in pixel coordinates, burned into windows of their own; see ``_gdal_vector``."""
+"""Geometries in pixel coordinates, burned into windows of their own; see ``vector_pixels``."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ class GeoTiffSink:
         """
         problem = ""
         try:
-            if action() not in (None, gdal.CE_None):  # without exceptions, see _gdal
+            if action() not in (None, gdal.CE_None):  # without exceptions, see reader
                 problem = gdal.GetLastErrorMsg() or "unknown error"
         except RuntimeError as error:
             problem = str(error)

@@ -1,4 +1,4 @@
-"""Opening a file with GDAL, and what it says about itself; see ``_gdal``."""
+"""Opening a file with GDAL, and what it says about itself; see ``reader``."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def open_dataset(path: str) -> tuple[Any, str]:
             gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR,
             allowed_drivers=present(RASTER_DRIVERS),
         )
-        if dataset is None:  # without exceptions, see _gdal
+        if dataset is None:  # without exceptions, see reader
             raise RuntimeError(gdal.GetLastErrorMsg())
     except RuntimeError as error:
         raise _unreadable(path, str(error)) from error

@@ -1,4 +1,4 @@
-"""The process that opens an HDF5 or netCDF file first; see ``_gdal_probe``.
+"""The process that opens an HDF5 or netCDF file first; see ``probe``.
 
 Arguments: the file, and the folders that Python looks for modules in. It ends with 0
 whether GDAL can read the file or says why not: only a crash or a hang counts.

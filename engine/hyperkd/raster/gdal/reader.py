@@ -1,4 +1,4 @@
-"""Reading rasters with GDAL. Only the modules named ``_gdal*`` know osgeo.
+"""Reading rasters with GDAL. Only the modules of this folder know osgeo.
 
 Rules measured on QGIS's GDAL: never ``gdal_array`` (it fails with numpy 2),
 always explicit buffer sizes and types, built-in ``int`` only, one dataset

@@ -90,7 +90,7 @@ class Distillation:
 
 
 class FrozenTeacher(Protocol):
-    """What distillation needs of a teacher; ``hyperkd.training.teacher.prithvi_features.Teacher`` is one."""
+    """What distillation needs of a teacher; ``prithvi_features.Teacher`` is one."""
 
     @property
     def patch_px(self) -> int:
