@@ -582,7 +582,7 @@ def test_verifying_says_what_it_could_not_check(
 ) -> None:
     fetch(hub, unverified=True, sha256=None)
     published.published.cache_clear()
-    monkeypatch.setattr(published, "_FILE", ENGINE / "hyperkd/models/published.json")
+    monkeypatch.setattr(published, "_FILE", ENGINE / "hyperkd/models/store/published.json")
     monkeypatch.setattr(model_files, "find_spec", lambda name: None)
     summary = verify(TEACHER)
     assert summary["checks"] == []
