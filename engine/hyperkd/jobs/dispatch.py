@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import importlib
 import os
@@ -16,34 +15,6 @@ from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
 from hyperkd.jobs.events import EventReporter
 from hyperkd.jobs.outputs import check_outputs, claimed_outputs, code_of
 from hyperkd.requests.option import Job
-
-# Called with the fields of the job and ``report``; imported when the job runs,
-# so that an inference job never loads torch and ``--help`` loads nothing.
-TARGETS: dict[str, str] = {
-    "info": "hyperkd.jobs.info:info",
-    "inspect": "hyperkd.evaluation.inspect_raster:inspect",
-    "import": "hyperkd.raster.products.import_product:import_product",
-    "align": "hyperkd.inference.align:align",
-    "predict": "hyperkd.inference.predict:predict",
-    "evaluate": "hyperkd.evaluation.evaluate:evaluate",
-    "labels": "hyperkd.evaluation.label_overview:overview",
-    "embed": "hyperkd.inference.embed:embed",
-    "reconstruct": "hyperkd.inference.reconstruct:reconstruct",
-    "anomaly": "hyperkd.inference.anomaly:anomaly",
-    "similarity": "hyperkd.inference.similarity:similarity",
-    "cluster": "hyperkd.inference.cluster:cluster",
-    "distill": "hyperkd.training.pretrain.distill:distill",
-    "finetune": "hyperkd.training.finetune.finetune_job:finetune",
-    "export": "hyperkd.training.export:export",
-    "quantize": "hyperkd.quantisation.quantize_model:quantize",
-    "synth": "hyperkd.synth.scene:synth",
-    "models_list": "hyperkd.jobs.models_command:list_models",
-    "models_add": "hyperkd.jobs.models_command:add",
-    "models_fetch": "hyperkd.jobs.model_fetch:fetch",
-    "models_verify": "hyperkd.jobs.models_command:verify",
-    "models_test": "hyperkd.inference.model_test:try_model",
-    "models_remove": "hyperkd.jobs.models_command:remove",
-}
 
 # Packages that may be missing, under the name that they are imported by, and
 # their extra in pyproject.toml; the engine itself needs those without one.
@@ -117,13 +88,9 @@ def tell_failure(failure: HyperKDError, reporter: EventReporter) -> None:
 
 
 def _call(job: Job, reporter: EventReporter) -> dict[str, Any]:
-    module, _, function = TARGETS[job.kind].partition(":")
-    target = getattr(importlib.import_module(module), function)
-    fields = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
-    # Every function takes the reporter as `report`, and the public flag --report names a folder.
-    if "report" in fields:
-        fields["report_folder"] = fields.pop("report")
-    summary: dict[str, Any] = target(**fields, report=reporter)
+    # Imported now: an inference job never loads torch, and ``--help`` loads nothing.
+    module, _, function = job.target.partition(":")
+    summary: dict[str, Any] = getattr(importlib.import_module(module), function)(job, reporter)
     return summary
 
 

@@ -82,16 +82,11 @@ def parse_job(document: dict[str, Any], folder: str) -> Job:
                 _suggestion(key, known),
                 key=key,
             )
-    values = {}
-    for name, field in known.items():
-        if name in fields:
-            values[name] = _checked(field, fields[name], folder)
-        elif field.required:
-            raise _bad_job(
-                f"The job {job.kind!r} lacks the field {name!r}.",
-                f"Give it a value: {field.help}",
-                key=name,
-            )
+    values = {
+        name: _checked(field, fields[name], folder)
+        for name, field in known.items()
+        if name in fields
+    }
     return job(**values)
 
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
-from hyperkd.requests.shared_options import bands_option, nodata_option, scale_option
+from hyperkd.requests.shared_options import BandOptions
 
 
 @dataclass(frozen=True)
-class DistillJob(Job):
+class DistillJob(BandOptions, Job):
     """Train a student on scenes, with or without a teacher."""
 
     kind: ClassVar[str] = "distill"
+    target: ClassVar[str] = "hyperkd.training.pretrain.distill:distill"
     summary: ClassVar[str] = "Train a student on scenes, HyperKD-style from a teacher or alone."
 
     input: tuple[str, ...] = option(
@@ -222,6 +223,3 @@ class DistillJob(Job):
     licence: str = option(
         "SPDX identifier of the licence under which you give the student away.", "NOASSERTION"
     )
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()

@@ -7,27 +7,24 @@ from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    bands_option,
-    batch_option,
+    BandOptions,
+    TileOptions,
     block_option,
     buffer_option,
     field_option,
-    inference_device_option,
     inputs_option,
     labels_option,
     margin_option,
-    nodata_option,
-    overlap_option,
-    scale_option,
     seed_option,
 )
 
 
 @dataclass(frozen=True)
-class EvaluateJob(Job):
+class EvaluateJob(BandOptions, TileOptions, Job):
     """Compare a model's map with labels."""
 
     kind: ClassVar[str] = "evaluate"
+    target: ClassVar[str] = "hyperkd.evaluation.evaluate:evaluate"
     summary: ClassVar[str] = "Write an accuracy report: a model's map against labels."
 
     model: str = option(
@@ -60,19 +57,14 @@ class EvaluateJob(Job):
     )
     margin: float = margin_option()
     seed: int = seed_option()
-    overlap: Optional[int] = overlap_option()
-    batch: Optional[int] = batch_option()
-    device: str = inference_device_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
-class LabelsJob(Job):
+class LabelsJob(BandOptions, Job):
     """Look at labels before any training."""
 
     kind: ClassVar[str] = "labels"
+    target: ClassVar[str] = "hyperkd.evaluation.label_overview:overview"
     summary: ClassVar[str] = "Say what labels there are, and how a fine-tuning would split them."
     answers: ClassVar[bool] = True
 
@@ -117,6 +109,3 @@ class LabelsJob(Job):
     block: Optional[int] = block_option()
     margin: float = margin_option()
     seed: int = seed_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()

@@ -7,28 +7,21 @@ from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    bands_option,
-    batch_option,
-    format_option,
-    inference_device_option,
+    BandOptions,
+    InferenceOptions,
     input_option,
     margin_option,
-    memory_option,
     model_option,
-    nodata_option,
-    overlap_option,
-    resume_option,
-    scale_option,
     seed_option,
-    unreadable_option,
 )
 
 
 @dataclass(frozen=True)
-class AnomalyJob(Job):
+class AnomalyJob(BandOptions, InferenceOptions, Job):
     """Find what a student cannot explain."""
 
     kind: ClassVar[str] = "anomaly"
+    target: ClassVar[str] = "hyperkd.inference.anomaly:anomaly"
     summary: ClassVar[str] = "Write how unexpected each pixel is, and which ones are anomalies."
 
     input: str = input_option()
@@ -52,23 +45,14 @@ class AnomalyJob(Job):
     threshold: float = option(
         "Score from which on a pixel is an anomaly.", 3.5, minimum=0.1, maximum=1000.0
     )
-    overlap: Optional[int] = overlap_option()
-    batch: Optional[int] = batch_option()
-    device: str = inference_device_option()
-    memory_mb: Optional[int] = memory_option()
-    resume: bool = resume_option()
-    unreadable: str = unreadable_option()
-    format: str = format_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
-class SimilarityJob(Job):
+class SimilarityJob(BandOptions, InferenceOptions, Job):
     """Find places like these."""
 
     kind: ClassVar[str] = "similarity"
+    target: ClassVar[str] = "hyperkd.inference.similarity:similarity"
     summary: ClassVar[str] = "Write how like each pixel is to the places that features mark."
 
     input: str = input_option()
@@ -82,23 +66,14 @@ class SimilarityJob(Job):
     model: str = model_option()
     margin: float = margin_option()
     seed: int = seed_option()
-    overlap: Optional[int] = overlap_option()
-    batch: Optional[int] = batch_option()
-    device: str = inference_device_option()
-    memory_mb: Optional[int] = memory_option()
-    resume: bool = resume_option()
-    unreadable: str = unreadable_option()
-    format: str = format_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
-class ClusterJob(Job):
+class ClusterJob(BandOptions, InferenceOptions, Job):
     """Group pixels that are alike."""
 
     kind: ClassVar[str] = "cluster"
+    target: ClassVar[str] = "hyperkd.inference.cluster:cluster"
     summary: ClassVar[str] = "Write a map of clusters of pixels whose embeddings are alike."
 
     input: str = input_option()
@@ -109,13 +84,3 @@ class ClusterJob(Job):
     model: str = model_option()
     classes: int = option("Number of clusters.", 8, minimum=2, maximum=254)
     seed: int = seed_option()
-    overlap: Optional[int] = overlap_option()
-    batch: Optional[int] = batch_option()
-    device: str = inference_device_option()
-    memory_mb: Optional[int] = memory_option()
-    resume: bool = resume_option()
-    unreadable: str = unreadable_option()
-    format: str = format_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()

@@ -7,24 +7,23 @@ from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    bands_option,
+    BandOptions,
     block_option,
     buffer_option,
     field_option,
     inputs_option,
     labels_option,
     margin_option,
-    nodata_option,
-    scale_option,
     seed_option,
 )
 
 
 @dataclass(frozen=True)
-class FinetuneJob(Job):
+class FinetuneJob(BandOptions, Job):
     """Train a model for classes or quantities on labels."""
 
     kind: ClassVar[str] = "finetune"
+    target: ClassVar[str] = "hyperkd.training.finetune.finetune_job:finetune"
     summary: ClassVar[str] = "Fine-tune a student on labels: a model for classes or quantities."
 
     input: tuple[str, ...] = inputs_option()
@@ -177,6 +176,3 @@ class FinetuneJob(Job):
         "auto",
         choices=("auto", "cpu", "cuda"),
     )
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()

@@ -14,6 +14,7 @@ class ModelsListJob(Job):
     """What models there are."""
 
     kind: ClassVar[str] = "models_list"
+    target: ClassVar[str] = "hyperkd.jobs.models_command:list_models"
     summary: ClassVar[str] = "List shipped, own and published models with size, licence, status."
     answers: ClassVar[bool] = True
 
@@ -25,6 +26,7 @@ class ModelsAddJob(Job):
     """Take a model file into the store."""
 
     kind: ClassVar[str] = "models_add"
+    target: ClassVar[str] = "hyperkd.jobs.models_command:add"
     summary: ClassVar[str] = "Check a model file and copy it into the model store."
 
     file: str = option(
@@ -50,6 +52,7 @@ class ModelsFetchJob(Job):
     """Download a published teacher into the store."""
 
     kind: ClassVar[str] = "models_fetch"
+    target: ClassVar[str] = "hyperkd.jobs.model_fetch:fetch"
     summary: ClassVar[str] = "Download a published teacher into the model store, and check it."
 
     name: str = option("A published model, for instance prithvi-eo-2.0-300m.", positional=True)
@@ -82,6 +85,7 @@ class ModelsVerifyJob(Job):
     """Check whether a model is still what came."""
 
     kind: ClassVar[str] = "models_verify"
+    target: ClassVar[str] = "hyperkd.jobs.models_command:verify"
     summary: ClassVar[str] = "Check a model of the store against its record, and its content."
     answers: ClassVar[bool] = True
 
@@ -94,6 +98,7 @@ class ModelsRemoveJob(Job):
     """Remove a model from the store."""
 
     kind: ClassVar[str] = "models_remove"
+    target: ClassVar[str] = "hyperkd.jobs.models_command:remove"
     summary: ClassVar[str] = "Remove an own or fetched model from the model store."
     answers: ClassVar[bool] = True
 
@@ -106,6 +111,7 @@ class ModelsTestJob(Job):
     """Repeat a model's self-test here."""
 
     kind: ClassVar[str] = "models_test"
+    target: ClassVar[str] = "hyperkd.inference.model_test:try_model"
     summary: ClassVar[str] = "Repeat a model's self-test on this machine, and time it."
     answers: ClassVar[bool] = True
 

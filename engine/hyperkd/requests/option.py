@@ -1,11 +1,12 @@
 """What a job is: a frozen dataclass whose fields say all about a command, a flag, a parameter.
 
-The jobs themselves are in ``kinds``, and ``spec`` lists them.
+The jobs themselves are in the modules ``*_options``, and ``catalogue`` lists them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,10 +28,14 @@ INPUT_ROLES = (
 )
 OUTPUT_ROLES = ("output_raster", "output_file", "output_directory")
 
+# The default of a field that has none. dataclasses' own way would not let a class with
+# required fields take shared options from a base class.
+REQUIRED: Any = object()
+
 
 def option(
     help: str,
-    default: Any = dataclasses.MISSING,
+    default: Any = REQUIRED,
     *,
     minimum: Optional[float] = None,
     maximum: Optional[float] = None,
@@ -65,6 +70,8 @@ class Job:
     """Base of all jobs.
 
     Attributes:
+        target: the function that does it, ``module:function``, called with the job and a
+            ``Reporter``; it returns the summary.
         kind: the value of ``job`` in a job file, and the name of the command; one of
             a group of commands carries the group's name and an underscore before it,
             ``models_list`` for ``hyperkd models list``.
@@ -74,11 +81,20 @@ class Job:
     """
 
     kind: ClassVar[str]
+    target: ClassVar[str]
     summary: ClassVar[str]
     answers: ClassVar[bool] = False
     needs_one_of: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        for field in job_fields(type(self)):
+            if getattr(self, field.name) is REQUIRED:
+                raise HyperKDError(
+                    "bad_job",
+                    f"The job {self.kind!r} lacks the field {field.name!r}.",
+                    f"Give it a value: {field.help}",
+                    key=field.name,
+                )
         if self.needs_one_of and all(getattr(self, name) is None for name in self.needs_one_of):
             raise HyperKDError(
                 "bad_job",
@@ -116,17 +132,19 @@ class JobField:
     positional: bool
 
 
+@functools.cache
 def job_fields(job: type[Job]) -> tuple[JobField, ...]:
-    """Return the fields of a job class in the order of their declaration."""
+    """Return the fields of a job class: its own in their order, then those that it shares."""
     hints = typing.get_type_hints(job)
+    own = job.__dict__.get("__annotations__", {})
     fields = []
-    for field in dataclasses.fields(job):
+    for field in sorted(dataclasses.fields(job), key=lambda field: field.name not in own):
         hint = hints[field.name]
         optional = type(None) in typing.get_args(hint)
         if optional:
             hint = typing.get_args(hint)[0]
         repeated = typing.get_origin(hint) is tuple
-        required = field.default is dataclasses.MISSING
+        required = field.default is REQUIRED
         fields.append(
             JobField(
                 name=field.name,

@@ -7,26 +7,19 @@ from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    bands_option,
-    batch_option,
-    format_option,
-    inference_device_option,
+    BandOptions,
+    InferenceOptions,
     input_option,
-    memory_option,
     model_option,
-    nodata_option,
-    overlap_option,
-    resume_option,
-    scale_option,
-    unreadable_option,
 )
 
 
 @dataclass(frozen=True)
-class PredictJob(Job):
+class PredictJob(BandOptions, InferenceOptions, Job):
     """Map classes or values with a fine-tuned model."""
 
     kind: ClassVar[str] = "predict"
+    target: ClassVar[str] = "hyperkd.inference.predict:predict"
     summary: ClassVar[str] = "Write the class map or the map of values that a model makes."
 
     input: str = input_option()
@@ -55,23 +48,14 @@ class PredictJob(Job):
         None,
         role="output_raster",
     )
-    overlap: Optional[int] = overlap_option()
-    batch: Optional[int] = batch_option()
-    device: str = inference_device_option()
-    memory_mb: Optional[int] = memory_option()
-    resume: bool = resume_option()
-    unreadable: str = unreadable_option()
-    format: str = format_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
-class EmbedJob(Job):
+class EmbedJob(BandOptions, InferenceOptions, Job):
     """Turn each pixel's neighbourhood into an embedding."""
 
     kind: ClassVar[str] = "embed"
+    target: ClassVar[str] = "hyperkd.inference.embed:embed"
     summary: ClassVar[str] = "Write a raster of embeddings, or of their principal components."
 
     input: str = input_option()
@@ -88,23 +72,14 @@ class EmbedJob(Job):
         "float32",
         choices=("float32", "float16"),
     )
-    overlap: Optional[int] = overlap_option()
-    batch: Optional[int] = batch_option()
-    device: str = inference_device_option()
-    memory_mb: Optional[int] = memory_option()
-    resume: bool = resume_option()
-    unreadable: str = unreadable_option()
-    format: str = format_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
-class ReconstructJob(Job):
+class ReconstructJob(BandOptions, InferenceOptions, Job):
     """Predict each patch's spectra from its surroundings, and how wrong that is."""
 
     kind: ClassVar[str] = "reconstruct"
+    target: ClassVar[str] = "hyperkd.inference.reconstruct:reconstruct"
     summary: ClassVar[str] = "Write the reconstruction of a scene and its per-pixel error."
     needs_one_of: ClassVar[tuple[str, ...]] = ("output", "error")
 
@@ -120,13 +95,3 @@ class ReconstructJob(Job):
         role="output_raster",
     )
     model: str = model_option()
-    overlap: Optional[int] = overlap_option()
-    batch: Optional[int] = batch_option()
-    device: str = inference_device_option()
-    memory_mb: Optional[int] = memory_option()
-    resume: bool = resume_option()
-    unreadable: str = unreadable_option()
-    format: str = format_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()

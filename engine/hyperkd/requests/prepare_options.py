@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    bands_option,
+    BandOptions,
     input_option,
     model_option,
-    nodata_option,
-    scale_option,
 )
 
 
 @dataclass(frozen=True)
-class InfoJob(Job):
+class InfoJob(BandOptions, Job):
     """What a raster or a model is."""
 
     kind: ClassVar[str] = "info"
+    target: ClassVar[str] = "hyperkd.jobs.info:info"
     summary: ClassVar[str] = "Say what a raster (bands, wavelengths, problems) or a model is."
     answers: ClassVar[bool] = True
 
@@ -28,24 +27,19 @@ class InfoJob(Job):
         role="input_file",
         positional=True,
     )
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
-class InspectJob(Job):
+class InspectJob(BandOptions, Job):
     """Describe a raster in a readable report."""
 
     kind: ClassVar[str] = "inspect"
+    target: ClassVar[str] = "hyperkd.evaluation.inspect_raster:inspect"
     summary: ClassVar[str] = "Write a report about a raster: bands, spectra, what a student sees."
 
     input: str = input_option()
     output: str = option("The report to write (HTML).", role="output_file")
     model: str = model_option()
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,7 @@ class ImportJob(Job):
     """Turn a delivered product into one self-describing GeoTIFF."""
 
     kind: ClassVar[str] = "import"
+    target: ClassVar[str] = "hyperkd.raster.products.import_product:import_product"
     summary: ClassVar[str] = "Write an EnMAP, PRISMA, EMIT or DESIS product as one GeoTIFF."
 
     product: str = option(
@@ -79,10 +74,11 @@ class ImportJob(Job):
 
 
 @dataclass(frozen=True)
-class AlignJob(Job):
+class AlignJob(BandOptions, Job):
     """Make the six bands of HLS that Prithvi sees."""
 
     kind: ClassVar[str] = "align"
+    target: ClassVar[str] = "hyperkd.inference.align:align"
     summary: ClassVar[str] = "Write the six HLS bands that the teacher sees."
 
     input: str = input_option()
@@ -93,9 +89,6 @@ class AlignJob(Job):
         "range_mean",
         choices=("range_mean", "srf_gaussian", "nearest"),
     )
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()
 
 
 @dataclass(frozen=True)
@@ -103,6 +96,7 @@ class SynthJob(Job):
     """Simulate an EnMAP-like scene with known truth."""
 
     kind: ClassVar[str] = "synth"
+    target: ClassVar[str] = "hyperkd.synth.scene:synth"
     summary: ClassVar[str] = "Simulate an EnMAP-like scene, with truth layers beside it."
 
     output: str = option("The scene to write (GeoTIFF).", role="output_raster")

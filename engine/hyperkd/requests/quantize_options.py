@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    bands_option,
+    BandOptions,
     field_option,
     margin_option,
-    nodata_option,
-    scale_option,
 )
 
 
 @dataclass(frozen=True)
-class QuantizeJob(Job):
+class QuantizeJob(BandOptions, Job):
     """Give a model fewer bits, and compare it with what it was."""
 
     kind: ClassVar[str] = "quantize"
+    target: ClassVar[str] = "hyperkd.quantisation.quantize_model:quantize"
     summary: ClassVar[str] = (
         "Make a model smaller and faster (int8, float16), unless it loses too much."
     )
@@ -73,6 +72,3 @@ class QuantizeJob(Job):
         "cpu",
         choices=("cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"),
     )
-    bands: Optional[str] = bands_option()
-    scale: Optional[float] = scale_option()
-    nodata: Optional[float] = nodata_option()

@@ -1,8 +1,12 @@
-"""Fields that several jobs share, declared once: the same flag means the same everywhere."""
+"""Fields that several jobs share, declared once: the same flag means the same everywhere.
+
+Groups of fields are classes that a job inherits from; single fields are functions.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Optional
 
 from hyperkd.requests.option import option
 
@@ -79,47 +83,6 @@ def seed_option() -> Any:
     return option("Seed: the same seed gives the same result.", 0, minimum=0, maximum=2**31 - 1)
 
 
-def bands_option() -> Any:
-    """Declare what to believe about the bands."""
-    return option(
-        "What to believe about the bands instead of the file: a sensor (enmap, enmap-202), or a "
-        "CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).",
-        None,
-        role="band_table",
-    )
-
-
-def scale_option() -> Any:
-    """Declare the scale to believe."""
-    return option("Reflectance (0 to 1) per stored unit, instead of what the file says.", None)
-
-
-def nodata_option() -> Any:
-    """Declare the nodata value to believe."""
-    return option("Stored value without meaning, instead of what the file says.", None)
-
-
-def overlap_option() -> Any:
-    """Declare how many pixels tiles share."""
-    return option(
-        "Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile, "
-        "or less where the model sees less far.",
-        None,
-        minimum=0,
-    )
-
-
-def batch_option() -> Any:
-    """Declare how many tiles the network gets at once."""
-    return option(
-        "Tiles that the network gets at once. Default: 1 on a CPU, where every core has a tile "
-        "of its own, else 8. The result does not depend on it.",
-        None,
-        minimum=1,
-        maximum=256,
-    )
-
-
 def store_option(role: str) -> Any:
     """Declare where the model store is."""
     return option(
@@ -140,44 +103,72 @@ def inference_device_option() -> Any:
     )
 
 
-def memory_option() -> Any:
-    """Declare how much memory a job may take."""
-    return option(
+def device_option() -> Any:
+    """Declare where to compute."""
+    return option(_DEVICE, "auto", choices=("auto", "cpu", "cuda"))
+
+
+@dataclass(frozen=True)
+class BandOptions:
+    """What to believe about a raster instead of what its file says."""
+
+    bands: Optional[str] = option(
+        "What to believe about the bands instead of the file: a sensor (enmap, enmap-202), or a "
+        "CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).",
+        None,
+        role="band_table",
+    )
+    scale: Optional[float] = option(
+        "Reflectance (0 to 1) per stored unit, instead of what the file says.", None
+    )
+    nodata: Optional[float] = option(
+        "Stored value without meaning, instead of what the file says.", None
+    )
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """How a network is run tile by tile; the result hardly depends on it."""
+
+    overlap: Optional[int] = option(
+        "Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile, "
+        "or less where the model sees less far.",
+        None,
+        minimum=0,
+    )
+    batch: Optional[int] = option(
+        "Tiles that the network gets at once. Default: 1 on a CPU, where every core has a tile "
+        "of its own, else 8. The result does not depend on it.",
+        None,
+        minimum=1,
+        maximum=256,
+    )
+    device: str = inference_device_option()
+
+
+@dataclass(frozen=True)
+class InferenceOptions(TileOptions):
+    """How a network is run over a whole scene, whatever comes out."""
+
+    memory_mb: Optional[int] = option(
         "Megabytes of memory that the job may take. Default: a quarter of the machine's, at most "
         "2000.",
         None,
         minimum=100,
         maximum=1000000,
     )
-
-
-def resume_option() -> Any:
-    """Declare whether to go on with an earlier job."""
-    return option(
+    resume: bool = option(
         "Go on with what an earlier run of the same job finished, and leave what this one "
         "finishes for a later one.",
         False,
     )
-
-
-def unreadable_option() -> Any:
-    """Declare what to do where the raster cannot be read."""
-    return option(
+    unreadable: str = option(
         "What to do where the raster cannot be read: fail, or leave these blocks without data.",
         "fail",
         choices=("fail", "nodata"),
     )
-
-
-def format_option() -> Any:
-    """Declare the layout of the outputs."""
-    return option(
+    format: str = option(
         "The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.",
         "geotiff",
         choices=("geotiff", "cog"),
     )
-
-
-def device_option() -> Any:
-    """Declare where to compute."""
-    return option(_DEVICE, "auto", choices=("auto", "cpu", "cuda"))

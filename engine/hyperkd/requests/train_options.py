@@ -13,6 +13,7 @@ class ExportJob(Job):
     """Turn a checkpoint into an ONNX model with its card and self-test."""
 
     kind: ClassVar[str] = "export"
+    target: ClassVar[str] = "hyperkd.training.export:export"
     summary: ClassVar[str] = "Export a checkpoint to ONNX with its card and self-test."
 
     checkpoint: str = option("The .safetensors checkpoint of a student.", role="checkpoint")
