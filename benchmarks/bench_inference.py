@@ -44,6 +44,7 @@ from inference_programs import FOLDER, HERE, Row, median, output_of, run_job, sp
 from inference_table import BEGIN, END, document
 
 from hyperkd.inference.tiling import machine
+from hyperkd.requests.predict_options import ReconstructJob
 
 RESULTS: Final = FOLDER / "results"
 PAGE: Final = HERE.parent / "docs" / "inference.md"
@@ -235,12 +236,10 @@ def overlap(quick: bool, scratch: Path) -> list[Row]:
     def values(pixels: int) -> np.ndarray[Any, Any]:
         path = str(scratch / "reconstruction.tif")
         reconstruct(
-            input=str(scene),
-            output=path,
-            model="tiny",
-            overlap=pixels,
-            device="cpu",
-            report=silent,
+            ReconstructJob(
+                input=str(scene), output=path, model="tiny", overlap=pixels, device="cpu"
+            ),
+            silent,
         )
         with open_raster(path) as source:
             return source.read(source.grid.window, range(0, 218, 12)).astype(np.float64)

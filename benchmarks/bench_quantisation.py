@@ -37,6 +37,7 @@ from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.quantisation.quantize_model import quantize
 from hyperkd.raster.source import open_raster
+from hyperkd.requests.quantize_options import QuantizeJob
 
 ROUNDS, QUICK_ROUNDS = 15, 5
 METHODS: Final = ("dynamic", "static", "float16")
@@ -67,14 +68,16 @@ def measure(size: str, with_head: bool, rounds: int, folder: Path) -> list[dict[
     rows: list[dict[str, Any]] = [{"kind": "float32"}]
     for method in METHODS:
         summary = quantize(
-            model=str(path),
-            output=str(folder / f"{method}.onnx"),
-            input=test_images,
-            labels=test_labels if with_head else (),
-            calibration=images if method == "static" else (),
-            method=method,
-            loss=100.0,
-            report=Quiet(),
+            QuantizeJob(
+                model=str(path),
+                output=str(folder / f"{method}.onnx"),
+                input=test_images,
+                labels=test_labels if with_head else (),
+                calibration=images if method == "static" else (),
+                method=method,
+                loss=100.0,
+            ),
+            Quiet(),
         )
         rows.append({"kind": method, **_costs(summary["quantisation"])})
         if with_head:

@@ -30,6 +30,7 @@ from real_tiles import POTSDAM, absence
 
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
+from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import synth
 from hyperkd.training.common.resume_state import read_state
@@ -51,7 +52,9 @@ def make_material(folder: Path, real: Path) -> tuple[list[str], str]:
     scenes = sorted(str(path) for path in real.glob("*.tif"))
     for seed in (1, 2, 3):
         path = str(folder / f"simulated_{seed}.tif")
-        synth(output=path, width=64, height=64, seed=seed, border=0.0, truth=False, report=Silent())
+        synth(
+            SynthJob(output=path, width=64, height=64, seed=seed, border=0.0, truth=False), Silent()
+        )
         scenes.append(path)
     config = PrithviConfig(
         dim=64, depth=4, heads=4, patch=4, tile=TILE, frames=1,

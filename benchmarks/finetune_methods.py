@@ -15,6 +15,7 @@ from hyperkd.evaluation.baselines.classical_models import baselines
 from hyperkd.evaluation.reports.label_spectra import common_bands, reflectance_at
 from hyperkd.evaluation.splits.split_labels import TRAIN, VALIDATION
 from hyperkd.inference.predict import predict_at
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune.finetuned_card import card_of
 from hyperkd.training.finetune.fit import FitSettings, fit
@@ -90,7 +91,13 @@ def student(task: Task, fold: Fold, seed: int, start: str, folder: Path) -> Answ
     card = export_model(fitted.model, card, path)
     answers = np.concatenate(
         [
-            predict_at(source, path, (scene.rows, scene.cols), device="cpu", report=Quiet())
+            predict_at(
+                source,
+                path,
+                (scene.rows, scene.cols),
+                options=TileOptions(device="cpu"),
+                report=Quiet(),
+            )
             for source, scene in zip(fold.test_sources, fold.test.scenes)
         ]
     )

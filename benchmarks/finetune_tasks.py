@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hyperkd.evaluation.splits.split_labels import TEST, Split, k_folds, split_labels
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels, read_labels
 from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.synth.scene import synth, truth_paths
 
 POTSDAM_CLASSES = ("roof", "pavement", "low vegetation", "tree", "soil", "water")
@@ -250,13 +251,15 @@ def _scenes(seed: int, folder: Path) -> list[str]:
         path = str(folder / f"scene_{seed}_{number}.tif")
         if not Path(path).is_file():
             synth(
-                output=path,
-                width=SIDE_PX,
-                height=SIDE_PX,
-                seed=FIRST_SEED + 100 * seed + number,
-                border=0.0,
-                truth=True,
-                report=Quiet(),
+                SynthJob(
+                    output=path,
+                    width=SIDE_PX,
+                    height=SIDE_PX,
+                    seed=FIRST_SEED + 100 * seed + number,
+                    border=0.0,
+                    truth=True,
+                ),
+                Quiet(),
             )
         paths.append(path)
     return paths

@@ -16,13 +16,14 @@ ENGINE = ROOT / "engine" / "hyperkd"
 PLUGIN = ROOT / "hyperkd_qgis"
 
 # The vocabulary: what every layer may use.
-BASE = {"errors", "types", "files", "locks", "atomic"}
+BASE = {"errors", "types", "files", "locks", "atomic", "requests"}
 
 # What each package of the engine may import of the engine, and of others; the
 # most specific prefix of a module's name decides. Standard library and numpy
 # are always allowed.
 ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "": (BASE, set()),
+    "open_scene": (BASE | {"raster", "spectral"}, set()),
     "errors": (set(), set()),
     "types": ({"errors"}, set()),
     "files": (set(), set()),
@@ -37,10 +38,10 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "training": (
         BASE
         | {"metrics", "raster", "spectral", "models", "models.nets", "training"}
-        | {"inference", "evaluation"},
+        | {"open_scene", "inference", "evaluation"},
         {"torch", "onnx", "onnxruntime", "onnxscript", "safetensors", "sklearn"},
     ),
-    "inference": (BASE | {"raster", "spectral", "models", "inference"}, set()),
+    "inference": (BASE | {"raster", "spectral", "open_scene", "models", "inference"}, set()),
     "inference.backends.onnxruntime_backend": (
         BASE | {"models", "inference"},
         {"onnxruntime"},
@@ -50,12 +51,12 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
         {"onnx", "onnxruntime"},
     ),
     "evaluation": (
-        BASE | {"metrics", "raster", "spectral", "models", "inference", "evaluation"},
+        BASE | {"metrics", "raster", "spectral", "open_scene", "models", "inference", "evaluation"},
         {"sklearn"},
     ),
     "quantisation": (
         BASE
-        | {"metrics", "raster", "spectral", "models", "inference", "evaluation", "quantisation"},
+        | {"raster", "spectral", "open_scene", "models", "inference", "evaluation", "quantisation"},
         set(),
     ),
     "synth": (BASE | {"metrics", "raster", "spectral", "synth"}, {"prosail", "scipy"}),
@@ -70,6 +71,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
 DISPATCHED = {
     "raster",
     "spectral",
+    "open_scene",
     "models",
     "training",
     "inference",

@@ -18,20 +18,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "engine"))
 from hyperkd import cli
 from hyperkd.atomic import PartialFile, scratch_folder
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs import dispatch
+from hyperkd.requests.predict_options import EmbedJob
 
 
-def succeed(*, output, report, **_):
+def succeed(request, report):
     """Write the output."""
     report.stage("Writing")
-    with PartialFile(output) as part:
+    with PartialFile(request.output) as part:
         Path(part.temporary).write_text("new")
         report.progress(1, 1, "tiles")
-    report.artifact("output", output)
+    report.artifact("output", request.output)
     return {"pixels": 4}
 
 
-def noisy(*, output, report, **fields):
+def noisy(request, report):
     """Succeed, while libraries and a child process print."""
     libc = ctypes.CDLL(None)
     print("print")
@@ -41,38 +41,38 @@ def noisy(*, output, report, **fields):
     libc.printf(b"buffered by libc until exit\n")
     os.write(1, b"no line end")
     os.system("echo child")
-    return succeed(output=output, report=report)
+    return succeed(request, report)
 
 
-def refuse(*, model, **_):
-    """Fail with the code that stands in the field ``model``."""
-    raise HyperKDError(model, "It is wrong.", "Make it right.", value=3)
+def refuse(request, _):
+    """Fail with the code that stands in the field ``request.model``."""
+    raise HyperKDError(request.model, "It is wrong.", "Make it right.", value=3)
 
 
-def bug(**_):
+def bug(_request, _report):
     """Fail as no job should."""
     return 1 / 0
 
 
-def no_memory(**_):
+def no_memory(_request, _report):
     """Fail as numpy does."""
     raise MemoryError("Unable to allocate 8 GiB")
 
 
-def no_disk(**_):
+def no_disk(_request, _report):
     """Fail as a write does."""
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def no_dependency(**_):
+def no_dependency(_request, _report):
     """Fail as an import does."""
     sys.modules["onnxruntime"] = None
     import onnxruntime  # noqa: F401
 
 
-def patient(*, output, report, **_):
+def patient(request, report):
     """Write half of the output, then wait to be cancelled."""
-    with PartialFile(output, (".aux.xml",)) as part:
+    with PartialFile(request.output, (".aux.xml",)) as part:
         Path(part.temporary).write_text("half")
         Path(part.temporary + ".aux.xml").write_text("half")
         report.stage("Waiting")
@@ -83,9 +83,9 @@ def patient(*, output, report, **_):
     return {}
 
 
-def stubborn(*, output, report, **_):
+def stubborn(request, report):
     """Write half of the output, then never ask whether anybody wants it."""
-    with PartialFile(output) as part:
+    with PartialFile(request.output) as part:
         Path(part.temporary).write_text("half")
         report.stage("Waiting")
         for _ in range(60):
@@ -93,21 +93,21 @@ def stubborn(*, output, report, **_):
     return {}
 
 
-def native(*, output, report, **_):
+def native(request, report):
     """Write half of the output and finished rows, then wait in a library that asks nobody."""
     from hyperkd.inference.tiling.block_reader import Unreadable
     from hyperkd.inference.tiling.journal import Journal
 
-    journal = Journal(output, {}, Unreadable())
+    journal = Journal(request.output, {}, Unreadable())
     journal.begin()
-    with PartialFile(output) as part, scratch_folder() as folder:
+    with PartialFile(request.output) as part, scratch_folder() as folder:
         Path(part.temporary).write_text("half")
         report.stage(folder)
         hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1_000_000_000)  # no signal interrupts it
     return {}
 
 
-def tidying(*, output, report, **_):
+def tidying(request, report):
     """Hear a cancel, and take longer to keep the result so far than a deaf job has."""
     report.stage("Waiting")
     try:
@@ -116,18 +116,18 @@ def tidying(*, output, report, **_):
             time.sleep(0.05)
     except HyperKDError:
         time.sleep(3)
-        with PartialFile(output) as part:
+        with PartialFile(request.output) as part:
             Path(part.temporary).write_text("kept")
         raise
 
 
-def priority(*, output, report, **_):
+def priority(request, report):
     """Tell how nice the process is."""
-    with PartialFile(output) as part:
+    with PartialFile(request.output) as part:
         Path(part.temporary).write_text("new")
     return {"nice": os.nice(0)}
 
 
 if __name__ == "__main__":
-    dispatch.TARGETS["embed"] = f"__main__:{sys.argv.pop(1)}"
+    EmbedJob.target = f"__main__:{sys.argv.pop(1)}"
     raise SystemExit(cli.main())

@@ -43,7 +43,7 @@ def scene(seed: int = 3) -> tuple[BandTable, np.ndarray]:
 
 
 def run(path: Path, output: Path, mode: str = "range_mean") -> dict:
-    return align(input=str(path), output=str(output), mode=mode, report=SilentReport())
+    return align(AlignJob(input=str(path), output=str(output), mode=mode), SilentReport())
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -129,7 +129,7 @@ def test_the_users_word_wins_over_the_file(tmp_path: Path) -> None:
     assert caught.value.code == "no_wavelengths"
     arguments = {"input": str(tmp_path / "bare.tif"), "mode": "range_mean"}
     said = {"bands": "enmap", "scale": 2e-4, "nodata": -32768.0}
-    align(**arguments, output=str(tmp_path / "said.tif"), **said, report=SilentReport())
+    align(AlignJob(**arguments, output=str(tmp_path / "said.tif"), **said), SilentReport())
     write_scene(tmp_path / "full.tif", bands, values)
     run(tmp_path / "full.tif", tmp_path / "told.tif")
     said_values, told_values = read(tmp_path / "said.tif"), read(tmp_path / "told.tif")
@@ -147,5 +147,5 @@ def test_a_misspelt_sensor_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
         HyperKDError, match=r"no sensor preset 'enmapp'.*enmap, enmap-202"
     ) as caught:
-        align(**arguments, mode="nearest", bands="enmapp", report=SilentReport())
+        align(AlignJob(**arguments, mode="nearest", bands="enmapp"), SilentReport())
     assert caught.value.code == "bad_job"

@@ -28,6 +28,8 @@ from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.raster.gdal.pixel_area import pixel_hectares
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.source import open_raster
+from hyperkd.requests.evaluate_options import EvaluateJob
+from hyperkd.requests.predict_options import PredictJob
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import CENTRES, make_card, make_model, make_student
 from tests.factories import GEOTRANSFORM, make_raster, wkt
@@ -66,7 +68,7 @@ def model(tmp_path: Path) -> str:
 def run(folder: Path, **fields: Any) -> tuple[dict[str, Any], dict[str, Any], SilentReport]:
     """Evaluate, and return the summary, ``report.json`` and the reporter."""
     report = SilentReport()
-    summary = evaluate(**fields, report_folder=str(folder), report=report)
+    summary = evaluate(EvaluateJob(**fields, report=str(folder)), report)
     return summary, json.loads((folder / "report.json").read_text("utf-8")), report
 
 
@@ -106,16 +108,18 @@ def test_predictions_are_those_of_the_map(tmp_path: Path) -> None:
     model = make_model(tmp_path / "m.onnx", mixing=mixing)
     source = scene(tmp_path / "s.tif", generator.integers(0, 5, (SIZE, SIZE)))
     predict(
-        input=source,
-        output=str(tmp_path / "map.tif"),
-        model=model,
-        probabilities=None,
-        probability_type="uint8",
-        uncertainty=None,
-        overlap=None,
-        batch=4,
-        device="cpu",
-        report=SilentReport(),
+        PredictJob(
+            input=source,
+            output=str(tmp_path / "map.tif"),
+            model=model,
+            probabilities=None,
+            probability_type="uint8",
+            uncertainty=None,
+            overlap=None,
+            batch=4,
+            device="cpu",
+        ),
+        SilentReport(),
     )
     # the map as labels: all right, whatever it says
     _, told, _ = run(
@@ -557,9 +561,11 @@ def test_a_report_that_cannot_be_written_is_refused_first(tmp_path: Path, model:
     (tmp_path / "r" / "report.html").mkdir(parents=True)
     with pytest.raises(HyperKDError, match="it is a folder") as caught:
         evaluate(
-            model=model, input=("s.tif",), labels=("l.tif",), report_folder=str(tmp_path / "r"),
-            report=SilentReport(),
-        )  # fmt: skip
+            EvaluateJob(
+                model=model, input=("s.tif",), labels=("l.tif",), report=str(tmp_path / "r")
+            ),
+            SilentReport(),
+        )
     assert caught.value.code == "unwritable_output"
 
 
@@ -568,11 +574,8 @@ def test_a_cancel_leaves_no_report(tmp_path: Path, model: str) -> None:
     source = scene(tmp_path / "s.tif", quarters())
     with pytest.raises(HyperKDError, match="wants no more") as refused:
         evaluate(
-            model=model,
-            input=[source],
-            labels=[labels],
-            report_folder=str(tmp_path / "r"),
-            report=SilentReport(cancel_after=3),
+            EvaluateJob(model=model, input=[source], labels=[labels], report=str(tmp_path / "r")),
+            SilentReport(cancel_after=3),
         )
     assert refused.value.code == "cancelled"
     assert not (tmp_path / "r").exists()

@@ -57,13 +57,13 @@ def parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Job]
 
 def test_a_command_is_its_job(parse: Callable[..., Job], tmp_path: Path) -> None:
     assert parse("embed", "--input", "a.tif", "--output", "/b.tif") == EmbedJob(
-        str(tmp_path / "a.tif"), "/b.tif"
+        input=str(tmp_path / "a.tif"), output="/b.tif"
     )
     assert parse(
         "reconstruct", "--input=/a", "--error=/e", "--model=m", "--overlap=3", "--batch=2"
-    ) == ReconstructJob("/a", None, "/e", "m", 3, 2)
+    ) == ReconstructJob(input="/a", output=None, error="/e", model="m", overlap=3, batch=2)
     assert parse("synth", "--output=/s", "--border=.5", "--no-truth", "--seed", "7") == SynthJob(
-        "/s", seed=7, border=0.5, truth=False
+        output="/s", seed=7, border=0.5, truth=False
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard
+from hyperkd.requests.train_options import ExportJob
 from hyperkd.spectral.sensors import canonical_bands
 
 torch = pytest.importorskip("torch")
@@ -77,7 +78,9 @@ def exported(tmp_path_factory):
     save_checkpoint(folder / "short.safetensors", student, card)
     report = Silent()
     path = folder / "short.onnx"
-    summary = export(str(folder / "short.safetensors"), str(path), report)
+    summary = export(
+        ExportJob(checkpoint=str(folder / "short.safetensors"), output=str(path)), report
+    )
     return student, path, summary, report
 
 
@@ -188,7 +191,9 @@ def test_an_unwritable_output_is_refused_before_the_work(exported, tmp_path):
     checkpoint = exported[1].with_suffix(".safetensors")
     report = Silent()
     with pytest.raises(HyperKDError, match="there is no folder") as caught:
-        export(str(checkpoint), str(tmp_path / "none" / "m.onnx"), report)
+        export(
+            ExportJob(checkpoint=str(checkpoint), output=str(tmp_path / "none" / "m.onnx")), report
+        )
     assert caught.value.code == "unwritable_output"
     assert report.stages == []
 
@@ -197,7 +202,7 @@ def test_a_checkpoint_that_is_none_is_refused_and_leaves_no_file(tmp_path):
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"no checkpoint")
     with pytest.raises(HyperKDError, match="is no safetensors checkpoint") as caught:
-        export(str(bad), str(tmp_path / "m.onnx"), Silent())
+        export(ExportJob(checkpoint=str(bad), output=str(tmp_path / "m.onnx")), Silent())
     assert caught.value.code == "bad_model"
     assert [path.name for path in tmp_path.iterdir()] == ["bad.safetensors"]
 

@@ -11,6 +11,8 @@ import pytest
 from hyperkd.jobs.info import info
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import ModelCard
+from hyperkd.requests.prepare_options import InfoJob
+from hyperkd.requests.train_options import ExportJob
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.sensors import canonical_bands
 
@@ -87,7 +89,7 @@ def exported(request, tmp_path_factory):
     model, card = make(*request.param)
     if card.task == "classification":
         save_checkpoint(folder / "short.safetensors", model, card)
-        export(str(folder / "short.safetensors"), str(path), Silent())
+        export(ExportJob(checkpoint=str(folder / "short.safetensors"), output=str(path)), Silent())
     else:
         export_model(model, card, path)
     return model, card, path
@@ -142,7 +144,7 @@ def test_the_card_is_the_models_with_a_self_test(exported):
 
 def test_info_tells_what_the_model_answers(exported):
     _, card, path = exported
-    text = info(path=str(path), report=Silent())["text"]
+    text = info(InfoJob(path=str(path)), Silent())["text"]
     lines = {
         "classification": [
             "  Outputs: logits",

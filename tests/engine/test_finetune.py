@@ -25,7 +25,7 @@ from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.store.registry import SHIPPED  # noqa: E402
 from hyperkd.raster.source import open_raster  # noqa: E402
 from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
-from hyperkd.requests.option import job_fields  # noqa: E402
+from hyperkd.requests.shared_options import TileOptions  # noqa: E402
 from hyperkd.training.common.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.finetune.base_encoder import checkpoint_of, load_base, new_base  # noqa: E402
 from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402
@@ -117,15 +117,17 @@ def trained(place, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     report = Report()
     told = finetune(
-        report,
-        **fields(
-            place,
-            folder / "two.onnx",
-            report_folder=str(folder / "report"),
-            preview=str(folder / "preview.tif"),
-            colours=("10=#112233", "20=#AABBCC"),
-            epochs=3,
+        FinetuneJob(
+            **fields(
+                place,
+                folder / "two.onnx",
+                report=str(folder / "report"),
+                preview=str(folder / "preview.tif"),
+                colours=("10=#112233", "20=#AABBCC"),
+                epochs=3,
+            )
         ),
+        report,
     )
     return folder, told, report
 
@@ -140,7 +142,9 @@ def test_two_constant_classes_are_told_apart_perfectly(trained, place):
     classes = patches()
     rows, cols = (axis.ravel() for axis in np.indices(classes.shape))
     with open_raster(str(place / "scene.tif")) as source:
-        logits = predict_at(source, folder / "two.onnx", (rows, cols), report=Report())
+        logits = predict_at(
+            source, folder / "two.onnx", (rows, cols), options=TileOptions(), report=Report()
+        )
     np.testing.assert_array_equal(logits.argmax(1), classes.ravel())
 
 
@@ -155,7 +159,7 @@ def test_the_onnx_model_answers_as_the_checkpoint_does(trained, place):
     with open_raster(str(place / "scene.tif")) as source:
         tile = source.read_tile(Window(0, 0, 16, 16))
         inside = (np.arange(4, 8).repeat(4), np.tile(np.arange(4, 8), 4))
-        logits = predict_at(source, bundle, inside, overlap=0, report=Report())
+        logits = predict_at(source, bundle, inside, options=TileOptions(overlap=0), report=Report())
     pixels = torch.from_numpy(tile.data.astype(np.float32) * np.float32(1e-4))[None]
     with torch.no_grad():
         expected = model(pixels, torch.ones(1, 1, 16, 16))[0].numpy()[:, inside[0], inside[1]].T
@@ -183,7 +187,7 @@ def test_the_same_job_gives_the_same_files(place, tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         output = tmp_path / name / "m.onnx"
-        finetune(Report(), **fields(place, output, epochs=1, baselines=False))
+        finetune(FinetuneJob(**fields(place, output, epochs=1, baselines=False)), Report())
     for name in ("m.onnx", "m.safetensors"):
         first, second = (tmp_path / folder / name for folder in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
@@ -207,16 +211,18 @@ def test_what_goes_on_from_a_model_has_the_reach_of_the_encoder(trained, place, 
     assert open_bundle(earlier).card.receptive_field_px == 1  # its head looked at one pixel
     output = tmp_path / "next.onnx"
     finetune(
-        Report(),
-        **fields(
-            place,
-            output,
-            student=earlier,
-            tune="full",
-            epochs=1,
-            buffer=None,
-            baselines=False,
+        FinetuneJob(
+            **fields(
+                place,
+                output,
+                student=earlier,
+                tune="full",
+                epochs=1,
+                buffer=None,
+                baselines=False,
+            )
         ),
+        Report(),
     )
     card = open_bundle(output).card
     assert card.receptive_field_px == make.CONFIG.tile
@@ -246,7 +252,10 @@ def test_a_small_test_part_is_told(place, tmp_path):
     labels = write_labels(tmp_path / "few.tif", sparse)
     report = Report()
     told = finetune(
-        report, **fields(place, tmp_path / "m.onnx", labels=(labels,), baselines=False, epochs=0)
+        FinetuneJob(
+            **fields(place, tmp_path / "m.onnx", labels=(labels,), baselines=False, epochs=0)
+        ),
+        report,
     )
     pixels = told["metrics"]["test"]["pixels"]
     (note,) = [note for note in told["notes"] if "For firmer figures" in note]
@@ -258,13 +267,13 @@ def test_a_small_buffer_is_told_only_of_a_model_that_looks_around(place, tmp_pat
     """Tiles of 16 pixels ask for 8; these labels leave no room for that."""
     report = Report()
     asked = fields(place, tmp_path / "m.onnx", buffer=None, epochs=0, baselines=False)
-    told = finetune(report, **asked)
+    told = finetune(FinetuneJob(**asked), report)
     card = open_bundle(tmp_path / "m.onnx").card
     assert card.receptive_field_px <= 3 and card.training["split"]["buffer_px"] < 8
     assert not any("would be safer" in note for note in told["notes"])
     assert not any("would be safer" in note for note in card.training["split"]["notes"])
     monkeypatch.setattr(Fit, "receptive_field_px", 16)
-    (note,) = [n for n in finetune(report, **asked)["notes"] if "would be safer" in n]
+    (note,) = [n for n in finetune(FinetuneJob(**asked), report)["notes"] if "would be safer" in n]
     assert note.endswith("(8 would be safer, but too few labels would remain). Scores may be "
                          "too high.")  # fmt: skip
 
@@ -284,7 +293,9 @@ def test_the_preview_is_a_map_of_the_model_that_is_written(trained, place):
     # The last one is of the model in the file, not of what one of its folds has tried.
     with open_raster(str(place / "scene.tif")) as source:
         pixels = tuple(axis.ravel() for axis in np.indices((ROWS, COLS)))
-        answers = predict_at(source, folder / "two.onnx", pixels, report=SilentReport())
+        answers = predict_at(
+            source, folder / "two.onnx", pixels, options=TileOptions(), report=SilentReport()
+        )
     assert np.array_equal(shown.ravel(), answers.argmax(1) + 1)
     assert dataset.GetRasterBand(1).GetCategoryNames()[1:] == ["10", "20"]
 
@@ -309,16 +320,18 @@ def test_regression_recovers_a_linear_target_in_its_unit(tmp_path):
     write_labels(tmp_path / "labels.tif", target.astype(np.float32))
     make.save_student(tmp_path)
     told = finetune(
-        Report(),
-        **fields(
-            tmp_path,
-            tmp_path / "carbon.onnx",
-            task="regression",
-            unit=("g/kg",),
-            baselines=False,
-            folds=3,
-            epochs=5,
+        FinetuneJob(
+            **fields(
+                tmp_path,
+                tmp_path / "carbon.onnx",
+                task="regression",
+                unit=("g/kg",),
+                baselines=False,
+                folds=3,
+                epochs=5,
+            )
         ),
+        Report(),
     )
     (figures,) = told["metrics"]["test"]["targets"].values()
     assert figures["r2"]["value"] > 0.99 and told["folds"] == 3
@@ -331,12 +344,16 @@ def test_regression_recovers_a_linear_target_in_its_unit(tmp_path):
     assert "The model in the file learned from all labels" in card.metrics["test"]["protocol"]
     inside = (np.arange(20), np.arange(20))
     with open_raster(str(tmp_path / "scene.tif")) as source:
-        values = predict_at(source, tmp_path / "carbon.onnx", inside, report=Report())[:, 0]
+        values = predict_at(
+            source, tmp_path / "carbon.onnx", inside, options=TileOptions(), report=Report()
+        )[:, 0]
     np.testing.assert_allclose(values, target[inside], atol=0.05 * target.std())
 
 
 def test_a_job_that_shall_stop_gives_the_best_so_far(place, tmp_path):
-    told = finetune(Report(stop=True), **fields(place, tmp_path / "m.onnx", baselines=False))
+    told = finetune(
+        FinetuneJob(**fields(place, tmp_path / "m.onnx", baselines=False)), Report(stop=True)
+    )
     assert told["stopped_early"] and told["metrics"]["test"]["overall_accuracy"]["value"] > 0.9
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "m.safetensors"]
 
@@ -478,7 +495,7 @@ def test_targets_that_are_unknown_here_and_there_teach_where_they_are_known(nano
 
 
 def test_an_earlier_models_answers_teach_its_classes(nano, monkeypatch):
-    from hyperkd.training.finetune.finetune_job import fit as finetune_fit
+    from hyperkd.training.finetune import fit as finetune_fit
 
     source, labels, split, classes = problem()
     wrong = np.full((32 * 64, 3), -9.0, np.float32)
@@ -515,9 +532,11 @@ def test_an_earlier_model_file_teaches_as_much_as_its_weight_says(place, trained
             baselines=False,
             epochs=epochs,
         )
-        finetune(Report(), **given)
+        finetune(FinetuneJob(**given), Report())
         with open_raster(str(place / "scene.tif")) as source:
-            logits = predict_at(source, output, (rows, cols), report=Report())
+            logits = predict_at(
+                source, output, (rows, cols), options=TileOptions(), report=Report()
+            )
         apart = logits[:, 1] - logits[:, 0]
         right[weight] = float(np.mean(np.where(patches().ravel() == 1, apart, -apart)))
     assert right[0.0] < -1 and right[1.0] > 1
@@ -556,7 +575,7 @@ class Stand:
 
 
 def test_a_teacher_draws_the_tokens_towards_its_features(nano, monkeypatch):
-    from hyperkd.training.finetune.finetune_job import soft_targets
+    from hyperkd.training.finetune import soft_targets
 
     stand = Stand()
     identity = type("Aligned", (), {"matrix": np.eye(6)})
@@ -607,7 +626,7 @@ def test_a_teachers_file_changes_the_encoder_as_far_as_its_weight_says(nano, tmp
 def refused(place, tmp_path, code, message, **changes):
     with pytest.raises(HyperKDError, match=message) as caught:
         output = changes.pop("output", tmp_path / "m.onnx")
-        finetune(Report(), **fields(place, output, **changes))
+        finetune(FinetuneJob(**fields(place, output, **changes)), Report())
     assert caught.value.code == code
     assert list(tmp_path.iterdir()) == []
 
@@ -616,7 +635,7 @@ def refused(place, tmp_path, code, message, **changes):
     ("changes", "message"),
     [
         ({"folds": 2}, "2 folds are too few"),
-        ({"test": 0.0, "report_folder": "r"}, "Without a test part there is nothing to report"),
+        ({"test": 0.0, "report": "r"}, "Without a test part there is nothing to report"),
         ({"test": 0.6, "validation": 0.5}, "leave too little to learn from"),
         ({"colours": ("10=red",)}, "'10=red' is no colour of a class"),
         ({"teacher": "t.pt"}, "the encoder stays as it is"),
@@ -718,8 +737,8 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_training(place, t
     report = Report()
     with pytest.raises(HyperKDError, match=f"Cannot write .*{name}: it is a folder") as caught:
         finetune(
+            FinetuneJob(**fields(place, tmp_path / "m.onnx", report=str(tmp_path / "report"))),
             report,
-            **fields(place, tmp_path / "m.onnx", report_folder=str(tmp_path / "report")),
         )
     assert caught.value.code == "unwritable_output"
     assert report.stages == []
@@ -743,14 +762,16 @@ def test_without_its_report_no_model_is_left(place, tmp_path):
     (tmp_path / "m.onnx").write_text("older")
     with pytest.raises(HyperKDError, match="it is a folder"):
         finetune(
-            Spoiler(page),
-            **fields(
-                place,
-                tmp_path / "m.onnx",
-                report_folder=str(page.parent),
-                epochs=0,
-                baselines=False,
+            FinetuneJob(
+                **fields(
+                    place,
+                    tmp_path / "m.onnx",
+                    report=str(page.parent),
+                    epochs=0,
+                    baselines=False,
+                )
             ),
+            Spoiler(page),
         )
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["m.onnx", "report", "report.html"]
     assert (tmp_path / "m.onnx").read_text() == "older"
@@ -759,24 +780,12 @@ def test_without_its_report_no_model_is_left(place, tmp_path):
 @pytest.mark.parametrize("checks", [0, 3, 12, 40])
 def test_a_cancelled_training_leaves_nothing(place, tmp_path, checks):
     with pytest.raises(HyperKDError) as caught:
-        finetune(Report(checks), **fields(place, tmp_path / "m.onnx", preview=None))
+        finetune(FinetuneJob(**fields(place, tmp_path / "m.onnx", preview=None)), Report(checks))
     assert caught.value.code == "cancelled"
     assert list(tmp_path.iterdir()) == []
 
 
 # --- the job, and previews ---
-
-
-def test_defaults_are_the_jobs():
-    job = {field.name: field for field in job_fields(FinetuneJob)}
-    job["report_folder"] = job.pop("report")
-    request = {field.name: field for field in dataclasses.fields(Request)}
-    assert set(job) == set(request)
-    for name, field in request.items():
-        default = None if field.default is dataclasses.MISSING else field.default
-        assert job[name].default == default, name
-    settings = Request(input=(), labels=(), output="", task="").settings("cpu")
-    assert settings == FitSettings()
 
 
 def test_a_previews_extent_is_found_and_cut_to_its_middle():

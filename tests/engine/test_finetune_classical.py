@@ -23,10 +23,10 @@ from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, temperature_
 from hyperkd.inference.predict import predict  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.card import ModelCard  # noqa: E402
-from hyperkd.training.finetune.finetune_job import (  # noqa: E402
-    classical_files,
-    finetune,
-)
+from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
+from hyperkd.requests.predict_options import PredictJob  # noqa: E402
+from hyperkd.training.finetune import classical_files  # noqa: E402
+from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
 from tests.engine.test_finetune import write_labels  # noqa: E402
@@ -85,7 +85,7 @@ def train(place: Path, output: Path, **changes: Any) -> dict[str, Any]:
         "save_baselines": True,
         **changes,
     }
-    return finetune(SilentReport(), **fields)
+    return finetune(FinetuneJob(**fields), SilentReport())
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +123,16 @@ def test_the_files_lie_beside_the_model_and_are_told(trained):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_map_has_the_classes_and_probabilities_of_scikit_learn(name, trained, place, tmp_path):
     told = predict(
-        input=str(place / "scene.tif"),
-        output=str(tmp_path / "map.tif"),
-        model=trained["baselines"][name],
-        probabilities=str(tmp_path / "shares.tif"),
-        probability_type="float32",
-        uncertainty=str(tmp_path / "unsure.tif"),
-        device="cpu",
-        report=SilentReport(),
+        PredictJob(
+            input=str(place / "scene.tif"),
+            output=str(tmp_path / "map.tif"),
+            model=trained["baselines"][name],
+            probabilities=str(tmp_path / "shares.tif"),
+            probability_type="float32",
+            uncertainty=str(tmp_path / "unsure.tif"),
+            device="cpu",
+        ),
+        SilentReport(),
     )
     spectra, truth = read_back(place)
     card = open_bundle(trained["baselines"][name]).card
@@ -218,11 +220,13 @@ def test_targets_are_mapped_too(tmp_path):
     assert list(told["baselines"]) == ["PLSR", "random forest"]
     for path in told["baselines"].values():
         found = predict(
-            input=str(tmp_path / "scene.tif"),
-            output=str(tmp_path / "map.tif"),
-            model=path,
-            device="cpu",
-            report=SilentReport(),
+            PredictJob(
+                input=str(tmp_path / "scene.tif"),
+                output=str(tmp_path / "map.tif"),
+                model=path,
+                device="cpu",
+            ),
+            SilentReport(),
         )
         assert found["beyond_training_range"]["band 1"] < 0.01
         error = pixels(tmp_path / "map.tif") - cover

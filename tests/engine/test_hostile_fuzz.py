@@ -22,6 +22,8 @@ from hyperkd.errors import EXIT_STATUS, HyperKDError
 from hyperkd.evaluation.label_overview import overview
 from hyperkd.jobs.info import info
 from hyperkd.raster.products.import_product import import_product
+from hyperkd.requests.evaluate_options import LabelsJob
+from hyperkd.requests.prepare_options import ImportJob, InfoJob
 from tests.factories import make_envi, make_raster, make_vrt
 from tests.label_factories import make_vector
 from tests.products import STEM, write_enmap
@@ -126,11 +128,11 @@ def read(chosen: str, outputs: Path) -> None:
     """Do what ``info`` and ``import`` do."""
     first: Any = None
     try:
-        info(path=chosen, report=SilentReport())
+        info(InfoJob(path=chosen), SilentReport())
     except HyperKDError as error:
         first = error
     import_product(
-        product=chosen, output=str(outputs / "imported.tif"), mask=(), report=SilentReport()
+        ImportJob(product=chosen, output=str(outputs / "imported.tif"), mask=()), SilentReport()
     )
     if first is not None:
         raise first
@@ -139,14 +141,16 @@ def read(chosen: str, outputs: Path) -> None:
 def masked(chosen: str, outputs: Path) -> None:
     """Import with a quality layer."""
     import_product(
-        product=chosen, output=str(outputs / "imported.tif"), mask=("cloud",), report=SilentReport()
+        ImportJob(product=chosen, output=str(outputs / "imported.tif"), mask=("cloud",)),
+        SilentReport(),
     )
 
 
 def with_table(chosen: str, outputs: Path) -> None:
     """Read a raster with a band table of the user's."""
     info(
-        path=os.path.join(os.path.dirname(chosen), "scene.tif"), bands=chosen, report=SilentReport()
+        InfoJob(path=os.path.join(os.path.dirname(chosen), "scene.tif"), bands=chosen),
+        SilentReport(),
     )
 
 
@@ -155,7 +159,7 @@ def label(chosen: str, outputs: Path) -> None:
     scene = os.path.join(os.path.dirname(chosen), "scene.tif")
     for task in ("regression", "classification"):
         try:
-            overview(input=(scene,), labels=(chosen,), task=task, report=SilentReport())
+            overview(LabelsJob(input=(scene,), labels=(chosen,), task=task), SilentReport())
         except HyperKDError:
             if task == "classification":
                 raise

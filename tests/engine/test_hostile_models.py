@@ -20,6 +20,7 @@ from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import SEAL_KEY
 from hyperkd.models.store.registry import SHIPPED
+from hyperkd.requests.predict_options import PredictJob
 from hyperkd.spectral.affine import Affine
 from tests.engine.inference_factories import make_model
 from tests.engine.test_models_card import make_card
@@ -328,7 +329,8 @@ def test_a_map_that_would_be_broadcast_is_no_result(tmp_path):
     path.write_bytes(model.SerializeToString())
     with pytest.raises(HyperKDError, match=r"onnxruntime gives \d+x\d+x1x1 of float32") as caught:
         predict(
-            input=str(scene), model=str(path), output=str(tmp_path / "o.tif"), report=Recorder()
+            PredictJob(input=str(scene), model=str(path), output=str(tmp_path / "o.tif")),
+            Recorder(),
         )
     assert caught.value.code == "bad_model"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["m.onnx", "scene.tif"]

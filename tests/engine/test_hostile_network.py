@@ -21,6 +21,8 @@ from hyperkd.evaluation.label_overview import overview
 from hyperkd.jobs.info import info
 from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.source import iterate_stripes, open_raster
+from hyperkd.requests.evaluate_options import LabelsJob
+from hyperkd.requests.prepare_options import ImportJob, InfoJob
 from tests.engine.hostile import FORMS, Form
 from tests.factories import make_raster
 from tests.reports import SilentReport
@@ -120,14 +122,14 @@ def attempt(form: Form, chosen: str, scene: Path, outputs: Path) -> list[str]:
     if form.job == "labels":
         for task in ("classification", "regression"):
             with ending():
-                overview(input=(str(scene),), labels=(chosen,), task=task, report=report)
+                overview(LabelsJob(input=(str(scene),), labels=(chosen,), task=task), report)
         return endings
     masks = ("cloud",) if form.job == "product" and "EnMAP" in form.name else ()
     with ending():
-        info(path=chosen, report=report)
+        info(InfoJob(path=chosen), report)
     with ending():
         output = str(outputs / "imported.tif")
-        import_product(product=chosen, output=output, mask=masks, report=report)
+        import_product(ImportJob(product=chosen, output=output, mask=masks), report)
     if form.job == "raster":
         with ending(), open_raster(chosen) as source:
             for window in iterate_stripes(source):

@@ -22,6 +22,8 @@ from hyperkd.raster.products import enmap as enmap_module
 from hyperkd.raster.products import open_product
 from hyperkd.raster.source import open_raster
 from hyperkd.raster.texts import Texts
+from hyperkd.requests.evaluate_options import LabelsJob
+from hyperkd.requests.prepare_options import InfoJob
 from tests.factories import make_envi, make_raster, spectra
 from tests.label_factories import make_vector
 from tests.products import STEM, enmap_xml, write_emit, write_enmap, write_prisma
@@ -270,7 +272,7 @@ def test_an_envi_header_in_latin1_is_read_and_told(tmp_path: Path) -> None:
     header.write_bytes(content.encode("latin-1"))
     with open_raster(str(path)) as source:
         assert any("not UTF-8 and was read as Latin-1" in problem for problem in source.problems)
-    found = info(path=str(path), report=SilentReport())
+    found = info(InfoJob(path=str(path)), SilentReport())
     json.dumps(found, ensure_ascii=False).encode("utf-8")
 
 
@@ -313,7 +315,7 @@ def test_labels_in_latin1_are_read_and_told_before_any_training(tmp_path: Path) 
     path.with_suffix(".cpg").unlink(missing_ok=True)
     report = SilentReport()
     with_scene = overview(
-        input=(str(scene),), labels=(str(path),), task="classification", report=report
+        LabelsJob(input=(str(scene),), labels=(str(path),), task="classification"), report
     )
     assert {item["name"] for item in with_scene["classes"]} == {"Grünland", "Wasser"}
     assert any("labels.shp is not UTF-8 and was read as Latin-1" in n for n in with_scene["notes"])
@@ -384,7 +386,9 @@ def test_damaged_geopackages_end_in_a_code(tmp_path: Path, change: str, says: An
     database.commit()
     database.close()
     with pytest.raises(HyperKDError) as caught:
-        overview(input=(str(scene),), labels=(path,), task="classification", report=SilentReport())
+        overview(
+            LabelsJob(input=(str(scene),), labels=(path,), task="classification"), SilentReport()
+        )
     assert caught.value.code in ("bad_labels", "no_labels")
     assert caught.value.message
 

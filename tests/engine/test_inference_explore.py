@@ -17,6 +17,7 @@ from hyperkd.inference.scene_sample import evenly
 from hyperkd.inference.similarity import similarity
 from hyperkd.inference.stats.kmeans import k_means
 from hyperkd.raster.source import FakeRaster
+from hyperkd.requests.explore_options import AnomalyJob, ClusterJob, SimilarityJob
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import Recorder, band_table, make_student
 from tests.factories import GEOTRANSFORM, UTM_33N, wkt
@@ -42,7 +43,7 @@ def scene(monkeypatch):
         grid = GridSpec(width, height, GEOTRANSFORM, wkt(UTM_33N))
         source = FakeRaster(data, band_table(), grid, path="/far/away/scene.tif")
         for module in (anomaly_module, cluster_module, similarity_module):
-            monkeypatch.setattr(module, "open_raster", lambda path, **given: source)
+            monkeypatch.setattr(module, "open_scene", lambda path, options: source)
         return source
 
     return put
@@ -88,7 +89,7 @@ def test_the_score_is_the_modified_z_score_of_the_error(tmp_path, student, scene
     output, mask = tmp_path / "a.tif", tmp_path / "m.tif"
     report = Recorder()
     summary = anomaly(
-        input="scene", output=str(output), mask=str(mask), model=student, report=report, **RUN
+        AnomalyJob(input="scene", output=str(output), mask=str(mask), model=student, **RUN), report
     )
     errors = np.sqrt(((0.1 * data * 1e-4) ** 2).mean(axis=0))
     expected = expected_scores(errors, ~hole)
@@ -141,7 +142,9 @@ def test_the_edge_of_a_tile_does_not_tell_what_is_ordinary() -> None:
 def test_where_all_errors_are_equal_nothing_stands_out(tmp_path, student, scene) -> None:
     scene(np.full((5, 12, 12), 1000, np.int16))
     with pytest.raises(HyperKDError, match="same error .*nothing can stand out") as caught:
-        anomaly(input="s", output=str(tmp_path / "a.tif"), model=student, report=Recorder(), **RUN)
+        anomaly(
+            AnomalyJob(input="s", output=str(tmp_path / "a.tif"), model=student, **RUN), Recorder()
+        )
     assert caught.value.code == "unsupported_raster"
     assert list(tmp_path.glob("a.tif*")) == []
 
@@ -168,9 +171,11 @@ def run_similarity(scene_data, student, tmp_path, geometries, **fields):
     places = make_vector(tmp_path / "places.gpkg", geometries, {})
     output = tmp_path / "like.tif"
     summary = similarity(
-        input="s", places=str(places), output=str(output), model=student, report=Recorder(),
-        **{**RUN, **fields},
-    )  # fmt: skip
+        SimilarityJob(
+            input="s", places=str(places), output=str(output), model=student, **{**RUN, **fields}
+        ),
+        Recorder(),
+    )
     return summary, read(output)[1]
 
 
@@ -244,7 +249,7 @@ def test_three_surfaces_are_three_clusters_by_their_size(tmp_path, student, scen
     scene(data)
     output = tmp_path / "c.tif"
     summary = cluster(
-        input="s", output=str(output), model=student, classes=3, report=Recorder(), **RUN
+        ClusterJob(input="s", output=str(output), model=student, classes=3, **RUN), Recorder()
     )
     dataset, found = read(output)
     order = {1: 1, 0: 2, 2: 3}  # the middle one is the largest
@@ -269,9 +274,11 @@ def test_the_same_seed_gives_the_same_map_and_254_clusters_fit(tmp_path, student
     maps = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         cluster(
-            input="s", output=str(tmp_path / name), model=student, classes=254, seed=seed,
-            report=Recorder(), **RUN,
-        )  # fmt: skip
+            ClusterJob(
+                input="s", output=str(tmp_path / name), model=student, classes=254, seed=seed, **RUN
+            ),
+            Recorder(),
+        )
         maps.append(read(tmp_path / name)[1])
     assert np.array_equal(maps[0], maps[1])
     assert not np.array_equal(maps[0], maps[2])
@@ -285,9 +292,9 @@ def test_more_clusters_than_different_pixels_are_refused(tmp_path, student, scen
     scene(data)
     with pytest.raises(HyperKDError, match="3 clusters .* fewer different pixels") as caught:
         cluster(
-            input="s", output=str(tmp_path / "c.tif"), model=student, classes=3,
-            report=Recorder(), **RUN,
-        )  # fmt: skip
+            ClusterJob(input="s", output=str(tmp_path / "c.tif"), model=student, classes=3, **RUN),
+            Recorder(),
+        )
     assert caught.value.code == "bad_job"
     assert list(tmp_path.glob("c.tif*")) == []
 
@@ -362,16 +369,16 @@ def test_an_empty_part_of_the_scene_does_not_make_the_sample_empty(
     data[:, row : row + 8, col : col + 8] = random.integers(500, 5000, (5, 8, 8))
     scene(data)
     summary = cluster(
-        input="s", output=str(tmp_path / "c.tif"), model=student, classes=4, report=Recorder(),
-        **RUN,
-    )  # fmt: skip
+        ClusterJob(input="s", output=str(tmp_path / "c.tif"), model=student, classes=4, **RUN),
+        Recorder(),
+    )
     assert sum(summary["clusters"].values()) == 64
     data[:] = NODATA
     with pytest.raises(HyperKDError) as caught:
         cluster(
-            input="s", output=str(tmp_path / "d.tif"), model=student, classes=4,
-            report=Recorder(), **RUN,
-        )  # fmt: skip
+            ClusterJob(input="s", output=str(tmp_path / "d.tif"), model=student, classes=4, **RUN),
+            Recorder(),
+        )
     assert caught.value.code == "no_valid_pixels"
 
 
@@ -380,8 +387,8 @@ def test_a_cancel_during_the_sample_leaves_nothing(tmp_path, student, scene) -> 
     scene(data)
     with pytest.raises(HyperKDError) as caught:
         cluster(
-            input="s", output=str(tmp_path / "c.tif"), model=student, classes=4,
-            report=Recorder(cancel_after=2), **RUN,
-        )  # fmt: skip
+            ClusterJob(input="s", output=str(tmp_path / "c.tif"), model=student, classes=4, **RUN),
+            Recorder(cancel_after=2),
+        )
     assert caught.value.code == "cancelled"
     assert list(tmp_path.glob("c.tif*")) == []

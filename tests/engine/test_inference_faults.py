@@ -18,6 +18,7 @@ from hyperkd.inference.predict import predict
 from hyperkd.inference.reconstruct import reconstruct
 from hyperkd.inference.tiling.block_reader import Unreadable
 from hyperkd.inference.tiling.journal import SUFFIX, Journal
+from hyperkd.requests.predict_options import EmbedJob, PredictJob, ReconstructJob
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, Recorder, make_model, make_student
 from tests.factories import make_raster
@@ -47,7 +48,9 @@ def model(tmp_path):
 
 def run(scene, model, output, *, report=None, **fields):
     report = report or Recorder()
-    return predict(input=str(scene), model=str(model), output=str(output), report=report, **fields)
+    return predict(
+        PredictJob(input=str(scene), model=str(model), output=str(output), **fields), report
+    )
 
 
 class Until(Recorder):
@@ -107,17 +110,18 @@ def test_without_resume_a_cancel_leaves_nothing_and_a_new_job_starts_anew(tmp_pa
 
 KILLED = """
 import os, sys
-from hyperkd.inference import computing
 from hyperkd.inference.predict import predict
+from hyperkd.inference.tiling import tile_workers
+from hyperkd.requests.predict_options import PredictJob
 from tests.engine.inference_factories import Recorder
-original, left = computing.TileComputer._run, [int(sys.argv[4])]
+original, left = tile_workers.TileComputer._run, [int(sys.argv[4])]
 def dying(self, *arguments):
     left[0] -= 1
     if left[0] == 0:
         os._exit(9)
     return original(self, *arguments)
-computing.TileComputer._run = dying
-predict(input=sys.argv[1], model=sys.argv[2], output=sys.argv[3], report=Recorder())
+tile_workers.TileComputer._run = dying
+predict(PredictJob(input=sys.argv[1], model=sys.argv[2], output=sys.argv[3]), Recorder())
 """
 
 
@@ -203,12 +207,14 @@ def test_components_go_on_from_the_tokens_that_were_kept(tmp_path, scene, tiles)
 
     def components(output, report, **fields):
         return embed(
-            input=str(scene),
-            model=student,
-            output=str(tmp_path / output),
-            components=3,
-            report=report,
-            **fields,
+            EmbedJob(
+                input=str(scene),
+                model=student,
+                output=str(tmp_path / output),
+                components=3,
+                **fields,
+            ),
+            report,
         )
 
     whole = components("whole.tif", Recorder())
@@ -226,12 +232,14 @@ def test_a_reconstruction_and_its_error_go_on_together(tmp_path, scene):
 
     def both(stem, report, **fields):
         return reconstruct(
-            input=str(scene),
-            model=student,
-            output=str(tmp_path / f"{stem}.tif"),
-            error=str(tmp_path / f"{stem}-error.tif"),
-            report=report,
-            **fields,
+            ReconstructJob(
+                input=str(scene),
+                model=student,
+                output=str(tmp_path / f"{stem}.tif"),
+                error=str(tmp_path / f"{stem}-error.tif"),
+                **fields,
+            ),
+            report,
         )
 
     whole = both("whole", Recorder())
@@ -312,13 +320,14 @@ FULL = """
 import resource, signal, sys
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict
+from hyperkd.requests.predict_options import PredictJob
 from tests.engine.inference_factories import Recorder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for limit in map(int, sys.argv[4:]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
-        predict(input=sys.argv[1], model=sys.argv[2], output=sys.argv[3], report=Recorder(),
-                probabilities=sys.argv[3] + ".p.tif", probability_type="float32")
+        predict(PredictJob(input=sys.argv[1], model=sys.argv[2], output=sys.argv[3],
+                probabilities=sys.argv[3] + ".p.tif", probability_type="float32"), Recorder())
         print("ok", flush=True)
     except HyperKDError as error:
         print(error.code, flush=True)
@@ -477,7 +486,7 @@ def test_components_of_panels_are_those_of_the_whole(tmp_path, wide):
         in_panels(count)
         output = tmp_path / f"{count}.tif"
         summary = embed(
-            input=str(scene), model=student, output=str(output), components=3, report=Recorder()
+            EmbedJob(input=str(scene), model=student, output=str(output), components=3), Recorder()
         )
         found[count] = summary["explained_variance"], np.frombuffer(pixels(output), np.float32)
     np.testing.assert_allclose(found[3][0], found[1][0], atol=2e-6)

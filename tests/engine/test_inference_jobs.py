@@ -12,6 +12,7 @@ from hyperkd.inference import reconstruct as reconstruct_module
 from hyperkd.inference.embed import embed
 from hyperkd.inference.reconstruct import reconstruct
 from hyperkd.raster.source import FakeRaster
+from hyperkd.requests.predict_options import EmbedJob, ReconstructJob
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import CENTRES, Recorder, band_table, make_student
 
@@ -36,7 +37,7 @@ def scene(monkeypatch):
             data, table or band_table(), grid, path="/far/away/scene.tif", **options
         )
         for module in (embed_module, reconstruct_module):
-            monkeypatch.setattr(module, "open_raster", lambda path, **given: source)
+            monkeypatch.setattr(module, "open_scene", lambda path, options: source)
         return source
 
     return put
@@ -54,13 +55,15 @@ def digital_numbers(height, width, bands=5, seed=0, holes=0.1):
 def run_embed(model, output, report=None, **fields):
     fields = {"components": 0, "overlap": None, "batch": 3, "device": "cpu", **fields}
     report = report or Recorder()
-    return embed(input="scene", output=str(output), model=model, report=report, **fields)
+    return embed(EmbedJob(input="scene", output=str(output), model=model, **fields), report)
 
 
 def run_reconstruct(model, output, error, report=None, **fields):
     fields = {"overlap": None, "batch": 3, "device": "cpu", **fields}
     paths = {"output": output and str(output), "error": error and str(error)}
-    return reconstruct(input="scene", model=model, report=report or Recorder(), **paths, **fields)
+    return reconstruct(
+        ReconstructJob(input="scene", model=model, **paths, **fields), report or Recorder()
+    )
 
 
 def read(path):
@@ -386,7 +389,7 @@ def test_bands_that_the_raster_does_not_cover_do_not_count(tmp_path, scene):
 
 def test_nothing_to_write_is_refused(tmp_path, student, scene):
     scene(digital_numbers(8, 8)[0])
-    with pytest.raises(HyperKDError, match="Neither 'output' nor 'error' is given") as caught:
+    with pytest.raises(HyperKDError, match="has nothing to write") as caught:
         run_reconstruct(student, None, None)
     assert caught.value.code == "bad_job"
 

@@ -9,6 +9,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference import predict as predict_module
 from hyperkd.inference.predict import predict, predict_at
 from hyperkd.raster.source import FakeRaster
+from hyperkd.requests.predict_options import PredictJob
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import Recorder, band_table, make_model, make_student
 
@@ -33,7 +35,7 @@ def run(monkeypatch, tmp_path):
     """Run the job on a raster in memory; outputs are named after their fields."""
 
     def call(source, model, *, report=None, **fields):
-        monkeypatch.setattr(predict_module, "open_raster", lambda path, **given: source)
+        monkeypatch.setattr(predict_module, "open_scene", lambda path, options: source)
         defaults = {
             "probabilities": None,
             "probability_type": "uint8",
@@ -43,11 +45,13 @@ def run(monkeypatch, tmp_path):
             "device": "cpu",
         }
         return predict(
-            input="scene",
-            output=str(tmp_path / "map.tif"),
-            model=model,
-            report=report or Recorder(),
-            **{**defaults, **fields},
+            PredictJob(
+                input="scene",
+                output=str(tmp_path / "map.tif"),
+                model=model,
+                **{**defaults, **fields},
+            ),
+            report or Recorder(),
         )
 
     return call
@@ -153,7 +157,9 @@ def test_logits_are_blended_before_the_decision(run, tmp_path):
     run(source, model, overlap=3)
     (classes,) = read(tmp_path / "map.tif")[1]
     rows, cols = np.nonzero(np.ones((8, 13)))
-    logits = predict_at(source, model, (rows, cols), overlap=3, device="cpu", report=Recorder())
+    logits = predict_at(
+        source, model, (rows, cols), options=TileOptions(overlap=3, device="cpu"), report=Recorder()
+    )
     expected = logits.argmax(axis=1).reshape(8, 13) + 1
     expected[hole] = 0
     np.testing.assert_array_equal(classes, expected)
@@ -267,7 +273,9 @@ def test_values_at_pixels_are_those_of_the_map(run, tmp_path, task):
     run(source, model, **outputs)
     generator = np.random.default_rng(1)
     rows, cols = generator.integers(0, 30, 60), generator.integers(0, 41, 60)
-    values = predict_at(source, model, (rows, cols), batch=2, device="cpu", report=Recorder())
+    values = predict_at(
+        source, model, (rows, cols), options=TileOptions(batch=2, device="cpu"), report=Recorder()
+    )
     assert values.shape == (60, 4)
     assert values.dtype == np.float32
     if task == "classification":
@@ -287,8 +295,7 @@ def test_only_tiles_with_wanted_pixels_are_read_and_computed(tmp_path):
         source,
         make_model(tmp_path / "m.onnx"),
         (rows, cols),
-        overlap=2,
-        device="cpu",
+        options=TileOptions(overlap=2, device="cpu"),
         report=report,
     )
     assert report.progresses[-1] == (2, 2, "tiles")
@@ -299,4 +306,10 @@ def test_only_tiles_with_wanted_pixels_are_read_and_computed(tmp_path):
 def test_a_pixel_outside_the_raster_is_a_mistake_of_the_caller(tmp_path):
     model = make_model(tmp_path / "m.onnx")
     with pytest.raises(ValueError, match="1 pixels lie outside the raster"):
-        predict_at(raster(9, 9)[0], model, ([0, 9], [0, 0]), device="cpu", report=Recorder())
+        predict_at(
+            raster(9, 9)[0],
+            model,
+            ([0, 9], [0, 0]),
+            options=TileOptions(device="cpu"),
+            report=Recorder(),
+        )

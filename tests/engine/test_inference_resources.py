@@ -220,7 +220,7 @@ def test_the_machine_tells_its_memory_and_what_was_used():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what Linux counts")
 def test_the_memory_of_whoever_started_the_process_does_not_count():
     filled = np.ones(3 * 10**8, np.uint8)
-    program = "from hyperkd.inference import machine; print(machine.peak_memory_bytes())"
+    program = "from hyperkd.inference.tiling import machine; print(machine.peak_memory_bytes())"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert 10**6 < int(told.stdout) < filled.nbytes // 2, told.stderr
 

@@ -14,11 +14,12 @@ import hyperkd
 from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.inference.embed import upsample
 from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ready_model
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.tiling.pipeline import Run, run_tiled
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import FakeRaster, open_raster
+from hyperkd.requests.predict_options import EmbedJob
+from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import GridSpec, Window
 from tests.engine.inference_factories import Recorder
@@ -45,7 +46,7 @@ def run_over(source, output, batch=8, overlap=None, **changes):
         source,
         LoadingModel("tiny"),
         [output],
-        RunSettings(overlap, batch, "cpu"),
+        InferenceOptions(overlap, batch, "cpu"),
         report,
     )
     resources = student.resources(
@@ -158,12 +159,14 @@ def test_components_are_a_projection_of_the_embedding(tmp_path):
         sink.write(Window(0, 0, 90, 90), data)
     summaries = {
         count: embed(
-            input=str(tmp_path / "scene.tif"),
-            output=str(tmp_path / f"{count}.tif"),
-            model="tiny",
-            components=count,
-            device="cpu",
-            report=Recorder(),
+            EmbedJob(
+                input=str(tmp_path / "scene.tif"),
+                output=str(tmp_path / f"{count}.tif"),
+                model="tiny",
+                components=count,
+                device="cpu",
+            ),
+            Recorder(),
         )
         for count in (0, 5)
     }
@@ -191,14 +194,16 @@ def test_every_valid_pixel_of_an_enmap_tile_smaller_than_the_students_is_filled(
 
     tile = potsdam.images[0]
     summary = embed(
-        input=str(tile),
-        output=str(tmp_path / "e.tif"),
-        model="tiny",
-        components=8,
-        overlap=None,
-        batch=8,
-        device="cpu",
-        report=Recorder(),
+        EmbedJob(
+            input=str(tile),
+            output=str(tmp_path / "e.tif"),
+            model="tiny",
+            components=8,
+            overlap=None,
+            batch=8,
+            device="cpu",
+        ),
+        Recorder(),
     )
     with open_raster(str(tile)) as source:
         valid = source.read_tile(source.grid.window).valid

@@ -15,6 +15,7 @@ from hyperkd.evaluation.inspect_raster import inspect
 from hyperkd.evaluation.reports.html import page, section, table
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.raster.sink import create_raster
+from hyperkd.requests.prepare_options import InspectJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec
 from tests.reports import SilentReport
@@ -47,7 +48,7 @@ def cells(html: str, heading: str) -> list[list[str]]:
 
 def run(path: Path, tmp_path: Path) -> tuple[dict[str, Any], str]:
     output = tmp_path / "report.html"
-    summary = inspect(input=str(path), output=str(output), model="tiny", report=SilentReport())
+    summary = inspect(InspectJob(input=str(path), output=str(output), model="tiny"), SilentReport())
     return summary, output.read_text(encoding="utf-8")
 
 
@@ -120,7 +121,7 @@ def test_a_part_of_the_raster_is_never_taken_for_the_report(
     gdal.Translate(str(mosaic), str(source), format="VRT")
     before = source.read_bytes()
     with pytest.raises(HyperKDError, match="scene.tif is read by this job") as caught:
-        inspect(input=str(mosaic), output=str(source), model="tiny", report=SilentReport())
+        inspect(InspectJob(input=str(mosaic), output=str(source), model="tiny"), SilentReport())
     assert caught.value.code == "bad_job"
     assert source.read_bytes() == before
 

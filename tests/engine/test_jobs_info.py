@@ -21,6 +21,7 @@ from hyperkd.jobs.info import info
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.store.registry import SHIPPED
 from hyperkd.raster.source import FakeRaster
+from hyperkd.requests.prepare_options import InfoJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.potsdam import Potsdam
@@ -49,9 +50,9 @@ def table(centre_nm: list[float], **values: Any) -> BandTable:
 
 
 def describe(monkeypatch: pytest.MonkeyPatch, source: FakeRaster) -> dict[str, Any]:
-    monkeypatch.setattr(module, "open_raster", lambda path, **given: source)
+    monkeypatch.setattr(module, "open_scene", lambda path, options: source)
     monkeypatch.setattr(module, "shipped_students", lambda: ())
-    return info(path=source.path, report=JsonReporter(io.StringIO(), threading.Event()))
+    return info(InfoJob(path=source.path), JsonReporter(io.StringIO(), threading.Event()))
 
 
 def test_a_raster_word_for_word(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,9 +176,9 @@ def test_cancelling(monkeypatch: pytest.MonkeyPatch) -> None:
     source = FakeRaster(np.ones((1, 1, 1), np.int16), table([500]))
     cancelled = threading.Event()
     cancelled.set()
-    monkeypatch.setattr(module, "open_raster", lambda path, **given: source)
+    monkeypatch.setattr(module, "open_scene", lambda path, options: source)
     with pytest.raises(HyperKDError, match="The job was cancelled"):
-        info(path="", report=JsonReporter(io.StringIO(), cancelled))
+        info(InfoJob(path=""), JsonReporter(io.StringIO(), cancelled))
 
 
 def test_which_student_suits() -> None:

@@ -17,7 +17,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.jobs import dispatch
 from hyperkd.jobs.events import EventReporter
 from hyperkd.requests.catalogue import JOBS
-from hyperkd.requests.option import Job, job_fields
+from hyperkd.requests.option import Job
 from hyperkd.requests.predict_options import EmbedJob
 from hyperkd.requests.prepare_options import SynthJob
 
@@ -35,26 +35,17 @@ class Recorder(EventReporter):
         self.events.append((event, dict(values)))
 
 
-def test_every_job_has_a_target() -> None:
-    assert dispatch.TARGETS.keys() == JOBS.keys()
-
-
 @pytest.mark.parametrize("kind", JOBS)
-def test_the_target_takes_the_fields_of_the_job(kind: str) -> None:
-    module, _, function = dispatch.TARGETS[kind].partition(":")
+def test_the_target_takes_the_job_and_the_reporter(kind: str) -> None:
+    module, _, function = JOBS[kind].target.partition(":")
     # Read, not imported: training needs torch, which need not be there.
     tree = ast.parse((ENGINE / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
     (target,) = (
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
     )
-    taken = {argument.arg for argument in target.args.args + target.args.kwonlyargs}
-    fields = {field.name for field in job_fields(JOBS[kind])}
-    # The flag --report names a folder, and `report` is the reporter.
-    fields = {"report_folder" if name == "report" else name for name in fields}
-    assert target.args.posonlyargs == []
-    if target.args.kwarg is None:
-        assert taken == fields | {"report"}
-    assert taken <= fields | {"report"}
+    taken = {argument.arg: ast.unparse(argument.annotation) for argument in target.args.args}
+    assert list(taken.values()) == [JOBS[kind].__name__, "Reporter"]
+    assert target.args.kwonlyargs == [] and target.args.defaults == []
 
 
 @pytest.fixture
@@ -62,42 +53,34 @@ def synth(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """A module whose function ``work`` does the synth job; tests put it there."""
     module = types.ModuleType("fake_synth")
     monkeypatch.setitem(sys.modules, "fake_synth", module)
-    monkeypatch.setitem(dispatch.TARGETS, "synth", "fake_synth:work")
+    monkeypatch.setattr(JOBS["synth"], "target", "fake_synth:work")
     return module
 
 
-def test_the_function_gets_the_fields_and_the_reporter(
+def test_the_function_gets_the_job_and_the_reporter(
     synth: types.ModuleType, tmp_path: Path
 ) -> None:
-    taken: dict[str, Any] = {}
+    taken: list[Any] = []
 
-    def work(**fields: Any) -> dict[str, int]:
-        taken.update(fields)
+    def work(*arguments: Any) -> dict[str, int]:
+        taken.extend(arguments)
         return {"pixels": 4}
 
     synth.work = work
     reporter = Recorder()
-    output = str(tmp_path / "s.tif")
-    assert dispatch.perform(lambda: SynthJob(output, seed=3), reporter) == (0, {"pixels": 4})
-    assert taken == {
-        "output": output,
-        "width": 256,
-        "height": 256,
-        "seed": 3,
-        "border": 0.1,
-        "truth": True,
-        "report": reporter,
-    }
+    job = SynthJob(output=str(tmp_path / "s.tif"), seed=3)
+    assert dispatch.perform(lambda: job, reporter) == (0, {"pixels": 4})
+    assert taken == [job, reporter]
     assert [name for name, _ in reporter.events] == ["hello", "done"]
 
 
 def fail(error: BaseException, synth: types.ModuleType, tmp_path: Path) -> tuple[int, Recorder]:
-    def work(**_: Any) -> dict[str, int]:
+    def work(_request: Job, _report: EventReporter) -> dict[str, int]:
         raise error
 
     synth.work = work
     reporter = Recorder()
-    status, summary = dispatch.perform(lambda: SynthJob(str(tmp_path / "s.tif")), reporter)
+    status, summary = dispatch.perform(lambda: SynthJob(output=str(tmp_path / "s.tif")), reporter)
     assert summary == {}
     assert [name for name, _ in reporter.events] == ["hello", "error"]
     return status, reporter

@@ -55,7 +55,7 @@ def test_defaults_are_those_of_the_dataclass() -> None:
     parsed = parse_job(job("embed", input="/a.tif", output="/b.tif"), "/data")
     assert parsed == EmbedJob(input="/a.tif", output="/b.tif")
     assert parsed == EmbedJob(
-        "/a.tif", "/b.tif", model="tiny", components=16, batch=None, device="auto"
+        input="/a.tif", output="/b.tif", model="tiny", components=16, batch=None, device="auto"
     )
 
 
@@ -63,7 +63,7 @@ def test_every_value_arrives() -> None:
     parsed = parse_job(
         job("synth", output="/s.tif", width=8, height=9, seed=3, border=0, truth=False), "/data"
     )
-    assert parsed == SynthJob("/s.tif", 8, 9, 3, 0.0, False)
+    assert parsed == SynthJob(output="/s.tif", width=8, height=9, seed=3, border=0.0, truth=False)
     assert type(parsed.border) is float
 
 
@@ -156,7 +156,7 @@ def test_reconstruct_wants_an_output(outputs: dict[str, None]) -> None:
 
 def test_reconstruct_is_content_with_the_error_alone() -> None:
     parsed = parse_job(job("reconstruct", input="/a.tif", error="/e.tif"), "/data")
-    assert parsed == ReconstructJob("/a.tif", None, "/e.tif")
+    assert parsed == ReconstructJob(input="/a.tif", output=None, error="/e.tif")
 
 
 def test_lists(list_job: None) -> None:
@@ -180,13 +180,13 @@ def test_lists(list_job: None) -> None:
     ],
 )
 def test_relative_inputs_start_at_the_folder_and_gdal_names_stay(given: str, parsed: str) -> None:
-    assert parse_job(job("info", path=given), "/data") == InfoJob(parsed)
+    assert parse_job(job("info", path=given), "/data") == InfoJob(path=parsed)
 
 
 def test_a_file_is_a_file_even_if_its_name_looks_like_gdals(tmp_path: Path) -> None:
     (tmp_path / "plot:a.tif").touch()
     parsed = parse_job(job("info", path="plot:a.tif"), str(tmp_path))
-    assert parsed == InfoJob(str(tmp_path / "plot:a.tif"))
+    assert parsed == InfoJob(path=str(tmp_path / "plot:a.tif"))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_job_file_counts_from_its_own_folder(
     text = json.dumps(job("info", path="ä.tif"), ensure_ascii=False)
     for encoding in ("utf-8", "utf-8-sig"):
         (tmp_path / "inside" / "job.json").write_text(text, encoding=encoding)
-        assert load_job("inside/job.json") == InfoJob(str(tmp_path / "inside" / "ä.tif"))
+        assert load_job("inside/job.json") == InfoJob(path=str(tmp_path / "inside" / "ä.tif"))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_the_input_is_never_the_output(tmp_path: Path, alias: str) -> None:
     else:
         output = scene
     refuse_outputs(
-        EmbedJob(str(scene), str(output)),
+        EmbedJob(input=str(scene), output=str(output)),
         "bad_job",
         f"'output' and 'input' are the same file: {output}.",
     )
@@ -277,7 +277,7 @@ def test_the_input_is_never_the_output(tmp_path: Path, alias: str) -> None:
 def test_two_outputs_are_two_files(tmp_path: Path) -> None:
     path = str(tmp_path / "out.tif")
     refuse_outputs(
-        ReconstructJob("/a.tif", path, path),
+        ReconstructJob(input="/a.tif", output=path, error=path),
         "bad_job",
         f"'error' and 'output' are the same file: {path}.",
     )
@@ -287,26 +287,32 @@ def test_the_model_is_never_the_output(tmp_path: Path) -> None:
     model = tmp_path / "m.onnx"
     model.touch()
     refuse_outputs(
-        EmbedJob("/a.tif", str(model), str(model)), "bad_job", "'output' and 'model' are the same"
+        EmbedJob(input="/a.tif", output=str(model), model=str(model)),
+        "bad_job",
+        "'output' and 'model' are the same",
     )
 
 
 def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
     refuse_outputs(
-        EmbedJob("/a.tif", str(tmp_path / "no" / "out.tif")),
+        EmbedJob(input="/a.tif", output=str(tmp_path / "no" / "out.tif")),
         "unwritable_output",
         f"there is no folder {tmp_path / 'no'}.",
     )
-    refuse_outputs(EmbedJob("/a.tif", str(tmp_path)), "unwritable_output", "it is a folder.")
     refuse_outputs(
-        EmbedJob("/a.tif", str(tmp_path / ("x" * 300))), "unwritable_output", "File name too long."
+        EmbedJob(input="/a.tif", output=str(tmp_path)), "unwritable_output", "it is a folder."
+    )
+    refuse_outputs(
+        EmbedJob(input="/a.tif", output=str(tmp_path / ("x" * 300))),
+        "unwritable_output",
+        "File name too long.",
     )
 
 
 def test_good_outputs_leave_no_trace(tmp_path: Path) -> None:
     old = tmp_path / "old.tif"
     old.write_bytes(b"old")
-    check_outputs(ReconstructJob("/a.tif", str(old), str(tmp_path / "new.tif")))
+    check_outputs(ReconstructJob(input="/a.tif", output=str(old), error=str(tmp_path / "new.tif")))
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("old.tif", b"old")]
 
 

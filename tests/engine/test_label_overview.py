@@ -10,6 +10,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.evaluation import label_overview
 from hyperkd.evaluation.label_overview import overview
 from hyperkd.models.bundle import open_bundle
+from hyperkd.requests.evaluate_options import LabelsJob
 from tests.engine.inference_factories import make_model, make_student
 from tests.label_factories import make_scene, make_vector, point, square
 from tests.reports import SilentReport
@@ -25,7 +26,7 @@ def student(tmp_path) -> str:
 def scene(monkeypatch):
     """Put a scene in memory in the place of the input file."""
     source = make_scene(60, 60)
-    monkeypatch.setattr(label_overview, "open_raster", lambda path, **given: source)
+    monkeypatch.setattr(label_overview, "opened_scenes", lambda paths, options, stack: [source])
     return source
 
 
@@ -43,9 +44,9 @@ def polygons(tmp_path) -> str:
 def look(labels, student, **fields):
     given = {"task": "classification", "field": ("cover",), "tune": "frozen", **fields}
     return overview(
-        input=("/far/away/scene.tif",), labels=(labels,), student=student, report=SilentReport(),
-        **given,
-    )  # fmt: skip
+        LabelsJob(input=("/far/away/scene.tif",), labels=(labels,), student=student, **given),
+        SilentReport(),
+    )
 
 
 def test_classes_are_counted_and_too_small_ones_named(scene, polygons, student) -> None:

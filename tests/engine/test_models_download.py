@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from hyperkd.errors import HyperKDError
+from hyperkd.models.store import download as module
+from hyperkd.models.store import https as network_module
 from hyperkd.models.store.download import download, forget, kept_bytes
 from hyperkd.models.store.https import Network, shown
-from hyperkd.models.store.model_store import download as module
-from hyperkd.models.store.model_store import https as network_module
 from tests.engine.model_server import Notes, Proxy, Server
 
 MB = 1 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.store.model_store import registry
+from hyperkd.models.store import registry
 
 
 @pytest.fixture

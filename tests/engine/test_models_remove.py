@@ -15,6 +15,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.jobs import models_command
 from hyperkd.models.store.model_store import Store
 from hyperkd.models.store.registry import SHIPPED, resolve
+from hyperkd.requests.models_options import ModelsAddJob, ModelsRemoveJob
 from tests.reports import SilentReport
 
 pytest.importorskip("onnx")
@@ -30,19 +31,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HYPERKD_MODELS", str(folder))
     for name in ("forest", "forest2"):
         models_command.add(
-            file=str(SHIPPED / "tiny.safetensors"),
-            name=name,
-            link=True,
-            replace=False,
-            store=None,
-            report=SilentReport(),
+            ModelsAddJob(
+                file=str(SHIPPED / "tiny.safetensors"),
+                name=name,
+                link=True,
+                replace=False,
+                store=None,
+            ),
+            SilentReport(),
         )
     (folder / "notes.pt").write_bytes(b"mine")
     return folder
 
 
 def remove(name: str, store: Optional[str] = None) -> dict[str, Any]:
-    return models_command.remove(name=name, store=store, report=SilentReport())
+    return models_command.remove(ModelsRemoveJob(name=name, store=store), SilentReport())
 
 
 def files(folder: Path) -> set[str]:

@@ -22,15 +22,18 @@ from hyperkd.jobs import model_fetch, model_files, models_command
 from hyperkd.locks import Claim
 from hyperkd.models import prithvi_versions
 from hyperkd.models.bundle import read_card
+from hyperkd.models.store import model_store, published, registry
 from hyperkd.models.store.model_store import (
     Record,
     Store,
     default_folder,
-    model_store,
-    published,
-    registry,
 )
-from hyperkd.requests.models_options import ModelsFetchJob
+from hyperkd.requests.models_options import (
+    ModelsAddJob,
+    ModelsFetchJob,
+    ModelsListJob,
+    ModelsVerifyJob,
+)
 from hyperkd.requests.option import job_fields
 from tests.engine.model_server import Notes, Server
 
@@ -94,7 +97,7 @@ def digest_of(content: bytes) -> str:
 
 def add(file: Path, report: Optional[Notes] = None, **options: Any) -> dict[str, Any]:
     given = {"name": None, "link": False, "replace": False, "store": None, **options}
-    return models_command.add(file=str(file), report=report or Notes(), **given)
+    return models_command.add(ModelsAddJob(file=str(file), **given), report or Notes())
 
 
 # --- the folder ------------------------------------------------------------------------
@@ -410,7 +413,7 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: bytes, **c
 def fetch(hub: Server, report: Optional[Notes] = None, **options: Any) -> dict[str, Any]:
     defaults = {field.name: field.default for field in job_fields(ModelsFetchJob)}
     given = {**defaults, "name": TEACHER, "endpoint": hub.address, **options}
-    return model_fetch.fetch(report=report or Notes(), **given)
+    return model_fetch.fetch(ModelsFetchJob(**given), report or Notes())
 
 
 def test_fetching_a_teacher(hub: Server, folder: Path, weights: bytes) -> None:
@@ -564,7 +567,7 @@ def test_a_fetch_that_makes_no_sense(hub: Server, options: dict[str, Any], messa
 
 
 def verify(name: str) -> dict[str, Any]:
-    return models_command.verify(name=name, store=None, report=Notes())
+    return models_command.verify(ModelsVerifyJob(name=name, store=None), Notes())
 
 
 def test_verifying_students_and_teachers(hub: Server) -> None:
@@ -625,7 +628,7 @@ def test_a_model_that_nobody_has(stored: Store) -> None:
 
 
 def listed(folder: Optional[str] = None) -> dict[str, Any]:
-    return models_command.list_models(store=folder, report=Notes())
+    return models_command.list_models(ModelsListJob(store=folder), Notes())
 
 
 def test_the_list_of_shipped_stored_and_published_models(stored: Store, folder: Path) -> None:
@@ -776,7 +779,8 @@ def test_a_signal_ends_the_command_at_once_and_keeps_the_part(folder: Path) -> N
 
 KILLED = """
 import os, sys
-from hyperkd.jobs import models
+from hyperkd.jobs import models_command
+from hyperkd.requests.models_options import ModelsAddJob
 from tests.engine.model_server import Notes
 replace, left = os.replace, [int(sys.argv[1])]
 def dying(source, target):
@@ -785,7 +789,7 @@ def dying(source, target):
         os._exit(9)
     replace(source, target)
 os.replace = dying
-models.add(file=sys.argv[2], name="mine", link=False, replace=True, store=None, report=Notes())
+models_command.add(ModelsAddJob(file=sys.argv[2], name="mine", replace=True), Notes())
 """
 
 
@@ -803,7 +807,7 @@ def test_a_kill_while_adding_leaves_the_old_model_or_the_new_one(
     command = [sys.executable, "-c", KILLED, str(renamed), str(file)]
     done = subprocess.run(command, env=environment)
     assert done.returncode == (0 if renamed == 3 else 9)
-    models_command.list_models(store=None, report=Notes())
+    models_command.list_models(ModelsListJob(store=None), Notes())
     record = Store().find("mine")
     if renamed < 2:
         assert (record is not None) == older

@@ -18,6 +18,7 @@ from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadat
 from hyperkd.raster.products.enmap_quality import MASKS
 from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.source import open_raster
+from hyperkd.requests.prepare_options import ImportJob, InfoJob
 from hyperkd.types import Tile, Window
 from tests.factories import WAVELENGTHS_NM, make_raster, make_vrt
 from tests.products import (
@@ -56,7 +57,9 @@ def test_enmap_import_keeps_values_and_writes_complete_band_metadata(
     enmap: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "scene.tif"
-    summary = import_product(product=str(enmap), output=str(output), mask=(), report=SilentReport())
+    summary = import_product(
+        ImportJob(product=str(enmap), output=str(output), mask=()), SilentReport()
+    )
     assert summary == {"bands": 6, "good_bands": 5, "valid_pixels": 11, "masked_pixels": 0}
     np.testing.assert_array_equal(read_all(output), enmap_cube())
     dataset = gdal.Open(str(output))
@@ -92,7 +95,7 @@ def test_enmap_mask_leaves_out_exactly_its_pixels(
 ) -> None:
     output = tmp_path / "scene.tif"
     summary = import_product(
-        product=str(enmap), output=str(output), mask=(name,), report=SilentReport()
+        ImportJob(product=str(enmap), output=str(output), mask=(name,)), SilentReport()
     )
     expected = enmap_cube()
     for row, col in pixels:
@@ -182,7 +185,8 @@ def test_broken_enmap_products_are_refused(
     output = tmp_path / "out.tif"
     with pytest.raises(HyperKDError, match=message) as caught:
         import_product(
-            product=str(_broken(enmap, case)), output=str(output), mask=(), report=SilentReport()
+            ImportJob(product=str(_broken(enmap, case)), output=str(output), mask=()),
+            SilentReport(),
         )
     assert caught.value.code == "bad_product"
     assert not output.exists()
@@ -206,7 +210,7 @@ def test_all_pixels_masked_is_refused_and_leaves_no_file(enmap: Path, tmp_path: 
     write_tif(enmap / f"{STEM}-QL_QUALITY_CLOUD.TIF", np.ones((1, 3, 4), np.uint8))
     with pytest.raises(HyperKDError, match="no valid pixel outside the masks cloud") as caught:
         import_product(
-            product=str(enmap), output=str(output), mask=("cloud",), report=SilentReport()
+            ImportJob(product=str(enmap), output=str(output), mask=("cloud",)), SilentReport()
         )
     assert caught.value.code == "no_valid_pixels"
     assert list(tmp_path.glob("out.tif*")) == []
@@ -234,13 +238,13 @@ def test_a_part_of_the_product_is_never_taken_for_the_output(enmap: Path, part: 
     taken = enmap / f"{STEM}-{part}"
     before = taken.read_bytes()
     with pytest.raises(HyperKDError, match=f"{part} is read by this job") as caught:
-        import_product(product=str(enmap), output=str(taken), mask=(), report=SilentReport())
+        import_product(ImportJob(product=str(enmap), output=str(taken), mask=()), SilentReport())
     assert caught.value.code == "bad_job"
     assert taken.read_bytes() == before
 
 
 def test_info_tells_the_bands_of_a_product_whose_image_is_empty(delivery: Delivery) -> None:
-    summary = info(path=str(delivery.archive), report=SilentReport())
+    summary = info(InfoJob(path=str(delivery.archive)), SilentReport())
     assert (summary["bands"], summary["bad_bands"]) == (218, [])
     assert summary["wavelengths"]["minimum_nm"] == 423.03
     widths = re.findall("<FWHMOfBand>(.*?)</FWHMOfBand>", delivery.metadata()[1].decode())
@@ -253,7 +257,7 @@ def test_info_tells_the_bands_of_a_product_whose_image_is_empty(delivery: Delive
 
 def test_info_reads_the_image_where_only_a_quality_layer_is_empty(enmap: Path) -> None:
     (enmap / f"{STEM}-QL_QUALITY_SNOW.TIF").write_bytes(b"")
-    assert info(path=str(enmap), report=SilentReport())["kind"] == "raster"
+    assert info(InfoJob(path=str(enmap)), SilentReport())["kind"] == "raster"
 
 
 def test_delivered_enmap_metadata_yields_its_218_bands(delivery: Delivery) -> None:
@@ -369,7 +373,9 @@ def test_emit_import_writes_the_map_grid(tmp_path: Path) -> None:
     path, output = tmp_path / "e.nc", tmp_path / "e.tif"
     glt = np.arange(12).reshape(3, 4) % 5
     write_emit(path, glt, glt)
-    summary = import_product(product=str(path), output=str(output), mask=(), report=SilentReport())
+    summary = import_product(
+        ImportJob(product=str(path), output=str(output), mask=()), SilentReport()
+    )
     assert summary["valid_pixels"] == int((glt > 0).sum())
     dataset = gdal.Open(str(output))
     assert dataset.GetRasterBand(3).GetMetadataItem("bbl") == "0"
@@ -461,7 +467,9 @@ def values() -> np.ndarray:
 
 def imported(path: Union[str, Path], output: Path) -> tuple[dict[str, Any], Tile]:
     """Import a raster, and return the summary and what the output holds."""
-    summary = import_product(product=str(path), output=str(output), mask=(), report=SilentReport())
+    summary = import_product(
+        ImportJob(product=str(path), output=str(output), mask=()), SilentReport()
+    )
     with open_raster(str(output)) as source:
         assert not source.masked
         tile = source.read_tile(source.grid.window)

@@ -25,6 +25,9 @@ from hyperkd.models.seal import SEAL_KEY
 from hyperkd.quantisation import quantize_model
 from hyperkd.quantisation.quantize_model import quantize
 from hyperkd.raster.source import open_raster
+from hyperkd.requests.predict_options import EmbedJob, PredictJob
+from hyperkd.requests.quantize_options import QuantizeJob
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.spectral.affine import Affine
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, TILE, make_model
@@ -79,9 +82,9 @@ def job(tmp_path: Path) -> Any:
             "output": str(tmp_path / "small.onnx"),
             "input": fields.pop("input", None) or [scene(tmp_path / "scene.tif")],
             "loss": 5.0,
-            "report": SilentReport(),
         }
-        return quantize(**{**defaults, **fields})
+        report = fields.pop("report", SilentReport())
+        return quantize(QuantizeJob(**{**defaults, **fields}), report)
 
     return call
 
@@ -272,7 +275,9 @@ def test_with_labels_the_loss_is_one_of_accuracy(job: Any, tmp_path: Path) -> No
     model, image = make_blocks(tmp_path / "m.onnx"), scene(tmp_path / "scene.tif")
     rows, cols = np.mgrid[:SIZE, :SIZE].reshape(2, -1)
     with open_raster(image) as source:
-        logits = predict_at(source, model, (rows, cols), device="cpu", report=SilentReport())
+        logits = predict_at(
+            source, model, (rows, cols), options=TileOptions(device="cpu"), report=SilentReport()
+        )
     truth = np.where(np.isnan(logits[:, 0]), 0, np.nan_to_num(logits).argmax(1) + 1)
     truth = truth.reshape(SIZE, SIZE).astype(np.uint8)
     wrong = truth[:, -2] % 3 + 1
@@ -295,17 +300,22 @@ def test_predict_takes_a_smaller_model(job: Any, tmp_path: Path, method: str) ->
     job(method=method)
     image, output = str(tmp_path / "scene.tif"), tmp_path / "map.tif"
     summary = predict(
-        input=image,
-        output=str(output),
-        model=str(tmp_path / "small.onnx"),
-        device="cpu",
-        report=SilentReport(),
+        PredictJob(
+            input=image, output=str(output), model=str(tmp_path / "small.onnx"), device="cpu"
+        ),
+        SilentReport(),
     )
     assert sum(summary["classes"].values()) == SIZE**2 - 25
     rows, cols = np.mgrid[:SIZE, :SIZE].reshape(2, -1)
     with open_raster(image) as source:
         before, after = (
-            predict_at(source, str(path), (rows, cols), device="cpu", report=SilentReport())
+            predict_at(
+                source,
+                str(path),
+                (rows, cols),
+                options=TileOptions(device="cpu"),
+                report=SilentReport(),
+            )
             for path in (tmp_path / "m.onnx", tmp_path / "small.onnx")
         )
     seen = ~np.isnan(before[:, 0])
@@ -323,12 +333,14 @@ def test_embed_takes_a_smaller_student(job: Any, tmp_path: Path) -> None:
     small = tmp_path / "small.onnx"
     assert open_bundle(small).has_tokens
     done = embed(
-        input=str(tmp_path / "scene.tif"),
-        output=str(tmp_path / "e.tif"),
-        model=str(small),
-        components=3,
-        device="cpu",
-        report=SilentReport(),
+        EmbedJob(
+            input=str(tmp_path / "scene.tif"),
+            output=str(tmp_path / "e.tif"),
+            model=str(small),
+            components=3,
+            device="cpu",
+        ),
+        SilentReport(),
     )
     assert len(done["explained_variance"]) == 3
 
@@ -395,10 +407,12 @@ def test_calibration_is_for_static_alone(job: Any, tmp_path: Path) -> None:
 def test_without_a_scene_nothing_is_known(tmp_path: Path) -> None:
     with pytest.raises(HyperKDError, match="no scene on which the smaller model") as caught:
         quantize(
-            model=make_blocks(tmp_path / "m.onnx"),
-            output=str(tmp_path / "small.onnx"),
-            input=[],
-            report=SilentReport(),
+            QuantizeJob(
+                model=make_blocks(tmp_path / "m.onnx"),
+                output=str(tmp_path / "small.onnx"),
+                input=[],
+            ),
+            SilentReport(),
         )
     assert caught.value.code == "bad_job"
 

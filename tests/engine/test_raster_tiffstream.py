@@ -17,6 +17,8 @@ from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.raster.source import iterate_stripes, open_raster
 from hyperkd.raster.tiff import deflate
 from hyperkd.raster.tiff.deflate import RowStreams, read_deflated_tiff
+from hyperkd.requests.predict_options import PredictJob
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, Recorder, make_model
 from tests.factories import make_raster
@@ -265,7 +267,7 @@ def model(tmp_path):
 
 def run(path, model, output, **fields):
     return predict(
-        input=str(path), model=str(model), output=str(output), report=Recorder(), **fields
+        PredictJob(input=str(path), model=str(model), output=str(output), **fields), Recorder()
     )
 
 
@@ -330,12 +332,16 @@ def test_whoever_asks_for_some_pixels_gets_the_raster_back_as_it_was(tmp_path, m
     with open_raster(str(scene(tmp_path / "scene.tif"))) as source:
         rows, cols = np.array([3, 140, 70]), np.array([100, 5, 60])
         source.stream(before)
-        found = predict_at(source, str(model), (rows, cols), device="cpu", report=Recorder())
+        found = predict_at(
+            source, str(model), (rows, cols), options=TileOptions(device="cpu"), report=Recorder()
+        )
         assert np.isfinite(found).all()
         assert source.streamed == before
         with pytest.raises(ValueError, match="outside"):
             outside = (rows + HEIGHT, cols)
-            predict_at(source, str(model), outside, device="cpu", report=Recorder())
+            predict_at(
+                source, str(model), outside, options=TileOptions(device="cpu"), report=Recorder()
+            )
         assert source.streamed == before
 
 

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("prosail", reason="the simulation of scenes needs the extra synth")
 
 from hyperkd.errors import HyperKDError
+from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.synth import metamers
 from hyperkd.synth import surface_spectra as cover
@@ -573,7 +574,7 @@ def prepared(scene, monkeypatch):
 def run(tmp_path, report=None, **changes):
     job = {"width": 70, "height": 40, "seed": 5, "border": 0.1, "truth": True}
     output = str(tmp_path / "scene.tif")
-    return synth(output=output, **{**job, **changes}, report=report or Report())
+    return synth(SynthJob(output=output, **{**job, **changes}), report or Report())
 
 
 def test_job_writes_the_scene_and_its_truth(tmp_path, prepared):

@@ -22,9 +22,10 @@ from hyperkd.evaluation.truth import answers_at, read_truth, require_answers
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
+from hyperkd.open_scene import opened_scenes
 from hyperkd.raster.labels.read_labels import Labels
-from hyperkd.raster.source import RasterSource, open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.raster.source import RasterSource
+from hyperkd.requests.evaluate_options import EvaluateJob
 from hyperkd.types import Reporter
 
 # Files that the report names of many.
@@ -32,43 +33,11 @@ _NAMED = 6
 _KEY_FIGURES = ("overall_accuracy", "macro_f1", "macro_iou", "kappa")
 
 
-def evaluate(
-    *,
-    model: str,
-    input: Sequence[str],
-    labels: Sequence[str],
-    report_folder: str,
-    field: Sequence[str] = (),
-    strata: Sequence[str] = (),
-    training_labels: Sequence[str] = (),
-    training_input: Sequence[str] = (),
-    margin: float = 0.0,
-    seed: int = 0,
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
     """Compare a model's predictions at labelled pixels with the labels, and write a report.
 
     Args:
-        model: name or path of a model for classification or regression.
-        input: the scenes.
-        labels: vector layers or rasters with the truth, each tried on every scene.
-        report_folder: gets ``report.html`` and ``report.json``.
-        field: the class field, or the fields of the targets in their order.
-        strata: class rasters in whose classes the labels were drawn at random; accuracies
-            and areas of the whole map are estimated then.
-        training_labels: the labels that the model learned from: classical models learn
-            from them too and stand beside it.
-        training_input: the scenes of these labels; none: ``input``.
-        margin: how far inside a polygon a pixel's centre must lie, in pixels.
-        seed: of resamples and classical models.
-        overlap, batch, device: as in ``predict``.
-        bands, scale, nodata: what to believe instead of the files; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -80,34 +49,31 @@ def evaluate(
             model does not know, or strata without labels; what reading labels and scenes
             and predicting raise; ``unwritable_output``. No report is left then.
     """
-    bundle = open_bundle(resolve(model))
+    bundle = open_bundle(resolve(request.model))
     card = bundle.card
     require_answers(card)
-    require_writable_report(report_folder)
+    require_writable_report(request.report)
     with ExitStack() as stack:
-
-        def opened(paths: Sequence[str]) -> list[RasterSource]:
-            given = given_bands(bands)
-            return [
-                stack.enter_context(open_raster(path, bands=given, scale=scale, nodata=nodata))
-                for path in paths
-            ]
-
-        sources = opened(input)
-        truth = read_truth(sources, labels, card, field, margin, report)
+        sources = opened_scenes(request.input, request, stack)
+        truth = read_truth(sources, request.labels, card, request.field, request.margin, report)
         learned = None
-        if training_labels:
-            scenes = opened(training_input) or sources
+        if request.training_labels:
+            scenes = opened_scenes(request.training_input, request, stack) or sources
             learned = Learned(
-                scenes, read_truth(scenes, training_labels, card, field, margin, report)
+                scenes,
+                read_truth(
+                    scenes, request.training_labels, card, request.field, request.margin, report
+                ),
             )
-        answers = answers_at(sources, bundle, truth, overlap, batch, device, report)
-        judged = _judge(card, truth, answers, seed)
+        answers = answers_at(sources, bundle, truth, request, report)
+        judged = _judge(card, truth, answers, request.seed)
         notes: list[str] = []
         areas = None
-        if strata:
-            areas = _areas(strata, sources, card, truth, answers, seed, notes, report)
-        beside = contest(card, sources, truth, answers, learned, seed, report)
+        if request.strata:
+            areas = _areas(
+                request.strata, sources, card, truth, answers, request.seed, notes, report
+            )
+        beside = contest(card, sources, truth, answers, learned, request.seed, report)
         notes += beside.notes
         seen = _seen(card, sources, truth, notes)
         for note in notes:
@@ -115,11 +81,13 @@ def evaluate(
         notes = [*truth.notes, *notes]
         report.stage("Writing the report")
         write_report(
-            report_folder,
+            request.report,
             judged,
             title=f"Accuracy of {card.name}",
-            about=_about(bundle, input, labels, field, strata, truth),
-            protocol=_protocol(bool(strata), len(truth)),
+            about=_about(
+                bundle, request.input, request.labels, request.field, request.strata, truth
+            ),
+            protocol=_protocol(bool(request.strata), len(truth)),
             optimistic=seen,
             comparisons=beside.comparisons,
             spectra=beside.spectra,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,10 @@ from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.evaluation.reports.raster_facts import describe_raster, description_lines
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
-from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.open_scene import open_scene
+from hyperkd.raster.source import RasterSource
+from hyperkd.requests.prepare_options import InspectJob
 from hyperkd.spectral.band_overview import Inspection, inspect_bands
-from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter, Window
 
 # Spectra come from 5 x 5 windows spread over the scene: enough for percentiles
@@ -28,25 +29,13 @@ _WINDOW_PX = 32
 _PERCENTILES = (5, 50, 95)
 
 
-def inspect(
-    *,
-    input: str,
-    output: str,
-    model: str,
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
     """Write an HTML report about a raster: facts, spectra, and what a student gets from it.
 
     A raster that does not suit the student is described all the same, with the reason.
 
     Args:
-        input: the raster.
-        output: the HTML file to write.
-        model: the student to compare with, by name or path.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -57,15 +46,15 @@ def inspect(
             ``unwritable_output``.
     """
     report.stage("Reading the raster")
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        card = open_bundle(resolve(model)).card
+    with open_scene(request.input, request) as source:
+        card = open_bundle(resolve(request.model)).card
         facts = describe_raster(source, report)
         inspection = inspect_bands(source.bands, card.bands)
         report.stage("Sampling spectra")
         spectra = _sample(source, report)
         rows = [line.split(": ", 1) for line in description_lines(facts)]
         content = page(
-            f"Inspection of {Path(input).name}",
+            f"Inspection of {Path(request.input).name}",
             f"{facts['bands']} bands, {facts['width']} x {facts['height']} pixels. "
             + _verdict(inspection, card.name),
             [
@@ -79,9 +68,9 @@ def inspect(
             ],
         )
         # While the raster is open, none of its files can be taken for the report.
-        with PartialFile(output) as part:
+        with PartialFile(request.output) as part:
             Path(part.temporary).write_text(content, encoding="utf-8")
-    report.artifact("output", output)
+    report.artifact("output", request.output)
     return {
         "suits": not inspection.refusal,
         "good_bands": int(source.bands.good.sum()),

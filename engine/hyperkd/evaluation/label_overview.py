@@ -17,10 +17,11 @@ from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
 from hyperkd.models.store.registry import resolve
+from hyperkd.open_scene import opened_scenes
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels, read_labels
 from hyperkd.raster.sink import ClassEntry, create_raster
-from hyperkd.raster.source import RasterSource, open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.raster.source import RasterSource
+from hyperkd.requests.evaluate_options import LabelsJob
 from hyperkd.types import GridSpec, Reporter, Window
 
 # What the values 1, 2, ... of the maps mean: the parts of a split, and the buffer.
@@ -32,38 +33,11 @@ _ENTRIES = (
 )
 
 
-def overview(
-    *,
-    input: tuple[str, ...],
-    labels: tuple[str, ...],
-    task: str,
-    field: tuple[str, ...] = (),
-    output: Optional[str] = None,
-    student: str = "tiny",
-    tune: str = "auto",
-    split: str = "auto",
-    test: float = 0.2,
-    validation: float = 0.2,
-    buffer: Optional[int] = None,
-    block: Optional[int] = None,
-    margin: float = 0.0,
-    seed: int = 0,
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
     """Read labels, split them as ``finetune`` would, and tell what comes of it.
 
     Args:
-        input: the scenes.
-        labels: label layers and rasters, each tried on every scene.
-        task: ``classification`` or ``regression``.
-        field: the class field, or the field of each target.
-        output: a folder for a map of the parts of each scene, or None.
-        student: what would be trained: what it sees decides about the buffer.
-        tune, split, test, validation, buffer, block, margin, seed: as in ``finetune``.
-        bands, scale, nodata: what to believe instead of the files; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -77,36 +51,38 @@ def overview(
     """
     with ExitStack() as stack:
         report.stage("Opening")
-        sources = [
-            stack.enter_context(
-                open_raster(path, bands=given_bands(bands), scale=scale, nodata=nodata)
-            )
-            for path in input
-        ]
+        sources = opened_scenes(request.input, request, stack)
         found = read_labels(
-            sources, labels, task=task, fields=field, margin_px=margin, report=report
+            sources,
+            request.labels,
+            task=request.task,
+            fields=request.field,
+            margin_px=request.margin,
+            report=report,
         )
         report.stage("Splitting the labels")
-        frozen = tune == "frozen" or (tune == "auto" and sizes_of_scratch(student) is None)
-        held = 0.0 if frozen else validation
+        frozen = request.tune == "frozen" or (
+            request.tune == "auto" and sizes_of_scratch(request.student) is None
+        )
+        held = 0.0 if frozen else request.validation
         made: Optional[Split] = None
         refusal = ""
         try:
             made = split_labels(
                 found,
-                method=split,
-                shares=(1.0 - test - held, held, test),
-                buffer_px=buffer,
-                receptive_field_px=_field_px(student),
-                seed=seed,
-                block_px=block,
+                method=request.split,
+                shares=(1.0 - request.test - held, held, request.test),
+                buffer_px=request.buffer,
+                receptive_field_px=_field_px(request.student),
+                seed=request.seed,
+                block_px=request.block,
             )
         except HyperKDError as error:
             if error.code != "class_missing_in_split":
                 raise
             refusal = f"{error.message} {error.hint}".strip()
-        paths = _write(output, sources, found, made, report)
-    return _summary(found, made, refusal, input, paths)
+        paths = _write(request.output, sources, found, made, report)
+    return _summary(found, made, refusal, request.input, paths)
 
 
 def _field_px(student: str) -> int:

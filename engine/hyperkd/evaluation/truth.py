@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from hyperkd.models.bundle import Bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.types import Reporter
 
 
@@ -71,9 +71,7 @@ def answers_at(
     sources: Sequence[RasterSource],
     bundle: Bundle,
     truth: Labels,
-    overlap: Optional[int],
-    batch: Optional[int],
-    device: str,
+    options: TileOptions,
     report: Reporter,
 ) -> NDArray[np.float32]:
     """Return logits or values at the labelled pixels of all scenes, ``(n, K)`` or ``(n, T)``.
@@ -86,14 +84,6 @@ def answers_at(
         if len(scene):
             report.stage(f"Predicting at the labels of {Path(source.path).name}")
             found.append(
-                predict_at(
-                    source,
-                    bundle,
-                    (scene.rows, scene.cols),
-                    overlap=overlap,
-                    batch=batch,
-                    device=device,
-                    report=report,
-                )
+                predict_at(source, bundle, (scene.rows, scene.cols), options=options, report=report)
             )
     return np.concatenate(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from hyperkd import __version__
 from hyperkd.inference.tiling.pipeline import no_valid_pixels
 from hyperkd.inference.tiling.row_writer import Output, RowWriter, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.open_scene import open_scene
 from hyperkd.raster.sink import create_raster
-from hyperkd.raster.source import iterate_stripes, open_raster
+from hyperkd.raster.source import iterate_stripes
+from hyperkd.requests.prepare_options import AlignJob
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.hls_alignment import HLS_BANDS, Alignment, align_to_hls
-from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter, Wavelengths
 
 # HLS stores reflectance like this, and Prithvi was trained on these numbers.
@@ -23,26 +24,14 @@ SCALE = 1e-4
 NODATA = -9999
 
 
-def align(
-    *,
-    input: str,
-    output: str,
-    mode: str,
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def align(request: AlignJob, report: Reporter) -> dict[str, Any]:
     """Write the six HLS bands as int16 reflectance x 10000, -9999 where there is no data.
 
     Each band is a weighted mean of the raster's bands in its range; nothing is
     resampled in space. A pixel is valid where every band that is needed has a value.
 
     Args:
-        input: the hyperspectral raster.
-        output: the GeoTIFF to write.
-        mode: how a band is made, one of ``alignment.MODES``.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -52,21 +41,21 @@ def align(
         HyperKDError: ``band_mismatch`` where a range has no band,
             ``no_valid_pixels``, and what reading and writing raise.
     """
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        alignment = align_to_hls(source.bands, mode)
+    with open_scene(request.input, request) as source:
+        alignment = align_to_hls(source.bands, request.mode)
         for note in alignment.notes:
             report.log("warning", note)
         used = sorted({band for bands in alignment.bands for band in bands})
         to_stored = _stored_map(source.bands.take(used), alignment, used)
         sink = create_raster(
-            output,
+            request.output,
             source.grid,
             len(HLS_BANDS),
             np.int16,
             nodata=NODATA,
             bands=_table(alignment),
             names=[band.name for band in HLS_BANDS],
-            metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": mode},
+            metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": request.mode},
         )
         report.stage("Aligning")
         valid_pixels = 0
@@ -85,7 +74,7 @@ def align(
             source.check_unchanged()
             if not valid_pixels:
                 raise no_valid_pixels(source)
-    report.artifact("output", output)
+    report.artifact("output", request.output)
     return {
         "valid_pixels": valid_pixels,
         "bands": {

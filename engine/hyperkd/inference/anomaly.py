@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.scene_sample import reopened, sampled_tiles
 from hyperkd.inference.stats.spectral_error import NAMES, spectral_error
 from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run, stored_rows
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
+from hyperkd.open_scene import open_scene
 from hyperkd.raster.sink import ClassEntry
-from hyperkd.raster.source import open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.requests.explore_options import AnomalyJob
+from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import FloatArray, Reporter
 
 MEASURES = ("rmse", "angle")
@@ -82,26 +82,7 @@ def level(errors: NDArray[Any], measure: str) -> FloatArray:
     return levels
 
 
-def anomaly(
-    *,
-    input: str,
-    output: str,
-    mask: Optional[str] = None,
-    model: str,
-    measure: str = "rmse",
-    threshold: float = 3.5,
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
-    memory_mb: Optional[int] = None,
-    resume: bool = False,
-    unreadable: str = "fail",
-    format: str = "geotiff",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def anomaly(request: AnomalyJob, report: Reporter) -> dict[str, Any]:
     """Write how unexpected each pixel is, and which ones are anomalies.
 
     The student predicts every pixel from its surroundings. The score is the modified z-score
@@ -111,16 +92,7 @@ def anomaly(
     3.5 is the usual threshold (Iglewicz and Hoaglin 1993, "How to detect and handle outliers").
 
     Args:
-        input: the hyperspectral raster.
-        output: GeoTIFF of two float32 bands, the score and the error; NaN no data.
-        mask: GeoTIFF of uint8, 1 as expected, 2 anomaly, 0 no data; or None.
-        model: name or path of the student.
-        measure: ``rmse`` in reflectance, or ``angle``, the spectral angle in degrees, which
-            ignores brightness and is mostly noise where it is dark, as over water.
-        threshold: score from which on a pixel is an anomaly.
-        overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``settings.RunSettings``.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -131,22 +103,25 @@ def anomaly(
         HyperKDError: ``unsupported_raster`` where all pixels have the same error;
             ``no_valid_pixels``; and what reading, computing and writing raise.
     """
-    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
-    loading = LoadingModel(model)
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(source, loading, ["reconstruction"], settings, report)
+    loading = LoadingModel(request.model)
+    with open_scene(request.input, request) as source:
+        ready = ready_model(source, loading, ["reconstruction"], request, report)
         report.stage("Learning what is ordinary")
-        ordinary = _ordinary(ready, measure, settings, report)
-        again = reopened(ready, model)
-        files = _Anomalies(again, ordinary, measure, threshold, output, mask)
+        ordinary = _ordinary(ready, request.measure, request, report)
+        again = reopened(ready, request.model)
+        files = _Anomalies(
+            again, ordinary, request.measure, request.threshold, request.output, request.mask
+        )
         summary = run_tiled_job(
-            again, files.specs, files.convert, settings, report, stage="Looking for anomalies"
+            again, files.specs, files.convert, request, report, stage="Looking for anomalies"
         )
     return {**summary, **files.summary()}
 
 
-def _ordinary(ready: ReadyModel, measure: str, settings: RunSettings, report: Reporter) -> Ordinary:
+def _ordinary(
+    ready: ReadyModel, measure: str, settings: InferenceOptions, report: Reporter
+) -> Ordinary:
     """Return what errors the scene mostly has."""
     compared = np.flatnonzero(ready.support.supported)
     parts = []

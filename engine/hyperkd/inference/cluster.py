@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.prepared import LoadingModel, ready_model
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.scene_sample import reopened, sampled_vectors
 from hyperkd.inference.stats.kmeans import Centres, k_means
 from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
+from hyperkd.open_scene import open_scene
 from hyperkd.raster.sink import ClassEntry
-from hyperkd.raster.source import open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.requests.explore_options import ClusterJob
 from hyperkd.types import FloatArray, Reporter
 
 NO_CLUSTER = 0
@@ -35,25 +34,7 @@ _COLOURS = (
 _GOLDEN_ANGLE = 0.381966
 
 
-def cluster(
-    *,
-    input: str,
-    output: str,
-    model: str,
-    classes: int = 8,
-    seed: int = 0,
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
-    memory_mb: Optional[int] = None,
-    resume: bool = False,
-    unreadable: str = "fail",
-    format: str = "geotiff",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
     """Write a map of clusters of a student's embedding.
 
     The centres are found by k-means on pixels of up to 64 tiles that are spread over the
@@ -61,14 +42,7 @@ def cluster(
     gets its nearest centre. Clusters are numbered by their size in the sample.
 
     Args:
-        input: the hyperspectral raster.
-        output: the GeoTIFF to write, uint8: 1 to ``classes``, 0 no data.
-        model: name or path of the student.
-        classes: how many clusters.
-        seed: the same seed gives the same map.
-        overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``settings.RunSettings``.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -79,17 +53,16 @@ def cluster(
         HyperKDError: ``bad_job`` where the scene has fewer different pixels than clusters;
             ``no_valid_pixels``; and what reading, computing and writing raise.
     """
-    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
-    loading = LoadingModel(model)
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(source, loading, ["embedding"], settings, report)
+    loading = LoadingModel(request.model)
+    with open_scene(request.input, request) as source:
+        ready = ready_model(source, loading, ["embedding"], request, report)
         report.stage("Finding the clusters")
-        vectors = sampled_vectors(ready, settings, report, seed=seed, most=SAMPLE_PIXELS)
-        file = _Clusters(vectors, classes, seed, output)
-        again = reopened(ready, model)
+        vectors = sampled_vectors(ready, request, report, seed=request.seed, most=SAMPLE_PIXELS)
+        file = _Clusters(vectors, request.classes, request.seed, request.output)
+        again = reopened(ready, request.model)
         summary = run_tiled_job(
-            again, [file.spec], file.convert, settings, report, stage="Mapping the clusters"
+            again, [file.spec], file.convert, request, report, stage="Mapping the clusters"
         )
     return {**summary, **file.summary()}
 

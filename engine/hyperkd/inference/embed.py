@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.stats.principal_components import (
     Moments,
     PrincipalComponents,
@@ -32,41 +31,17 @@ from hyperkd.inference.tiling.tiled_job import (
     run_tiled_job,
 )
 from hyperkd.inference.token_files import TileRow, TokenStore
-from hyperkd.raster.source import open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.open_scene import open_scene
+from hyperkd.requests.predict_options import EmbedJob
+from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import FloatArray, Reporter
 
 
-def embed(
-    *,
-    input: str,
-    output: str,
-    model: str,
-    components: int,
-    dtype: str = "float32",
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
-    memory_mb: Optional[int] = None,
-    resume: bool = False,
-    unreadable: str = "fail",
-    format: str = "geotiff",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def embed(request: EmbedJob, report: Reporter) -> dict[str, Any]:
     """Write the embedding of every valid pixel, NaN where the input has no data.
 
     Args:
-        input: the hyperspectral raster.
-        output: the GeoTIFF to write.
-        model: name or path of the student.
-        components: K principal components of this scene; 0 writes the embedding itself.
-        dtype: ``float32``, or ``float16`` for half the size and 3 digits.
-        overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``settings.RunSettings``.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -77,20 +52,19 @@ def embed(
             ``components``; ``no_valid_pixels``; and what reading, matching the
             bands, computing and writing raise. No output is left then.
     """
-    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
-    loading = LoadingModel(model)
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(source, loading, ["embedding"], settings, report)
-        _refuse_too_many(components, ready)
-        half = dtype == "float16"
-        if components:
-            names = [f"principal component {index + 1}" for index in range(components)]
-            spec = _spec(output, names, half, components=components)
-            return _Components(ready, spec, settings, report).run()
+    loading = LoadingModel(request.model)
+    with open_scene(request.input, request) as source:
+        ready = ready_model(source, loading, ["embedding"], request, report)
+        _refuse_too_many(request.components, ready)
+        half = request.dtype == "float16"
+        if request.components:
+            names = [f"principal component {index + 1}" for index in range(request.components)]
+            spec = _spec(request.output, names, half, components=request.components)
+            return _Components(ready, spec, request, report).run()
         names = [f"embedding {index + 1}" for index in range(ready.count)]
-        spec = _spec(output, names, half, components=0)
-        summary = run_tiled_job(ready, [spec], _values, settings, report, stage="Embedding")
+        spec = _spec(request.output, names, half, components=0)
+        summary = run_tiled_job(ready, [spec], _values, request, report, stage="Embedding")
     return {"bands": len(names), **summary}
 
 
@@ -125,7 +99,7 @@ class _Components:
     """
 
     def __init__(
-        self, ready: ReadyModel, spec: OutputSpec, settings: RunSettings, report: Reporter
+        self, ready: ReadyModel, spec: OutputSpec, settings: InferenceOptions, report: Reporter
     ) -> None:
         self._ready = replace(ready, tokens=ready.has_tokens)
         self._spec = spec

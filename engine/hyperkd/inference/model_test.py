@@ -14,6 +14,7 @@ from hyperkd.inference.tiling.machine import cores
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import SelfTest
 from hyperkd.models.store.registry import resolve
+from hyperkd.requests.models_options import ModelsTestJob
 from hyperkd.types import Reporter
 
 # Long enough that one slow moment of the machine does not decide, short enough to wait for.
@@ -25,12 +26,11 @@ _OVERLAP_FACTOR = 1.0 / (1.0 - 0.25) ** 2
 _NUMBERS = SelfTest(seed=0, batch=1, tolerance=math.inf, outputs={})
 
 
-def try_model(*, name: str, device: str, report: Reporter) -> dict[str, Any]:
+def try_model(request: ModelsTestJob, report: Reporter) -> dict[str, Any]:
     """Repeat a model's self-test on this machine and time it.
 
     Args:
-        name: name or path of a model.
-        device: where to test it; ``auto`` tests every device that onnxruntime offers.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -43,14 +43,16 @@ def try_model(*, name: str, device: str, report: Reporter) -> dict[str, Any]:
         HyperKDError: ``bad_model`` where the model is none, or its self-test fails on the
             device that was asked for; ``missing_dependency``; ``cancelled``.
     """
-    bundle = open_bundle(resolve(name))
-    devices = offered_devices() if device == "auto" else (device,)
+    bundle = open_bundle(resolve(request.name))
+    devices = offered_devices() if request.device == "auto" else (request.device,)
     report.stage(f"Testing {bundle.card.name}")
     results: list[dict[str, Any]] = []
     rounds = [(each, output) for each in devices for output in bundle.outputs]
     for number, (each, output) in enumerate(rounds):
         report.check_cancelled()
-        results.append(_measure(bundle, output, each, strict=device != "auto" or each == "cpu"))
+        results.append(
+            _measure(bundle, output, each, strict=request.device != "auto" or each == "cpu")
+        )
         report.progress(number + 1, len(rounds), "tests")
     return {
         "name": bundle.card.name,

@@ -12,53 +12,27 @@ from numpy.typing import ArrayLike, NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import classify
 from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ReadyModel, ready_model
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.models.bundle import Bundle
+from hyperkd.open_scene import open_scene
 from hyperkd.raster.sink import ClassEntry
-from hyperkd.raster.source import RasterSource, open_raster, reading_restored
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.raster.source import RasterSource, reading_restored
+from hyperkd.requests.predict_options import PredictJob
+from hyperkd.requests.shared_options import InferenceOptions, TileOptions
 from hyperkd.types import Reporter
 
 ANSWERS = ("logits", "values")
 
 
-def predict(
-    *,
-    input: str,
-    output: str,
-    model: str,
-    probabilities: Optional[str] = None,
-    probability_type: str = "uint8",
-    uncertainty: Optional[str] = None,
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
-    memory_mb: Optional[int] = None,
-    resume: bool = False,
-    unreadable: str = "fail",
-    format: str = "geotiff",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
     """Write the map that a fine-tuned model makes of a scene.
 
     Classes are decided after the logits of overlapping tiles were blended.
 
     Args:
-        input: the hyperspectral raster.
-        output: GeoTIFF of classes (uint8, 0 no data) or of values (float32, NaN no data).
-        model: name or path of a model for classification or regression.
-        probabilities: GeoTIFF with a band per class, or None.
-        probability_type: ``uint8`` (in steps of 0.004) or ``float32``.
-        uncertainty: GeoTIFF of margin and entropy, see ``decision.uncertainty``, or None.
-        overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``settings.RunSettings``.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -70,21 +44,29 @@ def predict(
             ``bad_model`` where the model is a student; ``no_valid_pixels``; and what
             reading, matching the bands, computing and writing raise. No output is left then.
     """
-    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
-    loading = LoadingModel(model)
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(source, loading, ANSWERS, settings, report)
-        asked = {"probabilities": probabilities, "uncertainty": uncertainty}
+    loading = LoadingModel(request.model)
+    with open_scene(request.input, request) as source:
+        ready = ready_model(source, loading, ANSWERS, request, report)
+        asked = {"probabilities": request.probabilities, "uncertainty": request.uncertainty}
         if ready.output == "logits":
-            classes = _Classes(ready, output, probabilities, probability_type, uncertainty)
-            return _run(ready, classes, settings, report)
+            classes = _Classes(
+                ready,
+                request.output,
+                request.probabilities,
+                request.probability_type,
+                request.uncertainty,
+            )
+            return _run(ready, classes, request, report)
         _refuse(ready, asked)
-        return _run(ready, _Values(ready, output), settings, report)
+        return _run(ready, _Values(ready, request.output), request, report)
 
 
 def _run(
-    ready: ReadyModel, answer: Union[_Classes, _Values], settings: RunSettings, report: Reporter
+    ready: ReadyModel,
+    answer: Union[_Classes, _Values],
+    settings: InferenceOptions,
+    report: Reporter,
 ) -> dict[str, Any]:
     summary = run_tiled_job(
         ready, answer.specs, answer.convert, settings, report, stage="Predicting"
@@ -97,10 +79,8 @@ def predict_at(
     model: Union[str, Path, Bundle],
     pixels: tuple[ArrayLike, ArrayLike],
     *,
+    options: TileOptions,
     outputs: Sequence[str] = ANSWERS,
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
     report: Reporter,
 ) -> Float32Array:
     """Return what the map of a scene is made from, at some pixels only.
@@ -113,7 +93,7 @@ def predict_at(
         model: name or path of a model for classification or regression, or the model itself.
         pixels: rows and columns, ``(n,)`` each, inside the raster.
         outputs: what is wanted, for instance ``embedding`` of a student; the model has one.
-        overlap, batch, device: as in ``predict``.
+        options: how to run it.
         report: where progress goes.
 
     Returns:
@@ -123,7 +103,7 @@ def predict_at(
     Raises:
         HyperKDError: as ``predict``.
     """
-    settings = RunSettings(overlap, batch, device)
+    settings = InferenceOptions(options.overlap, options.batch, options.device)
     with reading_restored(source):
         ready = ready_model(source, LoadingModel(model), outputs, settings, report)
         values = _values_at(ready, pixels, settings, report)
@@ -132,7 +112,10 @@ def predict_at(
 
 
 def _values_at(
-    ready: ReadyModel, pixels: tuple[ArrayLike, ArrayLike], settings: RunSettings, report: Reporter
+    ready: ReadyModel,
+    pixels: tuple[ArrayLike, ArrayLike],
+    settings: InferenceOptions,
+    report: Reporter,
 ) -> Float32Array:
     plan = ready.plan
     rows, cols = (np.asarray(axis, np.intp) for axis in pixels)

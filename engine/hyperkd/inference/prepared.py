@@ -16,7 +16,6 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference import self_test_cache
 from hyperkd.inference.backends import onnxruntime_backend as runtime
 from hyperkd.inference.backends.devices import Steadfast, candidates, choose_device
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.tiling import machine
 from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.resources import (
@@ -32,6 +31,7 @@ from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import RasterSource, limit_block_cache
+from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import SupportReport
 from hyperkd.spectral.preprocessing import input_map
@@ -221,7 +221,7 @@ def ready_model(
     source: RasterSource,
     loading: LoadingModel,
     outputs: Sequence[str],
-    settings: RunSettings,
+    settings: InferenceOptions,
     report: Reporter,
 ) -> ReadyModel:
     """Make a model ready for one of its outputs on an open raster.

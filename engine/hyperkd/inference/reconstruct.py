@@ -8,52 +8,24 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.errors import HyperKDError
 from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.stats.spectral_error import NAMES, spectral_error
 from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run, stored_rows
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
-from hyperkd.raster.source import open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.open_scene import open_scene
+from hyperkd.requests.predict_options import ReconstructJob
 from hyperkd.types import BandTable, BoolArray, Reporter
 
 SCALE = 1e-4
 NODATA = -32768
 
 
-def reconstruct(
-    *,
-    input: str,
-    output: Optional[str] = None,
-    error: Optional[str] = None,
-    model: str,
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
-    memory_mb: Optional[int] = None,
-    resume: bool = False,
-    unreadable: str = "fail",
-    format: str = "geotiff",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def reconstruct(request: ReconstructJob, report: Reporter) -> dict[str, Any]:
     """Write the reconstruction of a scene, its per-pixel error, or both.
 
     Args:
-        input: the hyperspectral raster.
-        output: GeoTIFF of reflectance on the student's bands, int16 x 10000, or None.
-        error: GeoTIFF of two float32 bands, see ``spectral_error``, or None.
-            The input, resampled to the student's bands, is compared with the
-            reconstruction before it is rounded, over the bands that the raster
-            covers.
-        model: name or path of the student.
-        overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``settings.RunSettings``.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -64,20 +36,13 @@ def reconstruct(
             ``no_valid_pixels``; and what reading, matching the bands, computing
             and writing raise. No output is left then.
     """
-    if output is None and error is None:
-        raise HyperKDError(
-            "bad_job",
-            "Neither 'output' nor 'error' is given, so there is nothing to write.",
-            "Name a file for the reconstruction, for its error, or for both.",
-        )
-    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
-    loading = LoadingModel(model)
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        ready = ready_model(source, loading, ["reconstruction"], settings, report)
-        files = _Reconstruction(ready, output, error)
+    loading = LoadingModel(request.model)
+    with open_scene(request.input, request) as source:
+        ready = ready_model(source, loading, ["reconstruction"], request, report)
+        files = _Reconstruction(ready, request.output, request.error)
         summary = run_tiled_job(
-            ready, files.specs, files.convert, settings, report, stage="Reconstructing"
+            ready, files.specs, files.convert, request, report, stage="Reconstructing"
         )
     return {**summary, **files.summary()}
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ReadyModel
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import Run, no_valid_pixels
 from hyperkd.inference.tiling.tile_plan import TilePlan
+from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import BoolArray, Reporter, Window
 
 # So many tiles, spread over the scene: 64 tiles of 64 x 64 pixels are a quarter of a million
@@ -42,7 +42,7 @@ class SampledTile:
 
 
 def sampled_tiles(
-    ready: ReadyModel, settings: RunSettings, report: Reporter, *, count: int = SAMPLE_TILES
+    ready: ReadyModel, settings: InferenceOptions, report: Reporter, *, count: int = SAMPLE_TILES
 ) -> Iterator[SampledTile]:
     """Yield what the network gives for evenly spaced tiles; those without data are left out.
 
@@ -80,7 +80,7 @@ def sampled_tiles(
 
 
 def sampled_vectors(
-    ready: ReadyModel, settings: RunSettings, report: Reporter, *, seed: int, most: int
+    ready: ReadyModel, settings: InferenceOptions, report: Reporter, *, seed: int, most: int
 ) -> Float32Array:
     """Return the outputs at random valid pixels of ``sampled_tiles``, about as many of each.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 import numpy as np
@@ -11,15 +12,15 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict_at
 from hyperkd.inference.prepared import LoadingModel, ready_model
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.scene_sample import reopened, sampled_vectors
 from hyperkd.inference.stats.kmeans import k_means
 from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
+from hyperkd.open_scene import open_scene
 from hyperkd.raster.labels.read_labels import read_places
-from hyperkd.raster.source import RasterSource, open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.raster.source import RasterSource
+from hyperkd.requests.explore_options import SimilarityJob
 from hyperkd.types import FloatArray, Reporter
 
 # More references than this are replaced by the centres of as many clusters of them.
@@ -31,26 +32,7 @@ _PASSING = 0.9
 _LEAST_FEATURES = 3
 
 
-def similarity(
-    *,
-    input: str,
-    places: str,
-    output: str,
-    model: str,
-    margin: float = 0.0,
-    seed: int = 0,
-    overlap: Optional[int] = None,
-    batch: Optional[int] = None,
-    device: str = "auto",
-    memory_mb: Optional[int] = None,
-    resume: bool = False,
-    unreadable: str = "fail",
-    format: str = "geotiff",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def similarity(request: SimilarityJob, report: Reporter) -> dict[str, Any]:
     """Write how like each pixel is to the places that features mark.
 
     Likeness is the cosine between two embeddings from which the scene's mean was taken: 1
@@ -58,15 +40,7 @@ def similarity(
     counts, so that places of several kinds can be given at once.
 
     Args:
-        input: the hyperspectral raster.
-        places: points, lines or polygons, see ``read_places``.
-        output: the GeoTIFF to write, float32, NaN no data.
-        model: name or path of the student.
-        margin: how far inside a polygon a pixel's centre must lie, in pixels.
-        seed: of the sample that the scene's mean is taken from.
-        overlap, batch, device, memory_mb, resume, unreadable, format: see
-            ``settings.RunSettings``.
-        bands, scale, nodata: what to believe instead of the file; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -78,29 +52,33 @@ def similarity(
         HyperKDError: ``no_labels`` where no feature marks a pixel with data; ``bad_labels``;
             and what reading, computing and writing raise.
     """
-    settings = RunSettings(overlap, batch, device, memory_mb, resume, unreadable, format)
     report.stage("Opening")
-    loading = LoadingModel(model)
-    with open_raster(input, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
-        rows, cols, features = read_places(source, places, margin_px=margin)
-        ready = ready_model(source, loading, ["embedding"], settings, report)
+    loading = LoadingModel(request.model)
+    with open_scene(request.input, request) as source:
+        rows, cols, features = read_places(source, request.places, margin_px=request.margin)
+        ready = ready_model(source, loading, ["embedding"], request, report)
         report.stage("Looking at the scene")
-        mean = sampled_vectors(ready, settings, report, seed=seed, most=_SAMPLE_PIXELS).mean(axis=0)
+        mean = sampled_vectors(ready, request, report, seed=request.seed, most=_SAMPLE_PIXELS).mean(
+            axis=0
+        )
         report.stage("Looking at the places")
         found = predict_at(
             source,
-            model,
+            request.model,
             (rows, cols),
             outputs=["embedding"],
-            overlap=overlap,
-            batch=batch,
-            device=ready.device,
+            options=replace(request, device=ready.device),
             report=report,
         )
-        references, features = _valid(found, features, source, places)
-        file = _Likeness(mean, references, features, seed, output)
+        references, features = _valid(found, features, source, request.places)
+        file = _Likeness(mean, references, features, request.seed, request.output)
         summary = run_tiled_job(
-            reopened(ready, model), [file.spec], file.convert, settings, report, stage="Comparing"
+            reopened(ready, request.model),
+            [file.spec],
+            file.convert,
+            request,
+            report,
+            stage="Comparing",
         )
     return {**summary, **file.summary}
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from hyperkd.jobs.events import plain
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve, shipped_students
+from hyperkd.open_scene import open_scene
 from hyperkd.raster.products.enmap import EnmapProduct, find_enmap, is_enmap
-from hyperkd.raster.source import open_raster
+from hyperkd.requests.prepare_options import InfoJob
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.spectral.sensors import given_bands
 from hyperkd.types import BandTable, Reporter
 
 # PyTorch's own files are no models of ours; the reader of models says so better than GDAL.
@@ -32,46 +32,41 @@ _MODEL_SUFFIXES = (".onnx", ".pt", ".pth", ".ckpt")
 _CHECKPOINT_SUFFIX = ".safetensors"
 
 
-def info(
-    *,
-    path: str,
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def info(request: InfoJob, report: Reporter) -> dict[str, Any]:
     """Return what the file at ``path`` is; the key ``text`` says the same to a person.
 
     Raises:
         HyperKDError: as ``open_raster``, ``open_bundle`` and ``read_checkpoint_card``.
     """
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = os.path.splitext(request.path)[1].lower()
     if suffix == _CHECKPOINT_SUFFIX:
-        card = read_checkpoint_card(path)
-        summary = {"kind": "checkpoint", "path": path, "card": json.loads(card.to_json())}
+        card = read_checkpoint_card(request.path)
+        summary = {"kind": "checkpoint", "path": request.path, "card": json.loads(card.to_json())}
         lines = _card_lines(card)
     elif suffix in _MODEL_SUFFIXES:
-        bundle = open_bundle(path)
+        bundle = open_bundle(request.path)
         summary = {
             "kind": "model",
-            "path": path,
+            "path": request.path,
             "sha256": bundle.sha256,
             "outputs": list(bundle.outputs),
             "card": json.loads(bundle.card.to_json()),
         }
         lines = [f"Outputs: {', '.join(bundle.outputs)}", *_card_lines(bundle.card)]
         lines.append(f"SHA-256: {bundle.sha256}")
-    elif is_enmap(Path(path)) and (product := find_enmap(Path(path))).image_is_empty:
-        summary = plain(_product_summary(path, product))
+    elif (
+        is_enmap(Path(request.path)) and (product := find_enmap(Path(request.path))).image_is_empty
+    ):
+        summary = plain(_product_summary(request.path, product))
         lines = _product_lines(summary)
     else:
-        with open_raster(path, bands=given_bands(bands), scale=scale, nodata=nodata) as source:
+        with open_scene(request.path, request) as source:
             facts = describe_raster(source, report)
             summary = plain({**facts, "students": _students(source.bands)})
         lines = description_lines(summary)
         lines += [f"Student {name}: {verdict}" for name, verdict in summary["students"].items()]
         lines += [f"Problem: {problem}" for problem in summary["problems"]]
-    head = f"{summary['kind'].capitalize()} {path}"
+    head = f"{summary['kind'].capitalize()} {request.path}"
     return {**summary, "text": "\n  ".join([head, *lines])}
 
 

@@ -15,22 +15,11 @@ from hyperkd.models.store.download import download, forget
 from hyperkd.models.store.https import Network
 from hyperkd.models.store.model_store import CHECKSUM, CONTENT, FILE_KINDS, Record, Store, checksum
 from hyperkd.models.store.published import Published, find_published
+from hyperkd.requests.models_options import ModelsFetchJob
 from hyperkd.types import Reporter
 
 
-def fetch(
-    *,
-    name: str,
-    revision: Optional[str],
-    sha256: Optional[str],
-    unverified: bool,
-    replace: bool,
-    endpoint: str,
-    proxy: Optional[str],
-    ca_file: Optional[str],
-    store: Optional[str],
-    report: Reporter,
-) -> dict[str, Any]:
+def fetch(request: ModelsFetchJob, report: Reporter) -> dict[str, Any]:
     """Bring a published model into the store; one that is there already is left alone.
 
     Raises:
@@ -39,20 +28,20 @@ def fetch(
             ``bad_model`` where another file came than the published one; else
             as ``download``.
     """
-    model, target = find_published(name), open_store(store)
-    commit = _hexadecimal("revision", revision or model.revision, 40)
-    expected = _expected(model, sha256, unverified)
+    model, target = find_published(request.name), open_store(request.store)
+    commit = _hexadecimal("revision", request.revision or model.revision, 40)
+    expected = _expected(model, request.sha256, request.unverified)
     known = target.find(model.name)
     state = None if known is None else target.state(known)
-    if known is not None and not replace and state == "ready":
+    if known is not None and not request.replace and state == "ready":
         if known.sha256 == expected or (expected is None and known.revision == commit):
             report.log("info", f"{model.name} is in the model store already.")
             return summary_of(target, known, report)
     # A record whose file is gone protects nothing.
-    target.require_free(model.name, replace or state == "missing")
+    target.require_free(model.name, request.replace or state == "missing")
     target.make()
     suffix = Path(model.file).suffix
-    part, url = target.part(model.name, commit, suffix), model.url(commit, endpoint)
+    part, url = target.part(model.name, commit, suffix), model.url(commit, request.endpoint)
     claim = Claim(str(part))  # two transfers would write into one file
     try:
         download(
@@ -61,7 +50,7 @@ def fetch(
             report,
             title=f"Fetching {model.name}",
             size=model.bytes if expected == model.sha256 else None,
-            network=Network(proxy, ca_file),
+            network=Network(request.proxy, request.ca_file),
         )
         digest, checks = _arrived(part, model, expected, report)
         return _take(part, target, model, digest, checks, url, commit, report)

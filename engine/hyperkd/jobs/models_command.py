@@ -24,12 +24,18 @@ from hyperkd.models.store.model_store import (
 )
 from hyperkd.models.store.published import Published, find_published, published
 from hyperkd.models.store.registry import resolve, shipped_students
+from hyperkd.requests.models_options import (
+    ModelsAddJob,
+    ModelsListJob,
+    ModelsRemoveJob,
+    ModelsVerifyJob,
+)
 from hyperkd.types import Reporter
 
 
-def list_models(*, store: Optional[str], report: Reporter) -> dict[str, Any]:
+def list_models(request: ModelsListJob, report: Reporter) -> dict[str, Any]:
     """Return every model that is shipped, stored or published; ``text`` is the same as a table."""
-    target = open_store(store)
+    target = open_store(request.store)
     rows = [*_shipped(), *_stored(target)]
     present = {row["name"] for row in rows}
     rows += [_remote(model, target) for model in published() if model.name not in present]
@@ -45,15 +51,7 @@ def list_models(*, store: Optional[str], report: Reporter) -> dict[str, Any]:
     return {"store": str(target.folder), "models": rows, "text": text}
 
 
-def add(
-    *,
-    file: str,
-    name: Optional[str],
-    link: bool,
-    replace: bool,
-    store: Optional[str],
-    report: Reporter,
-) -> dict[str, Any]:
+def add(request: ModelsAddJob, report: Reporter) -> dict[str, Any]:
     """Check a model file and take it into the store.
 
     Raises:
@@ -61,7 +59,7 @@ def add(
             known kind, ``bad_model`` or ``untrusted_model`` where it is no sound
             model, ``input_changed`` where it changed on the way.
     """
-    source, target = Path(file), open_store(store)
+    source, target = Path(request.file), open_store(request.store)
     suffix = {".pth": ".pt"}.get(source.suffix.lower(), source.suffix.lower())
     if suffix not in FILE_KINDS:
         raise HyperKDError(
@@ -71,13 +69,13 @@ def add(
         )
     if not source.is_file():
         raise HyperKDError("bad_model", f"There is no file {source}.", "Check the path.")
-    if name is not None:
-        _require_free(target, name, replace)
+    if request.name is not None:
+        _require_free(target, request.name, request.replace)
     report.stage(f"Checking {source.name}")
     digest = checksum(source, report)
     chosen, licence, checks = examine(source, suffix, digest, report)
-    chosen = name or chosen
-    _require_free(target, chosen, replace)
+    chosen = request.name or chosen
+    _require_free(target, chosen, request.replace)
     target.make()
     report.stage(f"Copying {source.name}")
     record = Record(
@@ -92,7 +90,7 @@ def add(
     )
     part = PartialFile(target.path(record))
     try:
-        if not (link and part.link(source)):
+        if not (request.link and part.link(source)):
             if copy(source, Path(part.temporary), report) != digest:
                 raise HyperKDError(
                     "input_changed",
@@ -105,20 +103,22 @@ def add(
     return summary_of(target, record, report)
 
 
-def verify(*, name: str, store: Optional[str], report: Reporter) -> dict[str, Any]:
+def verify(request: ModelsVerifyJob, report: Reporter) -> dict[str, Any]:
     """Compare a stored model with its record, and look into it again; nothing is changed.
 
     Raises:
         HyperKDError: ``bad_model`` where there is no such model, or it is not what came.
     """
-    if name in shipped_students():
-        open_bundle(resolve(name))
-        text = f"{name} is sound. It is shipped with HyperKD, which keeps no checksum of it."
-        return {"name": name, "checks": [CONTENT], "text": text}
-    target = open_store(store)
-    record = target.find(name) or target.find(_canonical(name))
+    if request.name in shipped_students():
+        open_bundle(resolve(request.name))
+        text = (
+            f"{request.name} is sound. It is shipped with HyperKD, which keeps no checksum of it."
+        )
+        return {"name": request.name, "checks": [CONTENT], "text": text}
+    target = open_store(request.store)
+    record = target.find(request.name) or target.find(_canonical(request.name))
     if record is None:
-        raise _unknown(name, target)
+        raise _unknown(request.name, target)
     report.stage(f"Verifying {record.name}")
     target.verify(record, report)
     path = target.path(record)
@@ -131,24 +131,24 @@ def verify(*, name: str, store: Optional[str], report: Reporter) -> dict[str, An
     return {"name": record.name, "sha256": record.sha256, "checks": list(checks), "text": text}
 
 
-def remove(*, name: str, store: Optional[str], report: Reporter) -> dict[str, Any]:
+def remove(request: ModelsRemoveJob, report: Reporter) -> dict[str, Any]:
     """Remove a stored model, its record, and what an unfinished download of it left.
 
     Raises:
         HyperKDError: ``bad_job`` for a shipped student, ``bad_model`` where there is no
             such model, ``unwritable_output`` where a file cannot be removed.
     """
-    if name in shipped_students():
+    if request.name in shipped_students():
         raise HyperKDError(
             "bad_job",
-            f"{name} is shipped with HyperKD and stays.",
+            f"{request.name} is shipped with HyperKD and stays.",
             "Give a model of the model store.",
         )
-    target = open_store(store)
-    chosen = name if target.files(name) else _canonical(name)
+    target = open_store(request.store)
+    chosen = request.name if target.files(request.name) else _canonical(request.name)
     files = target.files(chosen)
     if not files:
-        raise _unknown(name, target)
+        raise _unknown(request.name, target)
     freed = sum(path.stat().st_size for path in files)
     for path in files:
         try:

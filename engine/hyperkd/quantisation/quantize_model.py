@@ -25,10 +25,12 @@ from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import sealed
 from hyperkd.models.store.registry import resolve
+from hyperkd.open_scene import opened_scenes
 from hyperkd.quantisation.model_difference import OutputDeviation, truth_deviation
 from hyperkd.raster.labels.read_labels import Labels
-from hyperkd.raster.source import RasterSource, open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.raster.source import RasterSource
+from hyperkd.requests.quantize_options import QuantizeJob
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.types import Reporter
 
 _WEIGHTS: Final[Mapping[str, str]] = {
@@ -38,41 +40,11 @@ _WEIGHTS: Final[Mapping[str, str]] = {
 }
 
 
-def quantize(
-    *,
-    model: str,
-    output: str,
-    input: Sequence[str],
-    method: str = "dynamic",
-    calibration: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    field: Sequence[str] = (),
-    margin: float = 0.0,
-    loss: float = 0.5,
-    tiles: int = 32,
-    device: str = "cpu",
-    bands: Optional[str] = None,
-    scale: Optional[float] = None,
-    nodata: Optional[float] = None,
-    report: Reporter,
-) -> dict[str, Any]:
+def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
     """Write a model with fewer bits, unless it loses too much on the user's own scenes.
 
     Args:
-        model: name or path of a float32 model.
-        output: the .onnx file to write.
-        input: scenes on which both models are compared.
-        method: ``dynamic`` (int8, ranges of each batch), ``static`` (int8, ranges of the
-            calibration scenes) or ``float16``.
-        calibration: scenes that show a static model what to expect.
-        labels: truth of the scenes; with it the loss is one of accuracy, else one of
-            agreement with the float32 model.
-        field, margin: of the labels, as in ``evaluate``.
-        loss: largest accepted loss in percent points, see ``deviation``.
-        tiles: how many tiles of each scene are looked at, for either purpose.
-        device: where the smaller model computes in the comparison: a CPU computes float16 in
-            float32, so only a GPU tells what float16 costs there.
-        bands, scale, nodata: what to believe instead of the files; see ``open_raster``.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -85,32 +57,30 @@ def quantize(
             quantised already or has nothing to quantise; ``bad_model``; and what reading
             scenes and labels raises. No output is left then.
     """
-    require_writable(output)
-    _refuse_scenes(method, input, calibration)
-    bundle = open_bundle(resolve(model))
+    require_writable(request.output)
+    _refuse_scenes(request.method, request.input, request.calibration)
+    bundle = open_bundle(resolve(request.model))
     _refuse_model(bundle.card)
-    if labels:
+    if request.labels:
         require_answers(bundle.card)
     with ExitStack() as stack:
-        given = given_bands(bands)
-        scenes, examples = (
-            [
-                stack.enter_context(open_raster(path, bands=given, scale=scale, nodata=nodata))
-                for path in paths
-            ]
-            for paths in (input, calibration)
+        scenes = opened_scenes(request.input, request, stack)
+        examples = opened_scenes(request.calibration, request, stack)
+        truth = (
+            read_truth(scenes, request.labels, bundle.card, request.field, request.margin, report)
+            if request.labels
+            else None
         )
-        truth = read_truth(scenes, labels, bundle.card, field, margin, report) if labels else None
-        report.stage(f"Making {bundle.card.name} {method}")
-        seen = _Counted(_tiles(examples, bundle.card, tiles, report))
-        smaller = _smaller(bundle, method, seen)
-        told, speed = _judge(bundle, smaller, scenes, truth, tiles, device, report)
-    if method == "static":
+        report.stage(f"Making {bundle.card.name} {request.method}")
+        seen = _Counted(_tiles(examples, bundle.card, request.tiles, report))
+        smaller = _smaller(bundle, request.method, seen)
+        told, speed = _judge(bundle, smaller, scenes, truth, request.tiles, request.device, report)
+    if request.method == "static":
         told["calibration"] = {"scenes": len(examples), "tiles": seen.count}
-    told["loss"] = {**_decisive(told), "accepted": loss}
-    _refuse_loss(bundle.card, told, loss)
-    _write(smaller, told, output, report)
-    return _summary(bundle, output, told, speed)
+    told["loss"] = {**_decisive(told), "accepted": request.loss}
+    _refuse_loss(bundle.card, told, request.loss)
+    _write(smaller, told, request.output, report)
+    return _summary(bundle, request.output, told, speed)
 
 
 def _refuse_scenes(method: str, input: Sequence[str], calibration: Sequence[str]) -> None:
@@ -212,7 +182,7 @@ def _judge(
     }
     if truth is not None:
         answers = [
-            answers_at(scenes, each, truth, None, None, where, report)
+            answers_at(scenes, each, truth, TileOptions(device=where), report)
             for each, where in ((bundle, "cpu"), (smaller, device))
         ]
         told["labels"] = truth_deviation(bundle.card, truth.values, *answers)

@@ -6,7 +6,6 @@ The jobs themselves are in the modules ``*_options``, and ``catalogue`` lists th
 from __future__ import annotations
 
 import dataclasses
-import functools
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,12 +86,12 @@ class Job:
     needs_one_of: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        for field in job_fields(type(self)):
+        for field in dataclasses.fields(self):
             if getattr(self, field.name) is REQUIRED:
                 raise HyperKDError(
                     "bad_job",
                     f"The job {self.kind!r} lacks the field {field.name!r}.",
-                    f"Give it a value: {field.help}",
+                    f"Give it a value: {field.metadata['help']}",
                     key=field.name,
                 )
         if self.needs_one_of and all(getattr(self, name) is None for name in self.needs_one_of):
@@ -132,7 +131,6 @@ class JobField:
     positional: bool
 
 
-@functools.cache
 def job_fields(job: type[Job]) -> tuple[JobField, ...]:
     """Return the fields of a job class: its own in their order, then those that it shares."""
     hints = typing.get_type_hints(job)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.sink import ClassEntry, RasterSink, create_raster
+from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.synth.landscape import PIXEL_M, Landscape
 from hyperkd.synth.mixing import ILLUMINATION, TRAITS, dominant, mix, points
@@ -197,26 +198,12 @@ def truth_paths(output: str) -> dict[str, str]:
     return {role: f"{stem}_{role}.tif" for role in ("classes", "abundances", "traits")}
 
 
-def synth(
-    *,
-    output: str,
-    width: int,
-    height: int,
-    seed: int,
-    border: float,
-    truth: bool,
-    report: Reporter,
-) -> dict[str, Any]:
+def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
     """Simulate an EnMAP-like scene and write it, with its truth beside it.
 
     Args:
-        output: the scene to write, GeoTIFF, int16 x 10000.
-        width: width in pixels.
-        height: height in pixels.
-        seed: the same seed gives the same scene.
-        border: share of the raster without data, 0 to 0.5.
-        truth: whether to write the truth layers.
-        report: where to tell the progress.
+        request: what is asked for.
+        report: where progress goes.
 
     Returns:
         Paths, size, shares of the covers (dominant in their pixel) and the share
@@ -227,9 +214,9 @@ def synth(
             ``out_of_disk`` or ``cancelled``; no file is left then.
     """
     report.stage("preparing spectra")
-    scene = Scene(width, height, seed, border)
+    scene = Scene(request.width, request.height, request.seed, request.border)
     report.check_cancelled()
-    paths = {"output": output, **(truth_paths(output) if truth else {})}
+    paths = {"output": request.output, **(truth_paths(request.output) if request.truth else {})}
     counts = np.zeros(len(COVERS) + 1, dtype=np.int64)
     report.stage("simulating")
     sinks: dict[str, RasterSink] = {}
@@ -244,8 +231,11 @@ def synth(
             counts += np.bincount(layers.classes.ravel(), minlength=counts.size)
             for role, sink in sinks.items():
                 sink.write(window, getattr(layers, "scene" if role == "output" else role))
-            done = min(window.row_end * width, window.row * width + window.height * window.col_end)
-            report.progress(done, width * height, "px")
+            done = min(
+                window.row_end * request.width,
+                window.row * request.width + window.height * window.col_end,
+            )
+            report.progress(done, request.width * request.height, "px")
         # The scene comes last: where it exists, its truth does.
         for role in reversed(list(sinks)):
             sinks[role].commit()

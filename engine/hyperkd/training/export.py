@@ -25,6 +25,7 @@ from hyperkd.models.nets.encoder import Convolution, Encoder
 from hyperkd.models.nets.heads import DenseModel
 from hyperkd.models.nets.student import Student
 from hyperkd.models.seal import sealed
+from hyperkd.requests.train_options import ExportJob
 from hyperkd.training.common.checkpoint import Network, load_checkpoint, require_card_of
 from hyperkd.types import Reporter
 
@@ -94,22 +95,22 @@ def _set(layer: Convolution, weight: Tensor, bias: Tensor) -> None:
     layer.bias.copy_(bias)
 
 
-def export(checkpoint: str, output: str, report: Reporter) -> dict[str, Any]:
+def export(request: ExportJob, report: Reporter) -> dict[str, Any]:
     """Turn the checkpoint into an ONNX model.
 
     Raises:
         HyperKDError: ``bad_model`` and ``untrusted_model`` for the checkpoint,
             ``unwritable_output`` and ``out_of_disk`` for the output.
     """
-    require_writable(output)
+    require_writable(request.output)
     report.stage("load the checkpoint")
-    model, card = load_checkpoint(checkpoint)
+    model, card = load_checkpoint(request.checkpoint)
     report.check_cancelled()
     report.stage("export to ONNX")
-    card = export_model(model, card, output)
-    report.artifact("output", output)
-    size = Path(output).stat().st_size
-    return {"output": output, "model": card.name, "bytes": size}
+    card = export_model(model, card, request.output)
+    report.artifact("output", request.output)
+    size = Path(request.output).stat().st_size
+    return {"output": request.output, "model": card.name, "bytes": size}
 
 
 def export_model(model: Network, card: ModelCard, path: Union[str, Path]) -> ModelCard:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.inference.prepared import OpeningNetwork, ReadyModel
-from hyperkd.inference.run_settings import RunSettings
 from hyperkd.inference.tiling import machine
 from hyperkd.inference.tiling.block_reader import Unreadable
 from hyperkd.inference.tiling.journal import Journal
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run, no_valid_pixels, run_tiled
 from hyperkd.inference.tiling.row_writer import Output, RowWriter, block_rows, portions
 from hyperkd.raster.sink import RasterSink, create_raster
+from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Reporter
 
 
@@ -51,7 +51,7 @@ def run_tiled_job(
     ready: ReadyModel,
     specs: Sequence[OutputSpec],
     convert: Callable[[FinishedRows, Run], Sequence[NDArray[Any]]],
-    settings: RunSettings,
+    settings: InferenceOptions,
     report: Reporter,
     *,
     stage: str,
@@ -99,7 +99,7 @@ def run_tiled_job(
 
 def plan_run(
     ready: ReadyModel,
-    settings: RunSettings,
+    settings: InferenceOptions,
     report: Reporter,
     *,
     kept: int,
@@ -169,7 +169,7 @@ class _ValidPixels:
 def create_writer(
     ready: ReadyModel,
     specs: Sequence[OutputSpec],
-    settings: RunSettings,
+    settings: InferenceOptions,
     run: Run,
     rows: int,
     journal: Optional[Journal] = None,
@@ -193,7 +193,9 @@ def create_writer(
     return RowWriter(outputs, windows, run.clock, journal=journal, keep=settings.resume)
 
 
-def _create(ready: ReadyModel, spec: OutputSpec, settings: RunSettings, rows: int) -> RasterSink:
+def _create(
+    ready: ReadyModel, spec: OutputSpec, settings: InferenceOptions, rows: int
+) -> RasterSink:
     return create_raster(
         spec.path,
         ready.source.grid,
@@ -202,13 +204,13 @@ def _create(ready: ReadyModel, spec: OutputSpec, settings: RunSettings, rows: in
         nodata=spec.nodata,
         metadata=ready.provenance(**spec.about),
         block_rows=rows,
-        layout=settings.layout,
+        layout=settings.format,
         **spec.options,
     )
 
 
 def fingerprint(
-    ready: ReadyModel, specs: Sequence[OutputSpec], settings: RunSettings, run: Run, rows: int
+    ready: ReadyModel, specs: Sequence[OutputSpec], settings: InferenceOptions, run: Run, rows: int
 ) -> dict[str, Any]:
     """Return all that must be the same for rows of an earlier job to count."""
     source, resources = ready.source, run.resources
@@ -234,7 +236,7 @@ def fingerprint(
     }
 
 
-def begin_journal(journal: Journal, settings: RunSettings, report: Reporter) -> bool:
+def begin_journal(journal: Journal, settings: InferenceOptions, report: Reporter) -> bool:
     """Begin a journal, or return True where an older one can be gone on with."""
     if settings.resume:
         others = journal.differences()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,12 +13,11 @@ from hyperkd.raster.masks import has_value, representable, valid_mask
 from hyperkd.raster.products import open_product
 from hyperkd.raster.sink import create_raster
 from hyperkd.raster.source import RasterSource, iterate_stripes
+from hyperkd.requests.prepare_options import ImportJob
 from hyperkd.types import BoolArray, Reporter, Tile
 
 
-def import_product(
-    *, product: str, output: str, mask: Sequence[str], report: Reporter
-) -> dict[str, Any]:
+def import_product(request: ImportJob, report: Reporter) -> dict[str, Any]:
     """Write a product as one GeoTIFF with complete band metadata.
 
     Stored values, gain, offset, bad bands and grid are kept; nothing is
@@ -28,10 +26,7 @@ def import_product(
     bands that have another one get it in its place.
 
     Args:
-        product: EnMAP L2A folder, zip or METADATA.XML, PRISMA L2D .he5, EMIT
-            L2A .nc, or any raster with wavelengths that GDAL reads.
-        output: the GeoTIFF to write.
-        mask: names of ``quality.MASKS``; EnMAP only.
+        request: what is asked for.
         report: where progress goes.
 
     Returns:
@@ -42,13 +37,13 @@ def import_product(
             ``no_valid_pixels`` where every pixel is nodata or masked,
             ``unsupported_raster`` where a pixel holds what will mean nodata.
     """
-    with open_product(product, mask) as opened:
+    with open_product(request.product, request.mask) as opened:
         source, quality = opened.source, opened.quality
         nodata = _nodata(source, needed=source.masked or quality is not None)
         valid_pixels = masked_pixels = 0
         report.stage("Importing")
         with create_raster(
-            output,
+            request.output,
             source.grid,
             len(source.bands),
             source.dtype,
@@ -69,11 +64,11 @@ def import_product(
             if not valid_pixels:
                 raise HyperKDError(
                     "no_valid_pixels",
-                    f"{Path(product).name} has no valid pixel"
-                    f"{' outside the masks ' + ', '.join(mask) if mask else ''}.",
+                    f"{Path(request.product).name} has no valid pixel"
+                    f"{' outside the masks ' + ', '.join(request.mask) if request.mask else ''}.",
                     "Choose another scene, or fewer masks.",
                 )
-    report.artifact("output", output)
+    report.artifact("output", request.output)
     return {
         "bands": len(source.bands),
         "good_bands": int(source.bands.good.sum()),

@@ -19,9 +19,10 @@ from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, Split
 from hyperkd.models.card import ModelCard
 from hyperkd.models.card_values import unsound
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
+from hyperkd.open_scene import opened_scenes
 from hyperkd.raster.labels.read_labels import Labels, read_labels
-from hyperkd.raster.source import RasterSource, open_raster
-from hyperkd.spectral.sensors import given_bands
+from hyperkd.raster.source import RasterSource
+from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.training.common.checkpoint import save_checkpoint
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune.base_encoder import load_base
@@ -34,12 +35,12 @@ from hyperkd.training.finetune.map_preview import MapPreview
 from hyperkd.types import Reporter
 
 
-def finetune(report: Reporter, **fields: Any) -> dict[str, Any]:
+def finetune(job: FinetuneJob, report: Reporter) -> dict[str, Any]:
     """Train a model for classes or quantities on labels, and tell how good it is.
 
     Args:
-        report: is told stages, progress, metrics, and what was written.
-        fields: see ``Request``.
+        job: what is asked for.
+        report: where progress goes.
 
     Raises:
         HyperKDError: ``bad_job``; ``no_labels``, ``bad_labels`` and
@@ -48,23 +49,13 @@ def finetune(report: Reporter, **fields: Any) -> dict[str, Any]:
             ``out_of_memory``; ``cancelled``; what reading and writing raise. No output
             is left then.
     """
-    request = Request(**fields)
+    request = Request.of(job)
     request.check()
     device = device_of(request.device)
     try:
         with ExitStack() as stack:
             report.stage("Opening")
-            sources = [
-                stack.enter_context(
-                    open_raster(
-                        path,
-                        bands=given_bands(request.bands),
-                        scale=request.scale,
-                        nodata=request.nodata,
-                    )
-                )
-                for path in request.input
-            ]
+            sources = opened_scenes(job.input, job, stack)
             folder = Path(stack.enter_context(scratch_folder()))
             return _FineTuning(request, sources, device, folder, report).run()
     except torch.OutOfMemoryError as error:

@@ -14,6 +14,7 @@ from hyperkd.atomic import require_writable, same_file
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports.accuracy_report import require_writable_report
 from hyperkd.models.sizes import sizes_of_scratch
+from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.training.common.augment import Strength
 from hyperkd.training.finetune.classical_files import classical_files
 from hyperkd.training.finetune.fit import FitSettings
@@ -70,6 +71,12 @@ class Request:
     bands: Optional[str] = None
     scale: Optional[float] = None
     nodata: Optional[float] = None
+
+    @classmethod
+    def of(cls, job: FinetuneJob) -> Request:
+        """Return the fields of the job."""
+        fields = dict(vars(job))
+        return cls(report_folder=fields.pop("report"), **fields)
 
     @property
     def checkpoint(self) -> Path:

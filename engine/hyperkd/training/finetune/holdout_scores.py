@@ -32,6 +32,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.marks import plural
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.types import BoolArray, Reporter
 
 MODEL: Final = "HyperKD"
@@ -122,7 +123,7 @@ def answer_tests(
             sources[scene],
             bundle,
             (found.rows[here], found.cols[here]),
-            device="cpu",
+            options=TileOptions(device="cpu"),
             report=report,
         )
     return Round(split, answers, temperature)

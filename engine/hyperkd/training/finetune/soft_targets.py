@@ -18,6 +18,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
 from hyperkd.raster.labels.read_labels import LabelClass, Labels
 from hyperkd.raster.source import RasterSource
+from hyperkd.requests.shared_options import TileOptions
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.augment import view_of
 from hyperkd.training.common.pooling import pool, pooling_matrix
@@ -160,7 +161,11 @@ def earlier_answers(
         if not here.size:
             continue
         found = predict_at(
-            source, bundle, (places.row[here], places.col[here]), device="cpu", report=report
+            source,
+            bundle,
+            (places.row[here], places.col[here]),
+            options=TileOptions(device="cpu"),
+            report=report,
         )
         for k, number in enumerate(column):
             if number is not None:

@@ -17,6 +17,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.models.sizes import preset as sizes_of
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands, given_bands
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
 from hyperkd.training.common.crops import CropSampler, band_statistics
@@ -47,19 +48,19 @@ _TOLD: Final = (
 )  # fmt: skip
 
 
-def distill(report: Reporter, **fields: Any) -> dict[str, Any]:
+def distill(job: DistillJob, report: Reporter) -> dict[str, Any]:
     """Train a student on scenes.
 
     Args:
-        report: is told stages, progress, metrics, and what was written.
-        fields: see ``Request``.
+        job: what is asked for.
+        report: where progress goes.
 
     Raises:
         HyperKDError: ``bad_job``, ``bad_model`` for the teacher, ``no_valid_pixels`` and
             what opening rasters raises for the scenes, ``bad_training`` where the loss is
             no longer a number, ``out_of_disk``, ``out_of_memory``, ``cancelled``.
     """
-    request = Request(**fields)
+    request = Request(**vars(job))
     device = _device(request.device)
     try:
         with joined(device) as group:
