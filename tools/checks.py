@@ -34,6 +34,7 @@ def run_checks(interpreter: Interpreter, python: Path) -> list[str]:
         "ruff format": tool("ruff", "format", "--check", "--quiet", "."),
         "mypy": tool("mypy"),
         "schema": tool("hyperkd.jobs.schema", "--check"),
+        "stub": tool("tools.stub", "--check"),
         "package": lambda: unpack(unpacked),
         "bandit": tool("bandit", "-q", "-r", str(unpacked), "-s", BANDIT_SKIPPED),
         "detect-secrets": lambda: scan_secrets(python, unpacked),

@@ -23,6 +23,9 @@ BASE = {"errors", "types", "files", "locks", "atomic", "requests"}
 # are always allowed.
 ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "": (BASE, set()),
+    "api": (BASE | {"handles", "jobs", "reporting"}, set()),
+    "handles": (BASE | {"open_scene", "reporting", "models", "inference"}, {"xarray"}),
+    "reporting": (BASE | {"jobs"}, set()),
     "open_scene": (BASE | {"raster", "spectral"}, set()),
     "errors": (set(), set()),
     "types": ({"errors"}, set()),

@@ -15,6 +15,7 @@ from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
 from hyperkd.jobs.events import EventReporter
 from hyperkd.jobs.outputs import check_outputs, claimed_outputs, code_of
 from hyperkd.requests.option import Job
+from hyperkd.types import Reporter
 
 # Packages that may be missing, under the name that they are imported by, and
 # their extra in pyproject.toml; the engine itself needs those without one.
@@ -59,7 +60,6 @@ def perform(
         finally:
             reporter.hello(getattr(job, "device", None))
         with claimed_outputs(job) if leads else nullcontext():
-            check_outputs(job)
             summary = _call(job, reporter)
         reporter.done(summary)
         return EXIT_OK, summary
@@ -68,7 +68,7 @@ def perform(
     except KeyboardInterrupt:
         failure = HyperKDError("cancelled", "The job was interrupted.", "Start it again.")
     except Exception as error:  # noqa: BLE001 - here, and only here, a bug becomes an exit status
-        failure = _worded(error, job)
+        failure = worded(error, job)
         if failure is None:
             traceback.print_exc(file=sys.stderr)
             reporter.error(
@@ -87,7 +87,19 @@ def tell_failure(failure: HyperKDError, reporter: EventReporter) -> None:
     reporter.error(failure.code, failure.message, failure.hint, failure.context)
 
 
-def _call(job: Job, reporter: EventReporter) -> dict[str, Any]:
+def carry_out(job: Job, reporter: Reporter) -> dict[str, Any]:
+    """Run a job in this process and return its summary.
+
+    Raises:
+        HyperKDError: as the job's function and ``check_outputs``. What else is raised may
+            be an error of the machine: see ``worded``.
+    """
+    with claimed_outputs(job):
+        return _call(job, reporter)
+
+
+def _call(job: Job, reporter: Reporter) -> dict[str, Any]:
+    check_outputs(job)
     # Imported now: an inference job never loads torch, and ``--help`` loads nothing.
     module, _, function = job.target.partition(":")
     summary: dict[str, Any] = getattr(importlib.import_module(module), function)(job, reporter)
@@ -101,7 +113,7 @@ def _is_starved(error: Exception) -> bool:
     )
 
 
-def _worded(error: Exception, job: Job | None) -> HyperKDError | None:
+def worded(error: Exception, job: Job | None) -> HyperKDError | None:
     """Return what a user can do about an error of the machine, or None where it is a bug."""
     if isinstance(error, MemoryError) or _is_starved(error):
         return HyperKDError(

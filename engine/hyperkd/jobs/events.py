@@ -166,9 +166,14 @@ class TextReporter(EventReporter):
     """Writes for a person: a progress bar at a terminal, plain lines elsewhere."""
 
     def __init__(
-        self, stream: TextIO, cancelled: threading.Event, wishes: Wishes | None = None
+        self,
+        stream: TextIO,
+        cancelled: threading.Event,
+        wishes: Wishes | None = None,
+        *,
+        bar: bool | None = None,
     ) -> None:
-        self._bar = stream.isatty()
+        self._bar = stream.isatty() if bar is None else bar
         self._bar_length = 0
         interval_s = _INTERVAL_S if self._bar else _PLAIN_INTERVAL_S
         super().__init__(stream, cancelled, interval_s, wishes)

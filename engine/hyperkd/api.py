@@ -1,0 +1,174 @@
+"""The jobs as Python functions, made from their dataclasses: no option is written here.
+
+``hyperkd.predict(model, scene, "map.tif", uncertainty="u.tif")`` is the job ``predict``
+with the fields ``model``, ``input``, ``output`` and ``uncertainty``, checked like one from
+a file or the command line. It runs in this process.
+"""
+
+from __future__ import annotations
+
+import inspect as inspection
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable, Final, Optional
+
+from hyperkd.errors import HyperKDError
+from hyperkd.handles import Model, Scene
+from hyperkd.jobs.dispatch import carry_out, worded
+from hyperkd.jobs.validate import parse_job
+from hyperkd.reporting import RecordingReporter, Result
+from hyperkd.requests.catalogue import JOBS
+from hyperkd.requests.option import PROTOCOL, JobField, job_fields
+from hyperkd.types import Reporter
+
+# Function -> its job, and the fields that may be given by position.
+CALLS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "predict": ("predict", ("model", "input", "output")),
+    "embed": ("embed", ("model", "input", "output")),
+    "reconstruct": ("reconstruct", ("model", "input", "output")),
+    "anomaly": ("anomaly", ("model", "input", "output")),
+    "similarity": ("similarity", ("model", "input", "places", "output")),
+    "cluster": ("cluster", ("model", "input", "output")),
+    "align": ("align", ("input", "output")),
+    "finetune": ("finetune", ("student", "input", "labels")),
+    "distill": ("distill", ("input", "output")),
+    "evaluate": ("evaluate", ("model", "input", "labels")),
+    "label_overview": ("labels", ("input", "labels")),
+    "export": ("export", ("checkpoint", "output")),
+    "quantize": ("quantize", ("model", "output", "input")),
+    "info": ("info", ("path",)),
+    "inspect": ("inspect", ("input", "output")),
+    "import_product": ("import", ("product", "output")),
+    "synth": ("synth", ("output",)),
+}
+
+# What a field is called here, where its name would say something else in Python.
+_RENAMED: Final = {"report": "report_folder"}
+# Fields that the command line wants and Python can do without.
+_ASSUMED: Final = {"task": "classification"}
+
+
+def name_of(field: JobField) -> str:
+    """Return what an option is called in Python: scenes are not called ``input``."""
+    if field.name == "input":
+        return "scenes" if field.repeated else "scene"
+    return _RENAMED.get(field.name, field.name)
+
+
+def fields_of(function: str) -> list[tuple[JobField, bool]]:
+    """Return the options of a function, and whether each may be given by position."""
+    kind, by_position = CALLS[function]
+    fields = {field.name: field for field in job_fields(JOBS[kind])}
+    first = [fields.pop(name) for name in by_position]
+    return [*((field, True) for field in first), *((field, False) for field in fields.values())]
+
+
+def _make(function: str) -> Callable[..., Result]:
+    kind, _ = CALLS[function]
+    options = fields_of(function)
+    signature = inspection.Signature([*map(_parameter, options), _REPORT])
+
+    def call(*arguments: Any, **keywords: Any) -> Result:
+        bound = signature.bind(*arguments, **keywords).arguments
+        listener = RecordingReporter(bound.pop("report", None))
+        given = {field.name: _plain(field, bound[name_of(field)]) for field, _ in options
+                 if name_of(field) in bound}  # fmt: skip
+        assumed = {field.name: _ASSUMED[field.name] for field, _ in options
+                   if field.required and field.name in _ASSUMED}  # fmt: skip
+        said = {**assumed, **_band_options(bound.values()), **given}
+        job = parse_job({"protocol": PROTOCOL, "job": kind, **said}, os.curdir)
+        try:
+            summary = carry_out(job, listener)
+        except Exception as error:
+            known = worded(error, job)
+            if known is None:
+                raise
+            raise known from error
+        return Result(summary, listener.files, listener.warnings)
+
+    call.__name__ = call.__qualname__ = function
+    call.__doc__ = _documentation(JOBS[kind].summary, options)
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return call
+
+
+_REPORT: Final = inspection.Parameter(
+    "report",
+    inspection.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Optional[Reporter],
+)
+
+
+def _parameter(option: tuple[JobField, bool]) -> inspection.Parameter:
+    field, by_position = option
+    kinds = inspection.Parameter
+    required = field.required and field.name not in _ASSUMED
+    # A default after a required one would not be a signature; the job says what is missing.
+    default = kinds.empty if required or by_position else _ASSUMED.get(field.name, field.default)
+    kind = kinds.POSITIONAL_OR_KEYWORD if by_position else kinds.KEYWORD_ONLY
+    return kinds(name_of(field), kind, default=default)
+
+
+def _documentation(summary: str, options: Sequence[tuple[JobField, bool]]) -> str:
+    lines = [summary, "", "Args:"]
+    lines += [f"    {name_of(field)}: {field.help}" for field, _ in options]
+    lines += ["    report: where progress goes, for instance hyperkd.progress(); default: nowhere."]
+    lines += ["", "Returns:", "    Result: the summary, the files, and what was inferred."]
+    return "\n".join([*lines, "", "Raises:", "    HyperKDError: with a code; see docs/errors.md."])
+
+
+def _plain(field: JobField, value: Any) -> Any:
+    """Return a value as a job file would hold it: paths for scenes and models, lists."""
+    if field.repeated:
+        alone = isinstance(value, (str, os.PathLike)) or not isinstance(value, Sequence)
+        return [_path(item) for item in ([value] if alone else value)]
+    return _path(value)
+
+
+def _path(value: Any) -> Any:
+    """Return the path of a scene, a model or a path object, and everything else as it is."""
+    if isinstance(value, (Scene, Model)):
+        return value.path
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _band_options(values: Iterable[Any]) -> dict[str, Any]:
+    """Return what was said about the bands when the scenes among ``values`` were opened.
+
+    Raises:
+        HyperKDError: ``bad_job`` where it differs: a job believes the same of all its scenes.
+    """
+    scenes = [
+        scene
+        for value in values
+        for scene in (value if isinstance(value, (list, tuple)) else (value,))
+        if isinstance(scene, Scene)
+    ]
+    if len({scene.options for scene in scenes}) > 1:
+        raise HyperKDError(
+            "bad_job",
+            "The scenes were opened with different bands, scale or nodata: "
+            + "; ".join(f"{scene.path}: {scene.options}" for scene in scenes),
+            "Open them alike, or run the job for each.",
+        )
+    return {k: v for scene in scenes[:1] for k, v in vars(scene.options).items() if v is not None}
+
+
+predict = _make("predict")
+embed = _make("embed")
+reconstruct = _make("reconstruct")
+anomaly = _make("anomaly")
+similarity = _make("similarity")
+cluster = _make("cluster")
+align = _make("align")
+finetune = _make("finetune")
+distill = _make("distill")
+evaluate = _make("evaluate")
+label_overview = _make("label_overview")
+export = _make("export")
+quantize = _make("quantize")
+info = _make("info")
+inspect = _make("inspect")
+import_product = _make("import_product")
+synth = _make("synth")
