@@ -29,6 +29,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
+from hyperkd.reporting import SilentReporter
 from hyperkd.training.common.crops import CropSampler, band_statistics
 from hyperkd.training.common.train_settings import Settings
 from hyperkd.training.pretrain.initial_weights import start_from_components
@@ -163,32 +164,6 @@ class World:
         return Parts(made["student"], made["validation"], made["held_out"])
 
 
-class Quiet:
-    """A reporter that says nothing; the trainer's messages would drown the table."""
-
-    def stage(self, name: str) -> None:
-        """Begin a stage."""
-
-    def progress(self, done: float, total: float, unit: str) -> None:
-        """Count."""
-
-    def metric(self, step: int, values: Mapping[str, float]) -> None:
-        """Measure."""
-
-    def log(self, level: str, message: str) -> None:
-        """Say."""
-
-    def artifact(self, role: str, path: str) -> None:
-        """Name a file."""
-
-    def check_cancelled(self) -> None:
-        """Go on."""
-
-    def stop_requested(self) -> bool:
-        """Return that nobody asks for an early end."""
-        return False
-
-
 def masked_tiles(group: Group, size: Size) -> dict[str, MaskedTiles]:
     """Return the same fixed tiles twice: with random and with fully guided masks."""
     generator = np.random.default_rng(EVALUATION_SEED)
@@ -249,7 +224,7 @@ def train_student(world: World, arm: Arm, seed: int, steps: int) -> tuple[Studen
     started = time.process_time()
     # With bfloat16 on a CPU, plain matrix products train faster than the fused attention.
     with sdpa_kernel([SDPBackend.MATH]):
-        train(student, world.sampler(), settings, Quiet(), arm.recipe(), teacher)
+        train(student, world.sampler(), settings, SilentReporter(), arm.recipe(), teacher)
     return student.eval(), time.process_time() - started
 
 

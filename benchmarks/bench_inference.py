@@ -44,6 +44,7 @@ from inference_programs import FOLDER, HERE, Row, median, output_of, run_job, sp
 from inference_table import BEGIN, END, document
 
 from hyperkd.inference.tiling import machine
+from hyperkd.reporting import SilentReporter
 from hyperkd.requests.predict_options import ReconstructJob
 
 RESULTS: Final = FOLDER / "results"
@@ -218,20 +219,13 @@ def start(quick: bool, scratch: Path) -> list[Row]:
     ]
 
 
-class Silent:
-    """A reporter that nobody listens to."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *arguments: None
-
-
 def overlap(quick: bool, scratch: Path) -> list[Row]:
     """Return what an overlap leaves of the tiles' borders, with the student that is shipped."""
     from hyperkd.inference.reconstruct import reconstruct
     from hyperkd.raster.source import open_raster
 
     scene = material.scene(FOLDER, "band-tiles", border=False, rows=QUICK_ROWS)
-    silent: Any = Silent()
+    silent = SilentReporter()
 
     def values(pixels: int) -> np.ndarray[Any, Any]:
         path = str(scratch / "reconstruction.tif")

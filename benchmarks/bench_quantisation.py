@@ -29,7 +29,6 @@ from typing import Any, Final
 
 import numpy as np
 import quantisation_models as models
-from finetune_tasks import Quiet
 from real_tiles import POTSDAM
 
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version
@@ -37,6 +36,7 @@ from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.quantisation.quantize_model import quantize
 from hyperkd.raster.source import open_raster
+from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.quantize_options import QuantizeJob
 
 ROUNDS, QUICK_ROUNDS = 15, 5
@@ -77,7 +77,7 @@ def measure(size: str, with_head: bool, rounds: int, folder: Path) -> list[dict[
                 method=method,
                 loss=100.0,
             ),
-            Quiet(),
+            RecordingReporter(),
         )
         rows.append({"kind": method, **_costs(summary["quantisation"])})
         if with_head:
@@ -108,7 +108,7 @@ def _seconds(folder: Path, image: str, rounds: int) -> list[tuple[list[float], l
     """Return for each model float32's seconds and its own, round by round."""
     bundles = [open_bundle(folder / f"{kind}.onnx") for kind in ("float32", *METHODS)]
     with open_raster(image) as source:
-        pixels, valid = next(reflectance_tiles(source, bundles[0].card, 1, Quiet()))
+        pixels, valid = next(reflectance_tiles(source, bundles[0].card, 1, RecordingReporter()))
     sessions = [open_session(bundle.network(_timed(bundle)), "cpu", 1) for bundle in bundles]
     taken: list[list[float]] = [[] for _ in sessions]
     for number in range(rounds + 1):

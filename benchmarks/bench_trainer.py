@@ -15,7 +15,6 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ import torch
 from hyperkd.models.nets.student import Student
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
 from hyperkd.models.sizes import PRESETS
+from hyperkd.reporting import SilentReporter
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.crops import CropSampler, Scene, band_statistics
 from hyperkd.training.common.masked_batch import Tiles
@@ -37,32 +37,6 @@ from hyperkd.training.teacher.prithvi_features import Teacher
 from hyperkd.training.teacher.standin import random_teacher
 
 SIDE, SCENES = 256, 2
-
-
-class Silent:
-    """A reporter that is told everything and does nothing with it."""
-
-    def stage(self, name: str) -> None:
-        """Do nothing."""
-
-    def progress(self, done: float, total: float, unit: str) -> None:
-        """Do nothing."""
-
-    def metric(self, step: int, values: Mapping[str, float]) -> None:
-        """Do nothing."""
-
-    def log(self, level: str, message: str) -> None:
-        """Do nothing."""
-
-    def artifact(self, role: str, path: str) -> None:
-        """Do nothing."""
-
-    def check_cancelled(self) -> None:
-        """Do nothing."""
-
-    def stop_requested(self) -> bool:
-        """Return that nobody asks to stop."""
-        return False
 
 
 def make_scene(seed: int) -> Scene:
@@ -101,7 +75,7 @@ class Case:
         """Return samples per second of the trainer, all of it."""
         student = self.student()
         started = self._now()
-        train(student, self.sampler, self.settings, Silent(), self.recipe, self.teacher)
+        train(student, self.sampler, self.settings, SilentReporter(), self.recipe, self.teacher)
         return self.settings.steps * self.settings.batch / (self._now() - started)
 
     def bare(self) -> float:

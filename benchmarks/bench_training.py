@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench_trainer import Silent
 from real_tiles import POTSDAM, absence
 
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
+from hyperkd.reporting import SilentReporter
 from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import synth
@@ -53,7 +53,8 @@ def make_material(folder: Path, real: Path) -> tuple[list[str], str]:
     for seed in (1, 2, 3):
         path = str(folder / f"simulated_{seed}.tif")
         synth(
-            SynthJob(output=path, width=64, height=64, seed=seed, border=0.0, truth=False), Silent()
+            SynthJob(output=path, width=64, height=64, seed=seed, border=0.0, truth=False),
+            SilentReporter(),
         )
         scenes.append(path)
     config = PrithviConfig(
@@ -72,7 +73,7 @@ def plan(scenes: Sequence[str], steps: int) -> tuple[int, int]:
     """Return the tiles of a step and the epochs that make so many steps of these scenes."""
     open_one = opener((), None, None, None)
     with open_scenes(
-        scenes, open_one, canonical_bands(), TILE, Silent(), reading="memory"
+        scenes, open_one, canonical_bands(), TILE, SilentReporter(), reading="memory"
     ) as opened:
         held_out = hold_out(opened.usable, 0.2, TILE, 0)
         tiles = valid_pixels(held_out.training) / TILE**2

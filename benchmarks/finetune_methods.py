@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from finetune_tasks import Fold, Quiet, Task
+from finetune_tasks import Fold, Task
 from numpy.typing import NDArray
 
 from hyperkd.evaluation.baselines.classical_models import baselines
 from hyperkd.evaluation.reports.label_spectra import common_bands, reflectance_at
 from hyperkd.evaluation.splits.split_labels import TRAIN, VALIDATION
 from hyperkd.inference.predict import predict_at
+from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.shared_options import TileOptions
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune.finetuned_card import card_of
@@ -50,7 +51,7 @@ def classical(task: Task, fold: Fold, seed: int) -> dict[str, Answer]:
     spectra = [
         np.concatenate(
             [
-                reflectance_at(source, scene.rows, scene.cols, bands, Quiet())
+                reflectance_at(source, scene.rows, scene.cols, bands, RecordingReporter())
                 for source, scene in zip(sources, labels.scenes)
             ]
         )
@@ -85,7 +86,7 @@ def student(task: Task, fold: Fold, seed: int, start: str, folder: Path) -> Answ
         student=start,
         settings=settings,
         seed=seed,
-        report=Quiet(),
+        report=RecordingReporter(),
     )
     card = card_of(fitted, "benchmark", fold.labels, fold.split, fold.sources, settings, seed)
     card = export_model(fitted.model, card, path)
@@ -96,7 +97,7 @@ def student(task: Task, fold: Fold, seed: int, start: str, folder: Path) -> Answ
                 path,
                 (scene.rows, scene.cols),
                 options=TileOptions(device="cpu"),
-                report=Quiet(),
+                report=RecordingReporter(),
             )
             for source, scene in zip(fold.test_sources, fold.test.scenes)
         ]

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hyperkd.evaluation.splits.split_labels import TEST, Split, k_folds, split_labels
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels, read_labels
 from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.synth.scene import synth, truth_paths
 
@@ -36,37 +37,6 @@ FIRST_SEED = 7_000_000
 CLASS_PIXELS = 150
 TEST_PIXELS = 4000
 TRAITS = ("lai", "leaf_chlorophyll")
-
-
-class Quiet:
-    """A reporter that keeps warnings and nothing else."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def stage(self, name: str) -> None:
-        """Begin a stage."""
-
-    def progress(self, done: float, total: float, unit: str) -> None:
-        """Tell how much of a stage is done."""
-
-    def metric(self, step: int, values: Any) -> None:
-        """Give named numbers."""
-
-    def log(self, level: str, message: str) -> None:
-        """Keep warnings."""
-        if level == "warning":
-            self.warnings.append(message)
-
-    def artifact(self, role: str, path: str) -> None:
-        """Name a finished output file."""
-
-    def check_cancelled(self) -> None:
-        """Never cancel."""
-
-    def stop_requested(self) -> bool:
-        """Never stop early."""
-        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +131,7 @@ def _tiles(folder: Path) -> tuple[list[RasterSource], list[str]]:
 
 def _tile_folds(folder: Path, seed: int, *, merged: bool) -> Iterator[Fold]:
     sources, paths = _tiles(folder)
-    labels = read_labels(sources, paths, task="classification", report=Quiet())
+    labels = read_labels(sources, paths, task="classification", report=RecordingReporter())
     classes = tuple(
         dataclasses.replace(item, name=name) for item, name in zip(labels.classes, POTSDAM_CLASSES)
     )
@@ -184,7 +154,7 @@ def _vegetation_folds(folder: Path, seed: int) -> Iterator[Fold]:
         [str(folder / "vegcover_point.gpkg")],
         task="regression",
         fields=["vegetation_fraction"],
-        report=Quiet(),
+        report=RecordingReporter(),
     )
     yield from _folds_by_tile(sources, labels, seed)
 
@@ -259,7 +229,7 @@ def _scenes(seed: int, folder: Path) -> list[str]:
                     border=0.0,
                     truth=True,
                 ),
-                Quiet(),
+                RecordingReporter(),
             )
         paths.append(path)
     return paths
@@ -273,7 +243,7 @@ def _cover_fold(seed: int, folder: Path, count: int) -> Iterator[Fold]:
             sources,
             [truth_paths(path)["classes"] for path in paths],
             task="classification",
-            report=Quiet(),
+            report=RecordingReporter(),
         )
         size = len(truth.classes)
         found = [np.bincount(scene.values, minlength=size) for scene in truth.scenes]
@@ -305,7 +275,7 @@ def _trait_fold(seed: int, folder: Path, count: int) -> Iterator[Fold]:
             [truth_paths(path)["traits"] for path in paths],
             task="regression",
             fields=TRAITS,
-            report=Quiet(),
+            report=RecordingReporter(),
         )
         generator = np.random.default_rng([seed, count])
         chosen = generator.choice(len(labels.scenes[0]), count, replace=False)

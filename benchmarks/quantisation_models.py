@@ -126,9 +126,9 @@ def _training_tiles(
     card: ModelCard, images: Sequence[str], labels: Sequence[str]
 ) -> tuple[Tensor, Tensor, Tensor, Labels]:
     """Return reflectance (B, C, T, T), mask (B, 1, T, T), class or -1 (B, T, T), and labels."""
-    from finetune_tasks import Quiet
+    from hyperkd.reporting import RecordingReporter
 
-    quiet = Quiet()
+    quiet = RecordingReporter()
     sources = [open_raster(path) for path in images]
     found = read_labels(sources, labels, task="classification", report=quiet)
     parts = [next(reflectance_tiles(source, card, 1, quiet)) for source in sources]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from hyperkd.errors import HyperKDError
+from hyperkd.reporting import SilentReporter
 
 
-class SilentReport:
+class SilentReport(SilentReporter):
     """Keeps what it hears; cancels after ``cancel_after`` checks where that is given."""
 
     def __init__(self, cancel_after: int | None = None) -> None:
@@ -23,9 +22,6 @@ class SilentReport:
     def progress(self, done: float, total: float, unit: str) -> None:
         self.progresses.append((done, total, unit))
 
-    def metric(self, step: int, values: Mapping[str, float]) -> None:
-        pass
-
     def log(self, level: str, message: str) -> None:
         self.logs.append((level, message))
 
@@ -37,6 +33,3 @@ class SilentReport:
             if self._checks_left == 0:
                 raise HyperKDError("cancelled", "The test wants no more.")
             self._checks_left -= 1
-
-    def stop_requested(self) -> bool:
-        return False

@@ -24,23 +24,10 @@ from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training import export as module  # noqa: E402
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint  # noqa: E402
 from hyperkd.training.export import export, export_model  # noqa: E402
+from tests.reports import SilentReport  # noqa: E402
 
 # The tiny student's shape with fewer blocks, so that the export is quick.
 SHORT = StudentConfig(218, 4, 16, 32, 1, 4, 24, 1, 2, 8, 32)
-
-
-class Silent:
-    def __init__(self):
-        self.stages, self.artifacts = [], []
-
-    def stage(self, name):
-        self.stages.append(name)
-
-    def artifact(self, role, path):
-        self.artifacts.append((role, path))
-
-    def check_cancelled(self):
-        pass
 
 
 def make(patch: int = 4) -> tuple[Student, ModelCard]:
@@ -76,7 +63,7 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     student, card = make()
     save_checkpoint(folder / "short.safetensors", student, card)
-    report = Silent()
+    report = SilentReport()
     path = folder / "short.onnx"
     summary = export(
         ExportJob(checkpoint=str(folder / "short.safetensors"), output=str(path)), report
@@ -189,7 +176,7 @@ def test_deepness_keys_are_written_where_they_mean_the_same(exported):
 
 def test_an_unwritable_output_is_refused_before_the_work(exported, tmp_path):
     checkpoint = exported[1].with_suffix(".safetensors")
-    report = Silent()
+    report = SilentReport()
     with pytest.raises(HyperKDError, match="there is no folder") as caught:
         export(
             ExportJob(checkpoint=str(checkpoint), output=str(tmp_path / "none" / "m.onnx")), report
@@ -202,7 +189,7 @@ def test_a_checkpoint_that_is_none_is_refused_and_leaves_no_file(tmp_path):
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"no checkpoint")
     with pytest.raises(HyperKDError, match="is no safetensors checkpoint") as caught:
-        export(ExportJob(checkpoint=str(bad), output=str(tmp_path / "m.onnx")), Silent())
+        export(ExportJob(checkpoint=str(bad), output=str(tmp_path / "m.onnx")), SilentReport())
     assert caught.value.code == "bad_model"
     assert [path.name for path in tmp_path.iterdir()] == ["bad.safetensors"]
 

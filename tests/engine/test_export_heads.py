@@ -26,6 +26,7 @@ from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint  # noqa: E402
 from hyperkd.training.export import export, export_model  # noqa: E402
+from tests.reports import SilentReport  # noqa: E402
 
 CLASSES = tuple(
     {"name": name, "value": value, "color": f"#0000{value:02d}"}
@@ -35,17 +36,6 @@ TARGETS = (
     {"name": "carbon", "unit": "%", "minimum": 0.5, "maximum": 6.0},
     {"name": "clay", "unit": "g/kg", "minimum": 10.0, "maximum": 400.0},
 )
-
-
-class Silent:
-    def stage(self, name):
-        pass
-
-    def artifact(self, role, path):
-        pass
-
-    def check_cancelled(self):
-        pass
 
 
 def make(task: str, patch: int, **sizes: bool) -> tuple[DenseModel, ModelCard]:
@@ -89,7 +79,10 @@ def exported(request, tmp_path_factory):
     model, card = make(*request.param)
     if card.task == "classification":
         save_checkpoint(folder / "short.safetensors", model, card)
-        export(ExportJob(checkpoint=str(folder / "short.safetensors"), output=str(path)), Silent())
+        export(
+            ExportJob(checkpoint=str(folder / "short.safetensors"), output=str(path)),
+            SilentReport(),
+        )
     else:
         export_model(model, card, path)
     return model, card, path
@@ -144,7 +137,7 @@ def test_the_card_is_the_models_with_a_self_test(exported):
 
 def test_info_tells_what_the_model_answers(exported):
     _, card, path = exported
-    text = info(InfoJob(path=str(path)), Silent())["text"]
+    text = info(InfoJob(path=str(path)), SilentReport())["text"]
     lines = {
         "classification": [
             "  Outputs: logits",
