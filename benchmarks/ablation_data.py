@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.atomic import PartialFile
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.synth.metamers import absorption, hide
@@ -172,7 +172,7 @@ def _simulate(seed: int, extent: Extent, whole: bool) -> dict[str, NDArray[np.ge
     simulated = SimulatedScene(extent.side, extent.side, seed, border=0.0, hidden=hidden_shape())
     window = simulated.grid.window
     layers = simulated.render(window)
-    source = FakeRaster(layers.scene, simulated.bands, simulated.grid)
+    source = MemoryRaster(layers.scene, simulated.bands, simulated.grid)
     pixels = read_scene(source, canonical_bands(), f"simulated {seed}").pixels
     arrays: dict[str, NDArray[np.generic]] = {
         "six": six_bands(pixels),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from osgeo import gdal
 from sklearn.linear_model import LogisticRegression
 
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.crops import read_scene
 

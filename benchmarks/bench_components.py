@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import Scene
 from hyperkd.synth.surface_spectra import COVERS
@@ -35,7 +35,7 @@ def simulate(seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return reflectance ``(rows, cols, bands)`` and covers ``(rows, cols)`` from 0."""
     scene = Scene(SIDE, SIDE, seed, border=0.0)
     layers = scene.render(scene.grid.window)
-    read = read_scene(FakeRaster(layers.scene, scene.bands), canonical_bands(), str(seed))
+    read = read_scene(MemoryRaster(layers.scene, scene.bands), canonical_bands(), str(seed))
     return read.pixels * np.float32(UNIT), layers.classes[0].astype(np.int64) - 1
 
 

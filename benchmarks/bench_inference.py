@@ -222,7 +222,7 @@ def start(quick: bool, scratch: Path) -> list[Row]:
 def overlap(quick: bool, scratch: Path) -> list[Row]:
     """Return what an overlap leaves of the tiles' borders, with the student that is shipped."""
     from hyperkd.inference.reconstruct import reconstruct
-    from hyperkd.raster.source import open_raster
+    from hyperkd.raster.open_raster import open_raster
 
     scene = material.scene(FOLDER, "band-tiles", border=False, rows=QUICK_ROWS)
     silent = SilentReporter()

@@ -35,7 +35,7 @@ from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime
 from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.quantisation.quantize_model import quantize
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.quantize_options import QuantizeJob
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from osgeo import gdal
 from real_tiles import POTSDAM, require
 
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.synth.scene import Scene
 
 LABELS = {1: "roof", 2: "pavement", 3: "low vegetation", 4: "tree", 5: "soil"}

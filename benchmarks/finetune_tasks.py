@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from hyperkd.evaluation.splits.split_labels import TEST, Split, k_folds, split_labels
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels, read_labels
-from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.source import RasterSource
 from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.synth.scene import synth, truth_paths

@@ -20,7 +20,7 @@ from osgeo import gdal
 
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card, require_intact_tensors
 from hyperkd.models.store.registry import SHIPPED
-from hyperkd.raster.sink import create_raster
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.types import BandTable, GridSpec, Window
 
 ROOT: Final = Path(__file__).resolve().parents[1]

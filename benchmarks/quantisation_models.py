@@ -26,7 +26,7 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import preset
 from hyperkd.models.store.registry import SHIPPED
 from hyperkd.raster.labels.read_labels import Labels, read_labels
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.training.common.checkpoint import architecture, load_student
 from hyperkd.training.export import export_model
 

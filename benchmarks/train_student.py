@@ -38,7 +38,8 @@ from student_figures import Crops, Figures, markdown, probe_figures, reconstruct
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import PRESETS
-from hyperkd.raster.source import FakeRaster, open_raster
+from hyperkd.raster.memory import MemoryRaster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import Scene as SimulatedScene
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
@@ -100,7 +101,7 @@ def simulate(seed: int, side: int) -> tuple[Scene, NDArray[np.uint8]]:
     """Return a simulated scene on the student's bands, and its class map."""
     simulated = SimulatedScene(side, side, seed, border=0.1)
     layers = simulated.render(simulated.grid.window)
-    source = FakeRaster(layers.scene, simulated.bands, simulated.grid)
+    source = MemoryRaster(layers.scene, simulated.bands, simulated.grid)
     return read_scene(source, canonical_bands(), f"simulated {seed}"), layers.classes[0]
 
 

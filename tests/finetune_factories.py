@@ -15,7 +15,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
 from hyperkd.training.finetune.labelled_pixels import Places, TileReader
 from hyperkd.types import BandTable, Wavelengths
@@ -79,12 +79,12 @@ def table(bands: int = BANDS) -> BandTable:
     )
 
 
-def scene(reflectance: NDArray[Any], valid: Optional[NDArray[np.bool_]] = None) -> FakeRaster:
+def scene(reflectance: NDArray[Any], valid: Optional[NDArray[np.bool_]] = None) -> MemoryRaster:
     """A raster of ``(bands, rows, cols)`` reflectance."""
     stored = np.rint(reflectance * 1e4).astype(np.int16)
     if valid is not None:
         stored[:, ~valid] = -32768
-    return FakeRaster(stored, table(len(reflectance)))
+    return MemoryRaster(stored, table(len(reflectance)))
 
 
 def noisy(rows: int, cols: int, seed: int = 0) -> NDArray[Any]:
@@ -119,7 +119,7 @@ def thirds(rows: int, cols: int) -> NDArray[np.int8]:
     return np.broadcast_to(part, (rows, cols)).copy()
 
 
-def reader(source: FakeRaster, labels: Labels, part: NDArray[Any]) -> tuple[TileReader, Places]:
+def reader(source: MemoryRaster, labels: Labels, part: NDArray[Any]) -> tuple[TileReader, Places]:
     """The reader of a scene's labels."""
     places = Places.of(labels, [part.astype(np.int8).ravel()])
     return TileReader([source], places, student_card()), places

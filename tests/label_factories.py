@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from osgeo import gdal, ogr, osr
 
 from hyperkd.raster.labels.read_labels import Labels, read_labels
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.factories import GEOTRANSFORM, UTM_33N, WAVELENGTHS_NM, wkt
 from tests.reports import SilentReport
@@ -130,7 +130,7 @@ def make_scene(
     valid: Optional[NDArray[np.bool_]] = None,
     path: str = "scene.tif",
     block_shape: tuple[int, int] = (256, 256),
-) -> FakeRaster:
+) -> MemoryRaster:
     """Return a scene in memory whose values do not matter, only where it has data."""
     count = len(WAVELENGTHS_NM)
     # One value for all pixels, so that a large scene needs no memory.
@@ -146,7 +146,7 @@ def make_scene(
     )
     place = None if geotransform is None else tuple(float(value) for value in geotransform)
     grid = GridSpec(width, height, place, "" if epsg is None else wkt(epsg))
-    return FakeRaster(data, table, grid, path=path, block_shape=block_shape)
+    return MemoryRaster(data, table, grid, path=path, block_shape=block_shape)
 
 
 def square(col: float, row: float, width: float, height: float) -> str:
@@ -170,7 +170,7 @@ def read(
     """Read labels of one or several scenes, with no class too small unless said otherwise."""
     report = SilentReport()
     labels = read_labels(
-        [scenes] if isinstance(scenes, FakeRaster) else scenes,
+        [scenes] if isinstance(scenes, MemoryRaster) else scenes,
         [paths] if isinstance(paths, str) else paths,
         task=task,
         fields=[fields] if isinstance(fields, str) else fields,

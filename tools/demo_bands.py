@@ -9,7 +9,8 @@ import numpy as np
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.grid import iterate_tiles
-from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.source import RasterSource
 
 TRUE_COLOUR_NM = (660.0, 560.0, 480.0)
 # The darkest and brightest 2 % are left out.

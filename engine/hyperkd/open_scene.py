@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.source import RasterSource
 from hyperkd.requests.shared_options import BandOptions
 from hyperkd.spectral.sensors import given_bands
 

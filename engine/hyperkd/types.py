@@ -179,6 +179,11 @@ class GridSpec:
         """The window that covers the whole raster."""
         return Window(0, 0, self.width, self.height)
 
+    def require_inside(self, window: Window) -> None:
+        """Raise ``ValueError`` where a window reaches outside the raster."""
+        if not self.window.contains(window):
+            raise ValueError(f"{window} reaches outside the raster of {self.width} x {self.height}")
+
 
 @dataclass(frozen=True, order=True)
 class Window:

@@ -10,8 +10,8 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.align import align
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.products.enmap_quality import MASKS
-from hyperkd.raster.sink import create_raster
 from hyperkd.requests.option import job_fields
 from hyperkd.requests.prepare_options import AlignJob, ImportJob
 from hyperkd.spectral.hls_alignment import MODES, align_to_hls

@@ -27,7 +27,7 @@ from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.raster.gdal.pixel_area import pixel_hectares
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.requests.evaluate_options import EvaluateJob
 from hyperkd.requests.predict_options import PredictJob
 from hyperkd.types import GridSpec

@@ -16,7 +16,7 @@ from hyperkd.evaluation.reports.label_spectra import (
     spectra_by_value,
 )
 from hyperkd.evaluation.splits.fingerprint import SIZE, fingerprint, seen_share
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.factories import GEOTRANSFORM, make_raster, spectra, wkt
 from tests.reports import SilentReport

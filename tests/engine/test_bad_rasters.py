@@ -18,7 +18,7 @@ import pytest
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from tests.factories import WAVELENGTHS_NM, make_envi, make_raster, make_vrt, spectra
 
 

@@ -181,7 +181,7 @@ def test_an_answer_of_one_band_folds(exported):
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_potsdam_folded_equals_unfolded_with_shuffled_bands(exported, potsdam, dtype):
-    from hyperkd.raster.source import open_raster
+    from hyperkd.raster.open_raster import open_raster
     from hyperkd.spectral.preprocessing import input_map
 
     _, card, path = exported

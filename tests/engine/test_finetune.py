@@ -23,7 +23,7 @@ from hyperkd.inference.predict import predict_at  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.store.registry import SHIPPED  # noqa: E402
-from hyperkd.raster.source import open_raster  # noqa: E402
+from hyperkd.raster.open_raster import open_raster  # noqa: E402
 from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
 from hyperkd.requests.shared_options import TileOptions  # noqa: E402
 from hyperkd.training.common.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402

@@ -158,7 +158,7 @@ def test_a_map_has_the_classes_and_probabilities_of_scikit_learn(name, trained, 
 
 def labels_groups(place: Path) -> np.ndarray:
     from hyperkd.raster.labels.read_labels import read_labels
-    from hyperkd.raster.source import open_raster
+    from hyperkd.raster.open_raster import open_raster
 
     with open_raster(str(place / "scene.tif")) as source:
         labels = read_labels(

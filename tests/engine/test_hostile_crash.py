@@ -14,8 +14,8 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal import probe
-from hyperkd.raster.products import open_product
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.products.open_product import open_product
 from tests.factories import make_raster
 from tests.products import write_emit, write_prisma
 

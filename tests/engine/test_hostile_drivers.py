@@ -17,7 +17,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.label_overview import overview
 from hyperkd.raster.gdal import restrictions as safety
 from hyperkd.raster.gdal.local_names import require_local
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.requests.evaluate_options import LabelsJob
 from tests.factories import make_raster
 from tests.reports import SilentReport

@@ -19,8 +19,9 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.label_overview import overview
 from hyperkd.jobs.info import info
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.raster.products.import_product import import_product
-from hyperkd.raster.source import iterate_stripes, open_raster
+from hyperkd.raster.source import iterate_stripes
 from hyperkd.requests.evaluate_options import LabelsJob
 from hyperkd.requests.prepare_options import ImportJob, InfoJob
 from tests.engine.hostile import FORMS, Form

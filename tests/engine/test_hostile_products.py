@@ -18,9 +18,9 @@ from osgeo import ogr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.raster.products import enmap as enmap_module
-from hyperkd.raster.products import open_product
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.products.open_product import open_product
 from hyperkd.raster.texts import Texts
 from hyperkd.requests.evaluate_options import LabelsJob
 from hyperkd.requests.prepare_options import InfoJob

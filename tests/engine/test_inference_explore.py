@@ -16,7 +16,7 @@ from hyperkd.inference.cluster import cluster
 from hyperkd.inference.scene_sample import evenly
 from hyperkd.inference.similarity import similarity
 from hyperkd.inference.stats.kmeans import k_means
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.explore_options import AnomalyJob, ClusterJob, SimilarityJob
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import Recorder, band_table, make_student
@@ -41,7 +41,7 @@ def scene(monkeypatch):
     def put(data):
         height, width = data.shape[1:]
         grid = GridSpec(width, height, GEOTRANSFORM, wkt(UTM_33N))
-        source = FakeRaster(data, band_table(), grid, path="/far/away/scene.tif")
+        source = MemoryRaster(data, band_table(), grid, path="/far/away/scene.tif")
         for module in (anomaly_module, cluster_module, similarity_module):
             monkeypatch.setattr(module, "open_scene", lambda path, options: source)
         return source

@@ -11,7 +11,7 @@ from hyperkd.inference import embed as embed_module
 from hyperkd.inference import reconstruct as reconstruct_module
 from hyperkd.inference.embed import embed
 from hyperkd.inference.reconstruct import reconstruct
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.predict_options import EmbedJob, ReconstructJob
 from hyperkd.types import GridSpec
 from tests.engine.inference_factories import CENTRES, Recorder, band_table, make_student
@@ -33,7 +33,7 @@ def scene(monkeypatch):
     def put(data, table=None, **options):
         height, width = data.shape[1:]
         grid = GridSpec(width, height, GEOTRANSFORM)
-        source = FakeRaster(
+        source = MemoryRaster(
             data, table or band_table(), grid, path="/far/away/scene.tif", **options
         )
         for module in (embed_module, reconstruct_module):

@@ -9,7 +9,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.tiling.pipeline import Run, run_tiled, stored_rows
 from hyperkd.inference.tiling.resources import Resources
 from hyperkd.inference.tiling.tile_plan import TilePlan
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.engine.inference_factories import Recorder
 
@@ -53,7 +53,7 @@ def raster(data, **options):
         np.zeros(count),
         np.full(count, NODATA),
     )
-    return FakeRaster(data, table, **options)
+    return MemoryRaster(data, table, **options)
 
 
 def random_raster(height, width, bands=3, seed=0, dtype=np.float32, holes=0.2, **options):

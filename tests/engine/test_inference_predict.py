@@ -8,7 +8,7 @@ import pytest
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import predict as predict_module
 from hyperkd.inference.predict import predict, predict_at
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.predict_options import PredictJob
 from hyperkd.requests.shared_options import TileOptions
 from hyperkd.types import GridSpec
@@ -26,7 +26,7 @@ def raster(height, width, seed=0, holes=0.1):
     hole[0, 0] = False
     data[:, hole] = -32768
     grid = GridSpec(width, height, GEOTRANSFORM)
-    source = FakeRaster(data, band_table(), grid, path="/far/away/scene.tif", block_shape=(8, 16))
+    source = MemoryRaster(data, band_table(), grid, path="/far/away/scene.tif", block_shape=(8, 16))
     return source, data, hole
 
 

@@ -17,7 +17,8 @@ from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ready_model
 from hyperkd.inference.tiling.pipeline import Run, run_tiled
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
-from hyperkd.raster.source import FakeRaster, open_raster
+from hyperkd.raster.memory import MemoryRaster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.requests.predict_options import EmbedJob
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.spectral.sensors import sensor_bands
@@ -65,7 +66,7 @@ def run_over(source, output, batch=8, overlap=None, **changes):
 def test_a_folded_first_layer_computes_what_the_whole_network_computes(output):
     bundle = open_bundle(resolve("tiny"))
     data, hole, table = enmap_scene(bundle.card.tile_px)
-    values, student = run_over(FakeRaster(data, table), output)
+    values, student = run_over(MemoryRaster(data, table), output)
     reflectance = student.reflectance.apply(data[list(student.bands)].astype(np.float64))
     reflectance[:, hole] = 0
     (expected,) = open_session(bundle.network(output), "cpu").run(
@@ -78,9 +79,9 @@ def test_a_folded_first_layer_computes_what_the_whole_network_computes(output):
 
 def test_the_order_of_the_bands_in_the_file_changes_nothing():
     data, hole, table = enmap_scene(70)
-    values, _ = run_over(FakeRaster(data, table), "embedding")
+    values, _ = run_over(MemoryRaster(data, table), "embedding")
     order = np.random.default_rng(4).permutation(224)
-    shuffled = FakeRaster(data[order], table.take(order))
+    shuffled = MemoryRaster(data[order], table.take(order))
     again, student = run_over(shuffled, "embedding")
     assert len(student.bands) == 218
     np.testing.assert_array_equal(again, values)
@@ -93,7 +94,7 @@ def slope_scene(size):
     place = np.linspace(0, 1, size)
     data = 2500 + 1500 * np.sin(centre / 300 + 2 * place[:, None] + place)
     data[~table.good] = -32768
-    return FakeRaster(data.astype(np.int16), table)
+    return MemoryRaster(data.astype(np.int16), table)
 
 
 def roughest_step(values):
@@ -129,7 +130,7 @@ def test_the_batch_size_changes_nothing():
 def test_threads_and_the_height_of_stripes_change_nothing(blocks, changes):
     usual = slope_scene(150)
     expected, _ = run_over(usual, "embedding")
-    scene = FakeRaster(usual.read(usual.grid.window), usual.bands, block_shape=blocks)
+    scene = MemoryRaster(usual.read(usual.grid.window), usual.bands, block_shape=blocks)
     values, _ = run_over(scene, "embedding", **changes)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
@@ -150,7 +151,7 @@ def test_tokens_brought_to_pixels_are_the_embedding():
 def test_components_are_a_projection_of_the_embedding(tmp_path):
     """They are found from tokens, which are as many as there are squares of 4 x 4 pixels."""
     from hyperkd.inference.embed import embed
-    from hyperkd.raster.sink import create_raster
+    from hyperkd.raster.create_raster import create_raster
 
     data, hole, table = enmap_scene(90)
     with create_raster(

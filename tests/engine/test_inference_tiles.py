@@ -17,7 +17,7 @@ from hyperkd.inference.self_test import new_self_test
 from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import SelfTest
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from tests.engine.inference_factories import CENTRES, TILE, band_table, make_card
 from tests.engine.quantisation_factories import make_blocks, with_graph
 from tests.reports import SilentReport
@@ -25,15 +25,15 @@ from tests.reports import SilentReport
 CARD = make_card(CENTRES, task="pretrain", embedding_dim=4)
 
 
-def raster(height: int, width: int, empty: Any = ()) -> tuple[FakeRaster, NDArray[np.int16]]:
+def raster(height: int, width: int, empty: Any = ()) -> tuple[MemoryRaster, NDArray[np.int16]]:
     random = np.random.default_rng(1)
     data = random.integers(100, 6000, (5, height, width)).astype(np.int16)
     for rows, cols in empty:
         data[:, rows, cols] = -32768
-    return FakeRaster(data, band_table(), block_shape=(4, 4)), data
+    return MemoryRaster(data, band_table(), block_shape=(4, 4)), data
 
 
-def collected(source: FakeRaster, count: int) -> list[Any]:
+def collected(source: MemoryRaster, count: int) -> list[Any]:
     return list(reflectance_tiles(source, CARD, count, SilentReport()))
 
 

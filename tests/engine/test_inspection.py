@@ -14,7 +14,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.inspect_raster import inspect
 from hyperkd.evaluation.reports.html import page, section, table
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
-from hyperkd.raster.sink import create_raster
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.requests.prepare_options import InspectJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec

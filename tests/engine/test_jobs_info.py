@@ -20,7 +20,7 @@ from hyperkd.jobs.events import JsonReporter
 from hyperkd.jobs.info import info
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.store.registry import SHIPPED
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.prepare_options import InfoJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec, Wavelengths
@@ -49,7 +49,7 @@ def table(centre_nm: list[float], **values: Any) -> BandTable:
     )
 
 
-def describe(monkeypatch: pytest.MonkeyPatch, source: FakeRaster) -> dict[str, Any]:
+def describe(monkeypatch: pytest.MonkeyPatch, source: MemoryRaster) -> dict[str, Any]:
     monkeypatch.setattr(module, "open_scene", lambda path, options: source)
     monkeypatch.setattr(module, "shipped_students", lambda: ())
     return info(InfoJob(path=source.path), JsonReporter(io.StringIO(), threading.Event()))
@@ -66,7 +66,7 @@ def test_a_raster_word_for_word(monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
     data = np.ones((4, 3, 5), np.int16)
     data[0, 0, :3] = -1
-    source = FakeRaster(
+    source = MemoryRaster(
         data,
         bands,
         GridSpec(5, 3, (10.0, 30.0, 0.0, 20.0, 0.0, -30.0), UTM33),
@@ -134,7 +134,7 @@ def test_a_raster_word_for_word(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_order_of_wavelengths(
     monkeypatch: pytest.MonkeyPatch, centre_nm: list[float], order: str
 ) -> None:
-    source = FakeRaster(np.ones((len(centre_nm), 1, 1), np.int16), table(centre_nm))
+    source = MemoryRaster(np.ones((len(centre_nm), 1, 1), np.int16), table(centre_nm))
     summary = describe(monkeypatch, source)
     assert summary["wavelengths"]["order"] == order
     assert f"nm, {order}" in summary["text"]
@@ -142,7 +142,7 @@ def test_the_order_of_wavelengths(
 
 def test_a_raster_that_says_little(monkeypatch: pytest.MonkeyPatch) -> None:
     scale = np.array([1, 2, 3, 4.0])
-    source = FakeRaster(np.ones((4, 1, 1), np.uint8), table([1, 2, 3, 4], scale=scale))
+    source = MemoryRaster(np.ones((4, 1, 1), np.uint8), table([1, 2, 3, 4], scale=scale))
     text = describe(monkeypatch, source)["text"]
     for line in (
         "Grid: no coordinate reference system, no geotransform",
@@ -156,7 +156,7 @@ def test_a_raster_that_says_little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ground_control_points(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = GridSpec(1, 1, None, "", ((0, 0, 1, 2, 3, "a"),) * 4, UTM33)
-    source = FakeRaster(np.ones((1, 1, 1), np.uint8), table([500]), grid)
+    source = MemoryRaster(np.ones((1, 1, 1), np.uint8), table([500]), grid)
     text = describe(monkeypatch, source)["text"]
     assert "Grid: WGS 84 / UTM zone 33N (EPSG:32633), 4 ground control points" in text
 
@@ -167,13 +167,13 @@ def test_a_large_raster_is_sampled(
 ) -> None:
     data = np.ones((1, side, side), np.int16)
     data[0, 0, 0] = data[0, -1, -1] = -1
-    source = FakeRaster(data, table([500], nodata=np.array([-1.0])))
+    source = MemoryRaster(data, table([500], nodata=np.array([-1.0])))
     pixels = describe(monkeypatch, source)["valid_pixels"]
     assert pixels == {"valid": sampled - min(2, side), "sampled": sampled}
 
 
 def test_cancelling(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = FakeRaster(np.ones((1, 1, 1), np.int16), table([500]))
+    source = MemoryRaster(np.ones((1, 1, 1), np.int16), table([500]))
     cancelled = threading.Event()
     cancelled.set()
     monkeypatch.setattr(module, "open_scene", lambda path, options: source)

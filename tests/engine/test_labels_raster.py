@@ -18,7 +18,7 @@ from hyperkd.raster.gdal.legend import read_legend
 from hyperkd.raster.labels.class_colours import colours_of, palette, usual_colour
 from hyperkd.raster.labels.field_values import sort_key
 from hyperkd.raster.labels.marks import Marks, connected, merge, patches, plural, some, valid_at
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.types import GridSpec
 from tests.factories import GEOTRANSFORM
 from tests.label_factories import image, make_classes, make_scene, make_vector, point, read, square
@@ -119,7 +119,8 @@ def test_the_attribute_table_counts_most(tmp_path: Path) -> None:
 
 
 def test_our_own_class_maps_can_be_labels(tmp_path: Path) -> None:
-    from hyperkd.raster.sink import ClassEntry, create_raster
+    from hyperkd.raster.create_raster import create_raster
+    from hyperkd.raster.sink import ClassEntry
 
     scene = make_scene()
     sink = create_raster(

@@ -416,7 +416,7 @@ def test_the_card_key_is_the_documented_one():
 @pytest.mark.parametrize("output", ["embedding", "reconstruction"])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_potsdam_folded_equals_unfolded_with_shuffled_bands(tiny, potsdam, dtype, output):
-    from hyperkd.raster.source import open_raster
+    from hyperkd.raster.open_raster import open_raster
     from hyperkd.spectral.preprocessing import input_map
 
     with open_raster(str(potsdam.tile(96, 96))) as source:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperkd.raster.sink import create_raster
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import GridSpec
 

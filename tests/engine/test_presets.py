@@ -182,7 +182,7 @@ def test_half_precision_trains(student):
 
 def test_the_shipped_student_in_half_precision_on_pixels_of_enmap(potsdam):
     from hyperkd.models.store.registry import SHIPPED
-    from hyperkd.raster.source import open_raster
+    from hyperkd.raster.open_raster import open_raster
     from hyperkd.spectral.preprocessing import input_map
     from hyperkd.training.common.checkpoint import load_student
 

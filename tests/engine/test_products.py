@@ -13,11 +13,11 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
-from hyperkd.raster.products import open_product
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadata
 from hyperkd.raster.products.enmap_quality import MASKS
 from hyperkd.raster.products.import_product import import_product
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.products.open_product import open_product
 from hyperkd.requests.prepare_options import ImportJob, InfoJob
 from hyperkd.types import Tile, Window
 from tests.factories import WAVELENGTHS_NM, make_raster, make_vrt

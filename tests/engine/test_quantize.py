@@ -24,7 +24,7 @@ from hyperkd.models.quantisable_nodes import float32_nodes, prepared, weight_pro
 from hyperkd.models.seal import SEAL_KEY
 from hyperkd.quantisation import quantize_model
 from hyperkd.quantisation.quantize_model import quantize
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.requests.predict_options import EmbedJob, PredictJob
 from hyperkd.requests.quantize_options import QuantizeJob
 from hyperkd.requests.shared_options import TileOptions

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.raster.grid import iterate_tiles, tile_starts
-from hyperkd.raster.source import FakeRaster, iterate_stripes
+from hyperkd.raster.memory import MemoryRaster
+from hyperkd.raster.source import iterate_stripes
 from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
 
 sides = st.integers(1, 60)
@@ -93,7 +94,7 @@ def test_stripes_cover_the_rows_once_in_whole_blocks(height: int, block: int) ->
         np.full(1, np.nan),
     )
     wide = np.broadcast_to(np.zeros((1, 1, 1), np.float64), (1, height, 100000))
-    stripes = list(iterate_stripes(FakeRaster(wide, bands, block_shape=(block, 16))))
+    stripes = list(iterate_stripes(MemoryRaster(wide, bands, block_shape=(block, 16))))
     assert [s.row for s in stripes] == [0, *(s.row_end for s in stripes[:-1])]
     assert stripes[-1].row_end == height
     for stripe in stripes:

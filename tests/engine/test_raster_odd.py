@@ -13,7 +13,8 @@ import pytest
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.source import RasterSource, open_raster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.source import RasterSource
 from hyperkd.types import BandTable, Wavelengths, Window
 from tests.factories import (
     GEOTRANSFORM,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr
 
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.types import Window
 from tests.potsdam import NAMES, Potsdam, band_rows, pixels
 

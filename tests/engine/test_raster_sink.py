@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.grid import iterate_tiles
-from hyperkd.raster.sink import ClassEntry, create_raster
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.sink import ClassEntry
 from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
 from tests.factories import GEOTRANSFORM, spectra, wkt
 
@@ -221,7 +222,7 @@ import resource, signal, sys
 import numpy as np
 from osgeo import gdal
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.sink import create_raster
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.types import GridSpec, Window
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

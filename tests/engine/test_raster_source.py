@@ -20,7 +20,9 @@ from hyperkd.raster.bands.sampling import sample_windows, take_sample
 from hyperkd.raster.gdal.opening import stamp
 from hyperkd.raster.gdal.reader import PlainRaster
 from hyperkd.raster.masks import has_value, valid_mask
-from hyperkd.raster.source import FakeRaster, RasterSource, open_raster
+from hyperkd.raster.memory import MemoryRaster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.source import RasterSource
 from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
 from tests.factories import WAVELENGTHS_NM, make_raster, spectra
 
@@ -51,7 +53,7 @@ def source(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RasterSource]:
     if request.param == "fake":
-        yield FakeRaster(pixels(), table())
+        yield MemoryRaster(pixels(), table())
         return
     options = {
         "band": ["INTERLEAVE=BAND", "BLOCKYSIZE=7", "COMPRESS=DEFLATE"],
@@ -180,14 +182,14 @@ def test_a_product_keeps_its_own_scale(tmp_path: Path, given: dict[str, float]) 
 
 
 def test_fake_remembers_its_windows_and_refuses_other_shapes() -> None:
-    fake = FakeRaster(pixels(), table())
+    fake = MemoryRaster(pixels(), table())
     fake.read(Window(0, 0, 2, 3))
     fake.read_tile(Window(4, 5, 6, 7))
     assert fake.windows == [Window(0, 0, 2, 3), Window(4, 5, 6, 7)]
     with pytest.raises(ValueError, match="the table 5 bands"):
-        FakeRaster(pixels(), table(5))
+        MemoryRaster(pixels(), table(5))
     with pytest.raises(ValueError, match="the grid"):
-        FakeRaster(pixels(), table(), GridSpec(3, 4))
+        MemoryRaster(pixels(), table(), GridSpec(3, 4))
 
 
 def test_plain_raster_reads_labels_without_wavelengths(tmp_path: Path) -> None:
@@ -285,7 +287,7 @@ def test_sample_windows_begin_where_blocks_do_where_that_is_cheap(
 
 
 def test_a_sample_leaves_out_what_cannot_be_read() -> None:
-    full = FakeRaster(np.full((1, 400, 400), 5, np.uint8), table(1, np.nan))
+    full = MemoryRaster(np.full((1, 400, 400), 5, np.uint8), table(1, np.nan))
 
     def read(window: Window) -> NDArray[Any]:
         if window.row >= 100:
@@ -313,7 +315,7 @@ def test_in_strips_the_windows_are_low_and_wide() -> None:
 
 def test_sampling_stops_at_its_budget_and_goes_on_where_it_finds_nothing() -> None:
     grid = GridSpec(4000, 4000)
-    full = FakeRaster(np.full((1, 4000, 4000), 5, np.uint8), table(1, np.nan))
+    full = MemoryRaster(np.full((1, 4000, 4000), 5, np.uint8), table(1, np.nan))
     cheap = take_sample(full.read, grid, lambda window: 1, np.array([np.nan]))
     assert (cheap.windows, cheap.whole, cheap.pixels.shape) == (9, False, (1, 9 * 32 * 32))
     dear = take_sample(full.read, grid, lambda window: 2**40, np.array([np.nan]))
@@ -321,19 +323,19 @@ def test_sampling_stops_at_its_budget_and_goes_on_where_it_finds_nothing() -> No
     sparse = np.zeros((1, 4000, 4000), np.uint8)
     sparse[:, 700:800, 700:800] = 9
     found = take_sample(
-        FakeRaster(sparse, table(1, 0.0)).read, grid, lambda window: 2**40, np.array([0.0])
+        MemoryRaster(sparse, table(1, 0.0)).read, grid, lambda window: 2**40, np.array([0.0])
     )
     assert (found.pixels == 9).any(), "the search went on until it met data"
     assert found.windows > 9
     nothing = take_sample(
-        FakeRaster(sparse * 0, table(1, 0.0)).read, grid, lambda window: 1, np.array([0.0])
+        MemoryRaster(sparse * 0, table(1, 0.0)).read, grid, lambda window: 1, np.array([0.0])
     )
     assert nothing.windows == 73, "and it ends"
 
 
 def test_of_a_block_that_has_to_be_decoded_anyway_more_is_looked_at() -> None:
     grid = GridSpec(4000, 4000)
-    full = FakeRaster(np.full((1, 4000, 4000), 5, np.uint8), table(1, np.nan))
+    full = MemoryRaster(np.full((1, 4000, 4000), 5, np.uint8), table(1, np.nan))
     dear = take_sample(full.read, grid, lambda window: 2**40, np.array([np.nan]), (512, 512))
     assert (dear.windows, dear.pixels.size) == (1, 96 * 96)
     (window,) = full.windows
@@ -343,7 +345,7 @@ def test_of_a_block_that_has_to_be_decoded_anyway_more_is_looked_at() -> None:
 
 def test_a_small_raster_is_sampled_as_a_whole() -> None:
     data = pixels()
-    fake = FakeRaster(data, table())
+    fake = MemoryRaster(data, table())
     sample = take_sample(fake.read, fake.grid, lambda window: 2**40, np.full(6, np.nan))
     assert sample.whole
     np.testing.assert_array_equal(sample.pixels, data.reshape(6, -1))

@@ -14,7 +14,8 @@ from hyperkd.inference.predict import predict, predict_at
 from hyperkd.inference.tiling.block_reader import PieceReader
 from hyperkd.inference.tiling.blocks import PieceMesh
 from hyperkd.inference.tiling.stage_clock import Stopwatch
-from hyperkd.raster.source import iterate_stripes, open_raster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.source import iterate_stripes
 from hyperkd.raster.tiff import deflate
 from hyperkd.raster.tiff.deflate import RowStreams, read_deflated_tiff
 from hyperkd.requests.predict_options import PredictJob

@@ -29,7 +29,7 @@ from hyperkd.evaluation.splits.split_labels import (
 )
 from hyperkd.evaluation.splits.split_units import Pixels, by_block, by_scene, deal
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.open_raster import open_raster
 from tests.label_factories import read
 from tests.potsdam import Potsdam, pixels
 

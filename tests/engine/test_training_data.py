@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.training.common.crops import (
     UNIT,
     CropSampler,
@@ -44,7 +44,7 @@ def numbered(rows, cols, name="numbered") -> Scene:
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_stored_values_become_reflectance_times_10000(dtype):
     data = np.arange(3 * 4 * 5).reshape(3, 4, 5).astype(dtype)
-    source = FakeRaster(data, table(BANDS.centre_nm, scale=2e-4, offset=0.01))
+    source = MemoryRaster(data, table(BANDS.centre_nm, scale=2e-4, offset=0.01))
     scene = read_scene(source, BANDS, "s")
     np.testing.assert_array_equal(scene.pixels, np.moveaxis(2 * data + 100, 0, 2))
     assert scene.pixels.dtype == np.int16 and scene.valid.all()
@@ -53,7 +53,7 @@ def test_stored_values_become_reflectance_times_10000(dtype):
 def test_bands_are_matched_by_wavelength_and_bad_ones_left_out():
     data = np.stack([np.full((2, 2), value, np.int16) for value in (700, -32768, 500, 600)])
     good = np.array([True, False, True, True])
-    source = FakeRaster(data, table([700.0, 650.0, 500.0, 600.0], good))
+    source = MemoryRaster(data, table([700.0, 650.0, 500.0, 600.0], good))
     scene = read_scene(source, BANDS, "s")
     assert scene.pixels[1, 1].tolist() == [500, 600, 700]
     assert scene.valid.all()
@@ -62,7 +62,7 @@ def test_bands_are_matched_by_wavelength_and_bad_ones_left_out():
 def test_missing_pixels_are_invalid_and_zero():
     data = np.full((3, 4, 5), 1000, np.int16)
     data[:, 1, 2] = -32768
-    scene = read_scene(FakeRaster(data, table(BANDS.centre_nm)), BANDS, "s")
+    scene = read_scene(MemoryRaster(data, table(BANDS.centre_nm)), BANDS, "s")
     assert np.argwhere(~scene.valid).tolist() == [[1, 2]]
     assert scene.pixels[1, 2].tolist() == [0, 0, 0]
     assert (scene.pixels[scene.valid] == 1000).all()
@@ -70,7 +70,7 @@ def test_missing_pixels_are_invalid_and_zero():
 
 def test_a_scene_larger_than_one_window_is_read_without_seams():
     data = np.random.default_rng(0).integers(0, 9000, (3, 300, 270), dtype=np.int16)
-    source = FakeRaster(data, table(BANDS.centre_nm))
+    source = MemoryRaster(data, table(BANDS.centre_nm))
     scene = read_scene(source, BANDS, "s")
     np.testing.assert_array_equal(scene.pixels, np.moveaxis(data, 0, 2))
     assert max(window.height * window.width for window in source.windows) <= 256 * 256
@@ -78,19 +78,19 @@ def test_a_scene_larger_than_one_window_is_read_without_seams():
 
 def test_values_beyond_the_int16_range_are_clipped():
     data = np.array([[[-5.0]], [[0.5]], [[9.0]]], np.float32)
-    scene = read_scene(FakeRaster(data, table(BANDS.centre_nm, scale=1.0)), BANDS, "s")
+    scene = read_scene(MemoryRaster(data, table(BANDS.centre_nm, scale=1.0)), BANDS, "s")
     assert scene.pixels[0, 0].tolist() == [-32768, 5000, 32767]
 
 
 def test_a_scene_without_a_valid_pixel_is_refused():
-    source = FakeRaster(np.full((3, 2, 2), -32768, np.int16), table(BANDS.centre_nm))
+    source = MemoryRaster(np.full((3, 2, 2), -32768, np.int16), table(BANDS.centre_nm))
     with pytest.raises(HyperKDError, match="north.tif holds no valid pixel to train on") as caught:
         read_scene(source, BANDS, "north.tif")
     assert caught.value.code == "no_valid_pixels"
 
 
 def test_a_scene_that_misses_the_bands_is_refused():
-    source = FakeRaster(np.ones((2, 2, 2), np.int16), table([1500.0, 1600.0]))
+    source = MemoryRaster(np.ones((2, 2, 2), np.int16), table([1500.0, 1600.0]))
     with pytest.raises(HyperKDError) as caught:
         read_scene(source, BANDS, "s")
     assert caught.value.code == "band_mismatch"

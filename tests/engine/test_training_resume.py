@@ -15,7 +15,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hyperkd.errors import HyperKDError  # noqa: E402
-from hyperkd.raster.source import FakeRaster, open_raster  # noqa: E402
+from hyperkd.raster.memory import MemoryRaster  # noqa: E402
+from hyperkd.raster.open_raster import open_raster  # noqa: E402
 from hyperkd.spectral.sensors import canonical_bands  # noqa: E402
 from hyperkd.training.common.crops import CropSampler, band_statistics, read_scene  # noqa: E402
 from hyperkd.training.common.resume_state import StateFile, identity, read_state  # noqa: E402
@@ -359,7 +360,7 @@ def tiles_and_scenes(potsdam):
     for seed in (1, 2):
         simulated = Simulated(64, 64, seed, border=0.0)
         layers = simulated.render(simulated.grid.window)
-        source = FakeRaster(layers.scene, simulated.bands, simulated.grid)
+        source = MemoryRaster(layers.scene, simulated.bands, simulated.grid)
         scenes.append(read_scene(source, canonical_bands(), f"simulated {seed}"))
     return scenes
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.products import Product
-from hyperkd.raster.source import FakeRaster, open_raster
+from hyperkd.raster.memory import MemoryRaster
+from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.products.open_product import Product
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.training.common import scene_pixels as module
 from hyperkd.training.common.crops import CropSampler, Scene, band_statistics, read_scene
@@ -81,7 +82,7 @@ def test_what_does_not_fit_into_memory_goes_to_the_cache(scene_path, tmp_path, m
 def test_a_scene_in_its_file_is_read_by_windows():
     data = np.random.default_rng(0).integers(0, 5000, (218, 60, 50), dtype=np.int16)
     table = sensor_bands("enmap")
-    source = FakeRaster(data, table.take(np.flatnonzero(table.good)))
+    source = MemoryRaster(data, table.take(np.flatnonzero(table.good)))
     scene = FileScene(
         "x", lambda path: Product("raster", source), canonical_bands(), "x", SilentReport()
     )
@@ -146,7 +147,7 @@ def test_a_cache_knows_how_wide_the_bands_are(scene_path, tmp_path):
     for fwhm_nm in (None, good.wavelengths.fwhm_nm, 2 * good.wavelengths.fwhm_nm):
         wavelengths = Wavelengths(good.wavelengths.centre_nm, fwhm_nm)
         table = dataclasses.replace(good, wavelengths=wavelengths)
-        product = Product("raster", FakeRaster(data, table))
+        product = Product("raster", MemoryRaster(data, table))
         cached_scene(product, scene_path, canonical_bands(), "a", tmp_path, SilentReport())
     assert len(list(tmp_path.iterdir())) == 6
 

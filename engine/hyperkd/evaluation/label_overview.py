@@ -18,8 +18,9 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
 from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import opened_scenes
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels, read_labels
-from hyperkd.raster.sink import ClassEntry, create_raster
+from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.evaluate_options import LabelsJob
 from hyperkd.types import GridSpec, Reporter, Window

@@ -12,7 +12,7 @@ from hyperkd.inference.tiling.pipeline import no_valid_pixels
 from hyperkd.inference.tiling.row_writer import Output, RowWriter, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.open_scene import open_scene
-from hyperkd.raster.sink import create_raster
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.source import iterate_stripes
 from hyperkd.requests.prepare_options import AlignJob
 from hyperkd.spectral.affine import Affine

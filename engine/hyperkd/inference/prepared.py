@@ -30,7 +30,8 @@ from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
-from hyperkd.raster.source import RasterSource, limit_block_cache
+from hyperkd.raster.open_raster import limit_block_cache
+from hyperkd.raster.source import RasterSource
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import SupportReport

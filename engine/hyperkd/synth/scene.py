@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.sink import ClassEntry, RasterSink, create_raster
+from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import ClassEntry, RasterSink
 from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.synth.landscape import PIXEL_M, Landscape

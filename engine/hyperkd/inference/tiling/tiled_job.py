@@ -18,7 +18,8 @@ from hyperkd.inference.tiling.block_reader import Unreadable
 from hyperkd.inference.tiling.journal import Journal
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run, no_valid_pixels, run_tiled
 from hyperkd.inference.tiling.row_writer import Output, RowWriter, block_rows, portions
-from hyperkd.raster.sink import RasterSink, create_raster
+from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSink
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Reporter
 
@@ -33,7 +34,7 @@ class OutputSpec:
         count, dtype: bands and stored dtype.
         nodata: of every band.
         about: settings that changed this output, for its metadata.
-        options: more arguments of ``sink.create_raster``.
+        options: more arguments of ``create_raster``.
         observe: see ``writer.Output``.
     """
 

@@ -17,7 +17,7 @@ from hyperkd.types import BandTable, FloatArray
 
 @dataclass(frozen=True)
 class Given:
-    """What the user says instead of the file; see ``source.open_raster``."""
+    """What the user says instead of the file; see ``open_raster``."""
 
     bands: Union[BandTable, str, None] = None
     scale: Optional[float] = None
@@ -58,7 +58,7 @@ def describe_bands(
             where the metadata can be used.
 
     Raises:
-        HyperKDError: see ``source.open_raster``.
+        HyperKDError: see ``open_raster``.
     """
     count = len(metadata.bands)
     table = given.source(count)

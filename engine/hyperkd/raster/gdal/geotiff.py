@@ -1,4 +1,4 @@
-"""Writing GeoTIFFs with GDAL; see ``sink.create_raster``."""
+"""Writing GeoTIFFs with GDAL; see ``create_raster``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from hyperkd.raster.gdal.reader import GDAL_TYPES
 from hyperkd.raster.gdal.restrictions import compressing_threads
 from hyperkd.raster.masks import representable
 from hyperkd.raster.sink import LAYOUTS, ClassEntry, Layout
-from hyperkd.raster.source import require_inside
 from hyperkd.raster.tiff.integrity import is_whole
 from hyperkd.types import BandTable, GridSpec, Window
 
@@ -39,7 +38,7 @@ _PADDING = "beyond range of float16"
 
 
 class GeoTiffSink:
-    """A GeoTIFF under its temporary name; see ``sink.RasterSink`` and ``sink.create_raster``.
+    """A GeoTIFF under its temporary name; see ``sink.RasterSink`` and ``create_raster``.
 
     Attributes:
         path: the file that ``commit`` makes.
@@ -157,7 +156,7 @@ class GeoTiffSink:
 
     def write(self, window: Window, data: NDArray[Any]) -> None:
         """Write stored values ``(band, row, col)`` in the sink's dtype."""
-        require_inside(window, self._grid)
+        self._grid.require_inside(window)
         expected = (self._count, window.height, window.width)
         if data.shape != expected or data.dtype != self._dtype:
             raise ValueError(

@@ -32,7 +32,6 @@ from hyperkd.raster.gdal.vrt_bands import vrt_sources
 from hyperkd.raster.grid import geometry_notes
 from hyperkd.raster.masks import Missing, check_missing, valid_mask
 from hyperkd.raster.parsing import DAMAGED, parsing
-from hyperkd.raster.source import require_inside
 from hyperkd.raster.tiff.deflate import RowStreams, read_deflated_tiff
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Tile, Window
 
@@ -120,7 +119,7 @@ class PlainRaster:
         Raises:
             HyperKDError: ``unreadable_raster`` or ``input_changed``.
         """
-        require_inside(window, self.grid)
+        self.grid.require_inside(window)
         index = range(self.count) if bands is None else bands
         if not all(0 <= band < self.count for band in index):
             raise ValueError(f"bands {list(index)} of a raster with {self.count} bands")
@@ -228,7 +227,7 @@ def _require_done(result: Any) -> None:
 
 
 class GdalRaster(PlainRaster):
-    """A hyperspectral raster; see ``source.RasterSource`` and ``source.open_raster``.
+    """A hyperspectral raster; see ``source.RasterSource`` and ``open_raster``.
 
     Args:
         path: a file that GDAL reads.
@@ -240,7 +239,7 @@ class GdalRaster(PlainRaster):
         problems: what is odd about the raster, one sentence each.
     """
 
-    def __init__(self, path: str, given: Given, missing: Missing) -> None:
+    def __init__(self, path: str, given: Given, missing: Missing = "any") -> None:
         check_missing(missing)
         super().__init__(path)
         self._missing = missing

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.masks import has_value, representable, valid_mask
-from hyperkd.raster.products import open_product
-from hyperkd.raster.sink import create_raster
+from hyperkd.raster.products.open_product import open_product
 from hyperkd.raster.source import RasterSource, iterate_stripes
 from hyperkd.requests.prepare_options import ImportJob
 from hyperkd.types import BoolArray, Reporter, Tile

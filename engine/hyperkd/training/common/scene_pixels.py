@@ -28,9 +28,9 @@ from numpy.lib.format import open_memmap
 from hyperkd.atomic import PartialFile
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.grid import iterate_tiles
-from hyperkd.raster.products import Product, open_product
+from hyperkd.raster.open_raster import open_raster
 from hyperkd.raster.products.enmap import is_enmap
-from hyperkd.raster.source import open_raster
+from hyperkd.raster.products.open_product import Product, open_product
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.crops import (
     READ_PX,

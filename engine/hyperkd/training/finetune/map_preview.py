@@ -12,9 +12,10 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.classify import NO_CLASS, class_map
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.heads import DenseModel
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.labels.read_labels import Labels
-from hyperkd.raster.sink import ClassEntry, create_raster
+from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.training.finetune.labelled_pixels import Float32Array
