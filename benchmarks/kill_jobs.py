@@ -21,6 +21,7 @@ from osgeo import gdal
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card, require_intact_tensors
 from hyperkd.models.store.registry import SHIPPED
 from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.types import BandTable, GridSpec, Window
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -183,9 +184,11 @@ def _write_scene(scene: Path, labels: Path) -> None:
         np.full(count, -32768.0),
     )
     window = Window(0, 0, SIDE, SIDE)
-    with create_raster(str(scene), grid, count, np.int16, nodata=-32768, bands=table) as sink:
+    with create_raster(
+        str(scene), RasterSpec(grid, count, np.int16, nodata=-32768, bands=table)
+    ) as sink:
         sink.write(window, np.rint(values * 1e4).astype(np.int16))
-    with create_raster(str(labels), grid, 1, np.uint8, nodata=0) as sink:
+    with create_raster(str(labels), RasterSpec(grid, 1, np.uint8, nodata=0)) as sink:
         sink.write(window, classes[None].astype(np.uint8))
 
 

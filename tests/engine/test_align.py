@@ -12,6 +12,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.align import align
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.products.enmap_quality import MASKS
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.option import job_fields
 from hyperkd.requests.prepare_options import AlignJob, ImportJob
 from hyperkd.spectral.hls_alignment import MODES, align_to_hls
@@ -24,7 +25,9 @@ TRANSFORM = (365055.0, 30.0, 1.5, 5807085.0, -1.5, -30.0)
 
 def write_scene(path: Path, bands: BandTable, values: np.ndarray) -> None:
     grid = GridSpec(values.shape[2], values.shape[1], TRANSFORM)
-    with create_raster(str(path), grid, len(bands), np.int16, nodata=-32768, bands=bands) as sink:
+    with create_raster(
+        str(path), RasterSpec(grid, len(bands), np.int16, nodata=-32768, bands=bands)
+    ) as sink:
         sink.write(grid.window, values)
 
 
@@ -122,7 +125,7 @@ def test_the_users_word_wins_over_the_file(tmp_path: Path) -> None:
     """A bare TIFF, as EnMAP delivers it, with a sensor's table, a scale and a nodata value."""
     bands, values = scene()
     grid = GridSpec(values.shape[2], values.shape[1], TRANSFORM)
-    with create_raster(str(tmp_path / "bare.tif"), grid, 224, np.int16) as sink:
+    with create_raster(str(tmp_path / "bare.tif"), RasterSpec(grid, 224, np.int16)) as sink:
         sink.write(grid.window, values)
     with pytest.raises(HyperKDError, match="says no wavelengths") as caught:
         run(tmp_path / "bare.tif", tmp_path / "out.tif")

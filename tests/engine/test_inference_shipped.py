@@ -152,10 +152,12 @@ def test_components_are_a_projection_of_the_embedding(tmp_path):
     """They are found from tokens, which are as many as there are squares of 4 x 4 pixels."""
     from hyperkd.inference.embed import embed
     from hyperkd.raster.create_raster import create_raster
+    from hyperkd.raster.sink import RasterSpec
 
     data, hole, table = enmap_scene(90)
     with create_raster(
-        str(tmp_path / "scene.tif"), GridSpec(90, 90), 224, np.int16, nodata=-32768, bands=table
+        str(tmp_path / "scene.tif"),
+        RasterSpec(GridSpec(90, 90), 224, np.int16, nodata=-32768, bands=table),
     ) as sink:
         sink.write(Window(0, 0, 90, 90), data)
     summaries = {

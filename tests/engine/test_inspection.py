@@ -15,6 +15,7 @@ from hyperkd.evaluation.inspect_raster import inspect
 from hyperkd.evaluation.reports.html import page, section, table
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.prepare_options import InspectJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec
@@ -24,7 +25,9 @@ from tests.reports import SilentReport
 def write_scene(path: Path, bands: BandTable, values: np.ndarray) -> None:
     """Write ``(band, row, col)`` int16 with a full band table."""
     grid = GridSpec(values.shape[2], values.shape[1])
-    with create_raster(str(path), grid, len(bands), np.int16, nodata=-32768, bands=bands) as sink:
+    with create_raster(
+        str(path), RasterSpec(grid, len(bands), np.int16, nodata=-32768, bands=bands)
+    ) as sink:
         sink.write(grid.window, values)
 
 

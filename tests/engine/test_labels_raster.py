@@ -120,21 +120,23 @@ def test_the_attribute_table_counts_most(tmp_path: Path) -> None:
 
 def test_our_own_class_maps_can_be_labels(tmp_path: Path) -> None:
     from hyperkd.raster.create_raster import create_raster
-    from hyperkd.raster.sink import ClassEntry
+    from hyperkd.raster.sink import ClassEntry, RasterSpec
 
     scene = make_scene()
     sink = create_raster(
         str(tmp_path / "map.tif"),
-        scene.grid,
-        1,
-        np.dtype(np.uint8),
-        nodata=0,
-        names=["land cover"],
-        classes=[
-            ClassEntry("roof", (255, 0, 0)),
-            ClassEntry("tree", (0, 255, 0)),
-            ClassEntry("soil", (0, 0, 255)),
-        ],
+        RasterSpec(
+            scene.grid,
+            1,
+            np.dtype(np.uint8),
+            nodata=0,
+            names=["land cover"],
+            classes=[
+                ClassEntry("roof", (255, 0, 0)),
+                ClassEntry("tree", (0, 255, 0)),
+                ClassEntry("soil", (0, 0, 255)),
+            ],
+        ),
     )
     sink.write(scene.grid.window, classes()[None])
     sink.commit()

@@ -13,6 +13,7 @@ import pytest
 
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import GridSpec
 
@@ -43,7 +44,7 @@ def scene(tmp_path: Path) -> Path:
     grid = GridSpec(20, 12, (366000.0, 30.0, 0.0, 5810000.0, 0.0, -30.0))
     path = tmp_path / "scene.tif"
     with create_raster(
-        str(path), grid, len(bands), np.dtype(np.int16), nodata=-32768, bands=bands
+        str(path), RasterSpec(grid, len(bands), np.dtype(np.int16), nodata=-32768, bands=bands)
     ) as sink:
         sink.write(grid.window, values.astype(np.int16))
     return path

@@ -18,7 +18,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.types import BandTable, GridSpec, Wavelengths, Window
 from tests.factories import GEOTRANSFORM, spectra, wkt
 
@@ -43,7 +43,7 @@ def table() -> BandTable:
 
 
 def write(path: Path, data: np.ndarray, spec: GridSpec, **knobs: Any) -> None:
-    with create_raster(str(path), spec, len(data), data.dtype, **knobs) as sink:
+    with create_raster(str(path), RasterSpec(spec, len(data), data.dtype, **knobs)) as sink:
         sink.write(spec.window, data)
 
 
@@ -159,7 +159,7 @@ def test_written_in_tiles_of_any_size_and_order(
     windows = draw.draw(st.permutations(list(iterate_tiles(spec, tile_px))))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.tif"
-        with create_raster(str(path), spec, count, np.int32) as sink:
+        with create_raster(str(path), RasterSpec(spec, count, np.int32)) as sink:
             for window in windows:
                 rows, cols = window.slices()
                 sink.write(window, data[:, rows, cols])
@@ -169,7 +169,7 @@ def test_written_in_tiles_of_any_size_and_order(
 def test_blocks_suit_the_raster(tmp_path: Path) -> None:
     for size, block in (((1, 1), (16, 16)), ((17, 300), (32, 256)), ((256, 255), (256, 256))):
         spec = GridSpec(size[1], size[0])
-        with create_raster(str(tmp_path / "out.tif"), spec, 1, np.uint8) as sink:
+        with create_raster(str(tmp_path / "out.tif"), RasterSpec(spec, 1, np.uint8)) as sink:
             assert sink.block_shape == block
             sink.write(spec.window, np.zeros((1, *size), np.uint8))
 
@@ -188,7 +188,10 @@ def test_an_exception_leaves_nothing_and_the_older_file(tmp_path: Path) -> None:
     path = tmp_path / "out.tif"
     write(path, spectra(), grid())
     before = path.read_bytes()
-    with pytest.raises(ZeroDivisionError), create_raster(str(path), grid(), 6, np.int16) as sink:
+    with (
+        pytest.raises(ZeroDivisionError),
+        create_raster(str(path), RasterSpec(grid(), 6, np.int16)) as sink,
+    ):
         sink.write(Window(0, 0, 7, 2), spectra()[:, :2])
         assert sorted(os.listdir(tmp_path)) == ["out.tif", "out.tif.part"]
         raise ZeroDivisionError
@@ -207,7 +210,7 @@ def test_what_described_the_older_file_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_finished_twice_and_written_after(tmp_path: Path) -> None:
-    sink = create_raster(str(tmp_path / "out.tif"), grid(), 6, np.int16)
+    sink = create_raster(str(tmp_path / "out.tif"), RasterSpec(grid(), 6, np.int16))
     sink.write(grid().window, spectra())
     sink.commit()
     sink.commit()
@@ -223,13 +226,15 @@ import numpy as np
 from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.types import GridSpec, Window
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path, data = sys.argv[1], np.random.default_rng(0).random((3, 70, 70), dtype=np.float32)
 
 def write():
-    with create_raster(path, GridSpec(70, 70), 3, np.float32, names=list("abc")) as sink:
+    spec = RasterSpec(GridSpec(70, 70), 3, np.float32, names=list("abc"))
+    with create_raster(path, spec) as sink:
         sink.write(Window(0, 0, 70, 70), data)
 
 for limit in [int(text) for text in sys.argv[2:]]:
@@ -271,7 +276,7 @@ def test_too_little_space_is_known_before(tmp_path: Path, monkeypatch: Any) -> N
     usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(HyperKDError, match="needs up to 137 MB, only 1 MB are free") as caught:
-        create_raster(str(tmp_path / "out.tif"), GridSpec(600, 1000), 60, np.float32)
+        create_raster(str(tmp_path / "out.tif"), RasterSpec(GridSpec(600, 1000), 60, np.float32))
     assert caught.value.code == "out_of_disk"
     assert os.listdir(tmp_path) == []
 
@@ -287,7 +292,7 @@ def test_too_little_space_is_known_before(tmp_path: Path, monkeypatch: Any) -> N
 def test_unwritable_outputs(tmp_path: Path, output: str, said: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(HyperKDError, match=said) as caught:
-        create_raster(str(tmp_path / output), grid(), 1, np.uint8)
+        create_raster(str(tmp_path / output), RasterSpec(grid(), 1, np.uint8))
     assert caught.value.code == "unwritable_output"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -306,12 +311,12 @@ def test_unwritable_outputs(tmp_path: Path, output: str, said: str) -> None:
 def test_faults_of_the_caller(tmp_path: Path, knobs: dict[str, Any], said: str) -> None:
     knobs = {"dtype": np.int16, **knobs}
     with pytest.raises(ValueError, match=said):
-        create_raster(str(tmp_path / "out.tif"), grid(), 2, **knobs)
+        create_raster(str(tmp_path / "out.tif"), RasterSpec(grid(), 2, **knobs))
     assert os.listdir(tmp_path) == []
 
 
 def test_data_of_another_shape_type_or_place(tmp_path: Path) -> None:
-    with create_raster(str(tmp_path / "out.tif"), grid(), 6, np.int16) as sink:
+    with create_raster(str(tmp_path / "out.tif"), RasterSpec(grid(), 6, np.int16)) as sink:
         for data in (spectra(5), spectra().astype(np.int32), spectra()[:, :4]):
             with pytest.raises(ValueError, match="expected int16"):
                 sink.write(grid().window, data)
@@ -325,7 +330,9 @@ def test_classes_have_names_and_colours_and_zero_is_transparent(tmp_path: Path) 
     path = tmp_path / "classes.tif"
     classes = [ClassEntry("Water", (0, 90, 200), 7), ClassEntry("Forest", (20, 110, 40))]
     values = np.array([[[0, 1, 2]]], np.uint8)
-    with create_raster(str(path), grid(3, 1), 1, np.uint8, nodata=0, classes=classes) as sink:
+    with create_raster(
+        str(path), RasterSpec(grid(3, 1), 1, np.uint8, nodata=0, classes=classes)
+    ) as sink:
         sink.write(Window(0, 0, 3, 1), values)
     dataset = gdal.Open(str(path))
     band = dataset.GetRasterBand(1)
@@ -341,13 +348,15 @@ def test_classes_have_names_and_colours_and_zero_is_transparent(tmp_path: Path) 
         ["2", "Forest", "20", "110", "40", "255", ""],
     ]
     with pytest.raises(ValueError, match="2 classes in 1 bands of float32"):
-        create_raster(str(tmp_path / "x.tif"), grid(3, 1), 1, np.float32, classes=classes)
+        create_raster(
+            str(tmp_path / "x.tif"), RasterSpec(grid(3, 1), 1, np.float32, classes=classes)
+        )
 
 
 def test_units_are_written_per_band(tmp_path: Path) -> None:
     path = tmp_path / "units.tif"
     units = ["degrees", "reflectance"]
-    with create_raster(str(path), grid(), 2, np.float32, units=units) as sink:
+    with create_raster(str(path), RasterSpec(grid(), 2, np.float32, units=units)) as sink:
         sink.write(grid().window, np.zeros((2, 5, 7), np.float32))
     dataset = gdal.Open(str(path))
     assert [dataset.GetRasterBand(number).GetUnitType() for number in (1, 2)] == units
@@ -361,7 +370,7 @@ def test_a_band_is_named_with_its_wavelength_once(tmp_path: Path, name: str, exp
     one = np.ones(1)
     bands = BandTable(Wavelengths(500 * one), one.astype(bool), one, 0 * one, np.nan * one, (name,))
     path = tmp_path / "named.tif"
-    with create_raster(str(path), grid(), 1, np.int16, bands=bands) as sink:
+    with create_raster(str(path), RasterSpec(grid(), 1, np.int16, bands=bands)) as sink:
         sink.write(grid().window, np.zeros((1, 5, 7), np.int16))
     dataset = gdal.Open(str(path))
     assert dataset.GetRasterBand(1).GetDescription() == (expected or name)
@@ -429,7 +438,7 @@ def test_a_cloud_optimised_file_that_is_given_up_leaves_nothing(tmp_path: Path) 
     path = tmp_path / "cog.tif"
     with (
         pytest.raises(ZeroDivisionError),
-        create_raster(str(path), grid(), 6, np.int16, layout="cog") as sink,
+        create_raster(str(path), RasterSpec(grid(), 6, np.int16, layout="cog")) as sink,
     ):
         sink.write(Window(0, 0, 7, 2), spectra()[:, :2])
         raise ZeroDivisionError
@@ -438,7 +447,9 @@ def test_a_cloud_optimised_file_that_is_given_up_leaves_nothing(tmp_path: Path) 
 
 def test_blocks_are_as_high_as_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "low.tif"
-    with create_raster(str(path), GridSpec(300, 300), 1, np.uint8, block_rows=64) as sink:
+    with create_raster(
+        str(path), RasterSpec(GridSpec(300, 300), 1, np.uint8, block_rows=64)
+    ) as sink:
         assert sink.block_shape == (64, 256)
         sink.write(Window(0, 0, 300, 300), np.ones((1, 300, 300), np.uint8))
     dataset = gdal.Open(str(path))
@@ -455,13 +466,13 @@ def test_blocks_are_as_high_as_asked_for(tmp_path: Path) -> None:
 )
 def test_layouts_that_do_not_exist(tmp_path: Path, knobs: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        create_raster(str(tmp_path / "out.tif"), grid(), 1, np.int16, **knobs)
+        create_raster(str(tmp_path / "out.tif"), RasterSpec(grid(), 1, np.int16, **knobs))
     assert os.listdir(tmp_path) == []
 
 
 def test_finish_completes_the_file_and_commit_names_it(tmp_path: Path) -> None:
     path = tmp_path / "out.tif"
-    sink = create_raster(str(path), grid(), 6, np.int16)
+    sink = create_raster(str(path), RasterSpec(grid(), 6, np.int16))
     sink.write(grid().window, spectra())
     sink.finish()
     assert os.listdir(tmp_path) == ["out.tif.part"]

@@ -20,7 +20,7 @@ from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import opened_scenes
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels, read_labels
-from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.evaluate_options import LabelsJob
 from hyperkd.types import GridSpec, Reporter, Window
@@ -128,7 +128,7 @@ def _draw(path: str, grid: GridSpec, scene: SceneLabels, parts: NDArray[np.int8]
     """Write the parts of one scene, some rows at a time."""
     codes = np.where(parts == LEFT_OUT, len(_ENTRIES), parts + 1).astype(np.uint8)
     sink = create_raster(
-        path, grid, 1, np.uint8, nodata=0, names=["part of the split"], classes=_ENTRIES
+        path, RasterSpec(grid, 1, np.uint8, nodata=0, names=["part of the split"], classes=_ENTRIES)
     )
     height = sink.block_shape[0]
     with sink:

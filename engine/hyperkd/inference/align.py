@@ -13,6 +13,7 @@ from hyperkd.inference.tiling.row_writer import Output, RowWriter, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.open_scene import open_scene
 from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import iterate_stripes
 from hyperkd.requests.prepare_options import AlignJob
 from hyperkd.spectral.affine import Affine
@@ -49,13 +50,15 @@ def align(request: AlignJob, report: Reporter) -> dict[str, Any]:
         to_stored = _stored_map(source.bands.take(used), alignment, used)
         sink = create_raster(
             request.output,
-            source.grid,
-            len(HLS_BANDS),
-            np.int16,
-            nodata=NODATA,
-            bands=_table(alignment),
-            names=[band.name for band in HLS_BANDS],
-            metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": request.mode},
+            RasterSpec(
+                source.grid,
+                len(HLS_BANDS),
+                np.int16,
+                nodata=NODATA,
+                bands=_table(alignment),
+                names=[band.name for band in HLS_BANDS],
+                metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": request.mode},
+            ),
         )
         report.stage("Aligning")
         valid_pixels = 0

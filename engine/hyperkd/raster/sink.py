@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Optional, Protocol, Union
 
+import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.types import Window
+from hyperkd.raster.masks import representable
+from hyperkd.types import BandTable, GridSpec, Window
 
 # How an output is laid out: "geotiff", or "cog" for a cloud optimised one.
 Layout = str
@@ -26,6 +30,72 @@ class ClassEntry(NamedTuple):
     name: str
     colour: tuple[int, int, int]
     label: Union[int, str, None] = None
+
+
+@dataclass(frozen=True, eq=False)
+class RasterSpec:
+    """A GeoTIFF that is to be written: tiled, band interleaved, deflate, BigTIFF where needed.
+
+    Attributes:
+        grid: size and geometry, copied verbatim.
+        count: number of bands.
+        dtype: stored dtype, for instance ``np.float32``.
+        nodata: the nodata value of every band, which ``dtype`` must be able to hold.
+        scale: what a stored value is worth, the same for every band.
+        bands: a table of ``count`` bands whose wavelengths, FWHM, bad bands, scale,
+            offset and names are written to each band.
+        names: band descriptions; they win over those of ``bands``.
+        units: the unit of each band, for instance ``"degrees"``.
+        classes: of a class map (one band of uint8), the values 1, 2, ...: written as
+            names, colours and a raster attribute table; the value 0 is "no data" and
+            transparent.
+        metadata: items of the dataset.
+        block_rows: height of a tile of the file, a multiple of 16.
+        half: whether float32 is stored in 16 bits: rounded to 3 digits, clipped to 65504.
+        layout: ``geotiff``, or ``cog`` for a cloud optimised GeoTIFF, which has overviews
+            and is made from the whole file at the end.
+
+    Raises:
+        ValueError: where the parts contradict each other.
+    """
+
+    grid: GridSpec
+    count: int
+    dtype: Any
+    nodata: Optional[float] = None
+    scale: Optional[float] = None
+    bands: Optional[BandTable] = None
+    names: Optional[Sequence[str]] = None
+    units: Optional[Sequence[str]] = None
+    classes: Optional[Sequence[ClassEntry]] = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    block_rows: int = 256
+    half: bool = False
+    layout: Layout = "geotiff"
+
+    def __post_init__(self) -> None:
+        dtype, count = np.dtype(self.dtype), self.count
+        object.__setattr__(self, "dtype", dtype)
+        if self.nodata is not None and not representable(self.nodata, dtype):
+            raise ValueError(f"nodata {self.nodata!r} cannot be stored as {dtype}")
+        classes = self.classes
+        if classes is not None and (dtype != np.uint8 or count != 1 or len(classes) > 255):
+            raise ValueError(f"{len(classes)} classes in {count} bands of {dtype}")
+        lists = {"band table": self.bands, "list of names": self.names, "list of units": self.units}
+        for what, given in lists.items():
+            if given is not None and len(given) != count:
+                raise ValueError(f"a {what} of {len(given)} for {count} bands")
+        if self.block_rows < 16 or self.block_rows % 16:
+            raise ValueError(f"blocks of {self.block_rows} rows, TIFF demands a multiple of 16")
+        if self.half and dtype != np.float32:
+            raise ValueError(f"{dtype} cannot be stored as 16 bit floating point")
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"the layout {self.layout!r} is none of {', '.join(LAYOUTS)}")
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of all bands."""
+        return self.grid.width * self.count * int(self.dtype.itemsize)
 
 
 class RasterSink(Protocol):

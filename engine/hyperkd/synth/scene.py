@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.create_raster import create_raster
-from hyperkd.raster.sink import ClassEntry, RasterSink
+from hyperkd.raster.sink import ClassEntry, RasterSink, RasterSpec
 from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.synth.landscape import PIXEL_M, Landscape
@@ -265,15 +265,17 @@ def _create(role: str, path: str, scene: Scene) -> RasterSink:
         units = [trait.unit for trait in traits]
     return create_raster(
         path,
-        scene.grid,
-        count if names is None else len(names),
-        dtype,
-        nodata=nodata,
-        bands=bands,
-        names=names,
-        units=units,
-        classes=classes,
-        metadata={"hyperkd_synth": json.dumps(about, sort_keys=True)},
+        RasterSpec(
+            scene.grid,
+            count if names is None else len(names),
+            dtype,
+            nodata=nodata,
+            bands=bands,
+            names=names,
+            units=units,
+            classes=classes,
+            metadata={"hyperkd_synth": json.dumps(about, sort_keys=True)},
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from hyperkd.inference.tiling.journal import Journal
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run, no_valid_pixels, run_tiled
 from hyperkd.inference.tiling.row_writer import Output, RowWriter, block_rows, portions
 from hyperkd.raster.create_raster import create_raster
-from hyperkd.raster.sink import RasterSink
+from hyperkd.raster.sink import RasterSink, RasterSpec
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Reporter
 
@@ -199,14 +199,16 @@ def _create(
 ) -> RasterSink:
     return create_raster(
         spec.path,
-        ready.source.grid,
-        spec.count,
-        spec.dtype,
-        nodata=spec.nodata,
-        metadata=ready.provenance(**spec.about),
-        block_rows=rows,
-        layout=settings.format,
-        **spec.options,
+        RasterSpec(
+            ready.source.grid,
+            spec.count,
+            spec.dtype,
+            nodata=spec.nodata,
+            metadata=ready.provenance(**spec.about),
+            block_rows=rows,
+            layout=settings.format,
+            **spec.options,
+        ),
     )
 
 

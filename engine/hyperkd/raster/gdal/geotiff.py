@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Optional
 
@@ -19,8 +19,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.gdal_errors import collected_failures
 from hyperkd.raster.gdal.reader import GDAL_TYPES
 from hyperkd.raster.gdal.restrictions import compressing_threads
-from hyperkd.raster.masks import representable
-from hyperkd.raster.sink import LAYOUTS, ClassEntry, Layout
+from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.tiff.integrity import is_whole
 from hyperkd.types import BandTable, GridSpec, Window
 
@@ -45,49 +44,33 @@ class GeoTiffSink:
         block_shape: ``(rows, cols)`` of a tile.
     """
 
-    def __init__(
-        self,
-        path: str,
-        grid: GridSpec,
-        count: int,
-        dtype: np.dtype[Any],
-        *,
-        nodata: Optional[float],
-        scale: Optional[float],
-        bands: Optional[BandTable],
-        names: Optional[Sequence[str]],
-        units: Optional[Sequence[str]],
-        classes: Optional[Sequence[ClassEntry]],
-        metadata: Mapping[str, str],
-        block_rows: int,
-        half: bool,
-        layout: Layout,
-    ) -> None:
-        _check_arguments(count, dtype, nodata, bands, names, units, classes)
-        _check_layout(dtype, block_rows, half, layout)
+    def __init__(self, path: str, spec: RasterSpec) -> None:
+        if spec.dtype not in GDAL_TYPES:
+            raise ValueError(f"no raster stores {spec.dtype}")
         self.path = os.fspath(path)
-        self.block_shape = (_block(grid.height, block_rows), _block(grid.width, _TILE_PX))
-        self._grid, self._count, self._dtype, self._half = grid, count, dtype, half
+        self._spec = spec
+        self.block_shape = (
+            _block(spec.grid.height, spec.block_rows),
+            _block(spec.grid.width, _TILE_PX),
+        )
         self._part = PartialFile(self.path, _COMPANIONS)
         # A cloud optimised file can only be made from a whole one.
-        self._overviews = ("MODE" if classes else "AVERAGE") if layout == "cog" else ""
+        self._optimised = spec.layout == "cog"
         self._plain = self._part
-        if layout == "cog":
+        if self._optimised:
             self._plain = PartialFile(f"{self.path}.plain", _COMPANIONS)
         self._dataset: Any = None
         self._finished = False
         try:
             self._require_space()
             self._attempt(self._create)
-            self._attempt(lambda: self._describe(nodata, scale, bands, names, units, metadata))
-            if classes is not None:
-                self._attempt(lambda: _write_classes(self._dataset.GetRasterBand(1), classes))
+            self._attempt(self._describe)
         except BaseException:
             self.abort()
             raise
 
     def _require_space(self) -> None:
-        size = self._grid.width * self._grid.height * self._count * self._dtype.itemsize
+        size = self._spec.row_bytes * self._spec.grid.height
         free = shutil.disk_usage(os.path.dirname(os.path.abspath(self.path))).free
         if free < size / _BEST_COMPRESSION:
             raise HyperKDError(
@@ -101,38 +84,34 @@ class GeoTiffSink:
             )
 
     def _create(self) -> None:
+        spec = self._spec
         self._dataset = gdal.GetDriverByName("GTiff").Create(
             self._plain.temporary,
-            self._grid.width,
-            self._grid.height,
-            self._count,
-            GDAL_TYPES[self._dtype],
+            spec.grid.width,
+            spec.grid.height,
+            spec.count,
+            GDAL_TYPES[spec.dtype],
             self._creation_options(),
         )
 
-    def _describe(
-        self,
-        nodata: Optional[float],
-        scale: Optional[float],
-        bands: Optional[BandTable],
-        names: Optional[Sequence[str]],
-        units: Optional[Sequence[str]],
-        metadata: Mapping[str, str],
-    ) -> None:
-        _write_grid(self._dataset, self._grid)
-        self._dataset.SetMetadata(dict(metadata))
-        for index in range(self._count):
+    def _describe(self) -> None:
+        spec = self._spec
+        _write_grid(self._dataset, spec.grid)
+        self._dataset.SetMetadata(dict(spec.metadata))
+        for index in range(spec.count):
             band = self._dataset.GetRasterBand(index + 1)
-            if nodata is not None:
-                band.SetNoDataValue(float(nodata))
-            if scale is not None:
-                band.SetScale(float(scale))
-            if bands is not None:
-                _write_band(band, index, bands)
-            if names is not None:
-                band.SetDescription(names[index])
-            if units is not None:
-                band.SetUnitType(units[index])
+            if spec.nodata is not None:
+                band.SetNoDataValue(float(spec.nodata))
+            if spec.scale is not None:
+                band.SetScale(float(spec.scale))
+            if spec.bands is not None:
+                _write_band(band, index, spec.bands)
+            if spec.names is not None:
+                band.SetDescription(spec.names[index])
+            if spec.units is not None:
+                band.SetUnitType(spec.units[index])
+        if spec.classes is not None:
+            _write_classes(self._dataset.GetRasterBand(1), spec.classes)
 
     def _creation_options(self) -> list[str]:
         rows, cols = self.block_shape
@@ -144,11 +123,11 @@ class GeoTiffSink:
             "COMPRESS=DEFLATE",
             # Level 6 takes twice the time of level 1 and saves 1 % of noisy values.
             "ZLEVEL=1",
-            f"PREDICTOR={3 if self._dtype.kind == 'f' else 2}",
+            f"PREDICTOR={3 if self._spec.dtype.kind == 'f' else 2}",
             f"NUM_THREADS={compressing_threads()}",
             "BIGTIFF=IF_SAFER",
             # From a plain file of half floats newer GDAL makes no overviews.
-            *(["NBITS=16"] if self._half and not self._overviews else []),
+            *(["NBITS=16"] if self._spec.half and not self._optimised else []),
             # Otherwise three or four bytes become RGB(A).
             "PHOTOMETRIC=MINISBLACK",
             "ALPHA=NO",
@@ -156,16 +135,16 @@ class GeoTiffSink:
 
     def write(self, window: Window, data: NDArray[Any]) -> None:
         """Write stored values ``(band, row, col)`` in the sink's dtype."""
-        self._grid.require_inside(window)
-        expected = (self._count, window.height, window.width)
-        if data.shape != expected or data.dtype != self._dtype:
+        self._spec.grid.require_inside(window)
+        expected = (self._spec.count, window.height, window.width)
+        if data.shape != expected or data.dtype != self._spec.dtype:
             raise ValueError(
-                f"data is {data.dtype} {data.shape}, expected {self._dtype} {expected}"
+                f"data is {data.dtype} {data.shape}, expected {self._spec.dtype} {expected}"
             )
         if self._dataset is None:
             raise ValueError(f"{self.path} is finished")
         pixels = np.ascontiguousarray(data)
-        if self._half:  # GDAL would cut digits off instead of rounding, and overflow
+        if self._spec.half:  # GDAL would cut digits off instead of rounding, and overflow
             limit = np.finfo(np.float16).max
             pixels = pixels.clip(-limit, limit).astype(np.float16).astype(np.float32)
         self._attempt(
@@ -177,8 +156,8 @@ class GeoTiffSink:
                 pixels,
                 buf_xsize=window.width,
                 buf_ysize=window.height,
-                buf_type=GDAL_TYPES[self._dtype],
-                band_list=list(range(1, self._count + 1)),
+                buf_type=GDAL_TYPES[self._spec.dtype],
+                band_list=list(range(1, self._spec.count + 1)),
             )
         )
 
@@ -190,7 +169,7 @@ class GeoTiffSink:
             self._attempt(lambda: self._dataset.FlushCache())
             self._attempt(self._close)
             self._attempt(lambda: _require_whole(self._plain.temporary))
-            if self._overviews:
+            if self._optimised:
                 self._attempt(self._optimise)
                 self._attempt(lambda: _require_whole(self._part.temporary))
                 self._plain.abort()
@@ -222,8 +201,8 @@ class GeoTiffSink:
             "PREDICTOR=YES",
             "BIGTIFF=IF_SAFER",
             f"NUM_THREADS={compressing_threads()}",
-            f"OVERVIEW_RESAMPLING={self._overviews}",
-            *(["NBITS=16"] if self._half else []),
+            f"OVERVIEW_RESAMPLING={'MODE' if self._spec.classes else 'AVERAGE'}",
+            *(["NBITS=16"] if self._spec.half else []),
         ]
         plain = gdal.Open(self._plain.temporary)
         with collected_failures(_PADDING):
@@ -282,38 +261,9 @@ class GeoTiffSink:
             self.abort()
 
 
-def _check_arguments(
-    count: int,
-    dtype: np.dtype[Any],
-    nodata: Optional[float],
-    bands: Optional[BandTable],
-    names: Optional[Sequence[str]],
-    units: Optional[Sequence[str]],
-    classes: Optional[Sequence[ClassEntry]],
-) -> None:
-    if dtype not in GDAL_TYPES:
-        raise ValueError(f"no raster stores {dtype}")
-    if nodata is not None and not representable(nodata, dtype):
-        raise ValueError(f"nodata {nodata!r} cannot be stored as {dtype}")
-    if classes is not None and (dtype != np.uint8 or count != 1 or len(classes) > 255):
-        raise ValueError(f"{len(classes)} classes in {count} bands of {dtype}")
-    for what, given in (("band table", bands), ("list of names", names), ("list of units", units)):
-        if given is not None and len(given) != count:
-            raise ValueError(f"a {what} of {len(given)} for {count} bands")
-
-
 def _require_whole(path: str) -> None:
     if not is_whole(path):
         raise RuntimeError("it ended before its last byte")
-
-
-def _check_layout(dtype: np.dtype[Any], block_rows: int, half: bool, layout: Layout) -> None:
-    if block_rows < 16 or block_rows % 16:
-        raise ValueError(f"blocks of {block_rows} rows, TIFF demands a multiple of 16")
-    if half and dtype != np.float32:
-        raise ValueError(f"{dtype} cannot be stored as 16 bit floating point")
-    if layout not in LAYOUTS:
-        raise ValueError(f"the layout {layout!r} is none of {', '.join(LAYOUTS)}")
 
 
 def _block(length: int, most: int) -> int:

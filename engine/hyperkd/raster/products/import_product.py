@@ -12,6 +12,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.masks import has_value, representable, valid_mask
 from hyperkd.raster.products.open_product import open_product
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import RasterSource, iterate_stripes
 from hyperkd.requests.prepare_options import ImportJob
 from hyperkd.types import BoolArray, Reporter, Tile
@@ -44,12 +45,14 @@ def import_product(request: ImportJob, report: Reporter) -> dict[str, Any]:
         report.stage("Importing")
         with create_raster(
             request.output,
-            source.grid,
-            len(source.bands),
-            source.dtype,
-            nodata=nodata,
-            bands=source.bands,
-            metadata=opened.metadata,
+            RasterSpec(
+                source.grid,
+                len(source.bands),
+                source.dtype,
+                nodata=nodata,
+                bands=source.bands,
+                metadata=opened.metadata,
+            ),
         ) as sink:
             for window in iterate_stripes(source):
                 report.check_cancelled()

@@ -15,7 +15,7 @@ from hyperkd.models.nets.heads import DenseModel
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.labels.read_labels import Labels
-from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.training.finetune.labelled_pixels import Float32Array
@@ -122,14 +122,15 @@ class MapPreview:
             ]
             data = class_map(answers, self._valid)
             with create_raster(
-                self._path, self._grid, 1, np.uint8, nodata=NO_CLASS, names=["class"],
+                self._path, RasterSpec( self._grid, 1, np.uint8, nodata=NO_CLASS, names=["class"],
                 classes=entries,
-            ) as sink:  # fmt: skip
+            )) as sink:  # fmt: skip
                 sink.write(self._grid.window, data)
             return
         values = np.where(self._valid, answers[:1], np.nan).astype(np.float32)
         with create_raster(
-            self._path, self._grid, 1, np.float32, nodata=np.nan, names=[self._labels.targets[0]]
+            self._path,
+            RasterSpec(self._grid, 1, np.float32, nodata=np.nan, names=[self._labels.targets[0]]),
         ) as sink:
             sink.write(self._grid.window, values)
 
