@@ -23,6 +23,7 @@ from tools.machine import ROOT, SetupError
 
 FOLDER = ROOT / "resources" / "i18n"
 CONTEXT = "HyperKD"
+_DESCRIPTION = "Option[@name='description']"
 _HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE TS>\n'
 
 
@@ -32,11 +33,27 @@ def texts(root: Path = ROOT) -> list[str]:
     for path in sorted((root / "hyperkd_qgis").rglob("*.py")):
         found.update(_arguments(path, "tr"))
         found.update(_arguments(path, "marked"))
-    found.update(_arguments(root / "tools" / "workflows.py", "marked"))
+    found.update(workflow_texts(root))
     for path in sorted((root / "engine" / "hyperkd").rglob("*.py")):
         found.update(_arguments(path, "stage"))
     found.update(_descriptions(root))
     return sorted(found)
+
+
+def workflow_texts(root: Path = ROOT) -> Iterator[str]:
+    """Yield what users read of the shipped Processing models: their help, inputs and results."""
+    for path in sorted((root / "resources" / "models").glob("*.model3")):
+        # The files are our own, from this repository.
+        model = ElementTree.parse(path)  # noqa: S314
+        for each in model.findall("Option[@name='help']/Option"):
+            if each.get("name") != "ALG_VERSION":
+                yield each.get("value", "")
+        for each in model.findall("Option[@name='parameterDefinitions']/Option"):
+            if ":" not in each.get("name", ""):  # else one that QGIS makes from a result
+                yield from (text.get("value", "") for text in each.findall(_DESCRIPTION))
+        results = "Option[@name='children']/Option/Option[@name='outputs']/Option/"
+        for each in model.findall(results + "Option[@name='component_description']"):
+            yield each.get("value", "")
 
 
 def translated(path: Path) -> dict[str, str]:

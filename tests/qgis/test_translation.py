@@ -39,7 +39,7 @@ def in_german(plugin, monkeypatch):
 
 def own_texts() -> set[str]:
     """Return what the plugin says by itself."""
-    texts = set(translations._arguments(translations.ROOT / "tools/workflows.py", "marked"))
+    texts = set(translations.workflow_texts())
     for path in (translations.ROOT / "hyperkd_qgis").rglob("*.py"):
         texts.update(translations._arguments(path, "tr"))
         texts.update(translations._arguments(path, "marked"))
@@ -51,6 +51,23 @@ def test_nothing_is_left_untranslated(german):
     # The engine's stages and tool tips belong to others; a new one may lag behind.
     all_texts = set(translations.texts())
     assert len(all_texts - set(german)) <= 0.05 * len(all_texts), RENEW
+
+
+def test_the_texts_of_a_workflow_are_its_help_its_inputs_and_its_results(tmp_path):
+    folder = tmp_path / "resources/models"
+    folder.mkdir(parents=True)
+    model = translations.ROOT / "resources/models/mosaicmap.model3"
+    (folder / model.name).write_bytes(model.read_bytes())
+    assert sorted(translations.workflow_texts(tmp_path)) == [
+        "A model fine-tuned for classification.",
+        "Class map",
+        "Hyperspectral rasters",
+        "Model (name or .onnx file)",
+        "Puts scenes of one sensor together as a virtual raster and classifies them as one, so "
+        "that no seam is left where they meet.",
+        "Scenes with the same bands in the same reference system.",
+        "Several scenes to one class map",
+    ]
 
 
 def test_every_text_reaches_the_translator_as_it_stands():
