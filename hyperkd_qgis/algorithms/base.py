@@ -26,6 +26,7 @@ from qgis.core import (
 )
 
 from .. import messages, settings
+from ..geopackage import write_features
 from ..layers import Provenance, UnusableLayerError, place_on_load, write_style
 from ..layertree import RESULTS
 from ..messages import tr
@@ -34,16 +35,10 @@ from ..paths import engine_folder, metadata
 from ..runner.feedback import FeedbackListener
 from ..runner.process import Engine, Run, run_job
 from ..runner.protocol import Crashed, Done, Failed
+from ..session_folder import session_folder
 from ..spectrum import mismatch
 from .declare import JobParameters
-from .fields import (
-    features_file,
-    field_of,
-    is_rasters,
-    missing_raster,
-    problem_of,
-    temporary_folder,
-)
+from .fields import field_of, is_rasters, missing_raster, problem_of
 from .named import NamedAlgorithm
 from .parameters import BANDS, INPUT, MODEL
 
@@ -227,7 +222,7 @@ class EngineAlgorithm(NamedAlgorithm):
                 continue
             fields = self.parameterAsFields(parameters, naming, context) if naming else []
             try:
-                path = features_file(source, fields, temporary_folder())
+                path = write_features(source, fields, session_folder("job-"))
             except UnusableLayerError as error:
                 raise QgsProcessingException(str(error)) from error
             written[name.lower()] = str(path)

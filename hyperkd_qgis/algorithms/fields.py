@@ -6,18 +6,14 @@ By the type of a parameter; names play no part.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 from qgis.core import (
     NULL,
-    QgsCoordinateTransformContext,
-    QgsFeatureSink,
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
-    QgsProcessingFeatureSource,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterDefinition,
@@ -28,9 +24,7 @@ from qgis.core import (
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
-    QgsProcessingUtils,
     QgsRasterLayer,
-    QgsVectorFileWriter,
 )
 
 from ..layers import UnusableLayerError, raster_source
@@ -38,10 +32,6 @@ from ..messages import tr
 from .parameters import is_path, missing_file, not_a_number
 
 Values = dict[str, Any]
-
-# A layer's column called like the key of a GeoPackage would have to be unique, and one called
-# like its geometry could not be written: so both get names that no layer has.
-GEOPACKAGE_COLUMNS = ["FID=hyperkd_fid", "GEOMETRY_NAME=hyperkd_geometry"]
 
 
 def problem_of(
@@ -90,7 +80,7 @@ def field_of(
         layers = algorithm.parameterAsLayerList(values, name, context)
         return [raster_source(layer) for layer in layers]
     if isinstance(definition, QgsProcessingParameterFeatureSource):
-        return None  # written as a file when the run has begun, see features_file
+        return None  # written as a file when the run has begun, see geopackage.py
     if isinstance(definition, QgsProcessingParameterEnum):
         if definition.allowMultiple():
             return algorithm.parameterAsEnumStrings(values, name, context)
@@ -133,67 +123,6 @@ def missing_raster(value: Any) -> str:
         if isinstance(item, str) and os.path.dirname(item) and not os.path.exists(item):
             return _layer_problem(None, item)
     return ""
-
-
-def features_file(source: QgsProcessingFeatureSource, fields: Sequence[str], folder: Path) -> Path:
-    """Write features as a GeoPackage, the selected ones alone where that was asked for.
-
-    The engine is another process, which sees neither the selection of a layer nor its
-    edits, nor layers in memory.
-
-    Args:
-        source: the features; call it in the thread that it was made for.
-        fields: names of the fields to keep; empty keeps all.
-        folder: where to write the file.
-
-    Raises:
-        UnusableLayerError: there are no features, or they cannot be written.
-    """
-    if source.featureCount() == 0:
-        raise UnusableLayerError(
-            tr("“{layer}” has no features to use. Is nothing selected?").format(
-                layer=source.sourceName()
-            )
-        )
-    path = folder / "features.gpkg"
-    options = QgsVectorFileWriter.SaveVectorOptions()
-    options.driverName = "GPKG"
-    options.layerName = "features"
-    kept = source.fields()
-    if fields:
-        unwanted = [i for i in range(kept.count()) if kept.at(i).name() not in fields]
-        for index in reversed(unwanted):
-            kept.remove(index)
-    options.layerOptions = GEOPACKAGE_COLUMNS
-    writer = QgsVectorFileWriter.create(
-        str(path),
-        kept,
-        source.wkbType(),
-        source.sourceCrs(),
-        QgsCoordinateTransformContext(),
-        options,
-    )
-    positions = [source.fields().indexOf(field.name()) for field in kept]
-    for feature in source.getFeatures():
-        feature.setAttributes([feature.attribute(position) for position in positions])
-        if not writer.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-            break
-    wrong = writer.errorMessage()
-    del writer  # closes the file
-    if wrong:
-        raise UnusableLayerError(
-            tr("“{layer}” cannot be handed to the engine: {reason}").format(
-                layer=source.sourceName(), reason=wrong
-            )
-        )
-    return path
-
-
-def temporary_folder() -> Path:
-    """Return a folder that goes away with QGIS's other temporary files."""
-    path = Path(QgsProcessingUtils.generateTempFilename("job"))
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _unused(context: QgsProcessingContext) -> QgsProcessingContext:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..runner.environment import ISOLATED
+
 # Run by a candidate; standard library only. Prints one JSON object.
 _QUESTION = """
 import importlib, importlib.util, json, sys
@@ -82,7 +84,7 @@ def candidates(
 
 def question() -> list[str]:
     """Return the arguments with which a candidate tells what it is."""
-    return ["-I", "-X", "utf8", "-c", _QUESTION]
+    return [*ISOLATED, "-c", _QUESTION]
 
 
 def answer(python: Path, output: str) -> Base:

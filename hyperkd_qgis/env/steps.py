@@ -13,7 +13,7 @@ from pathlib import Path
 from ..messages import tr
 from ..paths import engine_folder
 from ..runner.background import pythons_in_use
-from ..runner.environment import engine_environment
+from ..runner.environment import ISOLATED, engine_environment
 from ..runner.process import Engine, running_pythons
 from . import base, managed, pins, torch_build
 from .command import Outcome, run_command
@@ -229,7 +229,7 @@ class Steps:
 
     def _ask_pip(self, arguments: Sequence[str]) -> str:
         """Return what pip says."""
-        options = ["-I", "-X", "utf8", "-m", "pip", *arguments]
+        options = [*ISOLATED, "-m", "pip", *arguments]
         return "\n".join(self._run(self._python, options, STEP_S, quiet=True).lines)
 
     def _pip_until_it_works(self, arguments: Sequence[str]) -> None:
@@ -282,7 +282,7 @@ class Steps:
         return venv_python(self._folder)
 
     def _pip(self, command: str) -> list[str]:
-        options = ["-I", "-X", "utf8", "-m", "pip"]
+        options = [*ISOLATED, "-m", "pip"]
         if self._offline:
             # Nothing of the user's configuration may reach out after all.
             options.append("--isolated")

@@ -11,6 +11,7 @@ from typing import Callable
 from .. import messages
 from ..messages import tr
 from ..paths import shipped_students
+from ..runner.environment import ISOLATED
 from ..runner.process import Engine, Listener, engine_variables, run_job
 from ..runner.protocol import Cancelled, Crashed, Event, Failed
 from .command import CommandListener, Outcome, run_command
@@ -76,7 +77,7 @@ def _engine_reads_a_student(engine: Engine, ear: _Ear) -> Finding:
 def _probe(python: Path, modules: Sequence[str], ear: _Ear) -> list[Finding]:
     """Return what an interpreter says of itself and of each package."""
     script = Path(__file__).with_name("probe.py")
-    arguments = ["-I", "-X", "utf8", str(script), *modules]
+    arguments = [*ISOLATED, str(script), *modules]
     outcome = run_command(python, arguments, engine_variables(python), ear, PROBE_S)
     findings = []
     for line in outcome.output.splitlines():

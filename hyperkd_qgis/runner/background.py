@@ -172,10 +172,7 @@ class BackgroundJobs(QObject):
         (folder / ALIVE).touch()
         process = QProcess()
         process.setProgram(str(_without_console(engine.python)))
-        options = ["--events", "json", "--control", str(folder)]
-        process.setArguments(
-            ["-I", "-X", "utf8", str(engine.folder), "run", str(folder / JOB), *options]
-        )
+        process.setArguments(engine.arguments(folder / JOB, folder))
         process.setProcessEnvironment(as_process_environment(engine_variables(engine.python)))
         process.setWorkingDirectory(str(folder))
         process.setStandardInputFile(QProcess.nullDevice())

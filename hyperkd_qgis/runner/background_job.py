@@ -11,7 +11,7 @@ from typing import Any, Optional
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..regular import open_regular, read_regular
-from .protocol import Cancelled, Crashed, Done, Ending, Event, Failed, Transcript
+from .protocol import Ending, Event, Transcript, unseen_ending
 from .pulse import ALIVE, Pulse
 
 JOB, INFO, EVENTS, ERRORS = "job.json", "info.json", "events.jsonl", "stderr.log"
@@ -93,19 +93,7 @@ class BackgroundJob(QObject):
     @property
     def ending(self) -> Optional[Ending]:
         """How it ended, or None while it runs."""
-        if not self._ended:
-            return None
-        said = self.transcript
-        if said.done is not None:
-            summary = said.done.get("summary")
-            return Done(summary if isinstance(summary, dict) else {})
-        code = str((said.error or {}).get("code", ""))
-        if code == "cancelled":
-            return Cancelled()
-        if said.error is not None and code != "bug":
-            texts = (str(said.error.get(key) or "") for key in ("message", "hint"))
-            return Failed(code, *texts)
-        return Crashed(1, said.error is None)
+        return unseen_ending(self.transcript) if self._ended else None
 
     @property
     def was_interrupted(self) -> bool:

@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
+# How every Python of ours starts: -I keeps the user's Python variables and folders out, and
+# -X utf8 makes text the same everywhere.
+ISOLATED = ("-I", "-X", "utf8")
 _DROPPED_PREFIXES = ("PYTHON", "GDAL_", "PROJ_", "QGIS_")
 # QGIS points OpenSSL at its own certificate folder, which other builds misread.
 _DROPPED_NAMES = ("SSL_CERT_DIR", "SSL_CERT_FILE")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from typing import Any, Optional
 from qgis.PyQt.QtCore import QProcess, QProcessEnvironment
 
 from ..messages import tr
-from .environment import engine_environment, shares_bundled_gdal
+from .environment import ISOLATED, engine_environment, shares_bundled_gdal
 from .jobfile import job_file
 from .leftovers import Leftovers
 from .protocol import Ending, Event, Failed, Transcript, ending, speaks_our_protocol
@@ -42,15 +42,16 @@ class Engine:
     python: Path
     folder: Path
 
-    def arguments(self, job: Path) -> Sequence[str]:
+    def arguments(self, job: Path, control: Optional[Path] = None) -> list[str]:
         """Return the arguments that run a job file.
 
-        ``-I`` keeps the user's Python variables and folders out, ``-X utf8`` makes
-        text the same everywhere, and the standard input that we hold open ends the
-        engine when QGIS ends in whatever way.
+        Args:
+            job: the file.
+            control: the folder of a job that goes on without QGIS. Without one, the standard
+                input that we hold open ends the engine when QGIS ends in whatever way.
         """
-        options = ("--events", "json", "--exit-with-stdin")
-        return ["-I", "-X", "utf8", str(self.folder), "run", str(job), *options]
+        life = ["--exit-with-stdin"] if control is None else ["--control", str(control)]
+        return [*ISOLATED, str(self.folder), "run", str(job), "--events", "json", *life]
 
 
 class Listener:
@@ -126,7 +127,7 @@ class _Watch:
         process = QProcess()
         variables = {**engine_variables(engine.python), **self._variables}
         process.setProcessEnvironment(as_process_environment(variables))
-        process.start(str(engine.python), list(engine.arguments(job)))
+        process.start(str(engine.python), engine.arguments(job))
         if not process.waitForStarted(START_MS):
             return Run(_not_started(engine.python, process.errorString()))
         try:

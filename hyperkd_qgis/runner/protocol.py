@@ -16,6 +16,7 @@ from typing import Any, Optional, Union
 PROTOCOL = 1
 
 EXIT_BUG = 1
+EXIT_REFUSED = 2
 EXIT_CANCELLED = 5
 
 # A line longer than this is no event of ours; without a limit a broken child
@@ -177,6 +178,20 @@ def ending(transcript: Transcript, exit_code: int, killed: bool, cancelled: bool
         code, message, hint = _error_texts(transcript.error)
         return Failed(code, message, hint)
     return Crashed(exit_code, killed)
+
+
+def unseen_ending(transcript: Transcript) -> Ending:
+    """Tell how a run ended whose exit status nobody has seen: by what it said last.
+
+    One that ended without a word was killed, or its machine was switched off.
+    """
+    if transcript.done is not None:
+        return ending(transcript, 0, killed=False, cancelled=False)
+    if transcript.error is None:
+        return Crashed(EXIT_BUG, killed=True)
+    statuses = {"cancelled": EXIT_CANCELLED, "bug": EXIT_BUG}
+    status = statuses.get(str(transcript.error.get("code")), EXIT_REFUSED)
+    return ending(transcript, status, killed=False, cancelled=False)
 
 
 def _error_texts(error: Event) -> tuple[str, str, str]:

@@ -26,6 +26,7 @@ from ..paths import free_path
 from ..runner.background import BackgroundJob, BackgroundJobs
 from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
+from ..session_folder import session_folder
 from .engine_banner import EngineBanner
 from .finetune_data import DataPage
 from .finetune_settings import SettingsPage
@@ -33,7 +34,6 @@ from .label_export import LabelExport
 from .map_layers import add_raster, remove_group, renew_raster
 from .plain import plain_label
 from .result_page import TOLD, ResultPage
-from .session_folder import session_folder
 from .training_view import TrainingView
 
 KIND = "finetune"
@@ -175,7 +175,7 @@ class FinetuneDialog(QDialog):
     def _check_labels(self, fields: Mapping[str, Any]) -> None:
         names = ("input", "labels", "task", "field", *_SPLITTING, *TOLD)
         asked = {name: fields.get(name) for name in names}
-        asked["output"] = session_folder("split-")
+        asked["output"] = str(session_folder("split-"))
         self._task = JobTask(tr("Check labels"), settings.engine(), "labels", asked)
         self._task.ended.connect(self._checked)
         self._say(tr("The engine looks at the labels…"))

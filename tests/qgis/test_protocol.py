@@ -147,6 +147,25 @@ def test_the_four_endings_are_told_apart(protocol, events, exit_code, killed, ca
     assert repr(protocol.ending(transcript, exit_code, killed, cancelled)) == expected
 
 
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([DONE], "Done(summary={'seconds': 1.5})"),
+        ([ERROR, DONE], "Done(summary={'seconds': 1.5})"),
+        ([ERROR], "Failed(code='band_mismatch', message='No.', hint='Do.')"),
+        ([{"event": "error"}], "Failed(code='unknown', message='', hint='')"),
+        ([{**ERROR, "code": "cancelled"}], "Cancelled()"),
+        ([{**ERROR, "code": "bug"}], "Crashed(exit_code=1, killed=False)"),
+        ([], "Crashed(exit_code=1, killed=True)"),
+    ],
+)
+def test_an_end_that_nobody_saw_is_told_by_the_last_word(protocol, events, expected):
+    transcript = protocol.Transcript()
+    for event in events:
+        transcript.feed(json.dumps(event).encode() + b"\n")
+    assert repr(protocol.unseen_ending(transcript)) == expected
+
+
 def test_another_protocol_is_recognised(protocol):
     """An engine of another version must be refused and not misread."""
     assert protocol.speaks_our_protocol(EVENTS[0])
