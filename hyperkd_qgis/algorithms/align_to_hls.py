@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
-from qgis.core import QgsProcessingOutputNumber, QgsProcessingParameterEnum
+from qgis.core import (
+    QgsProcessingOutputDefinition,
+    QgsProcessingOutputNumber,
+)
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .help import with_help
 
 MODE = "MODE"
 OUTPUT = "OUTPUT"
@@ -21,6 +21,7 @@ class AlignToHlsAlgorithm(EngineAlgorithm):
     NAME = "aligntohls"
     KIND = "align"
     GROUP = "prepare"
+    FIELDS = ("input", "mode", "output")
     STYLES = {OUTPUT: "hls"}
 
     def displayName(self) -> str:
@@ -58,21 +59,8 @@ class AlignToHlsAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        self.addParameter(parameters.input_raster())
-        mode = QgsProcessingParameterEnum(
-            MODE,
-            tr("How a band is made"),
-            options=["range_mean", "srf_gaussian", "nearest"],
-            defaultValue="range_mean",
-            usesStaticStrings=True,
-        )
-        help_text = tr("From all bands in its range, by a Gaussian response, or the nearest.")
-        self.addParameter(with_help(mode, help_text))
-        for override in parameters.band_overrides():
-            self.addParameter(override)
-        self.addParameter(
-            parameters.raster_output(OUTPUT, tr("HLS bands"), tr("The GeoTIFF to write."))
-        )
-        self.addOutput(QgsProcessingOutputNumber("VALID_PIXELS", tr("Pixels with data")))
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
+            QgsProcessingOutputNumber("VALID_PIXELS", tr("Pixels with data")),
+        ]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
-from qgis.core import QgsProcessingOutputNumber
+from qgis.core import QgsProcessingOutputDefinition, QgsProcessingOutputNumber
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 OUTPUT = "OUTPUT"
 MASK = "MASK"
@@ -21,6 +18,8 @@ class AnomalyAlgorithm(EngineAlgorithm):
     NAME = "anomaly"
     KIND = "anomaly"
     GROUP = "run"
+    FIELDS = ("input", "model", "measure", "threshold", "output", "mask")
+    UNASKED = ("mask",)
     NEEDS = ("reconstruction",)
     STYLES = {OUTPUT: "score", MASK: "classes"}
 
@@ -67,25 +66,12 @@ class AnomalyAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        made = [
-            parameters.input_raster(),
-            parameters.model(),
-            job.make("measure", tr("Error")),
-            job.make("threshold", tr("Threshold")),
-            *parameters.run_parameters(job),
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
+            QgsProcessingOutputNumber("ANOMALIES", tr("Pixels that are anomalies")),
+            QgsProcessingOutputNumber("SHARE", tr("Their share of all pixels")),
+            QgsProcessingOutputNumber("MEDIAN_ERROR", tr("Median error")),
+            QgsProcessingOutputNumber("THRESHOLD_ERROR", tr("Error at the threshold")),
+            *parameters.run_outputs(),
         ]
-        outputs = [
-            job.output("output", tr("Anomaly score")),
-            job.output("mask", tr("Anomalies"), by_default=False),
-        ]
-        for parameter in [*made, *job.rest([*made, *outputs]), *outputs]:
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputNumber("ANOMALIES", tr("Pixels that are anomalies")))
-        self.addOutput(QgsProcessingOutputNumber("SHARE", tr("Their share of all pixels")))
-        self.addOutput(QgsProcessingOutputNumber("MEDIAN_ERROR", tr("Median error")))
-        self.addOutput(QgsProcessingOutputNumber("THRESHOLD_ERROR", tr("Error at the threshold")))
-        for output in parameters.run_outputs():
-            self.addOutput(output)

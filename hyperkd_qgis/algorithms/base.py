@@ -18,6 +18,8 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputDefinition,
+    QgsProcessingOutputHtml,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterFolderDestination,
@@ -39,6 +41,7 @@ from ..session_folder import session_folder
 from ..spectrum import mismatch
 from .declare import JobParameters
 from .fields import field_of, is_rasters, missing_raster, problem_of
+from .help import CHECKPOINTS
 from .named import NamedAlgorithm
 from .parameters import BANDS, INPUT, MODEL
 
@@ -50,6 +53,11 @@ class EngineAlgorithm(NamedAlgorithm):
         KIND: the job.
         TIER: which packages the job needs, a name of ``env.pins.TIERS``.
         STYLES: how each output raster looks, by parameter.
+        FIELDS: what is asked for at first sight, in this order; the job's other fields are
+            folded away.
+        UNASKED: outputs that are not written unless somebody asks.
+        SUFFIX: of the file to write.
+        OFFERS: which models to list, where not by ``NEEDS``.
         NEEDS: what the model must compute for this job, one of these; empty where any
             model will do.
         SUITS_ANY_SCENE: whether the job tells itself what a scene lacks for the model.
@@ -63,6 +71,10 @@ class EngineAlgorithm(NamedAlgorithm):
     KIND: ClassVar[str]
     TIER: ClassVar[str] = "inference"
     STYLES: ClassVar[Mapping[str, str]] = {}
+    FIELDS: ClassVar[tuple[str, ...]]
+    UNASKED: ClassVar[tuple[str, ...]] = ()
+    SUFFIX: ClassVar[str] = ""
+    OFFERS: ClassVar[tuple[str, ...]] = ()
     NEEDS: ClassVar[tuple[str, ...]] = ()
     SUITS_ANY_SCENE: ClassVar[bool] = False
     FEATURES: ClassVar[Mapping[str, str]] = {}
@@ -75,6 +87,36 @@ class EngineAlgorithm(NamedAlgorithm):
         self._fields: dict[str, Any] = {}
         self._engine: Optional[Engine] = None
         self._subject = ""
+
+    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
+        """Declare parameters and outputs: all fields of the job, what is written at the end.
+
+        So a setting that the engine learns is there in QGIS too.
+        """
+        hidden = {*self.FIELDS, *self.LEFT_OUT}
+        outputs = [name for name in self.FIELDS if self._job.is_output(name)]
+        first = [name for name in self.FIELDS if name not in outputs]
+        folded = [name for name in self._job.names if name not in hidden]
+        for name in (*first, *folded, *outputs):
+            for parameter in self.parameters_of(name):
+                self.addParameter(parameter)
+        for page in self.FOLDER_PAGES:
+            self.addOutput(QgsProcessingOutputHtml(page, tr("The report's page")))
+        for output in self.numbers():
+            self.addOutput(output)
+
+    def parameters_of(self, name: str) -> list[QgsProcessingParameterDefinition]:
+        """Return what asks for one field of the job."""
+        offers = {"model": self.OFFERS or self.NEEDS, "student": (CHECKPOINTS,)}
+        folded = name not in self.FIELDS
+        made = self._job.make(name, folded=folded, suffix=self.SUFFIX, offer=offers.get(name, ()))
+        if made.isDestination() and not folded:
+            made.setCreateByDefault(name not in self.UNASKED)
+        return [made]
+
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return []
 
     def canExecute(self) -> tuple[bool, str]:
         """Return whether an engine is set up, and otherwise what to do.

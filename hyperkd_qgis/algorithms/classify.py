@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
-from qgis.core import QgsProcessingOutputString
+from qgis.core import QgsProcessingOutputDefinition, QgsProcessingOutputString
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 OUTPUT = "OUTPUT"
 PROBABILITIES = "PROBABILITIES"
@@ -22,6 +19,8 @@ class ClassifyAlgorithm(EngineAlgorithm):
     NAME = "classify"
     KIND = "predict"
     GROUP = "run"
+    FIELDS = ("input", "model", "output", "probabilities", "uncertainty")
+    UNASKED = ("probabilities", "uncertainty")
     NEEDS = ("logits",)
     STYLES = {OUTPUT: "classes", PROBABILITIES: "probabilities", UNCERTAINTY: "uncertainty"}
 
@@ -68,19 +67,9 @@ class ClassifyAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        self.addParameter(parameters.input_raster())
-        self.addParameter(parameters.tuned_model(job, *self.NEEDS))
-        self.addParameter(
-            job.make("probability_type", tr("Probabilities are stored as"), folded=True)
-        )
-        for parameter in parameters.run_parameters(job):
-            self.addParameter(parameter)
-        self.addParameter(job.output("output", tr("Class map")))
-        self.addParameter(job.output("probabilities", tr("Probabilities"), by_default=False))
-        self.addParameter(job.output("uncertainty", tr("Uncertainty"), by_default=False))
-        self.addOutput(QgsProcessingOutputString("CLASSES", tr("Pixels of each class")))
-        for output in parameters.run_outputs():
-            self.addOutput(output)
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
+            QgsProcessingOutputString("CLASSES", tr("Pixels of each class")),
+            *parameters.run_outputs(),
+        ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
-from qgis.core import QgsProcessingOutputNumber, QgsProcessingOutputString
+from qgis.core import (
+    QgsProcessingOutputDefinition,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+)
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 OUTPUT = "OUTPUT"
 
@@ -20,6 +21,7 @@ class ClusterAlgorithm(EngineAlgorithm):
     NAME = "cluster"
     KIND = "cluster"
     GROUP = "run"
+    FIELDS = ("input", "model", "classes", "output")
     NEEDS = ("embedding",)
     STYLES = {OUTPUT: "classes"}
 
@@ -56,22 +58,10 @@ class ClusterAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        made = [
-            parameters.input_raster(),
-            parameters.model(),
-            job.make("classes", tr("Clusters")),
-            job.make("seed", tr("Seed"), folded=True),
-            *parameters.run_parameters(job),
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
+            QgsProcessingOutputString("CLUSTERS", tr("Pixels of each cluster")),
+            QgsProcessingOutputNumber("EXPLAINED", tr("Share of variance between clusters")),
+            *parameters.run_outputs(),
         ]
-        outputs = [job.output("output", tr("Cluster map"))]
-        for parameter in [*made, *job.rest([*made, *outputs]), *outputs]:
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputString("CLUSTERS", tr("Pixels of each cluster")))
-        self.addOutput(
-            QgsProcessingOutputNumber("EXPLAINED", tr("Share of variance between clusters"))
-        )
-        for output in parameters.run_outputs():
-            self.addOutput(output)

@@ -29,7 +29,7 @@ from qgis.core import (
 from ..messages import tr
 from ..paths import engine_folder
 from .help import advanced, offering, with_help
-from .titles import field_titles
+from .titles import field_title
 
 Field = Mapping[str, Any]
 
@@ -41,11 +41,13 @@ _MODELS = "ONNX (*.onnx);;*.* (*)"
 _TEACHERS = "Prithvi (*.pt *.pth *.safetensors);;*.* (*)"
 _CHECKPOINTS = "Checkpoint (*.safetensors);;*.* (*)"
 _TABLES = "CSV (*.csv);;*.* (*)"
+_PRODUCTS = "*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif;;*.* (*)"
 _FILTERS = {
     "model": _MODELS,
     "teacher": _TEACHERS,
     "checkpoint": _CHECKPOINTS,
     "band_table": _TABLES,
+    "product": _PRODUCTS,
 }
 
 
@@ -73,41 +75,34 @@ class JobParameters:
         self._required = frozenset(job["required"])
         self._properties: Mapping[str, Field] = job["properties"]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all fields of the job."""
+        return [name for name in self._properties if name not in ("protocol", "job")]
+
     def make(
-        self, name: str, title: str, *, text: str = "", folded: bool = False, suffix: str = ""
+        self, name: str, *, folded: bool = False, suffix: str = "", offer: Iterable[str] = ()
     ) -> QgsProcessingParameterDefinition:
-        """Return the parameter of one field.
+        """Return the parameter of one field, with the engine's own sentence as its tool tip.
 
         Args:
             name: the field, in lower case.
-            title: what the dialog calls it.
-            text: its tool tip; by default the engine's own sentence.
             folded: whether it is among the advanced ones.
             suffix: of a file to write, for instance ``.onnx``.
+            offer: which models to list, see ``help.offering``.
         """
-        field = self._properties[name]
+        field, title = self._properties[name], field_title(self._kind, name)
         made = _parameter(name.upper(), title, field, name in self._required, suffix)
         if made.isDestination():
             made.setCreateByDefault(name in self._required)
-        text = text or tr(field["description"])
+        if field.get("x-role") == "model":
+            offering(made, *offer)
+        text = tr(field["description"])
         return advanced(made, text) if folded else with_help(made, text)
 
-    def rest(
-        self, made: Iterable[QgsProcessingParameterDefinition], left_out: Iterable[str] = ()
-    ) -> list[QgsProcessingParameterDefinition]:
-        """Return the fields that are not among ``made``, folded away.
-
-        So that a setting which the engine learns is there in QGIS too, at worst under the
-        field's own name.
-        """
-        titles = field_titles(self._kind)
-        known = {parameter.name().lower() for parameter in made}
-        known.update(left_out, ("protocol", "job"))
-        return [
-            self.make(name, titles.get(name, name.replace("_", " ").capitalize()), folded=True)
-            for name in self._properties
-            if name not in known
-        ]
+    def is_output(self, name: str) -> bool:
+        """Return whether a field names what the job writes."""
+        return str(self._properties[name].get("x-role", "")).startswith("output_")
 
     def items(self, name: str, text: str) -> list[Any]:
         """Return the items of a list that was written as text.
@@ -133,6 +128,10 @@ class JobParameters:
         """Return a field's default."""
         return self._properties[name].get("default")
 
+    def largest(self, name: str) -> Any:
+        """Return the largest value that a field takes."""
+        return self._properties[name]["maximum"]
+
     def has(self, name: str) -> bool:
         """Return whether the job has this field."""
         return name in self._properties
@@ -141,18 +140,10 @@ class JobParameters:
         """Return whether a field takes several values."""
         return bool(self._properties.get(name, {}).get("type") == "array")
 
-    def output(
-        self, name: str, title: str, *, text: str = "", by_default: bool = True, suffix: str = ""
-    ) -> QgsProcessingParameterDefinition:
-        """Return the parameter of a file, raster or folder to write.
 
-        Args:
-            name, title, text, suffix: as in ``make``.
-            by_default: whether an optional one is written unless somebody says no.
-        """
-        made = self.make(name, title, text=text, suffix=suffix)
-        made.setCreateByDefault(by_default)
-        return made
+def default_student() -> str:
+    """Return the student that every run takes unless another one is named."""
+    return str(JobParameters("embed").default("model"))
 
 
 def _parameter(
@@ -170,7 +161,7 @@ def _parameter(
     if role in _FILTERS:
         # Optional where it has a default, because QGIS 3.22 takes a file that is left out
         # for a missing one all the same.
-        made = QgsProcessingParameterFile(
+        return QgsProcessingParameterFile(
             name,
             title,
             behavior=QgsProcessingParameterFile.Behavior.File,
@@ -178,7 +169,6 @@ def _parameter(
             optional=not required,
             fileFilter=_CHECKPOINTS if name == "STUDENT" else _FILTERS[role],
         )
-        return offering(made) if role == "model" else made
     if role == "output_raster":
         return QgsProcessingParameterRasterDestination(name, title, optional=optional)
     if role == "output_file":

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 
 class DistillAlgorithm(EngineAlgorithm):
@@ -16,6 +13,8 @@ class DistillAlgorithm(EngineAlgorithm):
     NAME = "distill"
     KIND = "distill"
     GROUP = "train"
+    FIELDS = ("input", "teacher", "preset", "epochs", "hours", "output")
+    SUFFIX = ".safetensors"
     TIER = "training"
 
     def displayName(self) -> str:
@@ -62,25 +61,3 @@ class DistillAlgorithm(EngineAlgorithm):
             )
             + parameters.band_overrides_help()
         )
-
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        made = [
-            job.make("input", tr("Hyperspectral rasters")),
-            job.make("teacher", tr("Teacher (none, a name or a file)")),
-            job.make("preset", tr("Size of the student")),
-            job.make("epochs", tr("Passes over the scenes")),
-            job.make("hours", tr("Budget (hours)")),
-            job.make("resume", tr("Go on with an interrupted training"), folded=True),
-            job.make("seed", tr("Seed"), folded=True),
-            job.make("batch", tr("Tiles per step"), folded=True),
-            job.make("learning_rate", tr("Learning rate"), folded=True),
-            job.make("mask", tr("Pixels to leave out (EnMAP)"), folded=True),
-            job.make("device", tr("Device"), folded=True),
-            job.make("licence", tr("Licence of the student (SPDX)"), folded=True),
-            *parameters.band_overrides(),
-        ]
-        outputs = [job.output("output", tr("Checkpoint"), suffix=".safetensors")]
-        for parameter in [*made, *job.rest([*made, *outputs]), *outputs]:
-            self.addParameter(parameter)

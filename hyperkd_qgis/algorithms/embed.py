@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from qgis.core import QgsProcessingOutputDefinition
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 OUTPUT = "OUTPUT"
 
@@ -18,6 +17,7 @@ class EmbedAlgorithm(EngineAlgorithm):
     NAME = "embed"
     KIND = "embed"
     GROUP = "run"
+    FIELDS = ("input", "model", "components", "output")
     NEEDS = ("embedding",)
     STYLES = {OUTPUT: "embedding"}
 
@@ -58,17 +58,6 @@ class EmbedAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        self.addParameter(parameters.input_raster())
-        self.addParameter(parameters.model())
-        self.addParameter(job.make("components", tr("Components")))
-        self.addParameter(job.make("dtype", tr("Numbers are stored as"), folded=True))
-        for parameter in parameters.run_parameters(job):
-            self.addParameter(parameter)
-        self.addParameter(
-            parameters.raster_output(OUTPUT, tr("Embedding"), tr("The GeoTIFF to write."))
-        )
-        for output in parameters.run_outputs():
-            self.addOutput(output)
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return parameters.run_outputs()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
-from qgis.core import QgsProcessing, QgsProcessingOutputHtml, QgsProcessingParameterFeatureSource
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterFeatureSource,
+)
 
 from ..messages import tr
 from . import parameters
-from .declare import JobParameters
 from .help import advanced
-from .labelled import LabelledAlgorithm, label_parameters, labels_help
+from .labelled import LabelledAlgorithm, labels_help
 
 REPORT = "REPORT"
 PAGE = "PAGE"
@@ -23,6 +24,7 @@ class EvaluateAlgorithm(LabelledAlgorithm):
     NAME = "evaluate"
     KIND = "evaluate"
     GROUP = "assess"
+    FIELDS = ("model", "input", "labels", "report")
     NEEDS = ("logits", "values")
     FEATURES = {**LabelledAlgorithm.FEATURES, TRAINING_LABELS: ""}
     FOLDER_PAGES = {PAGE: (REPORT, "report.html")}
@@ -69,32 +71,13 @@ class EvaluateAlgorithm(LabelledAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        made = [
-            parameters.tuned_model(job, *self.NEEDS),
-            job.make("input", tr("Hyperspectral rasters")),
-            *label_parameters(),
-            job.make("strata", tr("Strata"), folded=True),
-            advanced(
-                QgsProcessingParameterFeatureSource(
-                    TRAINING_LABELS,
-                    tr("Training labels"),
-                    [QgsProcessing.SourceType.TypeVectorAnyGeometry],
-                    optional=True,
-                ),
-                tr("What the model was trained on: classical models learn from it too."),
-            ),
-            job.make("training_input", tr("Rasters of the training labels"), folded=True),
-            job.make("margin", tr("Margin inside polygons (pixels)"), folded=True),
-            job.make("seed", tr("Seed"), folded=True),
-            job.make("overlap", tr("Overlap of tiles (pixels)"), folded=True),
-            job.make("batch", tr("Tiles computed at once"), folded=True),
-            job.make("device", tr("Device"), folded=True),
-            *parameters.band_overrides(),
-            job.output("report", tr("Report")),
-        ]
-        for parameter in [*made[:-1], *job.rest(made), made[-1]]:
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputHtml(PAGE, tr("The report's page")))
+    def parameters_of(self, name: str) -> list[QgsProcessingParameterDefinition]:
+        """Return what asks for one field of the job; training labels are features of a layer."""
+        if name != TRAINING_LABELS.lower():
+            return super().parameters_of(name)
+        geometries = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
+        labels = QgsProcessingParameterFeatureSource(
+            TRAINING_LABELS, tr("Training labels"), geometries, optional=True
+        )
+        text = tr("What the model was trained on: classical models learn from it too.")
+        return [advanced(labels, text)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from qgis.core import QgsProcessingContext
 
 from ..messages import tr
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 
 class ExportAlgorithm(EngineAlgorithm):
@@ -18,6 +17,8 @@ class ExportAlgorithm(EngineAlgorithm):
     NAME = "export"
     KIND = "export"
     GROUP = "train"
+    FIELDS = ("checkpoint", "output")
+    SUFFIX = ".onnx"
     TIER = "training"
 
     def displayName(self) -> str:
@@ -44,12 +45,6 @@ class ExportAlgorithm(EngineAlgorithm):
             "<h3>Model</h3>"
             "<p>The <i>.onnx</i> file to write.</p>"
         )
-
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        self.addParameter(job.make("checkpoint", tr("Checkpoint (.safetensors)")))
-        self.addParameter(job.output("output", tr("Model"), suffix=".onnx"))
 
     def _subject_of(self, values: dict[str, Any], context: QgsProcessingContext) -> str:
         return Path(self.parameterAsString(values, "CHECKPOINT", context)).stem

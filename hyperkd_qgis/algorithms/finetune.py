@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
-    QgsProcessingOutputHtml,
 )
 
 from ..layers import class_colours
 from ..messages import tr
 from . import parameters
-from .declare import JobParameters
-from .help import CHECKPOINTS, offering
-from .labelled import FIELD, LABELS, LabelledAlgorithm, label_parameters, labels_help
+from .labelled import FIELD, LABELS, LabelledAlgorithm, labels_help
 
 REPORT = "REPORT"
 PAGE = "PAGE"
@@ -28,6 +25,8 @@ class FinetuneAlgorithm(LabelledAlgorithm):
     NAME = "finetune"
     KIND = "finetune"
     GROUP = "train"
+    FIELDS = ("input", "labels", "task", "student", "split", "tune", "output", "report")
+    SUFFIX = ".onnx"
     TIER = "training"
     FOLDER_PAGES = {PAGE: (REPORT, "report.html")}
     # The window shows previews; a run without one has nowhere to show them.
@@ -85,41 +84,6 @@ class FinetuneAlgorithm(LabelledAlgorithm):
             )
             + parameters.band_overrides_help()
         )
-
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        made = [
-            job.make("input", tr("Hyperspectral rasters")),
-            *label_parameters(),
-            job.make("task", tr("What the labels say")),
-            offering(job.make("student", tr("Student")), CHECKPOINTS),
-            job.make("split", tr("Held out for the test")),
-            job.make("tune", tr("What is trained")),
-            job.make("epochs", tr("Passes over the labels"), folded=True),
-            job.make("learning_rate", tr("Learning rate"), folded=True),
-            job.make("class_weights", tr("Weight of rare classes"), folded=True),
-            job.make("test", tr("Share of labels for the test"), folded=True),
-            job.make("validation", tr("Share of labels for validation"), folded=True),
-            job.make("buffer", tr("Buffer around test labels (pixels)"), folded=True),
-            job.make("folds", tr("Folds of a cross-validation"), folded=True),
-            job.make("refit", tr("Train the final model on all labels"), folded=True),
-            job.make("colours", tr("Colours of classes (value=#rrggbb; …)"), folded=True),
-            job.make("unit", tr("Units of targets (unit; …)"), folded=True),
-            job.make("baselines", tr("Compare with classical models"), folded=True),
-            job.make("save_baselines", tr("Write the classical models too"), folded=True),
-            job.make("margin", tr("Margin inside polygons (pixels)"), folded=True),
-            job.make("seed", tr("Seed"), folded=True),
-            job.make("device", tr("Device"), folded=True),
-            *parameters.band_overrides(),
-        ]
-        outputs = [
-            job.output("output", tr("Model"), suffix=".onnx"),
-            job.output("report", tr("Report")),
-        ]
-        for parameter in [*made, *job.rest([*made, *outputs], self.LEFT_OUT), *outputs]:
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputHtml(PAGE, tr("The report's page")))
 
     def prepareAlgorithm(
         self,

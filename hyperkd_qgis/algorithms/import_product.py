@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-from qgis.core import QgsProcessingContext, QgsProcessingOutputNumber
+from qgis.core import QgsProcessingContext, QgsProcessingOutputDefinition, QgsProcessingOutputNumber
 
 from ..messages import tr
-from . import parameters
 from .base import EngineAlgorithm
-from .help import with_help
 from .parameters import PRODUCT
 
 MASK = "MASK"
@@ -23,6 +21,7 @@ class ImportProductAlgorithm(EngineAlgorithm):
     NAME = "importproduct"
     KIND = "import"
     GROUP = "prepare"
+    FIELDS = ("product", "mask", "output")
     STYLES = {OUTPUT: "true_colour"}
 
     def displayName(self) -> str:
@@ -58,23 +57,14 @@ class ImportProductAlgorithm(EngineAlgorithm):
             "<p>The GeoTIFF, shown in true colour.</p>"
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        self.addParameter(parameters.product())
-        mask = parameters.several(
-            MASK,
-            tr("Pixels to leave out (EnMAP)"),
-            ["cloud", "cloud_shadow", "haze", "cirrus", "snow", "water", "land", "defective"],
-        )
-        help_text = tr("What the quality layers of EnMAP mark; it becomes no data in all bands.")
-        self.addParameter(with_help(mask, help_text))
-        self.addParameter(
-            parameters.raster_output(OUTPUT, tr("Imported scene"), tr("The GeoTIFF to write."))
-        )
-        self.addOutput(QgsProcessingOutputNumber("BANDS", tr("Bands")))
-        self.addOutput(QgsProcessingOutputNumber("GOOD_BANDS", tr("Good bands")))
-        self.addOutput(QgsProcessingOutputNumber("VALID_PIXELS", tr("Pixels with data")))
-        self.addOutput(QgsProcessingOutputNumber("MASKED_PIXELS", tr("Pixels left out")))
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
+            QgsProcessingOutputNumber("BANDS", tr("Bands")),
+            QgsProcessingOutputNumber("GOOD_BANDS", tr("Good bands")),
+            QgsProcessingOutputNumber("VALID_PIXELS", tr("Pixels with data")),
+            QgsProcessingOutputNumber("MASKED_PIXELS", tr("Pixels left out")),
+        ]
 
     def _subject_of(self, values: dict[str, Any], context: QgsProcessingContext) -> str:
         path = Path(self.parameterAsString(values, PRODUCT, context))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from qgis.core import (
     QgsProcessingOutputBoolean,
+    QgsProcessingOutputDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
 )
@@ -23,6 +22,9 @@ class InspectAlgorithm(EngineAlgorithm):
     NAME = "inspect"
     KIND = "inspect"
     GROUP = "prepare"
+    FIELDS = ("input", "model", "output")
+    SUFFIX = ".html"
+    OFFERS = ("embedding",)
     SUITS_ANY_SCENE = True
 
     def displayName(self) -> str:
@@ -58,16 +60,11 @@ class InspectAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        self.addParameter(parameters.input_raster())
-        self.addParameter(parameters.model())
-        for override in parameters.band_overrides():
-            self.addParameter(override)
-        self.addParameter(
-            parameters.html_output(OUTPUT, tr("Inspection report"), tr("The HTML file to write."))
-        )
-        self.addOutput(QgsProcessingOutputBoolean("SUITS", tr("Whether the student can use it")))
-        self.addOutput(QgsProcessingOutputNumber("GOOD_BANDS", tr("Good bands")))
-        self.addOutput(QgsProcessingOutputNumber("USED_BANDS", tr("Bands the student uses")))
-        self.addOutput(QgsProcessingOutputString("PROBLEMS", tr("Problems, one per line")))
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
+            QgsProcessingOutputBoolean("SUITS", tr("Whether the student can use it")),
+            QgsProcessingOutputNumber("GOOD_BANDS", tr("Good bands")),
+            QgsProcessingOutputNumber("USED_BANDS", tr("Bands the student uses")),
+            QgsProcessingOutputString("PROBLEMS", tr("Problems, one per line")),
+        ]

@@ -47,33 +47,32 @@ class LabelledAlgorithm(EngineAlgorithm):
             )
         return super()._problem(parameters, context)
 
-
-def label_parameters() -> list[QgsProcessingParameterDefinition]:
-    """Return the parameters of labels and their field."""
-    geometries = QgsProcessing.SourceType.TypeVectorAnyGeometry
-    rasters = QgsProcessing.SourceType.TypeRaster
-    return [
-        with_help(
-            QgsProcessingParameterFeatureSource(LABELS, tr("Labels"), [geometries], optional=True),
-            tr("Polygons, lines or points with their class or quantity in a field."),
-        ),
-        with_help(
-            QgsProcessingParameterField(
-                FIELD,
-                tr("Field of the labels"),
-                parentLayerParameterName=LABELS,
-                allowMultiple=True,
-                optional=True,
-            ),
-            tr("The class, or a numeric field per target."),
-        ),
-        advanced(
-            QgsProcessingParameterMultipleLayers(
-                LABEL_RASTERS, tr("Class rasters"), rasters, optional=True
-            ),
-            tr("Labels as rasters, instead of features or besides them."),
-        ),
-    ]
+    def parameters_of(self, name: str) -> list[QgsProcessingParameterDefinition]:
+        """Return the parameters of a field: of labels three, their field among them."""
+        if name == "field":
+            return []
+        if name != "labels":
+            return super().parameters_of(name)
+        geometries = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
+        labels = QgsProcessingParameterFeatureSource(
+            LABELS, tr("Labels"), geometries, optional=True
+        )
+        field = QgsProcessingParameterField(
+            FIELD,
+            tr("Field of the labels"),
+            parentLayerParameterName=LABELS,
+            allowMultiple=True,
+            optional=True,
+        )
+        rasters = QgsProcessingParameterMultipleLayers(
+            LABEL_RASTERS, tr("Class rasters"), QgsProcessing.SourceType.TypeRaster, optional=True
+        )
+        text = tr("Polygons, lines or points with their class or quantity in a field.")
+        return [
+            with_help(labels, text),
+            with_help(field, tr("The class, or a numeric field per target.")),
+            advanced(rasters, tr("Labels as rasters, instead of features or besides them.")),
+        ]
 
 
 def labels_help() -> str:

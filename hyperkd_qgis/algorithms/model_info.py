@@ -18,6 +18,7 @@ from ..cards import card_page
 from ..messages import tr
 from ..modelfile import Card, find_model, local_models, read_card
 from . import parameters
+from .declare import default_student
 from .help import offering, with_help
 from .named import NamedAlgorithm
 from .parameters import MODEL
@@ -65,7 +66,7 @@ class ModelInfoAlgorithm(NamedAlgorithm):
                         MODEL,
                         tr("Model (name or file)"),
                         behavior=QgsProcessingParameterFile.Behavior.File,
-                        defaultValue="tiny",
+                        defaultValue=default_student(),
                         optional=True,
                         fileFilter="*.onnx *.safetensors (*.onnx *.safetensors);;*.* (*)",
                     ),
@@ -118,7 +119,7 @@ class ModelInfoAlgorithm(NamedAlgorithm):
 
 def _read(text: str) -> tuple[Optional[Path], Optional[Card], str]:
     """Return the file and the card of a model, and otherwise what is wrong."""
-    path = find_model(text or "tiny")
+    path = find_model(text or default_student())
     if path is None:
         known = ", ".join(each.stem for each in local_models())
         sentence = tr("There is no model “{name}”. There are: {known}.")

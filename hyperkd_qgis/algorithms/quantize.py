@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from qgis.core import (
+    QgsProcessingOutputDefinition,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
 )
 
 from ..messages import tr
 from . import parameters
-from .declare import JobParameters
-from .labelled import LabelledAlgorithm, label_parameters, labels_help
+from .labelled import LabelledAlgorithm, labels_help
 
 
 class QuantizeAlgorithm(LabelledAlgorithm):
@@ -21,6 +19,8 @@ class QuantizeAlgorithm(LabelledAlgorithm):
     NAME = "quantize"
     KIND = "quantize"
     GROUP = "train"
+    FIELDS = ("model", "input", "method", "labels", "output")
+    SUFFIX = ".onnx"
     NEEDS_LABELS = False
 
     def displayName(self) -> str:
@@ -61,29 +61,12 @@ class QuantizeAlgorithm(LabelledAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        made = [
-            parameters.tuned_model(job),
-            job.make("input", tr("Rasters to compare on")),
-            job.make("method", tr("How")),
-            *label_parameters(),
-            job.make("loss", tr("Largest accepted loss (percent points)"), folded=True),
-            job.make("calibration", tr("Calibration rasters (static)"), folded=True),
-            job.make("tiles", tr("Tiles to look at in each raster"), folded=True),
-            job.make("margin", tr("Margin inside polygons (pixels)"), folded=True),
-            job.make("device", tr("Device"), folded=True),
-            *parameters.band_overrides(),
-            job.output("output", tr("Smaller model"), suffix=".onnx"),
-        ]
-        for parameter in [*made[:-1], *job.rest(made), made[-1]]:
-            self.addParameter(parameter)
-        for output in (
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
             QgsProcessingOutputNumber("LOSS", tr("Loss")),
             QgsProcessingOutputString("MEASURE", tr("What the loss is measured by")),
             QgsProcessingOutputNumber("BYTES", tr("Size (bytes)")),
             QgsProcessingOutputNumber("BYTES_BEFORE", tr("Size before (bytes)")),
             QgsProcessingOutputNumber("SPEED", tr("Times as fast as before")),
-        ):
-            self.addOutput(output)
+        ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
-from qgis.core import QgsProcessingContext
+from qgis.core import QgsProcessingContext, QgsProcessingOutputDefinition
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 OUTPUT = "OUTPUT"
 ERROR = "ERROR"
@@ -21,6 +20,8 @@ class ReconstructAlgorithm(EngineAlgorithm):
     NAME = "reconstruct"
     KIND = "reconstruct"
     GROUP = "run"
+    FIELDS = ("input", "model", "error", "output")
+    UNASKED = ("output",)
     NEEDS = ("reconstruction",)
     STYLES = {ERROR: "error", OUTPUT: "true_colour"}
 
@@ -62,32 +63,9 @@ class ReconstructAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        self.addParameter(parameters.input_raster())
-        self.addParameter(parameters.model())
-        for parameter in parameters.run_parameters(job):
-            self.addParameter(parameter)
-        self.addParameter(
-            parameters.raster_output(
-                ERROR,
-                tr("Reconstruction error"),
-                tr("RMSE in reflectance (band 2, shown) and spectral angle in degrees (band 1)."),
-                optional=True,
-            )
-        )
-        self.addParameter(
-            parameters.raster_output(
-                OUTPUT,
-                tr("Reconstruction"),
-                tr("The predicted reflectance (int16 x 10000)."),
-                optional=True,
-                by_default=False,
-            )
-        )
-        for output in parameters.run_outputs():
-            self.addOutput(output)
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return parameters.run_outputs()
 
     def _problem(self, values: dict[str, Any], context: QgsProcessingContext) -> str:
         if not any(values.get(name) for name in (OUTPUT, ERROR)):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
-from qgis.core import QgsProcessingOutputString
+from qgis.core import (
+    QgsProcessingOutputDefinition,
+    QgsProcessingOutputString,
+    QgsProcessingParameterDefinition,
+)
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 
 OUTPUT = "OUTPUT"
 
@@ -20,6 +21,7 @@ class RegressAlgorithm(EngineAlgorithm):
     NAME = "regress"
     KIND = "predict"
     GROUP = "run"
+    FIELDS = ("input", "model", "output")
     NEEDS = ("values",)
     STYLES = {OUTPUT: "values"}
     LEFT_OUT = frozenset({"probabilities", "probability_type", "uncertainty"})
@@ -61,18 +63,18 @@ class RegressAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        self.addParameter(parameters.input_raster())
-        self.addParameter(parameters.tuned_model(job, *self.NEEDS))
-        for parameter in parameters.run_parameters(job):
-            self.addParameter(parameter)
-        self.addParameter(job.output("output", tr("Map of values")))
-        self.addOutput(
+    def parameters_of(self, name: str) -> list[QgsProcessingParameterDefinition]:
+        """Return what asks for one field of the job; its map is one of values here."""
+        made = super().parameters_of(name)
+        if name == "output":
+            made[0].setDescription(tr("Map of values"))
+        return made
+
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
             QgsProcessingOutputString(
                 "BEYOND_TRAINING_RANGE", tr("Share of pixels beyond the range of the labels")
-            )
-        )
-        for output in parameters.run_outputs():
-            self.addOutput(output)
+            ),
+            *parameters.run_outputs(),
+        ]

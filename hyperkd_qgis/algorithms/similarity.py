@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 from qgis.core import (
     QgsProcessing,
+    QgsProcessingOutputDefinition,
     QgsProcessingOutputNumber,
+    QgsProcessingParameterDefinition,
     QgsProcessingParameterFeatureSource,
 )
 
 from ..messages import tr
 from . import parameters
 from .base import EngineAlgorithm
-from .declare import JobParameters
 from .help import with_help
 
 OUTPUT = "OUTPUT"
@@ -26,6 +25,7 @@ class SimilarityAlgorithm(EngineAlgorithm):
     NAME = "similarity"
     KIND = "similarity"
     GROUP = "run"
+    FIELDS = ("input", "places", "model", "output")
     NEEDS = ("embedding",)
     STYLES = {OUTPUT: "similarity"}
     FEATURES = {PLACES: ""}
@@ -67,25 +67,18 @@ class SimilarityAlgorithm(EngineAlgorithm):
             + parameters.band_overrides_help()
         )
 
-    def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
-        """Declare parameters and outputs."""
-        job = JobParameters(self.KIND)
-        geometries = QgsProcessing.SourceType.TypeVectorAnyGeometry
-        made = [
-            parameters.input_raster(),
-            with_help(
-                QgsProcessingParameterFeatureSource(PLACES, tr("Places"), [geometries]),
-                tr("Points, lines or polygons of what is looked for."),
-            ),
-            parameters.model(),
-            job.make("margin", tr("Margin inside polygons (pixels)"), folded=True),
-            job.make("seed", tr("Seed"), folded=True),
-            *parameters.run_parameters(job),
+    def parameters_of(self, name: str) -> list[QgsProcessingParameterDefinition]:
+        """Return what asks for one field of the job; places are features of a layer."""
+        if name != PLACES.lower():
+            return super().parameters_of(name)
+        geometries = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
+        places = QgsProcessingParameterFeatureSource(PLACES, tr("Places"), geometries)
+        return [with_help(places, tr("Points, lines or polygons of what is looked for."))]
+
+    def numbers(self) -> list[QgsProcessingOutputDefinition]:
+        """Return the outputs that are filled from the engine's summary."""
+        return [
+            QgsProcessingOutputNumber("REFERENCES", tr("Marked pixels")),
+            QgsProcessingOutputNumber("THRESHOLD", tr("Suggested threshold")),
+            *parameters.run_outputs(),
         ]
-        outputs = [job.output("output", tr("Likeness"))]
-        for parameter in [*made, *job.rest([*made, *outputs]), *outputs]:
-            self.addParameter(parameter)
-        self.addOutput(QgsProcessingOutputNumber("REFERENCES", tr("Marked pixels")))
-        self.addOutput(QgsProcessingOutputNumber("THRESHOLD", tr("Suggested threshold")))
-        for output in parameters.run_outputs():
-            self.addOutput(output)

@@ -1,21 +1,35 @@
-"""What the fields of a training are called, in the windows and in the algorithms alike."""
+"""What the options of the engine are called: in the algorithms and in the windows alike."""
 
 from __future__ import annotations
 
+from ..figures import tuned_name
 from ..messages import tr
 
+# The options of the windows that most people leave alone, in the order of their forms.
+EXPERT_FIELDS = {
+    "finetune": (
+        *("test", "validation", "folds", "refit", "buffer", "block", "margin", "epochs"),
+        *("learning_rate", "class_weights", "label_smoothing", "illumination", "noise"),
+        *("band_dropout", "last", "rank", "previous", "previous_weight", "teacher"),
+        *("teacher_weight", "unit", "seed", "device", "bands", "scale", "nodata"),
+    ),
+    "distill": (
+        *("epochs", "seed", "tile", "patch", "batch", "chunk", "learning_rate", "mask_ratio"),
+        *("mask_score", "guided_share", "hints", "norm_patches", "ssim", "kl", "angle", "slope"),
+        *("features", "feature_distance", "projector", "teacher_depth", "teacher_view"),
+        *("teacher_frames", "alignment", "initial", "validation", "patience", "average"),
+        *("precision", "device", "reading", "cache", "mask", "licence"),
+        *("bands", "scale", "nodata"),
+    ),
+}
 
-def field_titles(kind: str) -> dict[str, str]:
-    """Return the settings of a job that most people leave alone, and what each is called.
 
-    Args:
-        kind: the job; one without a list here has none.
-    """
-    if kind == "finetune":
-        return {**_finetune(), **_overrides()}
-    if kind == "distill":
-        return {**_distill(), **_overrides()}
-    return {}
+def field_title(kind: str, name: str) -> str:
+    """Return what a field of a job is called; at worst its own name in words."""
+    if kind in _STUDENTS_RUN and name == "model":
+        return tr("Student (name or .onnx file)")
+    own = {"finetune": _finetune, "distill": _distill}.get(kind, lambda: _others().get(kind, {}))
+    return {**_common(), **own()}.get(name) or name.replace("_", " ").capitalize()
 
 
 def choice_titles(name: str) -> dict[str, str]:
@@ -32,18 +46,117 @@ def choice_titles(name: str) -> dict[str, str]:
             "cpu": tr("processor"),
             "cuda": tr("graphics card (CUDA)"),
         },
+        "preset": {
+            "tiny": tr("tiny: trains on a laptop, in an hour or so"),
+            "small": tr("small: wants a GPU"),
+            "base": tr("base: wants a large GPU"),
+            "paper": tr("paper: the sizes that are known of the paper, for a large GPU"),
+        },
+        "split": {
+            "auto": tr("decide by the labels"),
+            "polygons": tr("whole features"),
+            "blocks": tr("whole blocks of the scene"),
+            "scenes": tr("whole scenes"),
+            "random": tr("single pixels (too good to be true)"),
+        },
+        "task": {
+            "classification": tr("A class (classification)"),
+            "regression": tr("Quantities (regression)"),
+        },
+        "tune": _Tuned(),
     }.get(name, {})
+
+
+class _Tuned(dict[str, str]):
+    def __missing__(self, value: str) -> str:
+        return tuned_name(value)
+
+
+_STUDENTS_RUN = frozenset({"anomaly", "cluster", "embed", "inspect", "reconstruct", "similarity"})
+
+
+def _common() -> dict[str, str]:
+    return {
+        "input": tr("Hyperspectral raster"),
+        "product": tr("Product (file or folder)"),
+        "model": tr("Model (name or .onnx file)"),
+        "checkpoint": tr("Checkpoint (.safetensors)"),
+        "report": tr("Report"),
+        "margin": tr("Margin inside polygons (pixels)"),
+        "mask": tr("Pixels to leave out (EnMAP)"),
+        "seed": tr("Seed"),
+        "overlap": tr("Overlap of tiles (pixels)"),
+        "batch": tr("Tiles computed at once"),
+        "device": tr("Device"),
+        "memory_mb": tr("Memory (MB)"),
+        "unreadable": tr("Where the file cannot be read"),
+        "format": tr("Layout of the files"),
+        "resume": tr("Go on with an interrupted run"),
+        "bands": tr("Band table (sensor or CSV file)"),
+        "scale": tr("Scale (reflectance per stored unit)"),
+        "nodata": tr("Value without meaning (nodata)"),
+    }
+
+
+def _others() -> dict[str, dict[str, str]]:
+    return {
+        "align": {"mode": tr("How a band is made"), "output": tr("HLS bands")},
+        "anomaly": {
+            "measure": tr("Error"),
+            "threshold": tr("Threshold"),
+            "output": tr("Anomaly score"),
+            "mask": tr("Anomalies"),
+        },
+        "cluster": {"classes": tr("Clusters"), "output": tr("Cluster map")},
+        "embed": {
+            "components": tr("Components"),
+            "dtype": tr("Numbers are stored as"),
+            "output": tr("Embedding"),
+        },
+        "evaluate": {
+            "input": tr("Hyperspectral rasters"),
+            "strata": tr("Strata"),
+            "training_input": tr("Rasters of the training labels"),
+        },
+        "export": {"output": tr("Model")},
+        "import": {"output": tr("Imported scene")},
+        "inspect": {"output": tr("Inspection report")},
+        "predict": {
+            "output": tr("Class map"),
+            "probabilities": tr("Probabilities"),
+            "probability_type": tr("Probabilities are stored as"),
+            "uncertainty": tr("Uncertainty"),
+        },
+        "quantize": {
+            "input": tr("Rasters to compare on"),
+            "method": tr("How"),
+            "loss": tr("Largest accepted loss (percent points)"),
+            "calibration": tr("Calibration rasters (static)"),
+            "tiles": tr("Tiles to look at in each raster"),
+            "output": tr("Smaller model"),
+        },
+        "reconstruct": {"error": tr("Reconstruction error"), "output": tr("Reconstruction")},
+        "similarity": {"output": tr("Likeness")},
+    }
 
 
 def _finetune() -> dict[str, str]:
     return {
+        "input": tr("Hyperspectral rasters"),
+        "task": tr("What the labels say"),
+        "student": tr("Student"),
+        "split": tr("Held out for the test"),
+        "tune": tr("What is trained"),
+        "output": tr("Model"),
+        "colours": tr("Colours of classes (value=#rrggbb; …)"),
+        "baselines": tr("Compare with classical models"),
+        "save_baselines": tr("Write the classical models too"),
         "test": tr("Share of labels for the test"),
         "validation": tr("Share of labels for validation"),
         "folds": tr("Folds instead of one test part"),
         "refit": tr("In the end, train on all labels"),
         "buffer": tr("Buffer around test labels (pixels)"),
         "block": tr("Side of blocks (pixels)"),
-        "margin": tr("Margin inside polygons (pixels)"),
         "epochs": tr("Passes over the labels at most"),
         "learning_rate": tr("Learning rate"),
         "class_weights": tr("Weight of rare classes"),
@@ -58,15 +171,18 @@ def _finetune() -> dict[str, str]:
         "teacher": tr("Teacher to follow"),
         "teacher_weight": tr("Weight of the teacher"),
         "unit": tr("Units of targets (unit; …)"),
-        "seed": tr("Seed"),
-        "device": tr("Device"),
     }
 
 
 def _distill() -> dict[str, str]:
     return {
+        "input": tr("Hyperspectral rasters"),
+        "teacher": tr("Teacher (none, a name or a file)"),
+        "preset": tr("Size of the student"),
+        "hours": tr("Budget (hours)"),
+        "resume": tr("Go on with an interrupted training"),
+        "output": tr("Checkpoint"),
         "epochs": tr("Passes over the scenes"),
-        "seed": tr("Seed"),
         "tile": tr("Side of the tiles (pixels)"),
         "patch": tr("Side of a patch (pixels)"),
         "batch": tr("Tiles per step"),
@@ -93,17 +209,7 @@ def _distill() -> dict[str, str]:
         "patience": tr("End after validations without progress"),
         "average": tr("Averaging of weights"),
         "precision": tr("Precision"),
-        "device": tr("Device"),
         "reading": tr("Where pixels are kept"),
         "cache": tr("Folder of the caches"),
-        "mask": tr("Pixels to leave out (EnMAP)"),
         "licence": tr("Licence of the student (SPDX)"),
-    }
-
-
-def _overrides() -> dict[str, str]:
-    return {
-        "bands": tr("Band table (sensor or CSV file)"),
-        "scale": tr("Scale (reflectance per stored unit)"),
-        "nodata": tr("Value without meaning (nodata)"),
     }

@@ -30,6 +30,7 @@ from ..modelrows import rows_of_answer
 from ..runner.background import BackgroundJob, BackgroundJobs
 from ..runner.protocol import Done, Ending
 from ..runner.task import JobTask
+from .choice_box import choice_box
 from .engine_banner import EngineBanner
 from .expert_fold import ExpertFold
 from .finetune_settings import default_output
@@ -41,7 +42,6 @@ from .training_view import TrainingView
 
 KIND = "distill"
 _SETTINGS, _TRAINING = range(2)
-_NONE = "none"
 
 
 class DistillDialog(StoreWindow):
@@ -70,17 +70,19 @@ class DistillDialog(StoreWindow):
 
         self.scenes = ScenesList()
         self.teacher = QComboBox()
-        self.teacher.addItem(tr("none: the student learns by itself"), _NONE)
+        self._no_teacher = self._job.default("teacher")
+        self.teacher.addItem(tr("none: the student learns by itself"), self._no_teacher)
         self.teacher_note = plain_label()
         self.fetch_button = QPushButton(tr("&Get teachers…"))
         self.fetch_button.setAutoDefault(False)
         self.fetch_button.clicked.connect(lambda: show_models())
-        self.preset = QComboBox()
+        self.preset = choice_box(self._job, "preset")
         self.hours = QDoubleSpinBox()
-        self.hours.setRange(0.0, 1000.0)
+        self.hours.setRange(0.0, self._job.largest("hours"))
         self.hours.setDecimals(1)
         self.hours.setSpecialValueText(tr("as long as the size asks for"))
         self.hours.setSuffix(tr(" h"))
+        self.hours.setValue(self._job.default("hours") or 0.0)
         self.output = file_widget()
         self.output.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
         self.output.setFilter("Checkpoint (*.safetensors)")
@@ -94,7 +96,6 @@ class DistillDialog(StoreWindow):
         self.message = plain_label()
         self._make_buttons()
         self._lay_out()
-        self._fill_presets()
         self.teacher.currentIndexChanged.connect(self._show_teacher)
         self.scenes.refused.connect(self.message.setText)
         self._show_known_job()
@@ -230,16 +231,6 @@ class DistillDialog(StoreWindow):
         layout.addWidget(self.tabs, 1)
         layout.addLayout(row)
 
-    def _fill_presets(self) -> None:
-        titles = {
-            "tiny": tr("tiny: trains on a laptop, in an hour or so"),
-            "small": tr("small: wants a GPU"),
-            "base": tr("base: wants a large GPU"),
-            "paper": tr("paper: the sizes that are known of the paper, for a large GPU"),
-        }
-        for value in self._job.choices("preset"):
-            self.preset.addItem(titles.get(value, value), value)
-
     def _take_reading(self, ending: Ending) -> None:
         """Offer the teachers that the engine knows; until it has told there is none to choose."""
         if not isinstance(ending, Done):
@@ -267,7 +258,7 @@ class DistillDialog(StoreWindow):
 
     def _show_teacher(self) -> None:
         note = ""
-        if self.teacher.currentData() != _NONE:
+        if self.teacher.currentData() != self._no_teacher:
             note = tr("With a teacher a step takes longer; its file stays on this machine.")
         self.teacher_note.setText(note)
 

@@ -9,12 +9,13 @@ from qgis.gui import QgsCollapsibleGroupBox, QgsGui, QgsProcessingGui
 from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QScrollArea, QVBoxLayout, QWidget
 
 from ..algorithms.declare import JobParameters
-from ..algorithms.titles import choice_titles, field_titles
+from ..algorithms.titles import EXPERT_FIELDS
+from .choice_box import name_choices
 from .model_chooser import wrapper_of
 
 
 class ExpertFold(QgsCollapsibleGroupBox):
-    """A folded form of the fields of a job that have a title.
+    """A folded form of ``EXPERT_FIELDS``.
 
     Args:
         title: of the fold.
@@ -30,14 +31,16 @@ class ExpertFold(QgsCollapsibleGroupBox):
         inside = QWidget()
         form = QFormLayout(inside)
         registry = QgsGui.processingGuiRegistry()
-        for name, text in field_titles(kind).items():
-            definition = self._job.make(name, text)
+        for name in EXPERT_FIELDS[kind]:
+            definition = self._job.make(name)
             wrapper = wrapper_of(definition) or registry.createParameterWidgetWrapper(
                 definition, QgsProcessingGui.WidgetType.Standard
             )
             widget = wrapper.createWrappedWidget(self._context)
             widget.setToolTip(definition.help())
-            _name_choices(widget, choice_titles(name))
+            for box in [widget, *widget.findChildren(QComboBox)]:
+                if isinstance(box, QComboBox):
+                    name_choices(box, name)
             label = wrapper.createWrappedLabel()
             if label is None:
                 form.addRow(widget)
@@ -74,11 +77,3 @@ class ExpertFold(QgsCollapsibleGroupBox):
         for name, value in values.items():
             if name in self._wrappers:
                 self._wrappers[name].setParameterValue(value, self._context)
-
-
-def _name_choices(widget: QWidget, titles: dict[str, str]) -> None:
-    """Show the choices of a box under their titles; their values stay."""
-    box = widget if isinstance(widget, QComboBox) else widget.findChild(QComboBox)
-    for index in range(box.count() if box is not None and titles else 0):
-        value = str(box.itemData(index))
-        box.setItemText(index, titles.get(value, value))

@@ -13,7 +13,6 @@ from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
     QColorDialog,
-    QComboBox,
     QFormLayout,
     QHeaderView,
     QPushButton,
@@ -23,10 +22,12 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ..algorithms.declare import JobParameters
 from ..engine_notes import translated
 from ..figures import short_number
 from ..layers import class_colours
 from ..messages import tr
+from .choice_box import choice_box
 from .label_style import style_classes
 from .plain import plain_label
 from .scenes_list import ScenesList
@@ -60,9 +61,7 @@ class DataPage(QWidget):
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.HasGeometry)
         self._followed: Optional[QgsVectorLayer] = None  # whose signals are listened to
         self.selected_only = QCheckBox(tr("Selected &features only"))
-        self.task = QComboBox()
-        self.task.addItem(tr("A class (classification)"), "classification")
-        self.task.addItem(tr("Quantities (regression)"), "regression")
+        self.task = choice_box(JobParameters("finetune"), "task")
         self.field = QgsFieldComboBox()
         self.targets = QgsCheckableComboBox()
         self.check_button = QPushButton(tr("Chec&k labels and split"))

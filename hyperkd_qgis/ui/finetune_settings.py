@@ -21,10 +21,10 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..algorithms.declare import JobParameters
-from ..figures import tuned_name
 from ..messages import tr
 from ..modelfile import trainable_students
 from ..paths import free_path
+from .choice_box import choice_box
 from .expert_fold import ExpertFold
 from .focus import file_widget
 
@@ -47,18 +47,8 @@ class SettingsPage(QWidget):
         self.student.setEditable(True)
         self.student.setToolTip(tr("What to start from; the path of a checkpoint may be written."))
         self._list_students()
-        self.split = _choices(
-            {
-                "auto": tr("decide by the labels"),
-                "polygons": tr("whole features"),
-                "blocks": tr("whole blocks of the scene"),
-                "scenes": tr("whole scenes"),
-                "random": tr("single pixels (too good to be true)"),
-            },
-            self._job.choices("split"),
-        )
-        tunes = self._job.choices("tune")
-        self.tune = _choices({value: tuned_name(value) for value in tunes}, tunes)
+        self.split = choice_box(self._job, "split")
+        self.tune = choice_box(self._job, "tune")
         self.baselines = QCheckBox(tr("Compare with &classical models on the same labels"))
         self.baselines.setChecked(bool(self._job.default("baselines")))
         self.baselines.setToolTip(
@@ -153,9 +143,9 @@ class SettingsPage(QWidget):
         for name in trainable_students():
             box.addItem(name, name)
         box.addItem(tr("scratch (nothing learned before)"), _SCRATCH)
-        if not is_first:
-            box.setCurrentIndex(box.findText(text))
-            box.setEditText(text)
+        text = str(self._job.default("student")) if is_first else text
+        box.setCurrentIndex(box.findText(text))
+        box.setEditText(text)
         box.blockSignals(False)
 
     def _student(self) -> str:
@@ -173,11 +163,3 @@ def default_output(name: str) -> str:
 def report_folder(output: Path) -> Path:
     """Return the folder of the report of a model."""
     return output.with_name(f"{output.stem}-report")
-
-
-def _choices(titles: dict[str, str], values: list[str]) -> QComboBox:
-    """Return a box of the engine's choices under their titles."""
-    box = QComboBox()
-    for value in values:
-        box.addItem(titles.get(value, value), value)
-    return box

@@ -17,12 +17,11 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ..algorithms.declare import default_student
 from ..messages import tr
 from ..modelrows import ORIGINS, ModelRow, origin_name
 
 _ROW = Qt.ItemDataRole.UserRole
-# What is selected when nothing was: the student that comes along.
-_FIRST = "tiny"
 
 
 class ModelList(QWidget):
@@ -96,7 +95,7 @@ class ModelList(QWidget):
 
     def _fill(self) -> None:
         row = self.selected()
-        before = row.name if row is not None else _FIRST
+        before = row.name if row is not None else default_student()
         words = self.search.text().casefold().split()
         origin = self.origin.currentData()
         self.tree.blockSignals(True)

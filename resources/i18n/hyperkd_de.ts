@@ -312,10 +312,6 @@
         <translation>Ein Paket ist beschädigt angekommen.</translation>
     </message>
     <message>
-        <source>A raster whose bands tell their wavelengths.</source>
-        <translation>Ein Raster, dessen Kanäle ihre Wellenlängen nennen.</translation>
-    </message>
-    <message>
         <source>A small map (GeoTIFF) of what the model would say now, renewed while it is trained.</source>
         <translation>Eine kleine Karte (GeoTIFF) dessen, was das Modell jetzt sagen würde; während des Trainings erneuert.</translation>
     </message>
@@ -460,28 +456,12 @@
         <translation>Kanaltabelle (Sensor oder CSV-Datei)</translation>
     </message>
     <message>
-        <source>Band tables (*.csv);;Sensors and other files (*)</source>
-        <translation>Kanaltabellen (*.csv);;Sensoren und andere Dateien (*)</translation>
-    </message>
-    <message>
         <source>Bands</source>
         <translation>Kanäle</translation>
     </message>
     <message>
         <source>Bands the student uses</source>
         <translation>Kanäle, die der Student nutzt</translation>
-    </message>
-    <message>
-        <source>Believed instead of the file: enmap, enmap-202, or a CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).</source>
-        <translation>Gilt statt der Datei: enmap, enmap-202, oder eine CSV mit einer Zeile je Kanal (wavelength_nm, fwhm_nm, bbl, scale, offset).</translation>
-    </message>
-    <message>
-        <source>Believed instead of the file; 0.0001 where 10000 stands for a reflectance of 1.</source>
-        <translation>Gilt statt der Datei; 0,0001, wo 10000 für einen Reflexionsgrad von 1 steht.</translation>
-    </message>
-    <message>
-        <source>Believed instead of the file; may be 0 or negative.</source>
-        <translation>Gilt statt der Datei; darf 0 oder negativ sein.</translation>
     </message>
     <message>
         <source>Bias</source>
@@ -1052,10 +1032,6 @@
         <translation>Kreuzvalidierung statt eines Testteils</translation>
     </message>
     <message>
-        <source>Folds of a cross-validation</source>
-        <translation>Teile einer Kreuzvalidierung</translation>
-    </message>
-    <message>
         <source>For firmer figures use cross-validation.</source>
         <translation>Für verlässlichere Zahlen Kreuzvalidierung verwenden.</translation>
     </message>
@@ -1078,10 +1054,6 @@
     <message>
         <source>Free some space, or move the engine with the variable {name}.</source>
         <translation>Schaffen Sie Platz, oder verlegen Sie die Engine mit der Variablen {name}.</translation>
-    </message>
-    <message>
-        <source>From all bands in its range, by a Gaussian response, or the nearest.</source>
-        <translation>Aus allen Kanälen im Bereich, mit gaußförmiger Empfindlichkeit, oder der nächste Kanal.</translation>
     </message>
     <message>
         <source>From which likeness on a pixel counts; 1 is the same.</source>
@@ -1744,10 +1716,6 @@
         <translation>Zahlen, mit denen multipliziert wird: auto nimmt bfloat16 auf einer GPU und float32 auf einer CPU.</translation>
     </message>
     <message>
-        <source>ONNX models (*.onnx);;Names and other files (*)</source>
-        <translation>ONNX-Modelle (*.onnx);;Namen und andere Dateien (*)</translation>
-    </message>
-    <message>
         <source>Of the embedding's variance, by which the smaller student may differ.</source>
         <translation>Der Varianz der Einbettung, um die der kleinere Student abweichen darf.</translation>
     </message>
@@ -1806,10 +1774,6 @@
     <message>
         <source>Parents (SHA-256)</source>
         <translation>Eltern (SHA-256)</translation>
-    </message>
-    <message>
-        <source>Passes over the labels</source>
-        <translation>Durchgänge durch die Label</translation>
     </message>
     <message>
         <source>Passes over the labels at most</source>
@@ -1964,10 +1928,6 @@
         <translation>Vom Produkt zu Szene, Bericht und HLS-Kanälen</translation>
     </message>
     <message>
-        <source>Products (*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif);;Folders and other files (*)</source>
-        <translation>Produkte (*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif);;Ordner und andere Dateien (*)</translation>
-    </message>
-    <message>
         <source>Projector of features</source>
         <translation>Projektor der Merkmale</translation>
     </message>
@@ -2014,10 +1974,6 @@
     <message>
         <source>RMSE</source>
         <translation>RMSE</translation>
-    </message>
-    <message>
-        <source>RMSE in reflectance (band 2, shown) and spectral angle in degrees (band 1).</source>
-        <translation>RMSE als Reflexionsgrad (Kanal 2, wird gezeigt) und spektraler Winkel in Grad (Kanal 1).</translation>
     </message>
     <message>
         <source>RPD</source>
@@ -2760,10 +2716,6 @@
         <translation>Der Name eines mitgelieferten oder gesammelten Modells, oder eine Datei.</translation>
     </message>
     <message>
-        <source>The name of a shipped student, or the file of one.</source>
-        <translation>Der Name eines mitgelieferten Studenten, oder die Datei eines Studenten.</translation>
-    </message>
-    <message>
         <source>The old environment {folder} cannot be removed yet.</source>
         <translation>Die alte Umgebung {folder} lässt sich noch nicht entfernen.</translation>
     </message>
@@ -2786,10 +2738,6 @@
     <message>
         <source>The plugin's engine is missing: there is no {path}. Install the plugin again.</source>
         <translation>Die Engine des Plugins fehlt: es gibt kein {path}. Installieren Sie das Plugin neu.</translation>
-    </message>
-    <message>
-        <source>The predicted reflectance (int16 x 10000).</source>
-        <translation>Der vorhergesagte Reflexionsgrad (int16 x 10000).</translation>
     </message>
     <message>
         <source>The preview appears here.</source>
@@ -3012,10 +2960,6 @@
         <translation>Auch klassische Modelle auf den rohen Spektren trainieren und auf denselben Pixeln vergleichen.</translation>
     </message>
     <message>
-        <source>Train the final model on all labels</source>
-        <translation>Das fertige Modell auf allen Labeln trainieren</translation>
-    </message>
-    <message>
         <source>Trained</source>
         <translation>Trainiert</translation>
     </message>
@@ -3228,10 +3172,6 @@
         <translation>Was die Vorschau zeigt: xmin ymin xmax ymax im Bezugssystem des ersten Rasters; höchstens 256 x 256 Pixel um die Mitte. Vorgabe: die Mitte dieses Rasters.</translation>
     </message>
     <message>
-        <source>What the quality layers of EnMAP mark; it becomes no data in all bands.</source>
-        <translation>Was die Qualitätsebenen von EnMAP markieren; es hat danach in keinem Kanal Daten.</translation>
-    </message>
-    <message>
         <source>What the teacher sees</source>
         <translation>Was der Lehrer sieht</translation>
     </message>
@@ -3258,10 +3198,6 @@
     <message>
         <source>What to start from; the path of a checkpoint may be written.</source>
         <translation>Womit begonnen wird; der Pfad eines Checkpoints kann eingetragen werden.</translation>
-    </message>
-    <message>
-        <source>What was delivered: a METADATA.XML, .zip, .he5 or .nc, or the path of a folder.</source>
-        <translation>Was geliefert wurde: eine METADATA.XML, .zip, .he5 oder .nc, oder der Pfad eines Ordners.</translation>
     </message>
     <message>
         <source>Where</source>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 from functools import cache
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.contract.altered_schema import altered
 
 qgis_core = pytest.importorskip("qgis.core", reason="this interpreter has no QGIS")
 
@@ -45,6 +48,10 @@ def job_fields(kind: str) -> dict[str, dict[str, Any]]:
 @cache
 def algorithm(name: str) -> Any:
     """Return the algorithm with its parameters declared; it owns them, so it is kept."""
+    return new_algorithm(name)
+
+
+def new_algorithm(name: str) -> Any:
     module, _, class_name = ALGORITHMS[name][1].partition(".")
     made = getattr(importlib.import_module(f"hyperkd_qgis.algorithms.{module}"), class_name)()
     made.initAlgorithm({})
@@ -142,6 +149,101 @@ def test_choices_agree(pair: Any) -> None:
     if choices:
         assert parameter.usesStaticStrings()
         assert parameter.allowMultiple() == (field["type"] == "array")
+
+
+# What QGIS asks for otherwise than the command line, and so in other words: features of layers.
+IN_OTHER_WORDS = {"LABELS", "FIELD", "LABEL_RASTERS", "PLACES", "TRAINING_LABELS"}
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_an_algorithm_follows_the_schema(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No default, bound, choice or sentence of an option is written a second time."""
+    from hyperkd_qgis.algorithms import declare
+
+    jobs = altered(SCHEMA)
+    monkeypatch.setattr(declare, "_jobs", lambda: jobs)
+    made = new_algorithm(name)
+    fields = jobs[ALGORITHMS[name][0]]["properties"]
+    free = qgis_core.QgsProcessingParameterNumber("N")
+    for parameter in made.parameterDefinitions():
+        if parameter.name() in IN_OTHER_WORDS:
+            continue
+        field = fields[parameter.name().lower()]
+        assert parameter.help() == field["description"]
+        if field["type"] != "array":
+            assert parameter.defaultValue() == field.get("default"), parameter.name()
+        if hasattr(parameter, "options"):
+            assert list(parameter.options()) == field.get("items", field)["enum"]
+        if isinstance(parameter, qgis_core.QgsProcessingParameterNumber):
+            assert parameter.minimum() == field.get("minimum", parameter.minimum())
+            assert parameter.maximum() == field.get("maximum", parameter.maximum())
+            assert ("maximum" in field) == (parameter.maximum() != free.maximum())
+
+
+def written_values(path: Path) -> list[str]:
+    """Return where a file of the plugin writes down what an option is unless it is changed."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        constants = [each.value for each in node.args if isinstance(each, ast.Constant)]
+        named = {each.arg: each.value for each in node.keywords if each.arg}
+        wrong = any(
+            isinstance(named.get(key), (ast.Constant, ast.List)) and key in BY_SCHEMA
+            for key in named
+        )
+        # A box that is ticked, a number or a choice that is set; 0 is where a bar begins.
+        wrong |= called in SET_TO and any(value not in (0, "", False) for value in constants)
+        wrong |= called == "setCurrentIndex" and any(value != 0 for value in constants)
+        wrong |= called == "addItem" and any(value in CHOICES for value in constants)
+        if wrong:
+            found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+    return found
+
+
+BY_SCHEMA = {"defaultValue", "minValue", "maxValue", "options", "defaultValues"}
+SET_TO = {"setChecked", "setValue", "setRange", "setMinimum", "setMaximum", "setCurrentText"}
+CHOICES = {
+    choice
+    for name, job in SCHEMA["$defs"].items()
+    if name.startswith("job.")
+    for field in job["properties"].values()
+    for choice in field.get("items", field).get("enum", ())
+}
+# The engine's set-up has options of its own: it is the plugin that makes the environment.
+OF_THE_SETUP = {"setup_engine.py", "setup_panel.py"}
+
+
+def test_no_window_writes_a_default_down() -> None:
+    """Spin boxes, combo boxes and ticks get theirs from the schema."""
+    paths = sorted((ROOT / "hyperkd_qgis").rglob("*.py"))
+    found = [
+        each for path in paths if path.name not in OF_THE_SETUP for each in written_values(path)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "QgsProcessingParameterNumber(N, '', defaultValue=8)",
+        "QgsProcessingParameterEnum(N, '', options=['cloud', 'haze'])",
+        "self.refit.setChecked(True)",
+        "self.epochs.setValue(100)",
+        "self.epochs.setRange(0, 100000)",
+        "self.device.setCurrentText('auto')",
+        "self.device.setCurrentIndex(2)",
+        "self.task.addItem(tr('A class'), 'classification')",
+    ],
+)
+def test_a_default_that_is_written_down_is_found(
+    line: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    path = tmp_path / "some.py"
+    path.write_text(line)
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    assert len(written_values(path)) == 1
 
 
 def test_paths_are_what_the_job_says(pair: Any) -> None:
