@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -27,6 +28,8 @@ _SCHEMA = 1
 # An unfinished folder may be another QGIS's set-up that is still running.
 _UNFINISHED_S = 24 * 3600.0
 _REMOVE_ATTEMPTS = 5
+# How set-ups call the folders that they begin. Others, which a user may keep here, are not ours.
+_OURS = re.compile(r"(\d+\.\d+|tmp)-[a-z0-9_]{8}")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class Environment:
     def is_current(self) -> bool:
         """Whether it is what this version of the plugin would make."""
         return self.pins == fingerprint(self.tiers, self.compute)
+
+    @property
+    def is_of_this_qgis(self) -> bool:
+        """Whether it was made from the Python of the QGIS that runs."""
+        return _same(self.base, sys.base_prefix)
 
     @property
     def fits(self) -> bool:
@@ -128,8 +136,9 @@ def leftovers(root: Path) -> list[Path]:
     return [
         path
         for path in sorted(root.glob("*"))
-        if path.is_dir()
-        and path.name != "cache"
+        if _OURS.fullmatch(path.name)
+        and path.is_dir()
+        and not path.is_symlink()
         and not (path / STAMP).exists()
         and path.stat().st_mtime < oldest
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Optional
 
 from qgis.PyQt.QtCore import pyqtSignal
@@ -10,6 +11,7 @@ from qgis.PyQt.QtCore import pyqtSignal
 from ..messages import log_traceback, tr
 from ..runner.process import Engine
 from ..runner.task import KeptTask
+from . import removal
 from .managed import Environment
 from .probe import NEEDED
 from .reasons import Reason
@@ -58,6 +60,48 @@ class SetupTask(KeptTask):
             log_traceback()
             self.reason = Reason("bug", f"{type(error).__name__}: {error}")
         return self.environment is not None
+
+    def finished(self, result: bool) -> None:
+        """Tell that it ended."""
+        super().finished(result)
+        self.ended.emit()
+
+
+class RemovalTask(KeptTask):
+    """Measures what set-ups have made, or removes it.
+
+    Signals:
+        ended: from the main thread, once the attributes are final.
+
+    Args:
+        what: to be removed; None measures.
+
+    Attributes:
+        what: what was measured or removed.
+        left: what could not be removed.
+        problem: what went wrong, or an empty string.
+    """
+
+    ended = pyqtSignal()
+
+    def __init__(self, what: Optional[removal.Removable] = None) -> None:
+        title = tr("Look at HyperKD's engine") if what is None else tr("Remove HyperKD's engine")
+        super().__init__(title)
+        self.what = what
+        self.left: list[Path] = []
+        self.problem = ""
+        self._removes = what is not None
+
+    def run(self) -> bool:
+        """Do the work; called in a thread of the task manager."""
+        try:
+            if self._removes:
+                self.left = removal.remove(self.what)
+            else:
+                self.what = removal.look()
+        except OSError as error:
+            self.problem = str(error)
+        return not (self.problem or self.left)
 
     def finished(self, result: bool) -> None:
         """Tell that it ended."""

@@ -30,6 +30,7 @@ from ..messages import tr
 from . import notices
 from .focus import file_widget
 from .plain import plain_label
+from .remove_button import RemoveButton, size_text
 
 # The set-up that runs now, whichever window shows it; one at a time.
 _current: Optional[SetupTask] = None
@@ -68,6 +69,9 @@ class SetupPanel(QGroupBox):
         self.folder = plain_label(str(managed.engines_folder()))
         self.start_button = QPushButton(tr("&Set up"))
         self.cancel_button = QPushButton(tr("&Cancel"))
+        self.remove_button = RemoveButton()
+        self.remove_button.said.connect(lambda text: self.stage.setText(text))
+        self.remove_button.removed.connect(self._show_removed)
         self.stage = plain_label()
         self.bar = QProgressBar()
         policy = self.bar.sizePolicy()
@@ -133,6 +137,7 @@ class SetupPanel(QGroupBox):
         row = QHBoxLayout()
         row.addWidget(self.start_button)
         row.addWidget(self.cancel_button)
+        row.addWidget(self.remove_button)
         row.addWidget(self.bar, 1)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
@@ -150,7 +155,7 @@ class SetupPanel(QGroupBox):
         for name, line in lines.items():
             tier = pins.TIERS[name]
             size = tr("about {download} to download, {disk} on the disk").format(
-                download=_size(tier.download_mb[compute]), disk=_size(tier.disk_mb[compute])
+                download=size_text(tier.download_mb[compute]), disk=size_text(tier.disk_mb[compute])
             )
             line.setText(f"{purposes[name]}: {size}")
 
@@ -177,7 +182,12 @@ class SetupPanel(QGroupBox):
         self.start_button.setEnabled(not running)
         self.start_button.setText(tr("&Set up again") if managed.find() else tr("&Set up"))
         self.cancel_button.setEnabled(running)
+        self.remove_button.allow(not running)
         self.bar.setVisible(running)
+
+    def _show_removed(self) -> None:
+        self._show_running()
+        self.changed.emit()
 
     def _show_progress(self, percent: float) -> None:
         self.bar.setValue(int(percent))
@@ -212,9 +222,3 @@ def _outcome(task: SetupTask) -> str:
     if task.environment is None:
         return tr("Cancelled. Nothing has changed.")
     return tr("Done.")
-
-
-def _size(megabytes: int) -> str:
-    if megabytes < 1000:
-        return tr("{number} MB").format(number=megabytes)
-    return tr("{number} GB").format(number=f"{megabytes / 1000:.1f}")

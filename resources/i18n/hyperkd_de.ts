@@ -108,6 +108,10 @@
         <translation>&amp;Entfernen</translation>
     </message>
     <message>
+        <source>&amp;Remove engine…</source>
+        <translation>Engine en&amp;tfernen…</translation>
+    </message>
+    <message>
         <source>&amp;Save a copy…</source>
         <translation>&amp;Kopie speichern…</translation>
     </message>
@@ -290,6 +294,10 @@
     <message>
         <source>A fine-tuned model: the name of a stored model, or the path of an .onnx file.</source>
         <translation>Ein feinabgestimmtes Modell: der Name eines gesammelten Modells, oder der Pfad einer .onnx-Datei.</translation>
+    </message>
+    <message>
+        <source>A job runs in the engine. Wait until it has ended, or cancel it.</source>
+        <translation>In der Engine läuft ein Auftrag. Warten, bis er fertig ist, oder ihn abbrechen.</translation>
     </message>
     <message>
         <source>A library of Windows that a package needs is missing or too old.</source>
@@ -790,6 +798,10 @@
     <message>
         <source>Deletes the model from the store.</source>
         <translation>Löscht das Modell aus der Sammlung.</translation>
+    </message>
+    <message>
+        <source>Deletes what set-up has installed. Models and trainings stay.</source>
+        <translation>Löscht, was die Einrichtung installiert hat. Modelle und Trainings bleiben.</translation>
     </message>
     <message>
         <source>Depths of the teacher (shares; …)</source>
@@ -1452,6 +1464,10 @@
         <translation>Protokoll des Trainings</translation>
     </message>
     <message>
+        <source>Look at HyperKD's engine</source>
+        <translation>HyperKDs Engine ansehen</translation>
+    </message>
+    <message>
         <source>Looking at the places</source>
         <translation>Die Stellen werden betrachtet</translation>
     </message>
@@ -1584,6 +1600,10 @@
         <translation>Die Szenen werden vermessen</translation>
     </message>
     <message>
+        <source>Measuring…</source>
+        <translation>Wird gemessen…</translation>
+    </message>
+    <message>
         <source>Median error</source>
         <translation>Median des Fehlers</translation>
     </message>
@@ -1698,6 +1718,10 @@
     <message>
         <source>No {name} fits pip's settings on this machine (constraints: {constraints}).</source>
         <translation>Kein {name} passt zu den Einstellungen von pip auf diesem Rechner (Einschränkungen: {constraints}).</translation>
+    </message>
+    <message>
+        <source>Nothing was removed.</source>
+        <translation>Es wurde nichts entfernt.</translation>
     </message>
     <message>
         <source>Number of clusters.</source>
@@ -2060,12 +2084,28 @@
         <translation>Bemerkung</translation>
     </message>
     <message>
+        <source>Remove HyperKD's engine</source>
+        <translation>HyperKDs Engine entfernen</translation>
+    </message>
+    <message>
+        <source>Remove HyperKD's engine? This deletes {size} in {folder}: the environment, pip's cache and the log of the set-up.
+
+Models, trainings and QGIS's own packages stay. The engine can be set up again at any time.</source>
+        <translation>HyperKDs Engine entfernen? Das löscht {size} in {folder}: die Umgebung, pips Zwischenspeicher und das Protokoll der Einrichtung.
+
+Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jederzeit neu einrichten.</translation>
+    </message>
+    <message>
         <source>Remove “{name}” from the model store? Its file is deleted.</source>
         <translation>„{name}“ aus der Modellsammlung entfernen? Seine Datei wird gelöscht.</translation>
     </message>
     <message>
         <source>Removing {name}</source>
         <translation>{name} wird entfernt</translation>
+    </message>
+    <message>
+        <source>Removing…</source>
+        <translation>Wird entfernt…</translation>
     </message>
     <message>
         <source>Repeats the model's self-test on this machine, and times it.</source>
@@ -2600,6 +2640,10 @@
         <translation>Die Engine wurde von außen beendet (Signal oder Code {code}). Meist war der Arbeitsspeicher zu Ende: lassen Sie weniger Kacheln gleichzeitig rechnen, oder schließen Sie andere Programme.</translation>
     </message>
     <message>
+        <source>The engine was removed; {size} are free again.</source>
+        <translation>Die Engine ist entfernt; {size} sind wieder frei.</translation>
+    </message>
+    <message>
         <source>The engine works, but this version of HyperKD wants other packages.</source>
         <translation>Die Engine funktioniert, aber diese Version von HyperKD möchte andere Pakete.</translation>
     </message>
@@ -2878,6 +2922,10 @@
     <message>
         <source>There is no space left on the disk.</source>
         <translation>Auf der Platte ist kein Platz mehr.</translation>
+    </message>
+    <message>
+        <source>There is nothing to remove in {folder}.</source>
+        <translation>In {folder} gibt es nichts zu entfernen.</translation>
     </message>
     <message>
         <source>They are written beside the model and can map the scenes too, where one of them is better.</source>
@@ -3686,6 +3734,10 @@
     <message>
         <source>{file} was left out: it is no raster that can be read.</source>
         <translation>{file} wurde ausgelassen: Das ist kein lesbares Raster.</translation>
+    </message>
+    <message>
+        <source>{folder} cannot be removed yet: close other QGIS windows and try again.</source>
+        <translation>{folder} lässt sich noch nicht entfernen: andere QGIS-Fenster schließen und noch einmal versuchen.</translation>
     </message>
     <message>
         <source>{folder} cannot be written: {reason}.</source>

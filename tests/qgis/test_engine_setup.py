@@ -403,13 +403,16 @@ def test_an_upgraded_list_keeps_the_environment_and_says_so(plugin, root):
 def test_leftovers_are_what_nobody_works_on(plugin, root):
     from hyperkd_qgis.env import managed
 
-    stamp(root, "3.11-made")
-    for name in ("3.11-old", "3.11-running", "cache"):
+    stamp(root, "3.11-complete")
+    ours = ("3.11-half_old", "tmp-half_old")
+    # What a user keeps in the folder that HYPERKD_ENGINES names is nobody's to remove.
+    foreign = ("cache", "project", "3.11", "3.11-backup-of-mine", "tmp-notes")
+    for name in (*ours, *foreign, "3.11-running_"):
         (root / name).mkdir()
-    os.utime(root / "3.11-old", (1, 1))
-    os.utime(root / "cache", (1, 1))
-    os.utime(root / "3.11-made", (1, 1))
-    assert [path.name for path in managed.leftovers(root)] == ["3.11-old"]
+    (root / "3.11-a_link__").symlink_to(root / "project")
+    for name in (*ours, *foreign, "3.11-complete"):
+        os.utime(root / name, (1, 1))
+    assert [path.name for path in managed.leftovers(root)] == list(ours)
 
 
 @pytest.mark.parametrize(
