@@ -16,7 +16,8 @@ import hyperkd
 from hyperkd import api
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict
-from hyperkd.raster.sink import create_raster
+from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.requests.option import job_fields
 from hyperkd.requests.predict_options import PredictJob
@@ -39,7 +40,7 @@ def path(tmp_path: Path) -> Path:
     grid = GridSpec(20, 12, (366000.0, 30.0, 0.0, 5810000.0, 0.0, -30.0))
     file = tmp_path / "scene.tif"
     with create_raster(
-        str(file), grid, len(bands), np.dtype(np.int16), nodata=-32768, bands=bands
+        str(file), RasterSpec(grid, len(bands), np.dtype(np.int16), nodata=-32768, bands=bands)
     ) as sink:
         sink.write(grid.window, values)
     return file

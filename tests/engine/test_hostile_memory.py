@@ -22,7 +22,7 @@ from hyperkd.inference.tiling import threads as threads_module
 from hyperkd.inference.tiling.pipeline import FinishedRows
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.threads import start_all
-from hyperkd.jobs.dispatch import _worded
+from hyperkd.jobs.dispatch import worded
 from hyperkd.raster.gdal.restrictions import compressing_threads
 from hyperkd.types import Window
 from tests.engine.inference_factories import make_student
@@ -105,10 +105,10 @@ def test_threads_that_run_end_where_another_cannot_start() -> None:
     ["pthread_create failed, error code: 12", "std::bad_alloc", "can't start new thread"],
 )
 def test_a_library_without_memory_is_no_bug(says: str) -> None:
-    worded = _worded(RuntimeError(f"onnxruntime: {says}"), None)
+    worded = worded(RuntimeError(f"onnxruntime: {says}"), None)
     assert worded is not None
     assert worded.code == "out_of_memory"
-    assert _worded(RuntimeError("anything else"), None) is None
+    assert worded(RuntimeError("anything else"), None) is None
 
 
 def test_a_limit_that_leaves_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
