@@ -105,9 +105,9 @@ def test_threads_that_run_end_where_another_cannot_start() -> None:
     ["pthread_create failed, error code: 12", "std::bad_alloc", "can't start new thread"],
 )
 def test_a_library_without_memory_is_no_bug(says: str) -> None:
-    worded = worded(RuntimeError(f"onnxruntime: {says}"), None)
-    assert worded is not None
-    assert worded.code == "out_of_memory"
+    found = worded(RuntimeError(f"onnxruntime: {says}"), None)
+    assert found is not None
+    assert found.code == "out_of_memory"
     assert worded(RuntimeError("anything else"), None) is None
 
 
