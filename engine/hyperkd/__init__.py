@@ -36,7 +36,7 @@ _HOMES = {
         (
             *("predict", "embed", "reconstruct", "anomaly", "similarity", "cluster", "align"),
             *("finetune", "distill", "evaluate", "label_overview", "export", "quantize"),
-            *("info", "inspect", "import_product", "synth"),
+            *("info", "inspect", "import_product", "simulate"),
         ),
         "api",
     ),

@@ -361,7 +361,7 @@ def import_product(
 ) -> Result:
     """Write an EnMAP, PRISMA, EMIT or DESIS product as one GeoTIFF."""
 
-def synth(
+def simulate(
     output: _Path,
     *,
     width: int = ...,

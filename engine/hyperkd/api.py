@@ -39,7 +39,7 @@ CALLS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "info": ("info", ("path",)),
     "inspect": ("inspect", ("input", "output")),
     "import_product": ("import", ("product", "output")),
-    "synth": ("synth", ("output",)),
+    "simulate": ("synth", ("output",)),
 }
 
 # What a field is called here, where its name would say something else in Python.
@@ -171,4 +171,4 @@ quantize = _make("quantize")
 info = _make("info")
 inspect = _make("inspect")
 import_product = _make("import_product")
-synth = _make("synth")
+simulate = _make("simulate")

@@ -69,6 +69,9 @@ def test_every_public_name_is_there_and_typed() -> None:
     for name in hyperkd.__all__:
         assert getattr(hyperkd, name) is not None
         assert name in declared, name
+        # A submodule of this name would take its place as soon as it is imported.
+        assert not (stub.PATH.parent / name).is_dir()
+        assert not (stub.PATH.parent / f"{name}.py").exists()
     assert declared == stub.content()
     assert (stub.PATH.parent / "py.typed").is_file()
     with pytest.raises(AttributeError, match="has no attribute 'predikt'"):
