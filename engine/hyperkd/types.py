@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 
 FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+Ints = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 GeoTransform = tuple[float, float, float, float, float, float]
 

@@ -13,14 +13,13 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
 from hyperkd.inference.scene_sample import reopened, sampled_tiles
 from hyperkd.inference.stats.spectral_error import NAMES, spectral_error
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run, stored_rows
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.open_scene import open_scene
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.requests.explore_options import AnomalyJob
 from hyperkd.requests.shared_options import InferenceOptions
-from hyperkd.types import FloatArray, Reporter
+from hyperkd.types import Float32Array, FloatArray, Reporter
 
 MEASURES = ("rmse", "angle")
 # Of a normal distribution, the median absolute deviation times this is the standard deviation.

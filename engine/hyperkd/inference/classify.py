@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference.tiling.blend import Float32Array
-from hyperkd.types import BoolArray
+from hyperkd.types import BoolArray, Float32Array
 
 # The value of a class map where there is no data; class i is stored as i + 1.
 NO_CLASS = 0

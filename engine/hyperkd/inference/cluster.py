@@ -13,13 +13,12 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.prepared import LoadingModel, ready_model
 from hyperkd.inference.scene_sample import reopened, sampled_vectors
 from hyperkd.inference.stats.kmeans import Centres, k_means
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.open_scene import open_scene
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.requests.explore_options import ClusterJob
-from hyperkd.types import FloatArray, Reporter
+from hyperkd.types import Float32Array, FloatArray, Reporter
 
 NO_CLUSTER = 0
 # Pixels that the centres are found from. More change the centres by less than another seed.

@@ -17,7 +17,6 @@ from hyperkd.inference.stats.principal_components import (
     PrincipalComponents,
     principal_components,
 )
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.journal import Journal
 from hyperkd.inference.tiling.pipeline import Blender, FinishedRows, Run, no_valid_pixels
 from hyperkd.inference.tiling.row_writer import block_rows
@@ -34,7 +33,7 @@ from hyperkd.inference.token_files import TileRow, TokenStore
 from hyperkd.open_scene import open_scene
 from hyperkd.requests.predict_options import EmbedJob
 from hyperkd.requests.shared_options import InferenceOptions
-from hyperkd.types import FloatArray, Reporter
+from hyperkd.types import Float32Array, FloatArray, Reporter
 
 
 def embed(request: EmbedJob, report: Reporter) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import classify
 from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ReadyModel, ready_model
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.models.bundle import Bundle
@@ -21,7 +20,7 @@ from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import RasterSource, reading_restored
 from hyperkd.requests.predict_options import PredictJob
 from hyperkd.requests.shared_options import InferenceOptions, TileOptions
-from hyperkd.types import Reporter
+from hyperkd.types import Float32Array, Reporter
 
 ANSWERS = ("logits", "values")
 

@@ -17,7 +17,6 @@ from hyperkd.inference import self_test_cache
 from hyperkd.inference.backends import onnxruntime_backend as runtime
 from hyperkd.inference.backends.devices import Steadfast, candidates, choose_device
 from hyperkd.inference.tiling import machine
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.resources import (
     ACCELERATED_BATCH,
     CACHE_BYTES,
@@ -36,7 +35,7 @@ from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import SupportReport
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.types import Reporter
+from hyperkd.types import Float32Array, Reporter
 
 
 @dataclass(frozen=True, eq=False)

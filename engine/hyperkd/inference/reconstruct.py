@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
 from hyperkd.inference.stats.spectral_error import NAMES, spectral_error
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run, stored_rows
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.open_scene import open_scene
 from hyperkd.requests.predict_options import ReconstructJob
-from hyperkd.types import BandTable, BoolArray, Reporter
+from hyperkd.types import BandTable, BoolArray, Float32Array, Reporter
 
 SCALE = 1e-4
 NODATA = -32768

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ReadyModel
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import Run, no_valid_pixels
 from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.requests.shared_options import InferenceOptions
-from hyperkd.types import BoolArray, Reporter, Window
+from hyperkd.types import BoolArray, Float32Array, Reporter, Window
 
 # So many tiles, spread over the scene: 64 tiles of 64 x 64 pixels are a quarter of a million
 # pixels, enough for a covariance, a median or some cluster centres.

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference.backends.onnxruntime_backend import Float32Array, open_session
+from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.models.bundle import Bundle
 from hyperkd.models.card import Probe, SelfTest
+from hyperkd.types import Float32Array
 
 _PROBES: Final = 16
 # What a model without a self-test gets; exports give the same tolerance.

@@ -14,14 +14,13 @@ from hyperkd.inference.predict import predict_at
 from hyperkd.inference.prepared import LoadingModel, ready_model
 from hyperkd.inference.scene_sample import reopened, sampled_vectors
 from hyperkd.inference.stats.kmeans import k_means
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import FinishedRows, Run
 from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
 from hyperkd.open_scene import open_scene
 from hyperkd.raster.labels.read_labels import read_places
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.explore_options import SimilarityJob
-from hyperkd.types import FloatArray, Reporter
+from hyperkd.types import Float32Array, FloatArray, Reporter
 
 # More references than this are replaced by the centres of as many clusters of them.
 MOST_REFERENCES = 64

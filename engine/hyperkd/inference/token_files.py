@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hyperkd.inference.prepared import ReadyModel
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.journal import Journal
 from hyperkd.inference.tiling.pipeline import Run
 from hyperkd.inference.tiling.tile_plan import Panel
-from hyperkd.types import BoolArray
+from hyperkd.types import BoolArray, Float32Array
 
 
 class TileRow(NamedTuple):

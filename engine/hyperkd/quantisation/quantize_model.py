@@ -19,7 +19,6 @@ from hyperkd.evaluation.truth import answers_at, read_truth, require_answers
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version, self_test
 from hyperkd.inference.backends.onnxruntime_quantiser import to_float16, to_int8
 from hyperkd.inference.self_test import new_self_test
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles, tile_count
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import CARD_KEY, ModelCard
@@ -31,7 +30,7 @@ from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.quantize_options import QuantizeJob
 from hyperkd.requests.shared_options import TileOptions
-from hyperkd.types import Reporter
+from hyperkd.types import Float32Array, Reporter
 
 _WEIGHTS: Final[Mapping[str, str]] = {
     "dynamic": "int8 (7 bits of it), a scale for each column",

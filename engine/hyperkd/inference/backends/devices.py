@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard, SelfTest
-from hyperkd.types import Reporter
-
-Float32Array = NDArray[np.float32]
+from hyperkd.types import Float32Array, Reporter
 
 # A device of this machine has to be this much faster than the CPU to be worth its whims.
 _FASTER = 1.2

@@ -14,13 +14,11 @@ from types import MappingProxyType
 from typing import Any, Final, Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.pinned_memory import PinnedArrays
 from hyperkd.models.bundle import CHANNELS_KEY, PATCH_KEY, Bundle
-
-Float32Array = NDArray[np.float32]
+from hyperkd.types import Float32Array
 
 # What a device is called by its users and by onnxruntime, those that auto prefers first.
 # TensorRT comes after CUDA: it builds an engine for minutes before the first tile.

@@ -7,8 +7,7 @@ from typing import Optional
 
 import numpy as np
 
-from hyperkd.inference.tiling.blend import Float32Array
-from hyperkd.types import FloatArray
+from hyperkd.types import Float32Array, FloatArray
 
 
 class Moments:

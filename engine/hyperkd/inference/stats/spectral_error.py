@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.spectral.affine import Affine
-from hyperkd.types import FloatArray
+from hyperkd.types import Float32Array, FloatArray
 
 NAMES = ("spectral angle (degrees)", "RMSE (reflectance)")
 

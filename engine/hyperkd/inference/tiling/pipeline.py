@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.tiling.blend import Float32Array, RollingStrip
+from hyperkd.inference.tiling.blend import RollingStrip
 from hyperkd.inference.tiling.block_reader import PieceReader, Unreadable
 from hyperkd.inference.tiling.blocks import PieceMesh
 from hyperkd.inference.tiling.resources import Resources, converted_rows
@@ -28,7 +28,7 @@ from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tile_plan import Panel, TilePlan
 from hyperkd.inference.tiling.tile_workers import Computed, Network, TileComputer
 from hyperkd.raster.source import RasterSource
-from hyperkd.types import BoolArray, Reporter, Window
+from hyperkd.types import BoolArray, Float32Array, Reporter, Window
 
 
 @dataclass(eq=False)

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from hyperkd.inference.scene_sample import evenly
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.pipeline import no_valid_pixels
 from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.types import Reporter
+from hyperkd.types import Float32Array, Reporter
 
 
 def tile_count(source: RasterSource, card: ModelCard, count: int) -> int:

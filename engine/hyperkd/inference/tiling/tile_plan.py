@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Optional
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.tiling.blend import Float32Array, axis_weights
+from hyperkd.inference.tiling.blend import axis_weights
 from hyperkd.raster.grid import tile_starts
-from hyperkd.types import GridSpec, Window
+from hyperkd.types import Float32Array, GridSpec, Window
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.tiling.blend import Float32Array
 from hyperkd.inference.tiling.block_reader import WAIT_S, PieceReader
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.threads import start_all
 from hyperkd.inference.tiling.tile_plan import TilePlan
-from hyperkd.types import BoolArray, Reporter
+from hyperkd.types import BoolArray, Float32Array, Reporter
 
 _NOTHING: Float32Array = np.empty((0, 0, 0, 0), np.float32)
 
