@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
@@ -155,7 +155,7 @@ def _load_scene(
         say(f"simulating scene {seed}")
         arrays = _simulate(seed, extent, whole)
         folder.mkdir(parents=True, exist_ok=True)
-        with PartialFile(path) as part, open(part.temporary, "wb") as file:
+        with AtomicFile(path) as part, open(part.temporary, "wb") as file:
             np.savez(file, **arrays)
     with np.load(path, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}

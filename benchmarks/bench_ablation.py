@@ -51,7 +51,7 @@ from train_stand_in_teacher import (
     train_teacher,
 )
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.training.teacher.standin import save_stand_in
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,7 +192,7 @@ def _once(path: Path, make: Callable[[], Any]) -> Any:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         Path(part.temporary).write_text(text, encoding="utf-8")
 
 

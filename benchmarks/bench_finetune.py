@@ -37,7 +37,7 @@ from finetune_tasks import Fold, Task, potsdam_tasks, simulated_tasks
 from osgeo import gdal
 from real_tiles import POTSDAM, absence, require
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = 5
@@ -261,7 +261,7 @@ def _time_the_mosaic(folder: Path, real: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         Path(part.temporary).write_text(text, encoding="utf-8")
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import hyperkd
-from hyperkd.atomic import told_to
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.control import Wishes, follow
@@ -28,6 +27,7 @@ from hyperkd.jobs.events import (
 from hyperkd.jobs.validate import load_job, parse_job
 from hyperkd.requests.catalogue import GROUPS, JOBS
 from hyperkd.requests.option import PROTOCOL, Job, JobField, job_fields
+from hyperkd.unfinished import told_of_unfinished
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     ender.say_with(lambda: tell_failure(cancelled_error(), reporter))
     # Who can end this process by force is told what it may then remove.
-    with told_to(reporter.claim) if exit_with_stdin else contextlib.nullcontext():
+    with told_of_unfinished(reporter.claim) if exit_with_stdin else contextlib.nullcontext():
         status, summary = perform(load, reporter, leads=not follows)
     if status == EXIT_OK and not as_events and not follows:
         # `hyperkd info scene.tif | head` may stop reading early, which is no mistake.

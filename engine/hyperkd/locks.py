@@ -21,8 +21,8 @@ from typing import IO, Optional
 from hyperkd.errors import HyperKDError
 from hyperkd.files import open_own
 
-_SCRATCH = "scratch-"
-_LOCK = ".lock"
+SCRATCH_PREFIX = "scratch-"
+LOCK_SUFFIX = ".lock"
 # Somebody who tidies up holds a lock for a moment.
 _TRIES, _WAIT_S = 4, 0.05
 
@@ -30,14 +30,14 @@ _swept: set[str] = set()
 _sweeping = threading.Lock()
 
 
-class Claim:
+class FileLock:
     """The right to write a file, held by one job of this machine at a time.
 
-    Where the folder of locks cannot be used, every claim is granted.
+    Where the folder of locks cannot be used, every lock is granted.
 
     Args:
         path: the output.
-        purpose: claims of different purposes do not meet: a job holds its outputs from
+        purpose: locks of different purposes do not meet: a job holds its outputs from
             beginning to end, and each file while it is written.
 
     Attributes:
@@ -50,15 +50,15 @@ class Claim:
     def __init__(self, path: str, purpose: str = "") -> None:
         self.lock = ""
         self._file: Optional[IO[bytes]] = None
-        folder = _folder()
+        folder = lock_folder()
         if folder is None:
             return
         real = os.path.normcase(os.path.realpath(path))
         name = hashlib.sha256(f"{purpose}{real}".encode(errors="replace")).hexdigest()
-        lock = os.path.join(folder, name + _LOCK)
+        lock = os.path.join(folder, name + LOCK_SUFFIX)
         # A disk that is full, or a folder without locks; HyperKDError is none of these.
         with contextlib.suppress(OSError):
-            self._file = _locked(lock)
+            self._file = try_lock(lock)
             if self._file is None:
                 raise HyperKDError(
                     "unwritable_output",
@@ -71,32 +71,11 @@ class Claim:
     def release(self) -> None:
         """Let others write the file; a second call does nothing."""
         if self._file is not None:
-            _unlock(self._file, self.lock)
+            unlock(self._file, self.lock)
             self._file = None
 
 
-class Scratch:
-    """A folder for files that nobody needs after the job; a context manager gives its path."""
-
-    def __init__(self) -> None:
-        parent = _folder()
-        self._file: Optional[IO[bytes]] = None
-        self._lock = ""
-        self.path = tempfile.mkdtemp(prefix=_SCRATCH if parent else "hyperkd-", dir=parent)
-        if parent is not None:
-            self._lock = self.path + _LOCK
-            with contextlib.suppress(OSError):  # without a lock it may be swept, but not yet
-                self._file = _locked(self._lock)
-
-    def abort(self) -> None:
-        """Remove the folder and what is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        if self._file is not None:
-            _unlock(self._file, self._lock)
-            self._file = None
-
-
-def _folder() -> Optional[str]:
+def lock_folder() -> Optional[str]:
     """Return the folder of locks, or None where no folder is this user's alone."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
     named = f"hyperkd-{user}"
@@ -136,21 +115,22 @@ def _sweep(folder: str) -> None:
         _swept.add(folder)
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            if name.endswith(_LOCK):
+            if name.endswith(LOCK_SUFFIX):
                 _sweep_one(os.path.join(folder, name))
 
 
 def _sweep_one(lock: str) -> None:
     with contextlib.suppress(OSError):  # another one sweeps too, or it is no lock of ours
-        file = _locked(lock, tries=1)
+        file = try_lock(lock, tries=1)
         if file is not None:
-            left = lock[: -len(_LOCK)]
-            if os.path.basename(left).startswith(_SCRATCH):
+            left = lock[: -len(LOCK_SUFFIX)]
+            if os.path.basename(left).startswith(SCRATCH_PREFIX):
                 shutil.rmtree(left, ignore_errors=True)
-            _unlock(file, lock)
+            unlock(file, lock)
 
 
-def _unlock(file: IO[bytes], path: str) -> None:
+def unlock(file: IO[bytes], path: str) -> None:
+    """Give a lock back and remove its file."""
     if os.name != "nt":  # removed while it is held: nobody can have taken it
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -160,7 +140,7 @@ def _unlock(file: IO[bytes], path: str) -> None:
             os.unlink(path)
 
 
-def _locked(path: str, tries: int = _TRIES) -> Optional[IO[bytes]]:
+def try_lock(path: str, tries: int = _TRIES) -> Optional[IO[bytes]]:
     """Return an open file that is locked until it is closed, or None where another has it."""
     while True:
         file = os.fdopen(open_own(path, make=True), "r+b")

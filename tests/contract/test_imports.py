@@ -16,7 +16,8 @@ ENGINE = ROOT / "engine" / "hyperkd"
 PLUGIN = ROOT / "hyperkd_qgis"
 
 # The vocabulary: what every layer may use.
-BASE = {"errors", "types", "files", "locks", "atomic", "requests"}
+BASE = {"errors", "types", "requests"}
+BASE |= {"files", "locks", "scratch", "unfinished", "temporary_names", "output_checks", "atomic"}
 
 # What each package of the engine may import of the engine, and of others; the
 # most specific prefix of a module's name decides. Standard library and numpy
@@ -31,7 +32,14 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "types": ({"errors"}, set()),
     "files": (set(), set()),
     "locks": ({"errors", "files"}, set()),
-    "atomic": ({"errors", "files", "locks"}, set()),
+    "unfinished": (set(), set()),
+    "temporary_names": (set(), set()),
+    "scratch": ({"locks", "unfinished"}, set()),
+    "output_checks": ({"errors", "files", "temporary_names"}, set()),
+    "atomic": (
+        {"errors", "files", "locks", "output_checks", "temporary_names", "unfinished"},
+        set(),
+    ),
     "metrics": ({"errors", "types"}, set()),
     "raster": (BASE | {"raster"}, set()),
     "raster.gdal": (BASE | {"raster"}, {"osgeo"}),

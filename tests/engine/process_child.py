@@ -16,15 +16,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "engine"))
 
 from hyperkd import cli
-from hyperkd.atomic import PartialFile, scratch_folder
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.requests.predict_options import EmbedJob
+from hyperkd.scratch import scratch_folder
 
 
 def succeed(request, report):
     """Write the output."""
     report.stage("Writing")
-    with PartialFile(request.output) as part:
+    with AtomicFile(request.output) as part:
         Path(part.temporary).write_text("new")
         report.progress(1, 1, "tiles")
     report.artifact("output", request.output)
@@ -72,7 +73,7 @@ def no_dependency(_request, _report):
 
 def patient(request, report):
     """Write half of the output, then wait to be cancelled."""
-    with PartialFile(request.output, (".aux.xml",)) as part:
+    with AtomicFile(request.output, (".aux.xml",)) as part:
         Path(part.temporary).write_text("half")
         Path(part.temporary + ".aux.xml").write_text("half")
         report.stage("Waiting")
@@ -85,7 +86,7 @@ def patient(request, report):
 
 def stubborn(request, report):
     """Write half of the output, then never ask whether anybody wants it."""
-    with PartialFile(request.output) as part:
+    with AtomicFile(request.output) as part:
         Path(part.temporary).write_text("half")
         report.stage("Waiting")
         for _ in range(60):
@@ -100,7 +101,7 @@ def native(request, report):
 
     journal = Journal(request.output, {}, Unreadable())
     journal.begin()
-    with PartialFile(request.output) as part, scratch_folder() as folder:
+    with AtomicFile(request.output) as part, scratch_folder() as folder:
         Path(part.temporary).write_text("half")
         report.stage(folder)
         hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1_000_000_000)  # no signal interrupts it
@@ -116,14 +117,14 @@ def tidying(request, report):
             time.sleep(0.05)
     except HyperKDError:
         time.sleep(3)
-        with PartialFile(request.output) as part:
+        with AtomicFile(request.output) as part:
             Path(part.temporary).write_text("kept")
         raise
 
 
 def priority(request, report):
     """Tell how nice the process is."""
-    with PartialFile(request.output) as part:
+    with AtomicFile(request.output) as part:
         Path(part.temporary).write_text("new")
     return {"nice": os.nice(0)}
 

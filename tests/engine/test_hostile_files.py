@@ -16,7 +16,7 @@ from typing import Callable, Optional
 import pytest
 
 from hyperkd import locks
-from hyperkd.atomic import PartialFile, derived_names, require_writable, scratch_folder
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, open_own, read_regular
 from hyperkd.inference.tiling.block_reader import Unreadable
@@ -24,7 +24,10 @@ from hyperkd.inference.tiling.journal import Journal
 from hyperkd.jobs.control import Wishes, follow
 from hyperkd.jobs.outputs import check_outputs
 from hyperkd.jobs.validate import load_job
+from hyperkd.output_checks import require_writable
 from hyperkd.requests.predict_options import PredictJob
+from hyperkd.scratch import scratch_folder
+from hyperkd.temporary_names import derived_names
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links and pipes are POSIX's")
 COMPANIONS = (".aux.xml",)
@@ -102,7 +105,7 @@ def test_a_temporary_name_that_is_taken_by_something_else(
     put(tmp_path / f"a.tif{suffix}")
     before = tree(tmp_path)
     with pytest.raises(HyperKDError, match="is no regular file") as caught:
-        PartialFile(tmp_path / "a.tif", COMPANIONS)
+        AtomicFile(tmp_path / "a.tif", COMPANIONS)
     assert caught.value.code == "unwritable_output"
     assert caught.value.message == (
         f"Cannot write {tmp_path}/a.tif: {tmp_path}/a.tif{suffix} is no regular file."
@@ -117,10 +120,10 @@ def test_a_device_or_pipe_is_never_replaced(
 ) -> None:
     make(tmp_path / f"a.tif{suffix}")
     with pytest.raises(HyperKDError, match="is no regular file") as caught:
-        PartialFile(tmp_path / "a.tif", COMPANIONS)
+        AtomicFile(tmp_path / "a.tif", COMPANIONS)
     assert caught.value.code == "unwritable_output"
     os.unlink(tmp_path / f"a.tif{suffix}")
-    part = PartialFile(tmp_path / "a.tif", COMPANIONS)
+    part = AtomicFile(tmp_path / "a.tif", COMPANIONS)
     Path(part.temporary).write_text("new")
     Path(part.temporary + ".aux.xml").write_text("new")
     make(tmp_path / f"a.tif{suffix}")
@@ -130,7 +133,7 @@ def test_a_device_or_pipe_is_never_replaced(
 
 
 def test_the_temporary_file_is_there_before_anybody_can_plant_a_link(tmp_path: Path) -> None:
-    with PartialFile(tmp_path / "a.tif") as part:
+    with AtomicFile(tmp_path / "a.tif") as part:
         with pytest.raises(FileExistsError):
             os.symlink(tmp_path / "victim", part.temporary)
     assert tree(tmp_path) == {"a.tif": ""}
@@ -139,7 +142,7 @@ def test_the_temporary_file_is_there_before_anybody_can_plant_a_link(tmp_path: P
 def test_a_link_in_the_place_of_the_output_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("untouched")
     (tmp_path / "a.tif").symlink_to(tmp_path / "victim")
-    with PartialFile(tmp_path / "a.tif") as part:
+    with AtomicFile(tmp_path / "a.tif") as part:
         Path(part.temporary).write_text("new")
     assert tree(tmp_path) == {"a.tif": "new", "victim": "untouched"}
 
@@ -156,7 +159,7 @@ def test_companions_that_cannot_be_replaced_leave_the_old_file(
             raise PermissionError(errno.EACCES, "In use")
         replace(source, target)
 
-    part = PartialFile(tmp_path / "a.tif", COMPANIONS)
+    part = AtomicFile(tmp_path / "a.tif", COMPANIONS)
     for suffix in ("", ".aux.xml"):
         Path(part.temporary + suffix).write_text("new")
     monkeypatch.setattr("os.replace", refuse)
@@ -178,7 +181,7 @@ def test_a_file_without_companions_is_what_a_kill_between_leaves(
         replace(source, target)
         seen.append(tree(tmp_path))
 
-    with PartialFile(tmp_path / "a.tif", COMPANIONS) as part:
+    with AtomicFile(tmp_path / "a.tif", COMPANIONS) as part:
         for suffix in ("", ".aux.xml"):
             Path(part.temporary + suffix).write_text("new")
         monkeypatch.setattr("os.replace", spied)
@@ -186,16 +189,16 @@ def test_a_file_without_companions_is_what_a_kill_between_leaves(
     assert pairs == [("old", None), ("new", None), ("new", "new")]
     assert tree(tmp_path) == {"a.tif": "new", "a.tif.aux.xml": "new"}
     (tmp_path / "a.tif.part.old0").write_text("left by a kill")
-    PartialFile(tmp_path / "a.tif", COMPANIONS).abort()
+    AtomicFile(tmp_path / "a.tif", COMPANIONS).abort()
     assert tree(tmp_path) == {"a.tif": "new", "a.tif.aux.xml": "new"}
 
 
 def test_a_disk_link_is_made_or_the_file_copied(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("content")
-    with PartialFile(tmp_path / "b") as part:
+    with AtomicFile(tmp_path / "b") as part:
         assert part.link(tmp_path / "a")
     assert os.path.samefile(tmp_path / "a", tmp_path / "b")
-    with PartialFile(tmp_path / "c") as part:
+    with AtomicFile(tmp_path / "c") as part:
         assert not part.link(tmp_path / "missing")
         assert Path(part.temporary).read_text() == ""
 
@@ -316,9 +319,9 @@ def test_a_folder_of_locks_that_others_prepared_is_not_used(
         if how == "other user":
             monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
             own(temporary).mkdir(mode=0o700)
-    claim = locks.Claim(str(tmp_path / "a.tif"))
-    assert claim.lock == ""
-    locks.Claim(str(tmp_path / "a.tif"))  # granted
+    lock = locks.FileLock(str(tmp_path / "a.tif"))
+    assert lock.lock == ""
+    locks.FileLock(str(tmp_path / "a.tif"))  # granted
     assert list(trap.iterdir()) == []
     assert not own(temporary).is_dir() or list(own(temporary).iterdir()) == []
 
@@ -329,31 +332,32 @@ def test_the_runtime_folder_of_the_session_is_the_other_choice(
     own(temporary).symlink_to(tmp_path)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     (tmp_path / "run").mkdir()
-    claim = locks.Claim(str(tmp_path / "a.tif"))
-    assert Path(claim.lock).parent == tmp_path / "run" / f"hyperkd-{os.getuid()}"
+    lock = locks.FileLock(str(tmp_path / "a.tif"))
+    assert Path(lock.lock).parent == tmp_path / "run" / f"hyperkd-{os.getuid()}"
     with pytest.raises(HyperKDError, match="Another job is writing"):
-        locks.Claim(str(tmp_path / "a.tif"))
-    claim.release()
+        locks.FileLock(str(tmp_path / "a.tif"))
+    lock.release()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
 def test_a_lock_that_is_no_file_grants_the_claim(
     tmp_path: Path, temporary: Path, kind: str
 ) -> None:
-    first = locks.Claim(str(tmp_path / "a.tif"))
+    first = locks.FileLock(str(tmp_path / "a.tif"))
     name = first.lock
     first.release()
     PUT[kind](Path(name))
-    claim = locks.Claim(str(tmp_path / "a.tif"))
-    assert claim.lock == ""
+    lock = locks.FileLock(str(tmp_path / "a.tif"))
+    assert lock.lock == ""
     assert os.path.lexists(name)
 
 
 LEAVE = """
 import os, sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from hyperkd.atomic import PartialFile, scratch_folder
-part = PartialFile(sys.argv[2])
+from hyperkd.atomic import AtomicFile
+from hyperkd.scratch import scratch_folder
+part = AtomicFile(sys.argv[2])
 context = scratch_folder()
 folder = context.__enter__()
 open(os.path.join(folder, "large"), "w").write("x")

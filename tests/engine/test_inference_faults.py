@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.embed import embed
 from hyperkd.inference.predict import predict
@@ -308,7 +308,7 @@ def test_an_input_that_changes_while_it_is_read_leaves_no_file(tmp_path, scene, 
 
 
 def test_two_jobs_with_one_target_do_not_mix(tmp_path, scene, model):
-    with PartialFile(tmp_path / "map.tif") as other:
+    with AtomicFile(tmp_path / "map.tif") as other:
         Path(other.temporary).write_text("of the other job")
         with pytest.raises(HyperKDError, match="Another job is writing") as caught:
             run(scene, model, tmp_path / "map.tif")

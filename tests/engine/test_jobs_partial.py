@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hyperkd.atomic import PartialFile, abort_all, require_writable
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
+from hyperkd.output_checks import require_writable
+from hyperkd.unfinished import abort_all
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -25,7 +27,7 @@ def put(path: str, text: str) -> None:
 
 def test_the_file_has_its_name_only_after_commit(tmp_path: Path) -> None:
     put(str(tmp_path / "a.tif"), "old")
-    with PartialFile(tmp_path / "a.tif") as part:
+    with AtomicFile(tmp_path / "a.tif") as part:
         put(part.temporary, "new")
         assert files(tmp_path) == {"a.tif": "old", "a.tif.part": "new"}
     assert files(tmp_path) == {"a.tif": "new"}
@@ -37,7 +39,7 @@ def test_any_exception_leaves_the_old_file(
 ) -> None:
     put(str(tmp_path / "a.tif"), "old")
     with pytest.raises(interruption):
-        with PartialFile(tmp_path / "a.tif", (".aux.xml",)) as part:
+        with AtomicFile(tmp_path / "a.tif", (".aux.xml",)) as part:
             put(part.temporary, "new")
             put(part.temporary + ".aux.xml", "new")
             raise interruption
@@ -47,7 +49,7 @@ def test_any_exception_leaves_the_old_file(
 def test_companions_go_with_the_file_and_old_ones_go_away(tmp_path: Path) -> None:
     for name in ("a.tif", "a.tif.aux.xml", "a.tif.ovr"):
         put(str(tmp_path / name), "old")
-    with PartialFile(tmp_path / "a.tif", (".aux.xml", ".ovr")) as part:
+    with AtomicFile(tmp_path / "a.tif", (".aux.xml", ".ovr")) as part:
         put(part.temporary, "new")
         put(part.temporary + ".aux.xml", "new")
     assert files(tmp_path) == {"a.tif": "new", "a.tif.aux.xml": "new"}
@@ -56,15 +58,15 @@ def test_companions_go_with_the_file_and_old_ones_go_away(tmp_path: Path) -> Non
 def test_what_a_killed_process_left_is_not_taken_over(tmp_path: Path) -> None:
     put(str(tmp_path / "a.tif.part"), "stale")
     put(str(tmp_path / "a.tif.part.aux.xml"), "stale")
-    PartialFile(tmp_path / "a.tif", (".aux.xml",)).abort()
+    AtomicFile(tmp_path / "a.tif", (".aux.xml",)).abort()
     assert files(tmp_path) == {}
 
 
 def test_abort_all_removes_the_unfinished_alone(tmp_path: Path) -> None:
-    with PartialFile(tmp_path / "done.tif") as part:
+    with AtomicFile(tmp_path / "done.tif") as part:
         put(part.temporary, "done")
     for name in ("a.tif", "b.tif"):
-        put(PartialFile(tmp_path / name).temporary, "half")
+        put(AtomicFile(tmp_path / name).temporary, "half")
     abort_all()
     assert files(tmp_path) == {"done.tif": "done"}
     put(str(tmp_path / "a.tif.part"), "of another process")
@@ -73,7 +75,7 @@ def test_abort_all_removes_the_unfinished_alone(tmp_path: Path) -> None:
 
 
 def test_a_target_that_cannot_be_replaced(tmp_path: Path) -> None:
-    part = PartialFile(tmp_path / "a.tif")
+    part = AtomicFile(tmp_path / "a.tif")
     put(part.temporary, "new")
     (tmp_path / "a.tif").mkdir()
     with pytest.raises(HyperKDError, match=r"Cannot replace .*a\.tif: ") as caught:
@@ -105,35 +107,35 @@ def test_a_folder_that_takes_no_file(
 def test_a_name_too_long_for_a_temporary_file_is_refused(tmp_path: Path, length: int) -> None:
     path = tmp_path / f"{'a' * (length - 4)}.tif"
     with pytest.raises(HyperKDError, match="File name too long") as caught:
-        PartialFile(path, (".aux.xml",))
+        AtomicFile(path, (".aux.xml",))
     assert caught.value.code == "unwritable_output"
     assert list(tmp_path.iterdir()) == []
-    with PartialFile(tmp_path / f"{'a' * 238}.tif", (".aux.xml",)) as part:
+    with AtomicFile(tmp_path / f"{'a' * 238}.tif", (".aux.xml",)) as part:
         Path(part.temporary).touch()
 
 
 def test_two_jobs_do_not_write_the_same_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     (tmp_path / "link").symlink_to(tmp_path)
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         put(part.temporary, "first")
         for name in (path, tmp_path / "link" / "a.tif"):
             with pytest.raises(HyperKDError, match=r"Another job is writing .*a\.tif") as caught:
-                PartialFile(name)
+                AtomicFile(name)
             assert caught.value.code == "unwritable_output"
-        other = PartialFile(tmp_path / "b.tif")
+        other = AtomicFile(tmp_path / "b.tif")
         other.abort()
         assert Path(part.temporary).read_text() == "first", "the second touched nothing"
     assert path.read_text() == "first"
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         put(part.temporary, "second")
     assert path.read_text() == "second"
 
 
 HOLD = """
 import sys, time
-from hyperkd.atomic import PartialFile
-part = PartialFile(sys.argv[1])
+from hyperkd.atomic import AtomicFile
+part = AtomicFile(sys.argv[1])
 open(part.temporary, "w").write("half")
 print("holding", flush=True)
 time.sleep(60)
@@ -148,17 +150,17 @@ def test_a_killed_process_leaves_no_claim(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == "holding\n"
         with pytest.raises(HyperKDError, match="Another job is writing"):
-            PartialFile(path)
+            AtomicFile(path)
         child.kill()
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         put(part.temporary, "new")
     assert files(tmp_path) == {"a.tif": "new"}
 
 
 def test_aborting_twice_leaves_a_later_job_alone(tmp_path: Path) -> None:
-    first = PartialFile(tmp_path / "a.tif")
+    first = AtomicFile(tmp_path / "a.tif")
     first.abort()
-    with PartialFile(tmp_path / "a.tif") as second:
+    with AtomicFile(tmp_path / "a.tif") as second:
         put(second.temporary, "new")
         first.abort()
     assert files(tmp_path) == {"a.tif": "new"}
@@ -169,6 +171,6 @@ def test_where_the_temporary_folder_takes_nothing_every_claim_is_granted(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing" / "folder"))
     monkeypatch.setattr("os.makedirs", lambda *_, **__: None)
-    with PartialFile(tmp_path / "a.tif") as part:
+    with AtomicFile(tmp_path / "a.tif") as part:
         put(part.temporary, "new")
     assert files(tmp_path) == {"a.tif": "new"}

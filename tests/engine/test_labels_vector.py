@@ -610,12 +610,12 @@ def test_options_behind_the_path_choose_layer_and_features(tmp_path: Path) -> No
 
 
 def test_outputs_cannot_replace_label_files_while_they_are_read(tmp_path: Path) -> None:
-    from hyperkd.atomic import PartialFile
+    from hyperkd.atomic import AtomicFile
 
     path = make_vector(tmp_path / "a.gpkg", [(square(1, 1, 2, 2), {"class": "a"})], CLASS)
     with VectorLayer(path), pytest.raises(HyperKDError, match="is read by this job"):
-        PartialFile(path)
-    PartialFile(path).abort()
+        AtomicFile(path)
+    AtomicFile(path).abort()
 
 
 # --- labels that must be refused ---

@@ -16,10 +16,10 @@ from typing import Any, Optional
 
 import pytest
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs import model_fetch, model_files, models_command
-from hyperkd.locks import Claim
+from hyperkd.locks import FileLock
 from hyperkd.models import prithvi_versions
 from hyperkd.models.bundle import read_card
 from hyperkd.models.store import model_store, published, registry
@@ -316,11 +316,11 @@ def test_a_file_that_changes_on_the_way_is_refused(
     file = tmp_path / "forest.onnx"
     file.write_bytes(TINY.read_bytes())
 
-    def write_meanwhile(part: PartialFile, source: Path) -> bool:
+    def write_meanwhile(part: AtomicFile, source: Path) -> bool:
         source.write_bytes(b"other")
         return False
 
-    monkeypatch.setattr(PartialFile, "link", write_meanwhile)
+    monkeypatch.setattr(AtomicFile, "link", write_meanwhile)
     with pytest.raises(HyperKDError, match="changed while it was copied") as caught:
         add(file, link=True)
     assert caught.value.code == "input_changed"
@@ -864,7 +864,7 @@ def test_a_pipe_in_the_place_of_a_record_is_no_hang(stored: Store, folder: Path)
 
 def test_two_transfers_of_one_model_do_not_write_one_file(folder: Path, hub: Server) -> None:
     folder.mkdir()
-    claim = Claim(str(Store().part(TEACHER, COMMIT, ".pt")))
+    claim = FileLock(str(Store().part(TEACHER, COMMIT, ".pt")))
     with pytest.raises(HyperKDError, match="Another job is writing") as caught:
         fetch(hub, unverified=True)
     assert caught.value.code == "unwritable_output"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.evaluation.reports.html import details, page, paragraph, section, table
 from hyperkd.evaluation.reports.label_spectra import detector_runs
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
@@ -68,7 +68,7 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
             ],
         )
         # While the raster is open, none of its files can be taken for the report.
-        with PartialFile(request.output) as part:
+        with AtomicFile(request.output) as part:
             Path(part.temporary).write_text(content, encoding="utf-8")
     report.artifact("output", request.output)
     return {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Optional
 
 import hyperkd
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 
@@ -59,7 +59,7 @@ def remember(key: str, deviation: float) -> None:
     # Without a memory the test is only repeated, and another job may be writing it just now.
     with contextlib.suppress(OSError, HyperKDError):
         folder.mkdir(parents=True, exist_ok=True)
-        with PartialFile(folder / _FILE) as part:
+        with AtomicFile(folder / _FILE) as part:
             Path(part.temporary).write_text(json.dumps(kept), encoding="utf-8")
 
 

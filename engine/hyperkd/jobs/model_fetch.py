@@ -10,7 +10,7 @@ from typing import Any, Optional
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.model_files import teacher_version
 from hyperkd.jobs.models_command import now, open_store, summary_of
-from hyperkd.locks import Claim
+from hyperkd.locks import FileLock
 from hyperkd.models.store.download import download, forget
 from hyperkd.models.store.https import Network
 from hyperkd.models.store.model_store import CHECKSUM, CONTENT, FILE_KINDS, Record, Store, checksum
@@ -42,7 +42,7 @@ def fetch(request: ModelsFetchJob, report: Reporter) -> dict[str, Any]:
     target.make()
     suffix = Path(model.file).suffix
     part, url = target.part(model.name, commit, suffix), model.url(commit, request.endpoint)
-    claim = Claim(str(part))  # two transfers would write into one file
+    claim = FileLock(str(part))  # two transfers would write into one file
     try:
         download(
             url,

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.model_files import examine
 from hyperkd.models.bundle import open_bundle
@@ -88,7 +88,7 @@ def add(request: ModelsAddJob, report: Reporter) -> dict[str, Any]:
         added=now(),
         checks=checks,
     )
-    part = PartialFile(target.path(record))
+    part = AtomicFile(target.path(record))
     try:
         if not (request.link and part.link(source)):
             if copy(source, Path(part.temporary), report) != digest:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from hyperkd.atomic import derived_names, require_writable, same_file
 from hyperkd.errors import HyperKDError
-from hyperkd.locks import Claim
+from hyperkd.locks import FileLock
+from hyperkd.output_checks import require_writable, same_file
 from hyperkd.requests.option import INPUT_ROLES, OUTPUT_ROLES, Job, JobField, job_fields
+from hyperkd.temporary_names import derived_names
 
 _MODELS = ("model", "checkpoint", "teacher")
 _FILES = ("output_raster", "output_file")
@@ -49,7 +50,7 @@ def claimed_outputs(job: Job) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for real in sorted({os.path.realpath(path) for _, path in _paths(job, _FILES)}):
-            stack.callback(Claim(real, "job").release)
+            stack.callback(FileLock(real, "job").release)
         yield
 
 

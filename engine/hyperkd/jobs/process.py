@@ -9,7 +9,7 @@ import threading
 from types import FrameType
 from typing import Callable, TextIO
 
-from hyperkd import atomic
+from hyperkd import unfinished
 from hyperkd.errors import EXIT_CANCELLED
 from hyperkd.jobs.control import Wishes
 
@@ -51,7 +51,7 @@ class Ender:
             return
         if self._wishes.heard.is_set() and self._finished.wait(_TIDY_S):
             return
-        atomic.abort_all()
+        unfinished.abort_all()
         # The job may hold the lock of the reporter, or the pipe may be full.
         teller = threading.Thread(target=self._say, name="last words", daemon=True)
         teller.start()

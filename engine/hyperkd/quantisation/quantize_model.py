@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Optional
 
-from hyperkd.atomic import PartialFile, require_writable
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.truth import answers_at, read_truth, require_answers
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version, self_test
@@ -25,6 +25,7 @@ from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import sealed
 from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import opened_scenes
+from hyperkd.output_checks import require_writable
 from hyperkd.quantisation.model_difference import OutputDeviation, truth_deviation
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
@@ -266,7 +267,7 @@ def _write(smaller: Bundle, told: Mapping[str, Any], output: str, report: Report
     report.stage("Writing and testing the model")
     card = dataclasses.replace(smaller.card, quantisation=told)
     smaller.graph.metadata_props.add(key=CARD_KEY, value=card.to_json())
-    with PartialFile(output) as part:
+    with AtomicFile(output) as part:
         Path(part.temporary).write_bytes(sealed(smaller.graph))
         written = open_bundle(part.temporary)
         for name in written.outputs:

@@ -18,13 +18,14 @@ from onnx import ModelProto, StringStringEntryProto
 from torch import Tensor
 from torch.export import Dim
 
-from hyperkd.atomic import PartialFile, require_writable
+from hyperkd.atomic import AtomicFile
 from hyperkd.models.bundle import INPUTS
 from hyperkd.models.card import CARD_KEY, ModelCard, Probe, SelfTest
 from hyperkd.models.nets.encoder import Convolution, Encoder
 from hyperkd.models.nets.heads import DenseModel
 from hyperkd.models.nets.student import Student
 from hyperkd.models.seal import sealed
+from hyperkd.output_checks import require_writable
 from hyperkd.requests.train_options import ExportJob
 from hyperkd.training.common.checkpoint import Network, load_checkpoint, require_card_of
 from hyperkd.types import Reporter
@@ -121,7 +122,7 @@ def export_model(model: Network, card: ModelCard, path: Union[str, Path]) -> Mod
 
     Raises:
         ValueError: where the card describes another network.
-        HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``PartialFile``.
+        HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``AtomicFile``.
     """
     require_card_of(model, card)
     deployed: _Deployed = (
@@ -133,7 +134,7 @@ def export_model(model: Network, card: ModelCard, path: Union[str, Path]) -> Mod
         graph.metadata_props.append(StringStringEntryProto(key=key, value=value))
     content = sealed(graph)
     _verify(content, card)
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         Path(part.temporary).write_bytes(content)
     return card
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hyperkd
-from hyperkd.atomic import PartialFile, require_writable
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports import class_report, value_report
 from hyperkd.evaluation.reports.html import details
@@ -34,6 +34,7 @@ from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment
 from hyperkd.evaluation.scores.map_area import AreaEstimate
 from hyperkd.evaluation.scores.paired_comparison import Comparison
 from hyperkd.evaluation.scores.regression_error import RegressionAssessment
+from hyperkd.output_checks import require_writable
 from hyperkd.types import FloatArray, Reporter
 
 PAGE, FIGURES = "report.html", "report.json"
@@ -114,7 +115,7 @@ def write_report(
     text = json.dumps(contents, ensure_ascii=False, allow_nan=False, indent=1)
     target = _made(folder)
     page, figures = target / PAGE, target / FIGURES
-    with PartialFile(figures) as json_part, PartialFile(page) as page_part:
+    with AtomicFile(figures) as json_part, AtomicFile(page) as page_part:
         Path(json_part.temporary).write_text(text + "\n", encoding="utf-8")
         Path(page_part.temporary).write_text(render(json.loads(text)), encoding="utf-8")
     report.artifact("report", str(page))

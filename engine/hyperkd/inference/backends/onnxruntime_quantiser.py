@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.atomic import scratch_folder
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import INPUTS
 from hyperkd.models.quantisable_nodes import (
@@ -26,6 +25,7 @@ from hyperkd.models.quantisable_nodes import (
     prepared,
     weight_products,
 )
+from hyperkd.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -19,13 +19,14 @@ from typing import Any, BinaryIO, Optional, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.atomic import ROWS_SUFFIX as SUFFIX
-from hyperkd.atomic import require_unread, track, untrack
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, is_special, open_own
 from hyperkd.inference.tiling.block_reader import Unreadable
-from hyperkd.locks import Claim
+from hyperkd.locks import FileLock
+from hyperkd.output_checks import require_unread
+from hyperkd.temporary_names import ROWS_SUFFIX as SUFFIX
 from hyperkd.types import Window
+from hyperkd.unfinished import track, untrack
 
 __all__ = ["SUFFIX", "Journal"]
 
@@ -56,7 +57,7 @@ class Journal:
         self._lost, self._keep = lost, keep
         self._about = json.dumps(about, sort_keys=True).encode()
         self._file: Optional[BinaryIO] = None
-        self._claim: Optional[Claim] = None
+        self._claim: Optional[FileLock] = None
 
     def differences(self) -> Optional[list[str]]:
         """Return which settings of an older journal are others, or None where there is none."""
@@ -161,7 +162,7 @@ class Journal:
             self._file = None
 
     def _open(self, *, anew: bool) -> BinaryIO:
-        claim = self._claim or Claim(self.path)
+        claim = self._claim or FileLock(self.path)
         try:
             if anew:
                 if not is_special(self.path, follow=False):

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Callable, Final, Optional, Union
 
-from hyperkd.atomic import SUFFIX, PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
-from hyperkd.locks import Claim
+from hyperkd.locks import FileLock
+from hyperkd.temporary_names import SUFFIX
 from hyperkd.types import Reporter
 
 # Names the folder of the store, for the plugin, for a cluster and for tests.
@@ -231,9 +232,9 @@ class Store:
             HyperKDError: ``unwritable_output``, ``out_of_disk``, and what ``move`` raises.
         """
         noted = self._noted(record.name)
-        claim = Claim(str(noted), "record")
+        claim = FileLock(str(noted), "record")
         try:
-            with PartialFile(noted) as part:
+            with AtomicFile(noted) as part:
                 Path(part.temporary).write_text(record.to_json(), encoding="utf-8")
             try:
                 move()
@@ -248,7 +249,7 @@ class Store:
         """Complete what a killed process has left between a model and its record."""
         for noted in sorted(self.folder.glob(f"*.json{_NOTED}")):
             with contextlib.suppress(HyperKDError, OSError):  # of a job that is at it just now
-                claim = Claim(str(noted), "record")
+                claim = FileLock(str(noted), "record")
                 try:
                     self._recover(noted)
                 finally:

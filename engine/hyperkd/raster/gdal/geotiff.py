@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.gdal_errors import collected_failures
 from hyperkd.raster.gdal.reader import GDAL_TYPES
@@ -53,12 +53,12 @@ class GeoTiffSink:
             _block(spec.grid.height, spec.block_rows),
             _block(spec.grid.width, _TILE_PX),
         )
-        self._part = PartialFile(self.path, _COMPANIONS)
+        self._part = AtomicFile(self.path, _COMPANIONS)
         # A cloud optimised file can only be made from a whole one.
         self._optimised = spec.layout == "cog"
         self._plain = self._part
         if self._optimised:
-            self._plain = PartialFile(f"{self.path}.plain", _COMPANIONS)
+            self._plain = AtomicFile(f"{self.path}.plain", _COMPANIONS)
         self._dataset: Any = None
         self._finished = False
         try:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
 
-from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
+from hyperkd.output_checks import protect, release
 from hyperkd.raster.bands.band_values import BandSource
 from hyperkd.raster.bands.describe import Given, describe_bands
 from hyperkd.raster.bands.sampling import Sample, take_sample

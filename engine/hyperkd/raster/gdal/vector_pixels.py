@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal, ogr, osr
 
-from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
+from hyperkd.output_checks import protect, release
 from hyperkd.raster.gdal.burning import Ints, line_pixels, point_pixels, polygon_pixels, to_pixels
 from hyperkd.raster.gdal.crs import called, crs_name, known, raising, reference_of
 from hyperkd.raster.gdal.vector_layers import (

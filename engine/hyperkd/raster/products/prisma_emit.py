@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.atomic import protect, release
 from hyperkd.errors import HyperKDError
+from hyperkd.output_checks import protect, release
 from hyperkd.raster.gdal.multidim import ArrayFile, crs_wkt
 from hyperkd.raster.gdal.opening import stamp
 from hyperkd.raster.masks import valid_mask

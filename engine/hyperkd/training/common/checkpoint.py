@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.models.bundle import read_checkpoint_card, require_intact_tensors
 from hyperkd.models.card import CARD_KEY, ModelCard
@@ -50,14 +50,14 @@ def save_checkpoint(path: Union[str, Path], model: Network, card: ModelCard) -> 
 
     Raises:
         ValueError: where the card describes another network.
-        HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``PartialFile``.
+        HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``AtomicFile``.
     """
     require_card_of(model, card)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     text = card.to_json()
     metadata = {CARD_KEY: text, CARD_SEAL_KEY: text_digest(text)}
     content = _sealed(save(tensors, metadata))
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         Path(part.temporary).write_bytes(content)
 
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.training.common.train_settings import Progress, Settings
 from hyperkd.training.pretrain.objective import Recipe
@@ -99,7 +99,7 @@ class StateFile:
         }
         content = save(_tensors(progress), metadata={STATE_KEY: json.dumps(header)})
         try:
-            with PartialFile(self.path) as part:
+            with AtomicFile(self.path) as part:
                 Path(part.temporary).write_bytes(content)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -25,7 +25,7 @@ from typing import Any, Callable, Final, Optional, Union
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.open_raster import open_raster
@@ -304,12 +304,12 @@ def cached_scene(
     pixels_path, valid_path = (folder / f"{key}.{kind}.npy" for kind in ("pixels", "valid"))
     shape = (source.grid.height, source.grid.width, len(bands))
     if not _is_whole(pixels_path, valid_path, shape):
-        with PartialFile(pixels_path) as part:
+        with AtomicFile(pixels_path) as part:
             mapped: Any = open_memmap(part.temporary, "w+", np.int16, shape)  # type: ignore[no-untyped-call]
             valid = read_scene(source, bands, name, report, mapped, _leave_out(product)).valid
             mapped.flush()
             del mapped
-        with PartialFile(valid_path) as part, open(part.temporary, "wb") as file:
+        with AtomicFile(valid_path) as part, open(part.temporary, "wb") as file:
             np.save(file, valid, allow_pickle=False)
     return Scene(
         name,

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import numpy as np
 import torch
 
-from hyperkd.atomic import PartialFile, scratch_folder
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports.accuracy_report import write_report
 from hyperkd.evaluation.splits.split_labels import k_folds, split_labels
@@ -23,6 +23,7 @@ from hyperkd.open_scene import opened_scenes
 from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.finetune_options import FinetuneJob
+from hyperkd.scratch import scratch_folder
 from hyperkd.training.common.checkpoint import save_checkpoint
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune.base_encoder import load_base
@@ -240,12 +241,12 @@ class _FineTuning:
         # None gets its name before all are written: what cannot be written leaves none.
         with ExitStack() as stack:
             part, beside = (
-                stack.enter_context(PartialFile(path))
+                stack.enter_context(AtomicFile(path))
                 for path in (request.output, request.checkpoint)
             )
             Path(part.temporary).write_bytes(content)
             for name, file in classical.items():
-                other = stack.enter_context(PartialFile(request.classical_files[name]))
+                other = stack.enter_context(AtomicFile(request.classical_files[name]))
                 Path(other.temporary).write_bytes(file.read_bytes())
             save_checkpoint(beside.temporary, fitted.model, card)
             if request.report_folder is not None and judged is not None:

@@ -10,10 +10,10 @@ from typing import Final, Optional
 
 import torch
 
-from hyperkd.atomic import require_writable, same_file
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports.accuracy_report import require_writable_report
 from hyperkd.models.sizes import sizes_of_scratch
+from hyperkd.output_checks import require_writable, same_file
 from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.training.common.augment import Strength
 from hyperkd.training.finetune.classical_files import classical_files

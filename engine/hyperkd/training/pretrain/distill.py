@@ -12,7 +12,7 @@ from typing import Any, Final, Optional
 import numpy as np
 import torch
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
@@ -301,7 +301,7 @@ class _Distillation:
             },
             seconds,
         )
-        with PartialFile(outputs.page) as part:
+        with AtomicFile(outputs.page) as part:
             Path(part.temporary).write_text(render(told), encoding="utf-8")
         if _may_go_on(facts.settings, history):
             total = facts.settings.steps

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Optional
 
-from hyperkd.atomic import require_writable
+from hyperkd.output_checks import require_writable
 from hyperkd.training.common.train_settings import Settings
 from hyperkd.training.pretrain.objective import Losses, Recipe
 from hyperkd.training.pretrain.token_distillation import Distillation

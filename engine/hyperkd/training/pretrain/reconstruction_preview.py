@@ -9,7 +9,7 @@ from typing import Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.models.nets.student import Student
 from hyperkd.raster.png import encode_png
 from hyperkd.training.common.scene_pixels import make_folder
@@ -82,7 +82,7 @@ class Previews:
             make_folder(self._folder)
             path = self._folder / f"step-{step:06d}.png"
             image = encode_png(picture(self._validation.example(student), self._bands))
-            with PartialFile(path) as part:
+            with AtomicFile(path) as part:
                 Path(part.temporary).write_bytes(image)
             self._report.artifact("preview", str(path))
         return self._validation(student, step)

@@ -18,7 +18,7 @@ from typing import Any, Callable, Final, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.types import Window
 
@@ -116,7 +116,7 @@ class FeatureCache:
         """Store ``features``; the file appears whole or not at all.
 
         Raises:
-            HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``PartialFile``.
+            HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``AtomicFile``.
         """
         if features.shape != self.shape:
             raise ValueError(f"features {features.shape} in a cache of {self.shape}")
@@ -124,7 +124,7 @@ class FeatureCache:
             raise ValueError("the teacher's features are not all numbers")
         path = self.path(key)
         _make_folder(path.parent)
-        with PartialFile(path) as part, open(part.temporary, "wb") as file:
+        with AtomicFile(path) as part, open(part.temporary, "wb") as file:
             np.save(file, np.ascontiguousarray(features, np.float32), allow_pickle=False)
 
     def collect(

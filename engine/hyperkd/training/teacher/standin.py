@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
-from hyperkd.atomic import PartialFile
+from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.prithvi_versions import PrithviConfig, PrithviVersion, require_tensors
@@ -63,11 +63,11 @@ def save_stand_in(path: Union[str, Path], network: Prithvi, what: StandIn) -> No
     """Write a stand-in teacher; the old file stays until the new one is whole.
 
     Raises:
-        HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``PartialFile``.
+        HyperKDError: ``unwritable_output`` and ``out_of_disk`` as ``AtomicFile``.
     """
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     content = save(tensors, metadata={TEACHER_KEY: what.to_json()})
-    with PartialFile(path) as part:
+    with AtomicFile(path) as part:
         Path(part.temporary).write_bytes(content)
 
 
