@@ -43,7 +43,7 @@ def card_page(card: Card, *, path: Optional[Path] = None, facts: Mapping[str, st
         _table(_facts(card, path, facts)),
         _classes(card.get("classes") or ()),
         _targets(card.get("targets") or ()),
-        _section(tr("Figures"), card.get("metrics")),
+        _section(tr("Metrics"), card.get("metrics")),
         _section(tr("Made from"), _origin(card)),
         _section(tr("Training"), card.get("training")),
         _section(tr("Network"), card.get("architecture")),
@@ -86,7 +86,7 @@ def _facts(card: Card, path: Optional[Path], facts: Mapping[str, str]) -> list[t
         ),
         (
             tr("Tile"),
-            tr("{tile} px, patches of {patch} px; a pixel sees {field} px").format(
+            tr("{tile} px, patches of {patch} px, receptive field {field} px").format(
                 tile=card.get("tile_px", "?"),
                 patch=card.get("patch_px", "?"),
                 field=card.get("receptive_field_px", "?"),
@@ -95,7 +95,7 @@ def _facts(card: Card, path: Optional[Path], facts: Mapping[str, str]) -> list[t
         (tr("Created"), str(card.get("created", ""))),
         (
             tr("Self-test"),
-            tr("contained") if card.get("self_test") else tr("none: its numbers are unchecked"),
+            tr("contained") if card.get("self_test") else tr("none: results cannot be checked"),
         ),
     ]
     if card.get("quantisation"):

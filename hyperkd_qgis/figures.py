@@ -95,7 +95,7 @@ def tuned_name(key: str) -> str:
         key: a choice of the job's field ``tune``.
     """
     return {
-        "auto": tr("decide by the number of labels"),
+        "auto": tr("automatic: by the number of labels"),
         "frozen": tr("the output layer only: quick, for few labels"),
         "last": tr("the last layers too"),
         "adapters": tr("small adapters too"),

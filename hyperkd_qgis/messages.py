@@ -90,14 +90,14 @@ def crashed(ending: Crashed) -> str:
             "memory: choose fewer tiles at once, or close other programs."
         ).format(code=ending.exit_code)
     elif ending.exit_code == 0:
-        what = tr("The engine ended without saying that it was done.")
+        what = tr("The engine ended before it was done.")
     else:
-        what = tr("The engine ended by an error of its own (exit status {code}).").format(
+        what = tr("The engine failed with an internal error (exit status {code}).").format(
             code=ending.exit_code
         )
     where = tr(
-        "No output was written. What the engine said last is in the log: "
-        "View › Panels › Log Messages › {tab}."
+        "No output was written. The last messages of the engine are in the log: View › Panels "
+        "› Log Messages › {tab}."
     ).format(tab=LOG_TAG)
     return f"{what} {where}"
 

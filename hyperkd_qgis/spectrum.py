@@ -51,10 +51,16 @@ def mismatch(layer: QgsRasterLayer, card: Card) -> str:
     """Say that a raster lacks too much of what a model needs; an empty string where it may do."""
     count, needed = layer.bandCount(), len(card.get("bands", {}).get("centre_nm", []))
     if count < _LEAST_BANDS and needed > 2 * count:
-        return tr(
+        one = tr(
+            "“{layer}” has 1 band. HyperKD needs a hyperspectral scene: {model} reads {needed} "
+            "bands."
+        )
+        several = tr(
             "“{layer}” has {count} bands. HyperKD needs a hyperspectral scene: {model} reads "
             "{needed} bands."
-        ).format(layer=layer.name(), count=count, model=card.get("name", "?"), needed=needed)
+        )
+        text, model = one if count == 1 else several, card.get("name", "?")
+        return text.format(layer=layer.name(), count=count, model=model, needed=needed)
     have = sorted(centres_nm(layer).values())
     wanted = card.get("bands", {}).get("centre_nm", [])
     # Few wavelengths among many bands: the names mean something else.

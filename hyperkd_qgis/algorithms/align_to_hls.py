@@ -30,7 +30,7 @@ class AlignToHlsAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Makes the six HLS bands that Prithvi sees from a hyperspectral raster.")
+        return tr("Makes the six HLS bands, the input of Prithvi, from a hyperspectral raster.")
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -41,17 +41,16 @@ class AlignToHlsAlgorithm(EngineAlgorithm):
         """Return the help beside the parameters."""
         return (
             tr(
-                "<p>Makes the six bands of the Harmonized Landsat and Sentinel-2 data set from a "
-                "hyperspectral raster: blue, green, red, near infrared and two of short-wave "
-                "infrared. These are what the foundation model Prithvi, the teacher of the "
-                "students, sees of a scene.</p>"
+                "<p>Makes the six bands of the Harmonized Landsat and Sentinel-2 data set from "
+                "a hyperspectral raster: blue, green, red, near infrared and two of short-wave "
+                "infrared. These are the input of the foundation model Prithvi, the teacher of "
+                "the students.</p>"
                 "<h3>Hyperspectral raster</h3>"
-                "<p>Any raster whose bands tell their wavelengths (nm or µm) and cover 450 to "
-                "2290 nm.</p>"
-                "<h3>How a band is made</h3>"
-                "<p><i>range_mean</i>: the mean of all good bands in its range, as the students "
-                "were taught. <i>srf_gaussian</i>: weighted by a bell-shaped response. "
-                "<i>nearest</i>: the one band nearest to its centre.</p>"
+                "<p>Any raster with band wavelengths (nm or µm) that cover 450 to 2290 nm.</p>"
+                "<h3>Resampling method</h3>"
+                "<p><i>range_mean</i>: the mean of all good bands in its range, as in the "
+                "training of the students. <i>srf_gaussian</i>: weighted by a bell-shaped "
+                "response. <i>nearest</i>: the one band nearest to its centre.</p>"
                 "<h3>HLS bands</h3>"
                 "<p>Reflectance times 10000 in a GeoTIFF with the grid of the input, shown in "
                 "true colour. A pixel that lacks a band that is needed has no data.</p>"

@@ -42,12 +42,12 @@ class AnomalyAlgorithm(EngineAlgorithm):
         """Return the help beside the parameters."""
         return (
             tr(
-                "<p>A student predicts every place of the scene from its surroundings. Where that "
-                "fails more than is usual in this scene, the place is unusual: another material, "
-                "a faulty pixel, a sharp edge.</p>"
+                "<p>A student predicts every place of the scene from its surroundings. Where "
+                "the error is larger than usual in this scene, the place is unusual: another "
+                "material, a faulty pixel, a sharp edge.</p>"
                 "<h3>Hyperspectral raster</h3>"
-                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
-                "reflectance is known.</p>"
+                "<p>Any raster with band wavelengths (nm or µm) and a known scale to "
+                "reflectance.</p>"
                 "<h3>Student</h3>"
                 "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
                 "<h3>Error</h3>"
@@ -58,8 +58,8 @@ class AnomalyAlgorithm(EngineAlgorithm):
                 "anomaly lies; 3.5 is usual. The run tells which error that is and how many "
                 "pixels are beyond it.</p>"
                 "<h3>Anomaly score</h3>"
-                "<p>Band 1 the score, band 2 the error. The colours end at a score of 7 in every "
-                "scene, so that maps compare.</p>"
+                "<p>Band 1 the score, band 2 the error. The colours end at a score of 7 in "
+                "every scene, so that maps compare.</p>"
                 "<h3>Anomalies</h3>"
                 "<p>A map of 1 (as expected) and 2 (anomaly); not written unless you ask.</p>"
             )
@@ -70,7 +70,7 @@ class AnomalyAlgorithm(EngineAlgorithm):
         """Return the outputs that are filled from the engine's summary."""
         return [
             QgsProcessingOutputNumber("ANOMALIES", tr("Pixels that are anomalies")),
-            QgsProcessingOutputNumber("SHARE", tr("Their share of all pixels")),
+            QgsProcessingOutputNumber("SHARE", tr("Fraction of all pixels")),
             QgsProcessingOutputNumber("MEDIAN_ERROR", tr("Median error")),
             QgsProcessingOutputNumber("THRESHOLD_ERROR", tr("Error at the threshold")),
             *parameters.run_outputs(),

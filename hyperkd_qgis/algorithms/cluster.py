@@ -31,7 +31,7 @@ class ClusterAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Groups pixels that a student finds alike; no labels are needed.")
+        return tr("Clusters the pixels by a student's embedding (k-means); needs no labels.")
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -45,13 +45,13 @@ class ClusterAlgorithm(EngineAlgorithm):
                 "<p>Groups the pixels of a scene by k-means on a student's embedding: a first "
                 "look at what is there, and at what a classification could tell apart.</p>"
                 "<h3>Hyperspectral raster</h3>"
-                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
-                "reflectance is known.</p>"
+                "<p>Any raster with band wavelengths (nm or µm) and a known scale to "
+                "reflectance.</p>"
                 "<h3>Student</h3>"
                 "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
                 "<h3>Clusters</h3>"
-                "<p>How many. They are numbered by their size. Ask for more than you expect and "
-                "merge them afterwards.</p>"
+                "<p>How many. They are numbered by their size. Ask for more than you expect "
+                "and merge them afterwards.</p>"
                 "<h3>Cluster map</h3>"
                 "<p>A GeoTIFF of bytes with names and colours; 0 is no data.</p>"
             )
@@ -62,6 +62,6 @@ class ClusterAlgorithm(EngineAlgorithm):
         """Return the outputs that are filled from the engine's summary."""
         return [
             QgsProcessingOutputString("CLUSTERS", tr("Pixels of each cluster")),
-            QgsProcessingOutputNumber("EXPLAINED", tr("Share of variance between clusters")),
+            QgsProcessingOutputNumber("EXPLAINED", tr("Explained variance (fraction)")),
             *parameters.run_outputs(),
         ]

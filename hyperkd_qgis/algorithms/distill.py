@@ -23,7 +23,7 @@ class DistillAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Trains a student on scenes without labels, with or without a teacher.")
+        return tr("Trains a student on unlabelled scenes, with or without a teacher.")
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -37,24 +37,26 @@ class DistillAlgorithm(EngineAlgorithm):
         """Return the help beside the parameters."""
         return (
             tr(
-                "<p>Trains a student on hyperspectral scenes: parts are hidden, and it learns to "
-                "predict them. With a teacher it also learns to see what the teacher sees in six "
-                "broad bands. It takes hours; a cancelled run is gone on with when <i>Go on with "
-                "an interrupted training</i> is ticked. Needs the packages for fine-tuning.</p>"
+                "<p>Trains a student on hyperspectral scenes: parts are masked, and it learns "
+                "to predict them (masked autoencoder). With a teacher it also learns the "
+                "teacher's features of six broad bands. Training takes hours; tick <i>Resume "
+                "an interrupted training</i> to continue a cancelled one. Needs the packages "
+                "for fine-tuning.</p>"
                 "<h3>Hyperspectral rasters</h3>"
-                "<p>The scenes to learn from; no labels are needed. More and more different ones "
-                "are better.</p>"
+                "<p>The scenes to train on; no labels are needed. More scenes, and more "
+                "diverse ones, are better.</p>"
                 "<h3>Teacher</h3>"
-                "<p><i>none</i>, the name of a teacher of the store (fetch one under <i>Plugins › "
-                "HyperKD › Models…</i>), or its file.</p>"
+                "<p><i>none</i>, the name of a teacher of the store (fetch one under "
+                "<i>Plugins › HyperKD › Models…</i>), or its file.</p>"
                 "<h3>Size of the student</h3>"
-                "<p><i>tiny</i> trains on a laptop; <i>small</i> and <i>base</i> want a GPU.</p>"
-                "<h3>Passes over the scenes</h3>"
-                "<p>More passes take longer and are better for a while. Left empty, as many as "
-                "the size of the student asks for.</p>"
+                "<p><i>tiny</i> trains on a laptop; <i>small</i> and <i>base</i> need a "
+                "GPU.</p>"
+                "<h3>Epochs</h3>"
+                "<p>More epochs take longer and improve the student up to a point. Left empty, "
+                "the size of the student decides.</p>"
                 "<h3>Budget</h3>"
-                "<p>So many hours of training at most; it then ends well, with the best student. "
-                "Left empty, there is no limit.</p>"
+                "<p>The training time at most; training then ends with the best student so "
+                "far. Left empty, there is no limit.</p>"
                 "<h3>Checkpoint</h3>"
                 "<p>The <i>.safetensors</i> file to write. The student as <i>.onnx</i> and a "
                 "report are written beside it.</p>"

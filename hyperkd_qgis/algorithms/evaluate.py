@@ -35,7 +35,9 @@ class EvaluateAlgorithm(LabelledAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Compares a model's map with labels: accuracies with intervals, and what errs.")
+        return tr(
+            "Compares a model's map with reference labels: accuracies with confidence intervals."
+        )
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -49,10 +51,10 @@ class EvaluateAlgorithm(LabelledAlgorithm):
         return (
             tr(
                 "<p>Runs a fine-tuned model on the labelled pixels exactly as its map would be "
-                "made, and writes a report: accuracies with confidence intervals, the confusion "
-                "matrix, calibration, the spectra of each class, and what classical models "
-                "reach. Labels that the model has learned from are told apart where the model "
-                "knows them.</p>"
+                "made, and writes a report: accuracies with confidence intervals, the "
+                "confusion matrix, calibration, the spectra of each class, and what classical "
+                "models reach. Labels that the model was trained on are reported separately "
+                "where the model knows them.</p>"
                 "<h3>Model</h3>"
                 "<p>The name of a model of the store, or an <i>.onnx</i> file.</p>"
                 "<h3>Hyperspectral rasters</h3>"
@@ -61,9 +63,9 @@ class EvaluateAlgorithm(LabelledAlgorithm):
             + labels_help()
             + tr(
                 "<h3>Strata</h3>"
-                "<p>Among the advanced parameters. Where the labels were drawn at random in the "
-                "classes of a map, give that map: accuracies and areas of the whole map are "
-                "estimated, with intervals.</p>"
+                "<p>Among the advanced parameters. Where the labels were drawn at random in "
+                "the classes of a map, give that map: accuracies and areas of the whole map "
+                "are estimated, with intervals.</p>"
                 "<h3>Report</h3>"
                 "<p>A folder with <i>report.html</i> and <i>report.json</i>. After the run the "
                 "page is under <i>Processing › Results Viewer</i>.</p>"
@@ -79,5 +81,7 @@ class EvaluateAlgorithm(LabelledAlgorithm):
         labels = QgsProcessingParameterFeatureSource(
             TRAINING_LABELS, tr("Training labels"), geometries, optional=True
         )
-        text = tr("What the model was trained on: classical models learn from it too.")
+        text = tr(
+            "The labels that the model was trained on; classical models are trained on them too."
+        )
         return [advanced(labels, text)]

@@ -37,7 +37,7 @@ class ExportAlgorithm(EngineAlgorithm):
         """Return the help beside the parameters."""
         return tr(
             "<p>Turns a checkpoint of a training into one ONNX file that every other algorithm "
-            "runs, with a card that says what the model expects, gives and is worth, and with a "
+            "runs, with a card that describes its input, output and accuracy, and with a "
             "self-test that any machine can repeat. Needs the packages for fine-tuning.</p>"
             "<h3>Checkpoint</h3>"
             "<p>The <i>.safetensors</i> file that a distillation or a fine-tuning has "

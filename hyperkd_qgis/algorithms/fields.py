@@ -161,7 +161,7 @@ def _layer_problem(layer: Optional[QgsRasterLayer], text: str) -> str:
             "The raster {source} cannot be opened. Check that the file exists and is a raster."
         ).format(source=text or ("?" if layer is None else layer.name()))
     if not isinstance(layer, QgsRasterLayer):
-        return tr("“{layer}” is no raster.").format(layer=layer.name())
+        return tr("“{layer}” is not a raster.").format(layer=layer.name())
     try:
         raster_source(layer)
     except UnusableLayerError as error:

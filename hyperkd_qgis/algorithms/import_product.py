@@ -40,8 +40,8 @@ class ImportProductAlgorithm(EngineAlgorithm):
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""
         return tr(
-            "<p>Writes what a mission delivers as one GeoTIFF that tells its wavelengths, band "
-            "widths, bad bands, gain and offset, so that every program reads it right. Stored "
+            "<p>Writes a delivered product as one GeoTIFF with its wavelengths, band widths, "
+            "bad bands, gain and offset, so that every program reads it correctly. Stored "
             "values and the grid stay as they are.</p>"
             "<h3>Product</h3>"
             "<p>Choose the file, or write the path of the product's folder.<br>"
@@ -51,8 +51,9 @@ class ImportProductAlgorithm(EngineAlgorithm):
             "DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.</p>"
             "<p>Any raster with wavelengths can be imported too.</p>"
             "<h3>Pixels to leave out</h3>"
-            "<p>EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or defective "
-            "pixels, as the product's quality layers say. They become no data in all bands.</p>"
+            "<p>EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or "
+            "defective pixels, as the product's quality layers say. They become no data in all "
+            "bands.</p>"
             "<h3>Imported scene</h3>"
             "<p>The GeoTIFF, shown in true colour.</p>"
         )

@@ -33,7 +33,9 @@ class InspectAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Reports wavelengths, spectra and problems, and what a student gets from them.")
+        return tr(
+            "Reports wavelengths, spectra and problems of a raster, and which bands a student uses."
+        )
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -44,13 +46,14 @@ class InspectAlgorithm(EngineAlgorithm):
         """Return the help beside the parameters."""
         return (
             tr(
-                "<p>Writes a report about a hyperspectral raster: what its file says about bands, "
-                "reflectance and missing data and where that was read, what is odd about it, its "
-                "mean and percentile spectra, and which of its bands a student would use for "
-                "which of its own. Run it before anything else on a new kind of raster.</p>"
+                "<p>Writes a report about a hyperspectral raster: what its file says about "
+                "bands, reflectance and missing data and where that was read, what is odd "
+                "about it, its mean and percentile spectra, and which of its bands a student "
+                "would use for which of its own. Run it before anything else on a new kind of "
+                "raster.</p>"
                 "<h3>Hyperspectral raster</h3>"
-                "<p>Any raster whose bands tell their wavelengths (nm or µm). One that does not "
-                "suit the student is described all the same, with the reason.</p>"
+                "<p>Any raster with band wavelengths (nm or µm). One that does not suit the "
+                "student is described all the same, with the reason.</p>"
                 "<h3>Student</h3>"
                 "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
                 "<h3>Inspection report</h3>"
@@ -63,7 +66,7 @@ class InspectAlgorithm(EngineAlgorithm):
     def numbers(self) -> list[QgsProcessingOutputDefinition]:
         """Return the outputs that are filled from the engine's summary."""
         return [
-            QgsProcessingOutputBoolean("SUITS", tr("Whether the student can use it")),
+            QgsProcessingOutputBoolean("SUITS", tr("Suits the student")),
             QgsProcessingOutputNumber("GOOD_BANDS", tr("Good bands")),
             QgsProcessingOutputNumber("USED_BANDS", tr("Bands the student uses")),
             QgsProcessingOutputString("PROBLEMS", tr("Problems, one per line")),

@@ -38,7 +38,7 @@ class LabelledAlgorithm(EngineAlgorithm):
         source = self.parameterAsSource(parameters, LABELS, context)
         rasters = self.parameterAsLayerList(parameters, LABEL_RASTERS, context)
         if self.NEEDS_LABELS and source is None and not rasters:
-            return tr("Give labels: a layer of polygons, lines or points, or a class raster.")
+            return tr("Choose labels: a layer of polygons, lines or points, or a class raster.")
         fields = self.parameterAsFields(parameters, FIELD, context)
         if source is not None and not fields and source.fields().count() > 1:
             names = ", ".join(field.name() for field in source.fields())
@@ -71,7 +71,7 @@ class LabelledAlgorithm(EngineAlgorithm):
         return [
             with_help(labels, text),
             with_help(field, tr("The class, or a numeric field per target.")),
-            advanced(rasters, tr("Labels as rasters, instead of features or besides them.")),
+            advanced(rasters, tr("Class rasters as labels, instead of features or in addition.")),
         ]
 
 
@@ -81,8 +81,8 @@ def labels_help() -> str:
         "<h3>Labels</h3>"
         "<p>A layer of polygons, lines or points. Tick <i>Selected features only</i> to use a "
         "part of it; layers that exist in QGIS only, and edits that are not saved yet, count "
-        "too. A pixel belongs to a polygon when its centre does. Instead of features, or besides "
-        "them, class rasters can be given among the advanced parameters.</p>"
+        "too. A pixel belongs to a polygon when its centre does. Instead of features, or "
+        "besides them, class rasters can be given among the advanced parameters.</p>"
         "<h3>Field of the labels</h3>"
         "<p>The class of each feature, or for a regression one numeric field per target.</p>"
     )

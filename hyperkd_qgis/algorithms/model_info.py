@@ -38,7 +38,7 @@ class ModelInfoAlgorithm(NamedAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Shows what a model expects, what it gives, and what it is worth.")
+        return tr("Shows a model's input, output and accuracy.")
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -47,8 +47,8 @@ class ModelInfoAlgorithm(NamedAlgorithm):
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""
         return tr(
-            "<p>Shows the card of a model: task, bands, classes with their colours, figures with "
-            "the protocol that gave them, training, licence. Needs no engine.</p>"
+            "<p>Shows the card of a model: task, bands, classes with their colours, metrics "
+            "with their protocol, training, licence. Needs no engine.</p>"
             "<h3>Model</h3>"
             "<p>The name of a shipped or stored model, an <i>.onnx</i> file, or a "
             "<i>.safetensors</i> checkpoint.</p>"
@@ -126,6 +126,6 @@ def _read(text: str) -> tuple[Optional[Path], Optional[Card], str]:
         return None, None, sentence.format(name=text, known=known)
     card = read_card(path)
     if card is None:
-        sentence = tr("{file} holds no card of HyperKD: it is no model of ours, or damaged.")
+        sentence = tr("{file} has no HyperKD card: it is not a HyperKD model, or it is damaged.")
         return path, None, sentence.format(file=path.name)
     return path, card, ""

@@ -72,9 +72,9 @@ def band_overrides_help() -> str:
     return tr(
         "<h3>Band table, scale, nodata</h3>"
         "<p>Among the advanced parameters, for a raster that lost its metadata: the sensor "
-        "(<i>enmap</i>, or <i>enmap-202</i> where the water vapour bands were removed) or a CSV "
-        "with one row per band; the reflectance that a stored 1 stands for; the value that "
-        "means no data. Each is believed instead of what the file says.</p>"
+        "(<i>enmap</i>, or <i>enmap-202</i> where the water vapour bands were removed) or a "
+        "CSV with one row per band; the reflectance of a stored 1; the no-data value. Each "
+        "replaces what the file says.</p>"
     )
 
 
@@ -89,5 +89,5 @@ def run_outputs() -> list[QgsProcessingOutputDefinition]:
     return [
         QgsProcessingOutputNumber("TILES", tr("Tiles computed")),
         QgsProcessingOutputNumber("SKIPPED_TILES", tr("Tiles without data")),
-        QgsProcessingOutputString("PROVIDER", tr("What computed them")),
+        QgsProcessingOutputString("PROVIDER", tr("Execution provider")),
     ]

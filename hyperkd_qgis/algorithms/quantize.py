@@ -39,22 +39,22 @@ class QuantizeAlgorithm(LabelledAlgorithm):
         """Return the help beside the parameters."""
         return (
             tr(
-                "<p>Gives a model fewer bits and compares it with the original on scenes that "
-                "you name. A model that loses more than is accepted is not written.</p>"
+                "<p>Stores a model with fewer bits and compares it with the original on scenes "
+                "that you choose. A model that loses more than you accept is not written.</p>"
                 "<h3>Model</h3>"
                 "<p>A student or a fine-tuned model: its name, or an <i>.onnx</i> file.</p>"
-                "<h3>Rasters to compare on</h3>"
+                "<h3>Rasters for the comparison</h3>"
                 "<p>Scenes like those that the model will map.</p>"
-                "<h3>How</h3>"
-                "<p><i>dynamic</i>: int8, for a CPU; the best choice mostly. <i>static</i>: int8 "
-                "with ranges from the calibration rasters among the advanced parameters. "
+                "<h3>Method</h3>"
+                "<p><i>dynamic</i>: int8, for a CPU; usually the best choice. <i>static</i>: "
+                "int8 with ranges from the calibration rasters among the advanced parameters. "
                 "<i>float16</i>: half the size, for GPUs.</p>"
             )
             + labels_help()
             + tr(
-                "<p>With labels, which only a fine-tuned model can be given, the loss is one of "
-                "accuracy; without them one of agreement with the original.</p>"
-                "<h3>Smaller model</h3>"
+                "<p>With labels, which only a fine-tuned model can be given, the loss is one "
+                "of accuracy; without them one of agreement with the original.</p>"
+                "<h3>Quantised model</h3>"
                 "<p>The <i>.onnx</i> file to write. The run tells its size, what it loses, and "
                 "how much faster it is here.</p>"
             )
@@ -65,8 +65,8 @@ class QuantizeAlgorithm(LabelledAlgorithm):
         """Return the outputs that are filled from the engine's summary."""
         return [
             QgsProcessingOutputNumber("LOSS", tr("Loss")),
-            QgsProcessingOutputString("MEASURE", tr("What the loss is measured by")),
+            QgsProcessingOutputString("MEASURE", tr("Measure of the loss")),
             QgsProcessingOutputNumber("BYTES", tr("Size (bytes)")),
             QgsProcessingOutputNumber("BYTES_BEFORE", tr("Size before (bytes)")),
-            QgsProcessingOutputNumber("SPEED", tr("Times as fast as before")),
+            QgsProcessingOutputNumber("SPEED", tr("Speed-up")),
         ]

@@ -31,7 +31,7 @@ class ReconstructAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Predicts each place from its surroundings and maps where that fails.")
+        return tr("Predicts each pixel from its surroundings and maps the error.")
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -46,19 +46,19 @@ class ReconstructAlgorithm(EngineAlgorithm):
                 "predict it from its surroundings, and compares. A large error marks what the "
                 "surroundings do not explain: unusual materials, edges, or faulty pixels.</p>"
                 "<h3>Hyperspectral raster</h3>"
-                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
-                "reflectance is known.</p>"
+                "<p>Any raster with band wavelengths (nm or µm) and a known scale to "
+                "reflectance.</p>"
                 "<h3>Student</h3>"
                 "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
                 "<h3>Reconstruction error</h3>"
                 "<p>The map shows the root mean square error in reflectance (band 2), from its "
-                "2nd to its 98th percentile; bright means unlike its surroundings. Band 1 is the "
-                "spectral angle in degrees, which ignores brightness and is therefore large over "
-                "water and shadow.</p>"
+                "2nd to its 98th percentile; bright means unlike its surroundings. Band 1 is "
+                "the spectral angle in degrees, which ignores brightness and is therefore "
+                "large over water and shadow.</p>"
                 "<h3>Reconstruction</h3>"
-                "<p>The predicted reflectance times 10000 in the student's bands, shown in true "
-                "colour. Ask for it where you want to look at spectra; it is as large as the "
-                "scene.</p>"
+                "<p>The predicted reflectance times 10000 in the student's bands, shown in "
+                "true colour. Ask for it where you want to look at spectra; it is as large as "
+                "the scene.</p>"
             )
             + parameters.band_overrides_help()
         )
@@ -69,5 +69,5 @@ class ReconstructAlgorithm(EngineAlgorithm):
 
     def _problem(self, values: dict[str, Any], context: QgsProcessingContext) -> str:
         if not any(values.get(name) for name in (OUTPUT, ERROR)):
-            return tr("Ask for the error, the reconstruction, or both: neither is set.")
+            return tr("Choose an output: the error, the reconstruction, or both.")
         return super()._problem(values, context)

@@ -32,7 +32,9 @@ class RegressAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Maps the numbers that a model was fine-tuned on, for instance cover shares.")
+        return tr(
+            "Maps the quantities that a model was fine-tuned on, for instance cover fractions."
+        )
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -46,19 +48,19 @@ class RegressAlgorithm(EngineAlgorithm):
         """Return the help beside the parameters."""
         return (
             tr(
-                "<p>Runs a model that was fine-tuned for regression over a hyperspectral scene: "
-                "shares of cover, traits of plants, or whatever numbers its labels held.</p>"
+                "<p>Runs a model that was fine-tuned for regression over a hyperspectral "
+                "scene: cover fractions, plant traits, or any other quantity of its labels.</p>"
                 "<h3>Hyperspectral raster</h3>"
-                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
-                "reflectance is known. Other sensors than the model's are resampled on the "
-                "fly; one that covers too little of its spectrum is refused.</p>"
+                "<p>Any raster with band wavelengths (nm or µm) and a known scale to "
+                "reflectance. Other sensors than the model's are resampled on the fly; one "
+                "that covers too little of its spectrum is refused.</p>"
                 "<h3>Model</h3>"
-                "<p>The name of a model of the store (<i>Plugins › HyperKD › Models…</i>), or an "
-                "<i>.onnx</i> file. <i>Fine-tune</i> makes one from your labels.</p>"
+                "<p>The name of a model of the store (<i>Plugins › HyperKD › Models…</i>), or "
+                "an <i>.onnx</i> file. <i>Fine-tune</i> makes one from your labels.</p>"
                 "<h3>Map of values</h3>"
-                "<p>One band of float32 per target, in its unit. The run tells which share of "
-                "the pixels lies beyond the range of the training labels: no model knows much "
-                "about those.</p>"
+                "<p>One band of float32 per target, in its unit. The run reports the fraction "
+                "of pixels beyond the range of the training labels, where no model is "
+                "reliable.</p>"
             )
             + parameters.band_overrides_help()
         )
@@ -74,7 +76,7 @@ class RegressAlgorithm(EngineAlgorithm):
         """Return the outputs that are filled from the engine's summary."""
         return [
             QgsProcessingOutputString(
-                "BEYOND_TRAINING_RANGE", tr("Share of pixels beyond the range of the labels")
+                "BEYOND_TRAINING_RANGE", tr("Fraction of pixels beyond the range of the labels")
             ),
             *parameters.run_outputs(),
         ]

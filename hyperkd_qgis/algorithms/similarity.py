@@ -36,7 +36,7 @@ class SimilarityAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Maps how like each pixel is to points or polygons of what you look for.")
+        return tr("Maps how similar each pixel is to places that you mark.")
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
@@ -49,20 +49,21 @@ class SimilarityAlgorithm(EngineAlgorithm):
         """Return the help beside the parameters."""
         return (
             tr(
-                "<p>Mark a few places of what you look for; the map shows where the scene is like "
-                "them, as a student sees it. No classes and no training are needed.</p>"
+                "<p>Mark a few places of what you look for; the map shows where the scene is "
+                "similar, by a student's embedding. No classes and no training are needed.</p>"
                 "<h3>Hyperspectral raster</h3>"
-                "<p>Any raster whose bands tell their wavelengths (nm or µm) and whose scale to "
-                "reflectance is known.</p>"
+                "<p>Any raster with band wavelengths (nm or µm) and a known scale to "
+                "reflectance.</p>"
                 "<h3>Places</h3>"
-                "<p>Points, lines or polygons; several kinds of places may be marked at once. Tick "
-                "<i>Selected features only</i> to use a part of the layer.</p>"
+                "<p>Points, lines or polygons; several kinds of places may be marked at once. "
+                "Tick <i>Selected features only</i> to use a part of the layer.</p>"
                 "<h3>Student</h3>"
                 "<p><i>tiny</i> comes with the plugin; or choose an .onnx file.</p>"
-                "<h3>Likeness</h3>"
-                "<p>1 is the same, 0 has nothing in common. The likest of all marked places "
-                "counts. From three features on the run suggests a threshold: nine in ten of the "
-                "marked pixels are at least that like to another feature.</p>"
+                "<h3>Similarity</h3>"
+                "<p>1 is identical, 0 has nothing in common. Each pixel is compared with the "
+                "most similar marked place. With three or more features the run suggests a "
+                "threshold: nine in ten of the marked pixels are at least that similar to "
+                "another feature.</p>"
             )
             + parameters.band_overrides_help()
         )
@@ -73,7 +74,7 @@ class SimilarityAlgorithm(EngineAlgorithm):
             return super().parameters_of(name)
         geometries = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
         places = QgsProcessingParameterFeatureSource(PLACES, tr("Places"), geometries)
-        return [with_help(places, tr("Points, lines or polygons of what is looked for."))]
+        return [with_help(places, tr("Points, lines or polygons of what you look for."))]
 
     def numbers(self) -> list[QgsProcessingOutputDefinition]:
         """Return the outputs that are filled from the engine's summary."""

@@ -93,9 +93,9 @@ def no_build(wanted: str, index: str, tier: Tier) -> Reason:
         "Name a mirror of that index in the variable {name}, take a folder of wheels, or choose "
         "the other kind of machine under Computes on."
     ).format(name=TORCH_INDEX_VARIABLE)
-    message = tr("torch {wanted} is not to be had: {index} does not answer, or has none.").format(
-        wanted=wanted, index=index
-    )
+    message = tr(
+        "torch {wanted} is not available: {index} does not answer, or does not have it."
+    ).format(wanted=wanted, index=index)
     if wanted.endswith("+cpu"):
         other = tr(
             "The package index has a build for NVIDIA GPUs instead, about {download} GB to "
@@ -115,7 +115,7 @@ def _reason(code: str, text: str, offline: bool) -> Reason:
         return _conflict(text)
     message, hint = {
         "proxy_password": (
-            tr("The proxy wants a user name and a password."),
+            tr("The proxy requires a user name and a password."),
             tr("Enter them under Settings › Options › Network in QGIS, and try again."),
         ),
         "socks": (
@@ -176,7 +176,7 @@ def _reason(code: str, text: str, offline: bool) -> Reason:
         ),
         "hash": (
             tr("A package arrived damaged."),
-            tr("Try again; where it happens again, something on the way changes files."),
+            tr("Try again. If it happens again, something in the network changes the files."),
         ),
     }[code]
     return Reason(code, message, hint)
@@ -215,7 +215,7 @@ def _conflict(text: str) -> Reason:
             constraints=", ".join(dict.fromkeys(constraints)) or tr("none"),
         ),
         tr(
-            "Either it lies neither in the index nor in the folder of wheels, or a constraint "
-            "rules it out; the command “pip config list” tells where those stand."
+            "It is neither in the index nor in the folder of wheels, or a constraint excludes "
+            "it: “pip config list” shows the constraints."
         ),
     )

@@ -100,7 +100,7 @@ def _silent(python: Path, findings: Sequence[Finding], module: str, outcome: Out
         return Finding(
             "python",
             False,
-            tr("{python} is no Python that works: {said}").format(python=python, said=said),
+            tr("{python} is not a working Python: {said}").format(python=python, said=said),
         )
     if outcome.timed_out:
         return Finding(module, False, tr("Importing it took too long."))

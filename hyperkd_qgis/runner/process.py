@@ -227,5 +227,5 @@ def _other_engine(hello: Event) -> Failed:
         tr("The engine {version} speaks protocol {theirs}, which this plugin cannot read.").format(
             version=hello.get("version", "?"), theirs=hello.get("protocol", "?")
         ),
-        tr("Install the plugin again, so that the plugin and its engine are of one version."),
+        tr("Install the plugin again: plugin and engine must have the same version."),
     )

@@ -35,7 +35,7 @@ class ComparisonTable(QTableWidget):
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(0, 0, parent)
-        self.setAccessibleName(tr("The model beside classical ones on the same labels"))
+        self.setAccessibleName(tr("Comparison with classical models on the same labels"))
         self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its buttons are reached one by one

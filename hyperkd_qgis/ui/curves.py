@@ -91,7 +91,7 @@ class Curves(QLabel):
         self.series: dict[str, Series] = {}
         self.setMinimumSize(QSize(260, 160))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName(tr("Curves of the training"))
+        self.setAccessibleName(tr("Training curves"))
 
     def add(self, step: float, values: Mapping[str, object]) -> None:
         """Add one point to each named curve; what is no finite number is left out."""

@@ -69,7 +69,7 @@ class EngineDialog(QDialog):
         self.check_button.clicked.connect(self.check)
         self.diagnostics_button = QPushButton(tr("Copy &diagnostics"))
         self.diagnostics_button.setToolTip(
-            tr("Copies a text for a bug report, without passwords and names of folders of yours.")
+            tr("Copies a text for a bug report, without passwords and names of your folders.")
         )
         self.diagnostics_button.clicked.connect(self.copy_diagnostics)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
@@ -151,13 +151,13 @@ class EngineDialog(QDialog):
         self.resize(QSize(max(680, width), 720).boundedTo(room))
 
     def _own_interpreter(self) -> QgsCollapsibleGroupBox:
-        box = QgsCollapsibleGroupBox(tr("A Python that you already have"))
+        box = QgsCollapsibleGroupBox(tr("Your own Python"))
         self.interpreter = file_widget()
         self.interpreter.setDialogTitle(tr("Python interpreter of the engine"))
         self.interpreter.lineEdit().setPlaceholderText(tr("none: HyperKD's own is used"))
         self.interpreter.setFilePath(settings.chosen_interpreter())
         self.own_button = QPushButton(tr("&Use it"))
-        self.own_button.setToolTip(tr("An empty field takes the choice back."))
+        self.own_button.setToolTip(tr("An empty field undoes the choice."))
         self.own_button.clicked.connect(self.use_own)
         self.origin = plain_label()
         row = QHBoxLayout()
@@ -209,8 +209,8 @@ def state_text() -> str:
             version=made.python_version, date=made.made[:10], folder=made.folder
         )
         if not made.is_current:
-            verdict = tr("The engine works, but this version of HyperKD wants other packages.")
-            more = tr("Set it up again when you have a moment. Until then the old ones are used.")
+            verdict = tr("The engine works, but this version of HyperKD needs other packages.")
+            more = tr("Set it up again when convenient; until then the old packages are used.")
     return f"<b>{escape(verdict)}</b><br>{escape(more)}"
 
 
@@ -232,7 +232,7 @@ def _origin_text(chosen: Optional[settings.Interpreter]) -> str:
     if chosen is None:
         return tr("No interpreter has been chosen yet.")
     return {
-        "setting": tr("Chosen here; leave it empty and press Use it to take the choice back."),
+        "setting": tr("Chosen here. To undo the choice, empty the field and press Use it."),
         "environment": tr("Named by the environment variable {name}.").format(
             name=settings.PYTHON_VARIABLE
         ),

@@ -158,8 +158,8 @@ class DataPage(QWidget):
         if len(classes) < FEW_FEATURES or any(item["features"] > 1 for item in classes):
             return ""
         return tr(
-            "Every feature has a class of its own. Does the field “{field}” really name the "
-            "classes, or does it number the features?"
+            "Every feature has its own class. Does the field “{field}” hold the classes, or "
+            "does it number the features?"
         ).format(field=(self.fields() or [""])[0])
 
     def _colour(self, item: Mapping[str, Any]) -> str:
@@ -353,7 +353,7 @@ def split_text(summary: Mapping[str, Any]) -> str:
         train=parts.get("train", 0), test=parts.get("test", 0)
     )
     if parts.get("validation"):
-        more = tr("{count} to tell when to stop").format(count=parts["validation"])
+        more = tr("{count} for early stopping").format(count=parts["validation"])
         text += f", {more}"
     if parts.get("left_out"):
         more = tr("{count} near the border are not used").format(count=parts["left_out"])

@@ -178,7 +178,7 @@ class FinetuneDialog(QDialog):
         asked["output"] = str(session_folder("split-"))
         self._task = JobTask(tr("Check labels"), settings.engine(), "labels", asked)
         self._task.ended.connect(self._checked)
-        self._say(tr("The engine looks at the labels…"))
+        self._say(tr("Checking the labels…"))
         QgsApplication.taskManager().addTask(self._task)
 
     def _checked(self, ending: Ending) -> None:

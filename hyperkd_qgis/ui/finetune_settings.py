@@ -45,7 +45,7 @@ class SettingsPage(QWidget):
         self._job = JobParameters("finetune")
         self.student = QComboBox()
         self.student.setEditable(True)
-        self.student.setToolTip(tr("What to start from; the path of a checkpoint may be written."))
+        self.student.setToolTip(tr("The student to start from, or the path of a checkpoint."))
         self._list_students()
         self.split = choice_box(self._job, "split")
         self.tune = choice_box(self._job, "tune")
@@ -53,8 +53,8 @@ class SettingsPage(QWidget):
         self.baselines.setChecked(bool(self._job.default("baselines")))
         self.baselines.setToolTip(
             tr(
-                "They are written beside the model and can map the scenes too, where one of them "
-                "is better."
+                "They are saved beside the model. Where one is better, it can map the scenes "
+                "instead."
             )
         )
         self.output = file_widget()
@@ -142,7 +142,7 @@ class SettingsPage(QWidget):
         box.clear()
         for name in trainable_students():
             box.addItem(name, name)
-        box.addItem(tr("scratch (nothing learned before)"), _SCRATCH)
+        box.addItem(tr("scratch (random weights)"), _SCRATCH)
         text = str(self._job.default("student")) if is_first else text
         box.setCurrentIndex(box.findText(text))
         box.setEditText(text)

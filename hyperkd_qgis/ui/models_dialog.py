@@ -186,7 +186,12 @@ class ModelsDialog(StoreWindow):
         for name, text, tip, action in (
             ("add", tr("&Add file…"), tr("A file can also be dropped here."), self.add),
             ("fetch", tr("&Fetch"), tr("Downloads the published file and checks it."), self.fetch),
-            ("verify", tr("&Verify"), tr("Is the file still what came?"), self.verify),
+            (
+                "verify",
+                tr("&Verify"),
+                tr("Compares the file with the checksum on record."),
+                self.verify,
+            ),
             (
                 "test",
                 tr("&Test here"),
@@ -360,7 +365,7 @@ def _page(row: ModelRow) -> str:
         "url": tr("Fetched from"),
         "revision": tr("Revision"),
         "sha256": tr("SHA-256"),
-        "added": tr("Came on"),
+        "added": tr("Added on"),
     }
     facts = {title: str(row.facts[key]) for key, title in shown.items() if row.facts.get(key)}
     if row.card is not None:

@@ -49,7 +49,7 @@ class ResultPage(QWidget):
         self._maps: dict[tuple[str, str], str] = {}
         self._task: Optional[JobTask] = None
         self.text = QTextBrowser()
-        self.text.setPlaceholderText(tr("The figures appear here when the training has ended."))
+        self.text.setPlaceholderText(tr("The scores appear here when the training has ended."))
         self.comparison = ComparisonTable()
         self.comparison.map_asked.connect(self.map_scenes_with)
         self.comparison.store_asked.connect(self.store_model)
@@ -60,10 +60,12 @@ class ResultPage(QWidget):
         self.report_button = QPushButton(tr("Open &report"))
         self.report_button.clicked.connect(self.open_report)
         self.map_button = QPushButton(tr("&Map all scenes"))
-        self.map_button.setToolTip(tr("Runs the model on every scene; the maps join the project."))
+        self.map_button.setToolTip(
+            tr("Runs the model on every scene and adds the maps to the project.")
+        )
         self.map_button.clicked.connect(self.map_scenes)
         self.store_button = QPushButton(tr("&Save model to the store"))
-        self.store_button.setToolTip(tr("So that algorithms know the model by its name."))
+        self.store_button.setToolTip(tr("Algorithms then find the model by its name."))
         self.store_button.clicked.connect(self.store)
         row = QHBoxLayout()
         for button in (self.report_button, self.map_button, self.store_button):

@@ -42,7 +42,7 @@ def result_html(summary: Figures, figures: Figures, palette: Optional[QPalette] 
     colours = palette or QPalette()
     notes = [translated(str(note)) for note in summary.get("notes", ())]
     if summary.get("optimistic"):
-        notes.insert(0, tr("Single pixels were held out: these figures are too good to be true."))
+        notes.insert(0, tr("Single pixels were held out: these scores are too high."))
     parts = [
         f"<h3>{escape(str(summary.get('model', '')))}</h3>",
         _paragraph(f"<b>{escape(verdict(figures))}</b>" if figures else ""),
@@ -54,7 +54,7 @@ def result_html(summary: Figures, figures: Figures, palette: Optional[QPalette] 
         _facts(summary),
     ]
     if figures:
-        said = tr("In brackets: the interval that holds the value with a confidence of 95 %.")
+        said = tr("In brackets: 95 % confidence interval.")
         parts.append(f"<p><small>{escape(said)}</small></p>")
     return "".join(parts)
 
@@ -72,7 +72,7 @@ def _class_parts(assessment: Figures) -> list[str]:
     overall = (assessment.get("overall") or {}).get("overall_accuracy")
     if not overall:
         return []
-    told = tr("{share} of {pixels} test pixels are right").format(
+    told = tr("{share} of {pixels} test pixels are correct").format(
         share=percent(overall["value"]), pixels=assessment.get("pixels", "")
     )
     ends = interval_of(overall)
@@ -123,7 +123,7 @@ def _rival_part(comparisons: Sequence[Figures]) -> str:
     signs = [sign * ((end[0] > 0) - (end[1] < 0)) for end in ends if end is not None]
     if min(signs) < 0 and max(signs) <= 0:
         return tr(
-            "{method} is better ({figure} {theirs} against {ours}): map with that one"
+            "{method} is better ({figure} {theirs} against {ours}): use it for the map"
         ).format(**told)
     if max(signs) > 0 and min(signs) >= 0:
         return tr("it beats {method}, the best classical model").format(**told)
@@ -169,7 +169,7 @@ def weakest_text(figures: Figures) -> str:
         text += tr(", {count} as {other}")
     text += ". "
     if sum(pixels[place]):
-        text += tr("Where the map says {name}, it is right for {share}.")
+        text += tr("Of the test pixels mapped as {name}, {share} are correct.")
     else:
         text += tr("No test pixel was mapped as {name}.")
     return text.format(
@@ -244,7 +244,7 @@ def _confusion(figures: Figures, palette: QPalette) -> str:
             text = f"<b>{count}</b>" if k == place else str(count)
             cells.append(f"<td align='right' bgcolor='{shade}'>&nbsp;{text}&nbsp;</td>")
         lines.append(f"<tr><td>{escape(row['name'])}&nbsp;&nbsp;</td>{''.join(cells)}</tr>")
-    heads = (tr("mapped as ↓, truth →"), *(row["name"] for row in rows))
+    heads = (tr("mapped as ↓, reference →"), *(row["name"] for row in rows))
     return _titled(title, heads, "".join(lines))
 
 

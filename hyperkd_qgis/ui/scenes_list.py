@@ -161,7 +161,7 @@ class _HintedList(QListWidget):
 def _refusal(layer: QgsRasterLayer) -> str:
     """Say why a file cannot be a scene; an empty string where it can."""
     if not layer.isValid():
-        text = tr("{file} was left out: it is no raster that can be read.")
+        text = tr("{file} was left out: it cannot be read as a raster.")
     elif layer.bandCount() < _LEAST_BANDS:
         text = tr("{file} was left out: a scene has {least} bands or more, this has {count}.")
     else:

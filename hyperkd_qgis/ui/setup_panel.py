@@ -83,8 +83,8 @@ class SetupPanel(QGroupBox):
         self.log.setMinimumHeight(80)
         # It takes the room that there is, and asks for no more than this in a part that scrolls.
         self.log.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        self.log.setPlaceholderText(tr("What a set-up does appears here."))
-        self.log.setAccessibleName(tr("Log of the set-up"))
+        self.log.setPlaceholderText(tr("The log of the set-up appears here."))
+        self.log.setAccessibleName(tr("Set-up log"))
         self._lay_out()
 
         made = managed.find()

@@ -64,14 +64,14 @@ class TrainingView(QWidget):
         self.preview.setAccessibleName(tr("Preview of the current model"))
         self.preview_note = QLabel(
             tr(
-                "What the model says while it learns, with folds one of several models. The final "
+                "The prediction of the current model; with folds, of one of several. The final "
                 "map may differ."
             )
         )
         self.preview_note.setWordWrap(True)
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
-        self.log.setAccessibleName(tr("Log of the training"))
+        self.log.setAccessibleName(tr("Training log"))
         self.pause_button = QPushButton(tr("&Pause"))
         self.pause_button.clicked.connect(self.pause_or_go_on)
         self.stop_button = QPushButton(tr("&Stop and keep the best"))
@@ -236,7 +236,8 @@ def state_text(job: BackgroundJob, tracker: Tracker) -> str:
         return messages.failed(ending)
     if job.was_interrupted:
         return tr(
-            "Interrupted: the engine ended without a word, as when a machine is switched off."
+            "Interrupted: the engine ended unexpectedly, for instance because the computer was "
+            "switched off."
         )
     return messages.crashed(ending) if isinstance(ending, Crashed) else ""
 

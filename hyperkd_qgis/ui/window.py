@@ -77,7 +77,7 @@ class Window:
         chosen = settings.interpreter()
         made = None if chosen is None else chosen.environment
         if made is not None and not (made.is_current and made.fits):
-            text = tr("This version of HyperKD wants other packages for its engine.")
+            text = tr("This version of HyperKD needs other packages for its engine.")
             notices.say(text, notices.NOTE, tr("Engine…"), self.show_engine)
 
     def invite(self) -> None:
@@ -194,7 +194,7 @@ class Window:
         if show_composite(layer, name):
             self._iface.layerTreeView().refreshLayerSymbology(layer.id())
         else:
-            text = tr("“{layer}” has no bands for this, or does not tell their wavelengths.")
+            text = tr("“{layer}” has no bands for this, or no wavelengths.")
             notices.say(text.format(layer=layer.name()), notices.NOTE)
 
     def _run_on_layer(self, name: str) -> None:

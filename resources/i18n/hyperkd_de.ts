@@ -76,10 +76,6 @@
         <translation>Lehrer h&amp;olen…</translation>
     </message>
     <message>
-        <source>&amp;Go on with the interrupted training</source>
-        <translation>&amp;Unterbrochenes Training fortsetzen</translation>
-    </message>
-    <message>
         <source>&amp;Hold out for the test</source>
         <translation>Für den Test &amp;zurückhalten</translation>
     </message>
@@ -176,8 +172,12 @@
         <translation>, {count} als {other}</translation>
     </message>
     <message>
-        <source>&lt;h3&gt;Band table, scale, nodata&lt;/h3&gt;&lt;p&gt;Among the advanced parameters, for a raster that lost its metadata: the sensor (&lt;i&gt;enmap&lt;/i&gt;, or &lt;i&gt;enmap-202&lt;/i&gt; where the water vapour bands were removed) or a CSV with one row per band; the reflectance that a stored 1 stands for; the value that means no data. Each is believed instead of what the file says.&lt;/p&gt;</source>
-        <translation>&lt;h3&gt;Kanaltabelle, Skalierung, Nodata&lt;/h3&gt;&lt;p&gt;Bei den erweiterten Parametern, für ein Raster, das seine Metadaten verloren hat: der Sensor (&lt;i&gt;enmap&lt;/i&gt;, oder &lt;i&gt;enmap-202&lt;/i&gt;, wo die Wasserdampfkanäle entfernt wurden) oder eine CSV mit einer Zeile je Kanal; der Reflexionsgrad, für den eine gespeicherte 1 steht; der Wert für fehlende Daten. Jedes davon gilt statt dessen, was die Datei sagt.&lt;/p&gt;</translation>
+        <source>&lt;h3&gt;Band table, scale, nodata&lt;/h3&gt;&lt;p&gt;Among the advanced parameters, for a raster that lost its metadata: the sensor (&lt;i&gt;enmap&lt;/i&gt;, or &lt;i&gt;enmap-202&lt;/i&gt; where the water vapour bands were removed) or a CSV with one row per band; the reflectance of a stored 1; the no-data value. Each replaces what the file says.&lt;/p&gt;</source>
+        <translation>&lt;h3&gt;Kanaltabelle, Skalierung, Nodata&lt;/h3&gt;&lt;p&gt;Bei den erweiterten Parametern, für ein Raster, das seine Metadaten verloren hat: der Sensor (&lt;i&gt;enmap&lt;/i&gt;, oder &lt;i&gt;enmap-202&lt;/i&gt;, wo die Wasserdampfkanäle entfernt wurden) oder eine CSV mit einer Zeile je Kanal; der Reflexionsgrad einer gespeicherten 1; der Nodata-Wert. Jedes davon ersetzt, was die Datei sagt.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;h3&gt;Labels contain&lt;/h3&gt;&lt;p&gt;&lt;i&gt;classification&lt;/i&gt;: the class of each feature. &lt;i&gt;regression&lt;/i&gt;: one or several quantities.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;What to start from: &lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or a checkpoint (&lt;i&gt;.safetensors&lt;/i&gt;), or &lt;i&gt;scratch&lt;/i&gt;.&lt;/p&gt;&lt;h3&gt;Held out for the test&lt;/h3&gt;&lt;p&gt;What stays together: polygons, blocks of the scene, or whole scenes. With &lt;i&gt;random&lt;/i&gt;, test pixels lie in the same polygons as training pixels; the report then calls its scores too high.&lt;/p&gt;&lt;h3&gt;What is trained&lt;/h3&gt;&lt;p&gt;&lt;i&gt;auto&lt;/i&gt; keeps the encoder of a student as it is (&lt;i&gt;frozen&lt;/i&gt;), which is quick and needs few labels, and trains one from &lt;i&gt;scratch&lt;/i&gt; in &lt;i&gt;full&lt;/i&gt;.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write; its checkpoint is written beside it. The colours of the classes are those of the layer's style, where it is categorised by the field.&lt;/p&gt;&lt;h3&gt;Report&lt;/h3&gt;&lt;p&gt;A folder with &lt;i&gt;report.html&lt;/i&gt;: accuracies with intervals, the confusion matrix, and what classical models reach on the same labels.&lt;/p&gt;</source>
+        <translation>&lt;h3&gt;Label enthalten&lt;/h3&gt;&lt;p&gt;&lt;i&gt;classification&lt;/i&gt;: die Klasse jedes Objekts. &lt;i&gt;regression&lt;/i&gt;: eine oder mehrere Größen.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;Womit begonnen wird: &lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder ein Checkpoint (&lt;i&gt;.safetensors&lt;/i&gt;), oder &lt;i&gt;scratch&lt;/i&gt; (nichts vorher gelernt).&lt;/p&gt;&lt;h3&gt;Für den Test zurückgehalten&lt;/h3&gt;&lt;p&gt;Was zusammenbleibt: Polygone, Blöcke der Szene oder ganze Szenen. Mit &lt;i&gt;random&lt;/i&gt; liegen Testpixel in denselben Polygonen wie Trainingspixel; der Bericht nennt seine Werte dann zu hoch.&lt;/p&gt;&lt;h3&gt;Was trainiert wird&lt;/h3&gt;&lt;p&gt;&lt;i&gt;auto&lt;/i&gt; lässt den Encoder eines Studenten, wie er ist (&lt;i&gt;frozen&lt;/i&gt;), was schnell ist und wenige Label braucht, und trainiert einen aus &lt;i&gt;scratch&lt;/i&gt; ganz (&lt;i&gt;full&lt;/i&gt;).&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird; ihr Checkpoint entsteht daneben. Die Farben der Klassen sind die der Darstellung des Layers, wo sie nach dem Feld kategorisiert ist.&lt;/p&gt;&lt;h3&gt;Bericht&lt;/h3&gt;&lt;p&gt;Ein Ordner mit &lt;i&gt;report.html&lt;/i&gt;: Genauigkeiten mit Intervallen, die Konfusionsmatrix, und was klassische Modelle mit denselben Labeln erreichen.&lt;/p&gt;</translation>
     </message>
     <message>
         <source>&lt;h3&gt;Labels&lt;/h3&gt;&lt;p&gt;A layer of polygons, lines or points. Tick &lt;i&gt;Selected features only&lt;/i&gt; to use a part of it; layers that exist in QGIS only, and edits that are not saved yet, count too. A pixel belongs to a polygon when its centre does. Instead of features, or besides them, class rasters can be given among the advanced parameters.&lt;/p&gt;&lt;h3&gt;Field of the labels&lt;/h3&gt;&lt;p&gt;The class of each feature, or for a regression one numeric field per target.&lt;/p&gt;</source>
@@ -188,88 +188,80 @@
         <translation>&lt;h3&gt;Schichten&lt;/h3&gt;&lt;p&gt;Bei den erweiterten Parametern. Wenn die Label zufällig in den Klassen einer Karte gezogen wurden, geben Sie diese Karte an: Genauigkeiten und Flächen der ganzen Karte werden geschätzt, mit Intervallen.&lt;/p&gt;&lt;h3&gt;Bericht&lt;/h3&gt;&lt;p&gt;Ein Ordner mit &lt;i&gt;report.html&lt;/i&gt; und &lt;i&gt;report.json&lt;/i&gt;. Nach dem Lauf liegt die Seite unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;h3&gt;What the labels say&lt;/h3&gt;&lt;p&gt;&lt;i&gt;classification&lt;/i&gt;: the class of each feature. &lt;i&gt;regression&lt;/i&gt;: one or several quantities.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;What to start from: &lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or a checkpoint (&lt;i&gt;.safetensors&lt;/i&gt;), or &lt;i&gt;scratch&lt;/i&gt;.&lt;/p&gt;&lt;h3&gt;Held out for the test&lt;/h3&gt;&lt;p&gt;What stays together: polygons, blocks of the scene, or whole scenes. With &lt;i&gt;random&lt;/i&gt; pixels of one polygon would test what others of it have taught; the report then calls its figures too good.&lt;/p&gt;&lt;h3&gt;What is trained&lt;/h3&gt;&lt;p&gt;&lt;i&gt;auto&lt;/i&gt; keeps the encoder of a student as it is (&lt;i&gt;frozen&lt;/i&gt;), which is quick and needs few labels, and trains one from &lt;i&gt;scratch&lt;/i&gt; in &lt;i&gt;full&lt;/i&gt;.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write; its checkpoint is written beside it. The colours of the classes are those of the layer's style, where it is categorised by the field.&lt;/p&gt;&lt;h3&gt;Report&lt;/h3&gt;&lt;p&gt;A folder with &lt;i&gt;report.html&lt;/i&gt;: accuracies with intervals, the confusion matrix, and what classical models reach on the same labels.&lt;/p&gt;</source>
-        <translation>&lt;h3&gt;Was die Label sagen&lt;/h3&gt;&lt;p&gt;&lt;i&gt;classification&lt;/i&gt;: die Klasse jedes Objekts. &lt;i&gt;regression&lt;/i&gt;: eine oder mehrere Größen.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;Womit begonnen wird: &lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder ein Checkpoint (&lt;i&gt;.safetensors&lt;/i&gt;), oder &lt;i&gt;scratch&lt;/i&gt; (nichts vorher gelernt).&lt;/p&gt;&lt;h3&gt;Für den Test zurückgehalten&lt;/h3&gt;&lt;p&gt;Was zusammenbleibt: Polygone, Blöcke der Szene oder ganze Szenen. Mit &lt;i&gt;random&lt;/i&gt; würden Pixel eines Polygons prüfen, was andere desselben gelehrt haben; der Bericht nennt seine Zahlen dann zu gut.&lt;/p&gt;&lt;h3&gt;Was trainiert wird&lt;/h3&gt;&lt;p&gt;&lt;i&gt;auto&lt;/i&gt; lässt den Encoder eines Studenten, wie er ist (&lt;i&gt;frozen&lt;/i&gt;), was schnell ist und wenige Label braucht, und trainiert einen aus &lt;i&gt;scratch&lt;/i&gt; ganz (&lt;i&gt;full&lt;/i&gt;).&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird; ihr Checkpoint entsteht daneben. Die Farben der Klassen sind die der Darstellung des Layers, wo sie nach dem Feld kategorisiert ist.&lt;/p&gt;&lt;h3&gt;Bericht&lt;/h3&gt;&lt;p&gt;Ein Ordner mit &lt;i&gt;report.html&lt;/i&gt;: Genauigkeiten mit Intervallen, die Konfusionsmatrix, und was klassische Modelle mit denselben Labeln erreichen.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;A student predicts every place of the scene from its surroundings. Where the error is larger than usual in this scene, the place is unusual: another material, a faulty pixel, a sharp edge.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Error&lt;/h3&gt;&lt;p&gt;&lt;i&gt;rmse&lt;/i&gt; in reflectance, or the spectral &lt;i&gt;angle&lt;/i&gt;, which ignores brightness but is mostly noise over water and in shadow.&lt;/p&gt;&lt;h3&gt;Threshold&lt;/h3&gt;&lt;p&gt;How many robust standard deviations above the median of the scene an anomaly lies; 3.5 is usual. The run tells which error that is and how many pixels are beyond it.&lt;/p&gt;&lt;h3&gt;Anomaly score&lt;/h3&gt;&lt;p&gt;Band 1 the score, band 2 the error. The colours end at a score of 7 in every scene, so that maps compare.&lt;/p&gt;&lt;h3&gt;Anomalies&lt;/h3&gt;&lt;p&gt;A map of 1 (as expected) and 2 (anomaly); not written unless you ask.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Ein Student sagt jede Stelle der Szene aus ihrer Umgebung voraus. Wo der Fehler größer ist als in dieser Szene üblich, ist die Stelle ungewöhnlich: ein anderes Material, ein fehlerhaftes Pixel, eine scharfe Kante.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Fehler&lt;/h3&gt;&lt;p&gt;&lt;i&gt;rmse&lt;/i&gt; als Reflexionsgrad, oder der spektrale Winkel (&lt;i&gt;angle&lt;/i&gt;), der die Helligkeit nicht beachtet, aber über Wasser und im Schatten meist Rauschen ist.&lt;/p&gt;&lt;h3&gt;Schwelle&lt;/h3&gt;&lt;p&gt;Wie viele robuste Standardabweichungen über dem Median der Szene eine Anomalie liegt; üblich sind 3,5. Der Lauf sagt, welcher Fehler das ist und wie viele Pixel darüber liegen.&lt;/p&gt;&lt;h3&gt;Anomaliewert&lt;/h3&gt;&lt;p&gt;Kanal 1 der Wert, Kanal 2 der Fehler. Die Farben enden in jeder Szene beim Wert 7, damit Karten vergleichbar sind.&lt;/p&gt;&lt;h3&gt;Anomalien&lt;/h3&gt;&lt;p&gt;Eine Karte aus 1 (wie erwartet) und 2 (Anomalie); nur auf Wunsch geschrieben.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;A student predicts every place of the scene from its surroundings. Where that fails more than is usual in this scene, the place is unusual: another material, a faulty pixel, a sharp edge.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Error&lt;/h3&gt;&lt;p&gt;&lt;i&gt;rmse&lt;/i&gt; in reflectance, or the spectral &lt;i&gt;angle&lt;/i&gt;, which ignores brightness but is mostly noise over water and in shadow.&lt;/p&gt;&lt;h3&gt;Threshold&lt;/h3&gt;&lt;p&gt;How many robust standard deviations above the median of the scene an anomaly lies; 3.5 is usual. The run tells which error that is and how many pixels are beyond it.&lt;/p&gt;&lt;h3&gt;Anomaly score&lt;/h3&gt;&lt;p&gt;Band 1 the score, band 2 the error. The colours end at a score of 7 in every scene, so that maps compare.&lt;/p&gt;&lt;h3&gt;Anomalies&lt;/h3&gt;&lt;p&gt;A map of 1 (as expected) and 2 (anomaly); not written unless you ask.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Ein Student sagt jede Stelle der Szene aus ihrer Umgebung voraus. Wo das schlechter gelingt als in dieser Szene üblich, ist die Stelle ungewöhnlich: ein anderes Material, ein fehlerhaftes Pixel, eine scharfe Kante.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Fehler&lt;/h3&gt;&lt;p&gt;&lt;i&gt;rmse&lt;/i&gt; als Reflexionsgrad, oder der spektrale Winkel (&lt;i&gt;angle&lt;/i&gt;), der die Helligkeit nicht beachtet, aber über Wasser und im Schatten meist Rauschen ist.&lt;/p&gt;&lt;h3&gt;Schwelle&lt;/h3&gt;&lt;p&gt;Wie viele robuste Standardabweichungen über dem Median der Szene eine Anomalie liegt; üblich sind 3,5. Der Lauf sagt, welcher Fehler das ist und wie viele Pixel darüber liegen.&lt;/p&gt;&lt;h3&gt;Anomaliewert&lt;/h3&gt;&lt;p&gt;Kanal 1 der Wert, Kanal 2 der Fehler. Die Farben enden in jeder Szene beim Wert 7, damit Karten vergleichbar sind.&lt;/p&gt;&lt;h3&gt;Anomalien&lt;/h3&gt;&lt;p&gt;Eine Karte aus 1 (wie erwartet) und 2 (Anomalie); nur auf Wunsch geschrieben.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Groups the pixels of a scene by k-means on a student's embedding: a first look at what is there, and at what a classification could tell apart.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Clusters&lt;/h3&gt;&lt;p&gt;How many. They are numbered by their size. Ask for more than you expect and merge them afterwards.&lt;/p&gt;&lt;h3&gt;Cluster map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with names and colours; 0 is no data.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Gruppiert die Pixel einer Szene mit k-Means über der Einbettung eines Studenten: ein erster Blick darauf, was es gibt und was eine Klassifikation trennen könnte.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Cluster&lt;/h3&gt;&lt;p&gt;Wie viele. Sie sind nach ihrer Größe nummeriert. Verlangen Sie mehr als Sie erwarten, und fassen Sie sie danach zusammen.&lt;/p&gt;&lt;h3&gt;Clusterkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben; 0 ist keine Daten.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Gives a model fewer bits and compares it with the original on scenes that you name. A model that loses more than is accepted is not written.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;A student or a fine-tuned model: its name, or an &lt;i&gt;.onnx&lt;/i&gt; file.&lt;/p&gt;&lt;h3&gt;Rasters to compare on&lt;/h3&gt;&lt;p&gt;Scenes like those that the model will map.&lt;/p&gt;&lt;h3&gt;How&lt;/h3&gt;&lt;p&gt;&lt;i&gt;dynamic&lt;/i&gt;: int8, for a CPU; the best choice mostly. &lt;i&gt;static&lt;/i&gt;: int8 with ranges from the calibration rasters among the advanced parameters. &lt;i&gt;float16&lt;/i&gt;: half the size, for GPUs.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Gibt einem Modell weniger Bits und vergleicht es auf Szenen, die Sie nennen, mit dem Original. Ein Modell, das mehr verliert als erlaubt, wird nicht geschrieben.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Ein Student oder ein feinabgestimmtes Modell: sein Name, oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei.&lt;/p&gt;&lt;h3&gt;Raster zum Vergleich&lt;/h3&gt;&lt;p&gt;Szenen wie die, die das Modell kartieren wird.&lt;/p&gt;&lt;h3&gt;Wie&lt;/h3&gt;&lt;p&gt;&lt;i&gt;dynamic&lt;/i&gt;: int8, für eine CPU; meist die beste Wahl. &lt;i&gt;static&lt;/i&gt;: int8 mit Bereichen aus den Kalibrierungsrastern bei den erweiterten Parametern. &lt;i&gt;float16&lt;/i&gt;: halbe Größe, für GPUs.&lt;/p&gt;</translation>
-    </message>
-    <message>
-        <source>&lt;p&gt;Groups the pixels of a scene by k-means on a student's embedding: a first look at what is there, and at what a classification could tell apart.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Clusters&lt;/h3&gt;&lt;p&gt;How many. They are numbered by their size. Ask for more than you expect and merge them afterwards.&lt;/p&gt;&lt;h3&gt;Cluster map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with names and colours; 0 is no data.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Gruppiert die Pixel einer Szene mit k-Means über der Einbettung eines Studenten: ein erster Blick darauf, was es gibt und was eine Klassifikation trennen könnte.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Cluster&lt;/h3&gt;&lt;p&gt;Wie viele. Sie sind nach ihrer Größe nummeriert. Verlangen Sie mehr als Sie erwarten, und fassen Sie sie danach zusammen.&lt;/p&gt;&lt;h3&gt;Clusterkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben; 0 ist keine Daten.&lt;/p&gt;</translation>
-    </message>
-    <message>
-        <source>&lt;p&gt;Hides every part of a hyperspectral scene in turn, lets a HyperKD student predict it from its surroundings, and compares. A large error marks what the surroundings do not explain: unusual materials, edges, or faulty pixels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Reconstruction error&lt;/h3&gt;&lt;p&gt;The map shows the root mean square error in reflectance (band 2), from its 2nd to its 98th percentile; bright means unlike its surroundings. Band 1 is the spectral angle in degrees, which ignores brightness and is therefore large over water and shadow.&lt;/p&gt;&lt;h3&gt;Reconstruction&lt;/h3&gt;&lt;p&gt;The predicted reflectance times 10000 in the student's bands, shown in true colour. Ask for it where you want to look at spectra; it is as large as the scene.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Verdeckt nacheinander jeden Teil einer hyperspektralen Szene, lässt ihn einen HyperKD-Studenten aus der Umgebung vorhersagen und vergleicht. Ein großer Fehler markiert, was die Umgebung nicht erklärt: ungewöhnliche Materialien, Kanten, fehlerhafte Pixel.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Rekonstruktionsfehler&lt;/h3&gt;&lt;p&gt;Die Karte zeigt die Wurzel des mittleren quadratischen Fehlers (RMSE) als Reflexionsgrad (Kanal 2), vom 2. bis zum 98. Perzentil; hell heißt anders als die Umgebung. Kanal 1 ist der spektrale Winkel in Grad, der die Helligkeit nicht beachtet und deshalb über Wasser und Schatten groß ist.&lt;/p&gt;&lt;h3&gt;Rekonstruktion&lt;/h3&gt;&lt;p&gt;Der vorhergesagte Reflexionsgrad mal 10000 in den Kanälen des Studenten, in Echtfarben dargestellt. Verlangen Sie sie, wenn Sie Spektren ansehen wollen; sie ist so groß wie die Szene.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Hides every part of a hyperspectral scene in turn, lets a HyperKD student predict it from its surroundings, and compares. A large error marks what the surroundings do not explain: unusual materials, edges, or faulty pixels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Reconstruction error&lt;/h3&gt;&lt;p&gt;The map shows the root mean square error in reflectance (band 2), from its 2nd to its 98th percentile; bright means unlike its surroundings. Band 1 is the spectral angle in degrees, which ignores brightness and is therefore large over water and shadow.&lt;/p&gt;&lt;h3&gt;Reconstruction&lt;/h3&gt;&lt;p&gt;The predicted reflectance times 10000 in the student's bands, shown in true colour. Ask for it where you want to look at spectra; it is as large as the scene.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Verdeckt nacheinander jeden Teil einer hyperspektralen Szene, lässt ihn einen HyperKD-Studenten aus der Umgebung vorhersagen und vergleicht. Ein großer Fehler markiert, was die Umgebung nicht erklärt: ungewöhnliche Materialien, Kanten, fehlerhafte Pixel.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Rekonstruktionsfehler&lt;/h3&gt;&lt;p&gt;Die Karte zeigt die Wurzel des mittleren quadratischen Fehlers (RMSE) als Reflexionsgrad (Kanal 2), vom 2. bis zum 98. Perzentil; hell heißt anders als die Umgebung. Kanal 1 ist der spektrale Winkel in Grad, der die Helligkeit nicht beachtet und deshalb über Wasser und Schatten groß ist.&lt;/p&gt;&lt;h3&gt;Rekonstruktion&lt;/h3&gt;&lt;p&gt;Der vorhergesagte Reflexionsgrad mal 10000 in den Kanälen des Studenten, in Echtfarben dargestellt. Verlangen Sie sie, wenn Sie Spektren ansehen wollen; sie ist so groß wie die Szene.&lt;/p&gt;</translation>
     </message>
     <message>
         <source>&lt;p&gt;Makes a Python environment of its own for HyperKD's engine, from QGIS's Python. QGIS and its packages stay as they are. It is made beside an older one and takes its place only when it is complete. With a window, &lt;i&gt;Plugins › HyperKD › Engine…&lt;/i&gt; does the same.&lt;/p&gt;&lt;h3&gt;Fine-tuning and distillation&lt;/h3&gt;&lt;p&gt;Also installs PyTorch, which is large. Running models does not need it.&lt;/p&gt;&lt;h3&gt;Computes on&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; works everywhere; &lt;i&gt;gpu&lt;/i&gt; is for an NVIDIA GPU and downloads some gigabytes.&lt;/p&gt;&lt;h3&gt;Folder of wheels&lt;/h3&gt;&lt;p&gt;For a machine without a network: every package is taken from this folder, and nothing else is asked. Without it, packages come from the package index, through the proxy and with the certificates that QGIS is set to.&lt;/p&gt;</source>
         <translation>&lt;p&gt;Macht für HyperKDs Engine eine eigene Python-Umgebung aus dem Python von QGIS. QGIS und seine Pakete bleiben, wie sie sind. Sie entsteht neben einer älteren und tritt erst an deren Stelle, wenn sie vollständig ist. Mit Fenster tut &lt;i&gt;Erweiterungen › HyperKD › Engine…&lt;/i&gt; dasselbe.&lt;/p&gt;&lt;h3&gt;Feinabstimmung und Destillation&lt;/h3&gt;&lt;p&gt;Installiert auch PyTorch, das groß ist. Um Modelle anzuwenden, ist es nicht nötig.&lt;/p&gt;&lt;h3&gt;Rechnet auf&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; geht überall; &lt;i&gt;gpu&lt;/i&gt; ist für eine NVIDIA-GPU und lädt einige Gigabyte herunter.&lt;/p&gt;&lt;h3&gt;Ordner mit Wheels&lt;/h3&gt;&lt;p&gt;Für eine Maschine ohne Netz: jedes Paket kommt aus diesem Ordner, und sonst wird nichts gefragt. Ohne ihn kommen die Pakete vom Paketindex, über den Proxy und mit den Zertifikaten, auf die QGIS eingestellt ist.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Makes the six bands of the Harmonized Landsat and Sentinel-2 data set from a hyperspectral raster: blue, green, red, near infrared and two of short-wave infrared. These are what the foundation model Prithvi, the teacher of the students, sees of a scene.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and cover 450 to 2290 nm.&lt;/p&gt;&lt;h3&gt;How a band is made&lt;/h3&gt;&lt;p&gt;&lt;i&gt;range_mean&lt;/i&gt;: the mean of all good bands in its range, as the students were taught. &lt;i&gt;srf_gaussian&lt;/i&gt;: weighted by a bell-shaped response. &lt;i&gt;nearest&lt;/i&gt;: the one band nearest to its centre.&lt;/p&gt;&lt;h3&gt;HLS bands&lt;/h3&gt;&lt;p&gt;Reflectance times 10000 in a GeoTIFF with the grid of the input, shown in true colour. A pixel that lacks a band that is needed has no data.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Macht aus einem hyperspektralen Raster die sechs Kanäle des Datensatzes Harmonized Landsat and Sentinel-2: Blau, Grün, Rot, nahes Infrarot und zwei im kurzwelligen Infrarot. Sie sind das, was das Grundlagenmodell Prithvi, der Lehrer der Studenten, von einer Szene sieht.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und 450 bis 2290 nm abdecken.&lt;/p&gt;&lt;h3&gt;Wie ein Kanal entsteht&lt;/h3&gt;&lt;p&gt;&lt;i&gt;range_mean&lt;/i&gt;: das Mittel aller guten Kanäle im Bereich, wie es die Studenten gelernt haben. &lt;i&gt;srf_gaussian&lt;/i&gt;: mit glockenförmiger Empfindlichkeit gewichtet. &lt;i&gt;nearest&lt;/i&gt;: der eine Kanal, der der Mitte am nächsten liegt.&lt;/p&gt;&lt;h3&gt;HLS-Kanäle&lt;/h3&gt;&lt;p&gt;Reflexionsgrad mal 10000 als GeoTIFF im Gitter der Eingabe, in Echtfarben dargestellt. Ein Pixel, dem ein nötiger Kanal fehlt, hat keine Daten.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Makes the six bands of the Harmonized Landsat and Sentinel-2 data set from a hyperspectral raster: blue, green, red, near infrared and two of short-wave infrared. These are the input of the foundation model Prithvi, the teacher of the students.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) that cover 450 to 2290 nm.&lt;/p&gt;&lt;h3&gt;Resampling method&lt;/h3&gt;&lt;p&gt;&lt;i&gt;range_mean&lt;/i&gt;: the mean of all good bands in its range, as in the training of the students. &lt;i&gt;srf_gaussian&lt;/i&gt;: weighted by a bell-shaped response. &lt;i&gt;nearest&lt;/i&gt;: the one band nearest to its centre.&lt;/p&gt;&lt;h3&gt;HLS bands&lt;/h3&gt;&lt;p&gt;Reflectance times 10000 in a GeoTIFF with the grid of the input, shown in true colour. A pixel that lacks a band that is needed has no data.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Macht aus einem hyperspektralen Raster die sechs Kanäle des Datensatzes Harmonized Landsat and Sentinel-2: Blau, Grün, Rot, nahes Infrarot und zwei im kurzwelligen Infrarot. Sie sind die Eingabe des Grundlagenmodells Prithvi, des Lehrers der Studenten.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm), die 450 bis 2290 nm abdecken.&lt;/p&gt;&lt;h3&gt;Verfahren der Umrechnung&lt;/h3&gt;&lt;p&gt;&lt;i&gt;range_mean&lt;/i&gt;: das Mittel aller guten Kanäle im Bereich, wie im Training der Studenten. &lt;i&gt;srf_gaussian&lt;/i&gt;: mit glockenförmiger Empfindlichkeit gewichtet. &lt;i&gt;nearest&lt;/i&gt;: der eine Kanal, der der Mitte am nächsten liegt.&lt;/p&gt;&lt;h3&gt;HLS-Kanäle&lt;/h3&gt;&lt;p&gt;Reflexionsgrad mal 10000 als GeoTIFF im Gitter der Eingabe, in Echtfarben dargestellt. Ein Pixel, dem ein nötiger Kanal fehlt, hat keine Daten.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Mark a few places of what you look for; the map shows where the scene is like them, as a student sees it. No classes and no training are needed.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known.&lt;/p&gt;&lt;h3&gt;Places&lt;/h3&gt;&lt;p&gt;Points, lines or polygons; several kinds of places may be marked at once. Tick &lt;i&gt;Selected features only&lt;/i&gt; to use a part of the layer.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Likeness&lt;/h3&gt;&lt;p&gt;1 is the same, 0 has nothing in common. The likest of all marked places counts. From three features on the run suggests a threshold: nine in ten of the marked pixels are at least that like to another feature.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Markieren Sie einige Stellen dessen, was Sie suchen; die Karte zeigt, wo die Szene ihnen ähnlich ist, wie ein Student sie sieht. Weder Klassen noch Training sind nötig.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist.&lt;/p&gt;&lt;h3&gt;Stellen&lt;/h3&gt;&lt;p&gt;Punkte, Linien oder Polygone; mehrere Arten von Stellen dürfen zugleich markiert sein. Kreuzen Sie &lt;i&gt;Nur gewählte Objekte&lt;/i&gt; an, um einen Teil des Layers zu verwenden.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Ähnlichkeit&lt;/h3&gt;&lt;p&gt;1 ist gleich, 0 hat nichts gemein. Es zählt die ähnlichste aller markierten Stellen. Ab drei Objekten schlägt der Lauf eine Schwelle vor: neun von zehn markierten Pixeln sind einem anderen Objekt mindestens so ähnlich.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Mark a few places of what you look for; the map shows where the scene is similar, by a student's embedding. No classes and no training are needed.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Places&lt;/h3&gt;&lt;p&gt;Points, lines or polygons; several kinds of places may be marked at once. Tick &lt;i&gt;Selected features only&lt;/i&gt; to use a part of the layer.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Similarity&lt;/h3&gt;&lt;p&gt;1 is identical, 0 has nothing in common. Each pixel is compared with the most similar marked place. With three or more features the run suggests a threshold: nine in ten of the marked pixels are at least that similar to another feature.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Markieren Sie einige Stellen dessen, was Sie suchen; die Karte zeigt, wo die Szene ihnen nach der Einbettung eines Studenten ähnlich ist. Weder Klassen noch Training sind nötig.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Stellen&lt;/h3&gt;&lt;p&gt;Punkte, Linien oder Polygone; mehrere Arten von Stellen dürfen zugleich markiert sein. Kreuzen Sie &lt;i&gt;Nur gewählte Objekte&lt;/i&gt; an, um einen Teil des Layers zu verwenden.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Ähnlichkeit&lt;/h3&gt;&lt;p&gt;1 ist gleich, 0 hat nichts gemein. Es zählt die ähnlichste aller markierten Stellen. Ab drei Objekten schlägt der Lauf eine Schwelle vor: neun von zehn markierten Pixeln sind einem anderen Objekt mindestens so ähnlich.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Runs a HyperKD student over a hyperspectral scene and writes, for each pixel, the numbers by which the student describes that pixel and its surroundings. Alike surfaces get alike numbers: use the result for clustering, for finding similar places, or as input of a classifier.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm). EnMAP needs no preparation; other sensors are resampled to the student's bands on the fly.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Components&lt;/h3&gt;&lt;p&gt;The embedding is reduced to this many principal components of this scene, ordered by how much they explain. 0 writes the embedding itself, which compares between scenes.&lt;/p&gt;&lt;h3&gt;Embedding&lt;/h3&gt;&lt;p&gt;A GeoTIFF with the grid of the input and no data where the input has none, shown as a colour image of its first three bands.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Wendet einen HyperKD-Studenten auf eine hyperspektrale Szene an und schreibt für jedes Pixel die Zahlen, mit denen der Student dieses Pixel und seine Umgebung beschreibt. Ähnliche Oberflächen bekommen ähnliche Zahlen: zum Clustern, um ähnliche Stellen zu finden, oder als Eingabe einer Klassifikation.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm). EnMAP braucht keine Vorbereitung; andere Sensoren werden im Lauf in die Kanäle des Studenten umgerechnet.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Komponenten&lt;/h3&gt;&lt;p&gt;Die Einbettung wird auf so viele Hauptkomponenten dieser Szene verringert, nach ihrem Erklärungswert geordnet. 0 schreibt die Einbettung selbst, die zwischen Szenen vergleichbar ist.&lt;/p&gt;&lt;h3&gt;Einbettung&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF im Gitter der Eingabe und ohne Daten, wo die Eingabe keine hat, als Farbbild seiner ersten drei Kanäle dargestellt.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Runs a HyperKD student over a hyperspectral scene and writes, for each pixel, its embedding: learned features of the pixel and its surroundings. Similar surfaces get similar values: use the result for clustering, for finding similar places, or as input of a classifier.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm). EnMAP needs no preparation; other sensors are resampled to the student's bands on the fly.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Components&lt;/h3&gt;&lt;p&gt;The embedding is reduced to this many principal components of this scene, ordered by how much they explain. 0 writes the embedding itself, which compares between scenes.&lt;/p&gt;&lt;h3&gt;Embedding&lt;/h3&gt;&lt;p&gt;A GeoTIFF with the grid of the input and no data where the input has none, shown as a colour image of its first three bands.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet einen HyperKD-Studenten auf eine hyperspektrale Szene an und schreibt für jedes Pixel die Einbettung: gelernte Merkmale des Pixels und seiner Umgebung. Ähnliche Oberflächen bekommen ähnliche Werte: zum Clustern, um ähnliche Stellen zu finden, oder als Eingabe einer Klassifikation.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm). EnMAP braucht keine Vorbereitung; andere Sensoren werden im Lauf in die Kanäle des Studenten umgerechnet.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Komponenten&lt;/h3&gt;&lt;p&gt;Die Einbettung wird auf so viele Hauptkomponenten dieser Szene verringert, nach ihrem Erklärungswert geordnet. 0 schreibt die Einbettung selbst, die zwischen Szenen vergleichbar ist.&lt;/p&gt;&lt;h3&gt;Einbettung&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF im Gitter der Eingabe und ohne Daten, wo die Eingabe keine hat, als Farbbild seiner ersten drei Kanäle dargestellt.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Runs a fine-tuned model on the labelled pixels exactly as its map would be made, and writes a report: accuracies with confidence intervals, the confusion matrix, calibration, the spectra of each class, and what classical models reach. Labels that the model has learned from are told apart where the model knows them.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store, or an &lt;i&gt;.onnx&lt;/i&gt; file.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;The scenes that the labels lie on.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Wendet ein feinabgestimmtes Modell auf die Pixel mit Label an, genau so, wie seine Karte entstünde, und schreibt einen Bericht: Genauigkeiten mit Konfidenzintervallen, die Konfusionsmatrix, Kalibrierung, die Spektren jeder Klasse, und was klassische Modelle erreichen. Label, von denen das Modell gelernt hat, werden unterschieden, wo das Modell sie kennt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Die Szenen, auf denen die Label liegen.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Runs a fine-tuned model on the labelled pixels exactly as its map would be made, and writes a report: accuracies with confidence intervals, the confusion matrix, calibration, the spectra of each class, and what classical models reach. Labels that the model was trained on are reported separately where the model knows them.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store, or an &lt;i&gt;.onnx&lt;/i&gt; file.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;The scenes that the labels lie on.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet ein feinabgestimmtes Modell auf die Pixel mit Label an, genau so, wie seine Karte entstünde, und schreibt einen Bericht: Genauigkeiten mit Konfidenzintervallen, die Konfusionsmatrix, Kalibrierung, die Spektren jeder Klasse, und was klassische Modelle erreichen. Label, mit denen das Modell trainiert wurde, werden getrennt berichtet, wo das Modell sie kennt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Die Szenen, auf denen die Label liegen.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Runs a model that was fine-tuned for classification over a hyperspectral scene.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Class map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with the names and colours of the classes; 0 is no data.&lt;/p&gt;&lt;h3&gt;Probabilities&lt;/h3&gt;&lt;p&gt;One band per class. They are calibrated where the fine-tuning had labels to calibrate with.&lt;/p&gt;&lt;h3&gt;Uncertainty&lt;/h3&gt;&lt;p&gt;Band 1 is the margin between the two most probable classes (0 is a tie), band 2 the entropy of all (0 is certain). Look there before you trust a border.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Wendet ein für Klassifikation feinabgestimmtes Modell auf eine hyperspektrale Szene an.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Klassenkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben der Klassen; 0 ist keine Daten.&lt;/p&gt;&lt;h3&gt;Wahrscheinlichkeiten&lt;/h3&gt;&lt;p&gt;Ein Kanal je Klasse. Sie sind kalibriert, wo die Feinabstimmung Label dafür hatte.&lt;/p&gt;&lt;h3&gt;Unsicherheit&lt;/h3&gt;&lt;p&gt;Kanal 1 ist der Abstand zwischen den beiden wahrscheinlichsten Klassen (0 ist unentschieden), Kanal 2 die Entropie aller (0 ist sicher). Sehen Sie dort nach, bevor Sie einer Grenze trauen.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Runs a model that was fine-tuned for classification over a hyperspectral scene.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Class map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with the names and colours of the classes; 0 is no data.&lt;/p&gt;&lt;h3&gt;Probabilities&lt;/h3&gt;&lt;p&gt;One band per class. They are calibrated where the fine-tuning had labels to calibrate with.&lt;/p&gt;&lt;h3&gt;Uncertainty&lt;/h3&gt;&lt;p&gt;Band 1 is the margin between the two most probable classes (0 is a tie), band 2 the entropy of all (0 is certain). Look there before you trust a border.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet ein für Klassifikation feinabgestimmtes Modell auf eine hyperspektrale Szene an.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Klassenkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben der Klassen; 0 ist keine Daten.&lt;/p&gt;&lt;h3&gt;Wahrscheinlichkeiten&lt;/h3&gt;&lt;p&gt;Ein Kanal je Klasse. Sie sind kalibriert, wo die Feinabstimmung Label dafür hatte.&lt;/p&gt;&lt;h3&gt;Unsicherheit&lt;/h3&gt;&lt;p&gt;Kanal 1 ist der Abstand zwischen den beiden wahrscheinlichsten Klassen (0 ist unentschieden), Kanal 2 die Entropie aller (0 ist sicher). Sehen Sie dort nach, bevor Sie einer Grenze trauen.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Runs a model that was fine-tuned for regression over a hyperspectral scene: shares of cover, traits of plants, or whatever numbers its labels held.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm) and whose scale to reflectance is known. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Map of values&lt;/h3&gt;&lt;p&gt;One band of float32 per target, in its unit. The run tells which share of the pixels lies beyond the range of the training labels: no model knows much about those.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Wendet ein für Regression feinabgestimmtes Modell auf eine hyperspektrale Szene an: Bedeckungsanteile, Pflanzenmerkmale, oder welche Zahlen auch immer seine Label enthielten.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm) und dessen Umrechnung in Reflexionsgrade bekannt ist. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Wertekarte&lt;/h3&gt;&lt;p&gt;Ein Kanal aus float32 je Zielgröße, in deren Einheit. Der Lauf sagt, welcher Anteil der Pixel außerhalb des Bereichs der Trainingslabel liegt: über sie weiß kein Modell viel.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Runs a model that was fine-tuned for regression over a hyperspectral scene: cover fractions, plant traits, or any other quantity of its labels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Map of values&lt;/h3&gt;&lt;p&gt;One band of float32 per target, in its unit. The run reports the fraction of pixels beyond the range of the training labels, where no model is reliable.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet ein für Regression feinabgestimmtes Modell auf eine hyperspektrale Szene an: Bedeckungsanteile, Pflanzenmerkmale oder andere Größen seiner Label.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Wertekarte&lt;/h3&gt;&lt;p&gt;Ein Kanal aus float32 je Zielgröße, in deren Einheit. Der Lauf sagt, welcher Anteil der Pixel außerhalb des Bereichs der Trainingslabel liegt: dort ist kein Modell verlässlich.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Shows the card of a model: task, bands, classes with their colours, figures with the protocol that gave them, training, licence. Needs no engine.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a shipped or stored model, an &lt;i&gt;.onnx&lt;/i&gt; file, or a &lt;i&gt;.safetensors&lt;/i&gt; checkpoint.&lt;/p&gt;&lt;h3&gt;Card&lt;/h3&gt;&lt;p&gt;The HTML file to write. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Zeigt den Steckbrief eines Modells: Aufgabe, Kanäle, Klassen mit ihren Farben, Kennzahlen mit dem Verfahren, aus dem sie stammen, Training, Lizenz. Braucht keine Engine.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines mitgelieferten oder gesammelten Modells, eine &lt;i&gt;.onnx&lt;/i&gt;-Datei oder ein &lt;i&gt;.safetensors&lt;/i&gt;-Checkpoint.&lt;/p&gt;&lt;h3&gt;Steckbrief&lt;/h3&gt;&lt;p&gt;Die HTML-Datei, die geschrieben wird. Nach dem Lauf liegt sie unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Shows the card of a model: task, bands, classes with their colours, metrics with their protocol, training, licence. Needs no engine.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a shipped or stored model, an &lt;i&gt;.onnx&lt;/i&gt; file, or a &lt;i&gt;.safetensors&lt;/i&gt; checkpoint.&lt;/p&gt;&lt;h3&gt;Card&lt;/h3&gt;&lt;p&gt;The HTML file to write. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Zeigt den Steckbrief eines Modells: Aufgabe, Kanäle, Klassen mit ihren Farben, Kennzahlen mit ihrem Verfahren, Training, Lizenz. Braucht keine Engine.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines mitgelieferten oder gesammelten Modells, eine &lt;i&gt;.onnx&lt;/i&gt;-Datei oder ein &lt;i&gt;.safetensors&lt;/i&gt;-Checkpoint.&lt;/p&gt;&lt;h3&gt;Steckbrief&lt;/h3&gt;&lt;p&gt;Die HTML-Datei, die geschrieben wird. Nach dem Lauf liegt sie unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Trains a student on hyperspectral scenes: parts are hidden, and it learns to predict them. With a teacher it also learns to see what the teacher sees in six broad bands. It takes hours; a cancelled run is gone on with when &lt;i&gt;Go on with an interrupted training&lt;/i&gt; is ticked. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;The scenes to learn from; no labels are needed. More and more different ones are better.&lt;/p&gt;&lt;h3&gt;Teacher&lt;/h3&gt;&lt;p&gt;&lt;i&gt;none&lt;/i&gt;, the name of a teacher of the store (fetch one under &lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or its file.&lt;/p&gt;&lt;h3&gt;Size of the student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; trains on a laptop; &lt;i&gt;small&lt;/i&gt; and &lt;i&gt;base&lt;/i&gt; want a GPU.&lt;/p&gt;&lt;h3&gt;Passes over the scenes&lt;/h3&gt;&lt;p&gt;More passes take longer and are better for a while. Left empty, as many as the size of the student asks for.&lt;/p&gt;&lt;h3&gt;Budget&lt;/h3&gt;&lt;p&gt;So many hours of training at most; it then ends well, with the best student. Left empty, there is no limit.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.safetensors&lt;/i&gt; file to write. The student as &lt;i&gt;.onnx&lt;/i&gt; and a report are written beside it.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Trainiert einen Studenten auf hyperspektralen Szenen: Teile werden verdeckt, und er lernt, sie vorherzusagen. Mit einem Lehrer lernt er außerdem zu sehen, was der Lehrer in sechs breiten Kanälen sieht. Das dauert Stunden; ein abgebrochener Lauf geht weiter, wenn &lt;i&gt;Unterbrochenes Training fortsetzen&lt;/i&gt; angekreuzt ist. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Die Szenen, von denen gelernt wird; Label sind nicht nötig. Mehr und verschiedenere sind besser.&lt;/p&gt;&lt;h3&gt;Lehrer&lt;/h3&gt;&lt;p&gt;&lt;i&gt;none&lt;/i&gt; (keiner), der Name eines Lehrers der Sammlung (zu holen unter &lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder seine Datei.&lt;/p&gt;&lt;h3&gt;Größe des Studenten&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; lernt auf einem Laptop; &lt;i&gt;small&lt;/i&gt; und &lt;i&gt;base&lt;/i&gt; wollen eine GPU.&lt;/p&gt;&lt;h3&gt;Durchgänge durch die Szenen&lt;/h3&gt;&lt;p&gt;Mehr Durchgänge dauern länger und sind eine Zeit lang besser. Leer: so viele, wie die Größe des Studenten verlangt.&lt;/p&gt;&lt;h3&gt;Budget&lt;/h3&gt;&lt;p&gt;Höchstens so viele Stunden Training; es endet dann gut, mit dem besten Studenten. Leer: ohne Grenze.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.safetensors&lt;/i&gt;-Datei, die geschrieben wird. Der Student als &lt;i&gt;.onnx&lt;/i&gt; und ein Bericht werden daneben geschrieben.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Stores a model with fewer bits and compares it with the original on scenes that you choose. A model that loses more than you accept is not written.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;A student or a fine-tuned model: its name, or an &lt;i&gt;.onnx&lt;/i&gt; file.&lt;/p&gt;&lt;h3&gt;Rasters for the comparison&lt;/h3&gt;&lt;p&gt;Scenes like those that the model will map.&lt;/p&gt;&lt;h3&gt;Method&lt;/h3&gt;&lt;p&gt;&lt;i&gt;dynamic&lt;/i&gt;: int8, for a CPU; usually the best choice. &lt;i&gt;static&lt;/i&gt;: int8 with ranges from the calibration rasters among the advanced parameters. &lt;i&gt;float16&lt;/i&gt;: half the size, for GPUs.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Speichert ein Modell mit weniger Bits und vergleicht es auf Szenen, die Sie wählen, mit dem Original. Ein Modell, das mehr verliert als erlaubt, wird nicht geschrieben.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Ein Student oder ein feinabgestimmtes Modell: sein Name, oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei.&lt;/p&gt;&lt;h3&gt;Raster für den Vergleich&lt;/h3&gt;&lt;p&gt;Szenen wie die, die das Modell kartieren wird.&lt;/p&gt;&lt;h3&gt;Verfahren&lt;/h3&gt;&lt;p&gt;&lt;i&gt;dynamic&lt;/i&gt;: int8, für eine CPU; meist die beste Wahl. &lt;i&gt;static&lt;/i&gt;: int8 mit Bereichen aus den Kalibrierungsrastern bei den erweiterten Parametern. &lt;i&gt;float16&lt;/i&gt;: halbe Größe, für GPUs.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Trains a student on labels and writes a model that &lt;i&gt;Classify scene&lt;/i&gt; or &lt;i&gt;Map values&lt;/i&gt; runs. Some of the labels are held out to test it; they lie apart from the others, so that the figures tell what the map is worth elsewhere. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;One scene or several; every label layer is tried on each of them.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Trainiert einen Studenten auf Labeln und schreibt ein Modell, mit dem &lt;i&gt;Szene klassifizieren&lt;/i&gt; oder &lt;i&gt;Werte kartieren&lt;/i&gt; arbeitet. Ein Teil der Label wird zurückgehalten, um es zu testen; sie liegen getrennt von den anderen, damit die Zahlen sagen, was die Karte anderswo wert ist. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Eine Szene oder mehrere; jeder Label-Layer wird auf jeder von ihnen versucht.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Trains a student on hyperspectral scenes: parts are masked, and it learns to predict them (masked autoencoder). With a teacher it also learns the teacher's features of six broad bands. Training takes hours; tick &lt;i&gt;Resume an interrupted training&lt;/i&gt; to continue a cancelled one. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;The scenes to train on; no labels are needed. More scenes, and more diverse ones, are better.&lt;/p&gt;&lt;h3&gt;Teacher&lt;/h3&gt;&lt;p&gt;&lt;i&gt;none&lt;/i&gt;, the name of a teacher of the store (fetch one under &lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or its file.&lt;/p&gt;&lt;h3&gt;Size of the student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; trains on a laptop; &lt;i&gt;small&lt;/i&gt; and &lt;i&gt;base&lt;/i&gt; need a GPU.&lt;/p&gt;&lt;h3&gt;Epochs&lt;/h3&gt;&lt;p&gt;More epochs take longer and improve the student up to a point. Left empty, the size of the student decides.&lt;/p&gt;&lt;h3&gt;Budget&lt;/h3&gt;&lt;p&gt;The training time at most; training then ends with the best student so far. Left empty, there is no limit.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.safetensors&lt;/i&gt; file to write. The student as &lt;i&gt;.onnx&lt;/i&gt; and a report are written beside it.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Trainiert einen Studenten auf hyperspektralen Szenen: Teile werden maskiert, und er lernt, sie vorherzusagen (maskierter Autoencoder). Mit einem Lehrer lernt er auch dessen Merkmale aus sechs breiten Kanälen. Das Training dauert Stunden; kreuzen Sie &lt;i&gt;Unterbrochenes Training fortsetzen&lt;/i&gt; an, um ein abgebrochenes fortzusetzen. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Die Szenen, mit denen trainiert wird; Label sind nicht nötig. Mehr und verschiedenere sind besser.&lt;/p&gt;&lt;h3&gt;Lehrer&lt;/h3&gt;&lt;p&gt;&lt;i&gt;none&lt;/i&gt; (keiner), der Name eines Lehrers der Sammlung (zu holen unter &lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder seine Datei.&lt;/p&gt;&lt;h3&gt;Größe des Studenten&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; lernt auf einem Laptop; &lt;i&gt;small&lt;/i&gt; und &lt;i&gt;base&lt;/i&gt; brauchen eine GPU.&lt;/p&gt;&lt;h3&gt;Epochen&lt;/h3&gt;&lt;p&gt;Mehr Epochen dauern länger und verbessern den Studenten bis zu einem Punkt. Leer: die Größe des Studenten entscheidet.&lt;/p&gt;&lt;h3&gt;Budget&lt;/h3&gt;&lt;p&gt;Die längste Trainingszeit; das Training endet dann mit dem bisher besten Studenten. Leer: ohne Grenze.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.safetensors&lt;/i&gt;-Datei, die geschrieben wird. Der Student als &lt;i&gt;.onnx&lt;/i&gt; und ein Bericht werden daneben geschrieben.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Turns a checkpoint of a training into one ONNX file that every other algorithm runs, with a card that says what the model expects, gives and is worth, and with a self-test that any machine can repeat. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.safetensors&lt;/i&gt; file that a distillation or a fine-tuning has written.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Macht aus dem Checkpoint eines Trainings eine ONNX-Datei, mit der jeder andere Algorithmus arbeitet, mit einem Steckbrief, der sagt, was das Modell erwartet, liefert und wert ist, und mit einem Selbsttest, den jede Maschine wiederholen kann. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.safetensors&lt;/i&gt;-Datei, die eine Destillation oder Feinabstimmung geschrieben hat.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Trains a student on labels and writes a model that &lt;i&gt;Classify scene&lt;/i&gt; or &lt;i&gt;Map values&lt;/i&gt; runs. Some of the labels are held out to test it; they lie apart from the others, so that the scores estimate accuracy at other places. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Hyperspectral rasters&lt;/h3&gt;&lt;p&gt;One scene or several; every label layer is tried on each of them.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Trainiert einen Studenten auf Labeln und schreibt ein Modell, mit dem &lt;i&gt;Szene klassifizieren&lt;/i&gt; oder &lt;i&gt;Werte kartieren&lt;/i&gt; arbeitet. Ein Teil der Label wird zurückgehalten, um es zu testen; sie liegen getrennt von den anderen, damit die Werte die Genauigkeit an anderen Stellen schätzen. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Hyperspektrale Raster&lt;/h3&gt;&lt;p&gt;Eine Szene oder mehrere; jeder Label-Layer wird auf jeder von ihnen versucht.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;With labels, which only a fine-tuned model can be given, the loss is one of accuracy; without them one of agreement with the original.&lt;/p&gt;&lt;h3&gt;Smaller model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write. The run tells its size, what it loses, and how much faster it is here.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Mit Labeln, die nur einem feinabgestimmten Modell gegeben werden können, ist der Verlust einer an Genauigkeit; ohne sie einer an Übereinstimmung mit dem Original.&lt;/p&gt;&lt;h3&gt;Kleineres Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird. Der Lauf nennt ihre Größe, was sie verliert, und wie viel schneller sie hier ist.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Turns a checkpoint of a training into one ONNX file that every other algorithm runs, with a card that describes its input, output and accuracy, and with a self-test that any machine can repeat. Needs the packages for fine-tuning.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.safetensors&lt;/i&gt; file that a distillation or a fine-tuning has written.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Macht aus dem Checkpoint eines Trainings eine ONNX-Datei, mit der jeder andere Algorithmus arbeitet, mit einem Steckbrief, der Eingabe, Ausgabe und Genauigkeit beschreibt, und mit einem Selbsttest, den jede Maschine wiederholen kann. Braucht die Pakete zum Feinabstimmen.&lt;/p&gt;&lt;h3&gt;Checkpoint&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.safetensors&lt;/i&gt;-Datei, die eine Destillation oder Feinabstimmung geschrieben hat.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Writes a report about a hyperspectral raster: what its file says about bands, reflectance and missing data and where that was read, what is odd about it, its mean and percentile spectra, and which of its bands a student would use for which of its own. Run it before anything else on a new kind of raster.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster whose bands tell their wavelengths (nm or µm). One that does not suit the student is described all the same, with the reason.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Inspection report&lt;/h3&gt;&lt;p&gt;One HTML file without anything around it. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;; any browser shows it too.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Schreibt einen Bericht über ein hyperspektrales Raster: was seine Datei über Kanäle, Reflexionsgrade und fehlende Daten sagt und wo das gelesen wurde, was daran seltsam ist, seine mittleren Spektren und Perzentile, und welche seiner Kanäle ein Student für welchen der eigenen nähme. Bei einer neuen Art von Raster der erste Schritt.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster, dessen Kanäle ihre Wellenlängen nennen (nm oder µm). Eines, das nicht zum Studenten passt, wird trotzdem beschrieben, mit dem Grund.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Untersuchungsbericht&lt;/h3&gt;&lt;p&gt;Eine HTML-Datei, die nichts weiter braucht. Nach dem Lauf liegt sie unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;; jeder Browser zeigt sie auch.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;With labels, which only a fine-tuned model can be given, the loss is one of accuracy; without them one of agreement with the original.&lt;/p&gt;&lt;h3&gt;Quantised model&lt;/h3&gt;&lt;p&gt;The &lt;i&gt;.onnx&lt;/i&gt; file to write. The run tells its size, what it loses, and how much faster it is here.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Mit Labeln, die nur einem feinabgestimmten Modell gegeben werden können, ist der Verlust einer an Genauigkeit; ohne sie einer an Übereinstimmung mit dem Original.&lt;/p&gt;&lt;h3&gt;Quantisiertes Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird. Der Lauf nennt ihre Größe, was sie verliert, und wie viel schneller sie hier ist.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Writes what a mission delivers as one GeoTIFF that tells its wavelengths, band widths, bad bands, gain and offset, so that every program reads it right. Stored values and the grid stay as they are.&lt;/p&gt;&lt;h3&gt;Product&lt;/h3&gt;&lt;p&gt;Choose the file, or write the path of the product's folder.&lt;br&gt;EnMAP L2A: the …-METADATA.XML, the .zip or the folder.&lt;br&gt;PRISMA L2D: the .he5.&lt;br&gt;EMIT L2A: the .nc; its pixels are put on the map grid.&lt;br&gt;DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Any raster with wavelengths can be imported too.&lt;/p&gt;&lt;h3&gt;Pixels to leave out&lt;/h3&gt;&lt;p&gt;EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or defective pixels, as the product's quality layers say. They become no data in all bands.&lt;/p&gt;&lt;h3&gt;Imported scene&lt;/h3&gt;&lt;p&gt;The GeoTIFF, shown in true colour.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Schreibt, was eine Mission liefert, als ein GeoTIFF, das seine Wellenlängen, Bandbreiten, schlechten Kanäle, Faktoren und Versätze nennt, damit jedes Programm es richtig liest. Gespeicherte Werte und Gitter bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Produkt&lt;/h3&gt;&lt;p&gt;Wählen Sie die Datei, oder schreiben Sie den Pfad des Produktordners.&lt;br&gt;EnMAP L2A: die …-METADATA.XML, die .zip oder der Ordner.&lt;br&gt;PRISMA L2D: die .he5.&lt;br&gt;EMIT L2A: die .nc; ihre Pixel werden auf das Kartengitter gelegt.&lt;br&gt;DESIS L2A: der Ordner oder seine …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Auch jedes Raster mit Wellenlängen lässt sich importieren.&lt;/p&gt;&lt;h3&gt;Auszulassende Pixel&lt;/h3&gt;&lt;p&gt;Nur EnMAP: Wolken, ihre Schatten, Dunst, Cirrus, Schnee, Wasser, Land oder fehlerhafte Pixel, wie die Qualitätsebenen des Produkts sie melden. Sie haben danach in keinem Kanal Daten.&lt;/p&gt;&lt;h3&gt;Importierte Szene&lt;/h3&gt;&lt;p&gt;Das GeoTIFF, in Echtfarben dargestellt.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Writes a delivered product as one GeoTIFF with its wavelengths, band widths, bad bands, gain and offset, so that every program reads it correctly. Stored values and the grid stay as they are.&lt;/p&gt;&lt;h3&gt;Product&lt;/h3&gt;&lt;p&gt;Choose the file, or write the path of the product's folder.&lt;br&gt;EnMAP L2A: the …-METADATA.XML, the .zip or the folder.&lt;br&gt;PRISMA L2D: the .he5.&lt;br&gt;EMIT L2A: the .nc; its pixels are put on the map grid.&lt;br&gt;DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Any raster with wavelengths can be imported too.&lt;/p&gt;&lt;h3&gt;Pixels to leave out&lt;/h3&gt;&lt;p&gt;EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or defective pixels, as the product's quality layers say. They become no data in all bands.&lt;/p&gt;&lt;h3&gt;Imported scene&lt;/h3&gt;&lt;p&gt;The GeoTIFF, shown in true colour.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Schreibt ein geliefertes Produkt als ein GeoTIFF mit Wellenlängen, Bandbreiten, schlechten Kanälen, Faktoren und Versätzen, damit jedes Programm es richtig liest. Gespeicherte Werte und Gitter bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Produkt&lt;/h3&gt;&lt;p&gt;Wählen Sie die Datei, oder schreiben Sie den Pfad des Produktordners.&lt;br&gt;EnMAP L2A: die …-METADATA.XML, die .zip oder der Ordner.&lt;br&gt;PRISMA L2D: die .he5.&lt;br&gt;EMIT L2A: die .nc; ihre Pixel werden auf das Kartengitter gelegt.&lt;br&gt;DESIS L2A: der Ordner oder seine …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Auch jedes Raster mit Wellenlängen lässt sich importieren.&lt;/p&gt;&lt;h3&gt;Auszulassende Pixel&lt;/h3&gt;&lt;p&gt;Nur EnMAP: Wolken, ihre Schatten, Dunst, Cirrus, Schnee, Wasser, Land oder fehlerhafte Pixel, wie die Qualitätsebenen des Produkts sie melden. Sie haben danach in keinem Kanal Daten.&lt;/p&gt;&lt;h3&gt;Importierte Szene&lt;/h3&gt;&lt;p&gt;Das GeoTIFF, in Echtfarben dargestellt.&lt;/p&gt;</translation>
+    </message>
+    <message>
+        <source>&lt;p&gt;Writes a report about a hyperspectral raster: what its file says about bands, reflectance and missing data and where that was read, what is odd about it, its mean and percentile spectra, and which of its bands a student would use for which of its own. Run it before anything else on a new kind of raster.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm). One that does not suit the student is described all the same, with the reason.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Inspection report&lt;/h3&gt;&lt;p&gt;One HTML file without anything around it. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;; any browser shows it too.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Schreibt einen Bericht über ein hyperspektrales Raster: was seine Datei über Kanäle, Reflexionsgrade und fehlende Daten sagt und wo das gelesen wurde, was daran seltsam ist, seine mittleren Spektren und Perzentile, und welche seiner Kanäle ein Student für welchen der eigenen nähme. Bei einer neuen Art von Raster der erste Schritt.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm). Eines, das nicht zum Studenten passt, wird trotzdem beschrieben, mit dem Grund.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Untersuchungsbericht&lt;/h3&gt;&lt;p&gt;Eine HTML-Datei, die nichts weiter braucht. Nach dem Lauf liegt sie unter &lt;i&gt;Verarbeitung › Ergebnisanzeige&lt;/i&gt;; jeder Browser zeigt sie auch.&lt;/p&gt;</translation>
     </message>
     <message>
         <source>A METADATA.XML, .zip, .he5 or .nc, or a folder.</source>
         <translation>Eine METADATA.XML, .zip, .he5 oder .nc, oder ein Ordner.</translation>
-    </message>
-    <message>
-        <source>A Python that you already have</source>
-        <translation>Ein Python, das Sie schon haben</translation>
     </message>
     <message>
         <source>A buffer of {buffer} px would do.</source>
@@ -356,12 +348,12 @@
         <translation>Modell hinzufügen</translation>
     </message>
     <message>
-        <source>Add noise</source>
-        <translation>Rauschen hinzufügen</translation>
-    </message>
-    <message>
         <source>Add the wheel that fits this Python and this system, and try again.</source>
         <translation>Legen Sie das Wheel dazu, das zu diesem Python und diesem System passt, und versuchen Sie es erneut.</translation>
+    </message>
+    <message>
+        <source>Added on</source>
+        <translation>Hinzugefügt am</translation>
     </message>
     <message>
         <source>Adding pip</source>
@@ -374,6 +366,10 @@
     <message>
         <source>After the test, train the model in the file on all labels, those of the test included.</source>
         <translation>Nach dem Test das Modell in der Datei auf allen Labeln trainieren, auch denen des Tests.</translation>
+    </message>
+    <message>
+        <source>Algorithms then find the model by its name.</source>
+        <translation>Algorithmen finden das Modell dann unter seinem Namen.</translation>
     </message>
     <message>
         <source>Align to HLS</source>
@@ -408,7 +404,7 @@
         <translation>Ein früheres Modell für Klassen, dessen Wahrscheinlichkeiten an den Pixeln mit Label mitgelernt werden.</translation>
     </message>
     <message>
-        <source>An empty field takes the choice back.</source>
+        <source>An empty field undoes the choice.</source>
         <translation>Ein leeres Feld nimmt die Wahl zurück.</translation>
     </message>
     <message>
@@ -422,10 +418,6 @@
     <message>
         <source>Areas of the classes</source>
         <translation>Flächen der Klassen</translation>
-    </message>
-    <message>
-        <source>Ask for the error, the reconstruction, or both: neither is set.</source>
-        <translation>Verlangen Sie den Fehler, die Rekonstruktion oder beides: keines ist angegeben.</translation>
     </message>
     <message>
         <source>Asking the earlier model</source>
@@ -456,8 +448,12 @@
         <translation>Mittlere Genauigkeit</translation>
     </message>
     <message>
-        <source>Averaging of weights</source>
-        <translation>Mittelung der Gewichte</translation>
+        <source>Averaging of weights (EMA decay)</source>
+        <translation>Mittelung der Gewichte (EMA)</translation>
+    </message>
+    <message>
+        <source>Band dropout</source>
+        <translation>Augmentierung: fehlende Kanäle</translation>
     </message>
     <message>
         <source>Band table (sensor or CSV file)</source>
@@ -472,16 +468,24 @@
         <translation>Kanäle, die der Student nutzt</translation>
     </message>
     <message>
+        <source>Batch size (tiles)</source>
+        <translation>Kacheln je Schritt (Batch)</translation>
+    </message>
+    <message>
         <source>Bias</source>
         <translation>Verzerrung</translation>
     </message>
     <message>
-        <source>Blocks of the last layers</source>
-        <translation>Blöcke der letzten Schichten</translation>
+        <source>Block size (pixels)</source>
+        <translation>Blockgröße (Pixel)</translation>
     </message>
     <message>
         <source>Blocks that the tuning of the last blocks trains.</source>
         <translation>Blöcke, die das Anpassen der letzten Blöcke trainiert.</translation>
+    </message>
+    <message>
+        <source>Brightness augmentation</source>
+        <translation>Augmentierung: Helligkeit</translation>
     </message>
     <message>
         <source>Budget (hours)</source>
@@ -502,10 +506,6 @@
     <message>
         <source>Calibration rasters (static)</source>
         <translation>Kalibrierungsraster (static)</translation>
-    </message>
-    <message>
-        <source>Came on</source>
-        <translation>Gekommen am</translation>
     </message>
     <message>
         <source>Cancelled.</source>
@@ -564,6 +564,10 @@
         <translation>Prüfen Sie, wer dort schreiben darf, oder wählen Sie mit der Variablen {name} einen anderen Ort.</translation>
     </message>
     <message>
+        <source>Checking the labels…</source>
+        <translation>Die Label werden geprüft…</translation>
+    </message>
+    <message>
         <source>Checking the packages</source>
         <translation>Die Pakete werden geprüft</translation>
     </message>
@@ -596,12 +600,20 @@
         <translation>Wählen Sie unter Einstellungen › Optionen › Netzwerk einen HTTP-Proxy, oder einen Ordner mit Wheels.</translation>
     </message>
     <message>
+        <source>Choose an output: the error, the reconstruction, or both.</source>
+        <translation>Eine Ausgabe wählen: den Fehler, die Rekonstruktion oder beides.</translation>
+    </message>
+    <message>
         <source>Choose another one under Plugins › HyperKD › Engine…</source>
         <translation>Wählen Sie einen anderen unter Erweiterungen › HyperKD › Engine…</translation>
     </message>
     <message>
         <source>Choose at least one raster.</source>
         <translation>Wählen Sie mindestens ein Raster.</translation>
+    </message>
+    <message>
+        <source>Choose labels: a layer of polygons, lines or points, or a class raster.</source>
+        <translation>Label wählen: ein Layer mit Polygonen, Linien oder Punkten, oder ein Klassenraster.</translation>
     </message>
     <message>
         <source>Choose the field that holds the labels.</source>
@@ -628,7 +640,7 @@
         <translation>Einstellungen werden gewählt</translation>
     </message>
     <message>
-        <source>Chosen here; leave it empty and press Use it to take the choice back.</source>
+        <source>Chosen here. To undo the choice, empty the field and press Use it.</source>
         <translation>Hier gewählt; leeren Sie das Feld und drücken Sie Verwenden, um die Wahl zurückzunehmen.</translation>
     </message>
     <message>
@@ -642,6 +654,10 @@
     <message>
         <source>Class rasters</source>
         <translation>Klassenraster</translation>
+    </message>
+    <message>
+        <source>Class rasters as labels, instead of features or in addition.</source>
+        <translation>Klassenraster als Label, statt Objekten oder zusätzlich.</translation>
     </message>
     <message>
         <source>Class rasters in whose classes the labels were drawn at random, mostly the map itself: accuracies and areas of the whole map are estimated, with intervals.</source>
@@ -676,8 +692,8 @@
         <translation>Klassifikation</translation>
     </message>
     <message>
-        <source>Classifies a scene and estimates accuracies and areas of the whole map, with intervals, from labels that were drawn at random in the classes of such a map.</source>
-        <translation>Klassifiziert eine Szene und schätzt Genauigkeiten und Flächen der ganzen Karte, mit Intervallen, aus Labeln, die zufällig in den Klassen einer solchen Karte gezogen wurden.</translation>
+        <source>Classifies a scene and estimates the accuracy and the area of each class, with confidence intervals, from a stratified random sample of labels.</source>
+        <translation>Klassifiziert eine Szene und schätzt Genauigkeit und Fläche jeder Klasse, mit Konfidenzintervallen, aus einer geschichteten Zufallsstichprobe von Labeln.</translation>
     </message>
     <message>
         <source>Classifies a scene with a fine-tuned model and lists the area of each class in hectares and in percent of what was mapped.</source>
@@ -708,6 +724,14 @@
         <translation>Cluster</translation>
     </message>
     <message>
+        <source>Clusters a scene by a student's embedding, removes small patches and writes polygons: a first map without labels, and a start for drawing some.</source>
+        <translation>Gruppiert eine Szene nach der Einbettung eines Studenten, entfernt kleine Flecken und schreibt Polygone: eine erste Karte ohne Label, und ein Anfang, um welche zu zeichnen.</translation>
+    </message>
+    <message>
+        <source>Clusters the pixels by a student's embedding (k-means); needs no labels.</source>
+        <translation>Gruppiert die Pixel nach der Einbettung eines Studenten (k-Means); braucht keine Label.</translation>
+    </message>
+    <message>
         <source>Cluster…</source>
         <translation>Clustern…</translation>
     </message>
@@ -736,12 +760,20 @@
         <translation>Mit &amp;klassischen Modellen auf denselben Labeln vergleichen</translation>
     </message>
     <message>
-        <source>Compare with classical models</source>
+        <source>Compare with baselines (classical models)</source>
         <translation>Mit klassischen Modellen vergleichen</translation>
     </message>
     <message>
-        <source>Compares a model's map with labels: accuracies with intervals, and what errs.</source>
-        <translation>Vergleicht die Karte eines Modells mit Labeln: Genauigkeiten mit Intervallen, und was sich irrt.</translation>
+        <source>Compares a model's map with reference labels: accuracies with confidence intervals.</source>
+        <translation>Vergleicht die Karte eines Modells mit Referenzlabeln: Genauigkeiten mit Konfidenzintervallen.</translation>
+    </message>
+    <message>
+        <source>Compares the file with the checksum on record.</source>
+        <translation>Vergleicht die Datei mit der verzeichneten Prüfsumme.</translation>
+    </message>
+    <message>
+        <source>Comparison with classical models on the same labels</source>
+        <translation>Vergleich mit klassischen Modellen auf denselben Labeln</translation>
     </message>
     <message>
         <source>Components</source>
@@ -760,7 +792,7 @@
         <translation>In die Zwischenablage kopiert:</translation>
     </message>
     <message>
-        <source>Copies a text for a bug report, without passwords and names of folders of yours.</source>
+        <source>Copies a text for a bug report, without passwords and names of your folders.</source>
         <translation>Kopiert einen Text für einen Fehlerbericht, ohne Passwörter und ohne Namen Ihrer Ordner.</translation>
     </message>
     <message>
@@ -788,8 +820,12 @@
         <translation>Erstellt</translation>
     </message>
     <message>
-        <source>Curves of the training</source>
-        <translation>Kurven des Trainings</translation>
+        <source>Data type</source>
+        <translation>Datentyp</translation>
+    </message>
+    <message>
+        <source>Data type of the probabilities</source>
+        <translation>Datentyp der Wahrscheinlichkeiten</translation>
     </message>
     <message>
         <source>Decay of averaged weights, for instance 0.999; 0: no averaging.</source>
@@ -804,16 +840,12 @@
         <translation>Löscht, was die Einrichtung installiert hat. Modelle und Trainings bleiben.</translation>
     </message>
     <message>
-        <source>Depths of the teacher (shares; …)</source>
-        <translation>Tiefen des Lehrers (Anteile; …)</translation>
+        <source>Depths in the teacher (fractions; …)</source>
+        <translation>Tiefen im Lehrer (Anteile; …)</translation>
     </message>
     <message>
         <source>Depths whose features are compared, as shares of the blocks.</source>
         <translation>Tiefen, deren Merkmale verglichen werden, als Anteile der Blöcke.</translation>
-    </message>
-    <message>
-        <source>Describes each pixel with its surroundings by a few learned numbers.</source>
-        <translation>Beschreibt jedes Pixel mit seiner Umgebung durch wenige gelernte Zahlen.</translation>
     </message>
     <message>
         <source>Device</source>
@@ -844,20 +876,16 @@
         <translation>Die Aufteilung wird gezeichnet</translation>
     </message>
     <message>
-        <source>Drop bands</source>
-        <translation>Kanäle weglassen</translation>
-    </message>
-    <message>
         <source>E&amp;xpert settings</source>
         <translation>E&amp;xperten-Einstellungen</translation>
     </message>
     <message>
-        <source>Earlier model to learn from</source>
-        <translation>Früheres Modell, von dem gelernt wird</translation>
+        <source>Earlier model (soft targets)</source>
+        <translation>Früheres Modell (weiche Ziele)</translation>
     </message>
     <message>
-        <source>Either it lies neither in the index nor in the folder of wheels, or a constraint rules it out; the command “pip config list” tells where those stand.</source>
-        <translation>Entweder liegt es weder im Index noch im Ordner mit Wheels, oder eine Einschränkung schließt es aus; der Befehl „pip config list“ sagt, wo diese stehen.</translation>
+        <source>Early stopping (validations without improvement)</source>
+        <translation>Früh beenden (Validierungen ohne Verbesserung)</translation>
     </message>
     <message>
         <source>Embed scene</source>
@@ -874,10 +902,6 @@
     <message>
         <source>End after this many validations without improvement, with the best student; 0: never.</source>
         <translation>Ende nach so vielen Validierungen ohne Verbesserung, mit dem besten Studenten; 0: nie.</translation>
-    </message>
-    <message>
-        <source>End after validations without progress</source>
-        <translation>Ende nach Validierungen ohne Fortschritt</translation>
     </message>
     <message>
         <source>End the training without a model? “Stop and keep the best” keeps one.</source>
@@ -904,6 +928,14 @@
         <translation>Geben Sie sie in QGIS unter Einstellungen › Optionen › Netzwerk ein, und versuchen Sie es erneut.</translation>
     </message>
     <message>
+        <source>Epochs</source>
+        <translation>Epochen</translation>
+    </message>
+    <message>
+        <source>Epochs at most</source>
+        <translation>Höchstzahl der Epochen</translation>
+    </message>
+    <message>
         <source>Error</source>
         <translation>Fehler</translation>
     </message>
@@ -912,8 +944,16 @@
         <translation>Fehler an der Schwelle</translation>
     </message>
     <message>
-        <source>Every feature has a class of its own. Does the field “{field}” really name the classes, or does it number the features?</source>
+        <source>Every feature has its own class. Does the field “{field}” hold the classes, or does it number the features?</source>
         <translation>Jedes Objekt hat eine eigene Klasse. Benennt das Feld „{field}“ wirklich die Klassen, oder nummeriert es die Objekte?</translation>
+    </message>
+    <message>
+        <source>Execution provider</source>
+        <translation>Rechenwerk (Provider)</translation>
+    </message>
+    <message>
+        <source>Explained variance (fraction)</source>
+        <translation>Erklärte Varianz (Anteil)</translation>
     </message>
     <message>
         <source>Export checkpoint</source>
@@ -930,6 +970,14 @@
     <message>
         <source>F1</source>
         <translation>F1</translation>
+    </message>
+    <message>
+        <source>Feature distance</source>
+        <translation>Abstandsmaß der Merkmale</translation>
+    </message>
+    <message>
+        <source>Feature projector</source>
+        <translation>Projektion der Merkmale</translation>
     </message>
     <message>
         <source>Features</source>
@@ -958,10 +1006,6 @@
     <message>
         <source>Field of the labels</source>
         <translation>Feld der Label</translation>
-    </message>
-    <message>
-        <source>Figures</source>
-        <translation>Kennzahlen</translation>
     </message>
     <message>
         <source>File</source>
@@ -1000,8 +1044,8 @@
         <translation>Modell feinabstimmen</translation>
     </message>
     <message>
-        <source>Fine-tunes the shipped student on labels, tests it on those that were held out, and maps the scene with it.</source>
-        <translation>Stimmt den mitgelieferten Studenten auf Label fein ab, testet ihn an zurückgehaltenen und kartiert damit die Szene.</translation>
+        <source>Fine-tunes the shipped student, tests it on held-out labels, and maps the scene.</source>
+        <translation>Stimmt den mitgelieferten Studenten fein ab, testet ihn an zurückgehaltenen Labeln und kartiert die Szene.</translation>
     </message>
     <message>
         <source>Fine-tuning and distillation (PyTorch)</source>
@@ -1040,8 +1084,8 @@
         <translation>Ordner mit Wheels</translation>
     </message>
     <message>
-        <source>Folds instead of one test part</source>
-        <translation>Kreuzvalidierung statt eines Testteils</translation>
+        <source>Folds of a cross-validation</source>
+        <translation>Teile einer Kreuzvalidierung</translation>
     </message>
     <message>
         <source>For firmer figures use cross-validation.</source>
@@ -1052,8 +1096,40 @@
         <translation>In der Entwicklungskopie gefunden.</translation>
     </message>
     <message>
-        <source>Frames that the teacher is shown</source>
-        <translation>Bilder, die der Lehrer gezeigt bekommt</translation>
+        <source>Fraction of all pixels</source>
+        <translation>Anteil an allen Pixeln</translation>
+    </message>
+    <message>
+        <source>Fraction of labels for testing</source>
+        <translation>Anteil der Label zum Testen</translation>
+    </message>
+    <message>
+        <source>Fraction of labels for validation</source>
+        <translation>Anteil der Label zur Validierung</translation>
+    </message>
+    <message>
+        <source>Fraction of masked patches</source>
+        <translation>Anteil maskierter Patches</translation>
+    </message>
+    <message>
+        <source>Fraction of pixels beyond the range of the labels</source>
+        <translation>Anteil der Pixel außerhalb des Bereichs der Label</translation>
+    </message>
+    <message>
+        <source>Fraction of scenes held out</source>
+        <translation>Zurückgehaltener Anteil der Szenen</translation>
+    </message>
+    <message>
+        <source>Fraction of the best patches left visible</source>
+        <translation>Anteil der besten Patches, der sichtbar bleibt</translation>
+    </message>
+    <message>
+        <source>Fraction of the mask that is guided</source>
+        <translation>Anteil der gelenkten Maske</translation>
+    </message>
+    <message>
+        <source>Frames for the teacher</source>
+        <translation>Bilder für den Lehrer</translation>
     </message>
     <message>
         <source>Frames that the teacher is shown: a single one, or the same one three times.</source>
@@ -1068,28 +1144,12 @@
         <translation>Schaffen Sie Platz, oder verlegen Sie die Engine mit der Variablen {name}.</translation>
     </message>
     <message>
-        <source>From which likeness on a pixel counts; 1 is the same.</source>
-        <translation>Von welcher Ähnlichkeit an ein Pixel zählt; 1 ist gleich.</translation>
-    </message>
-    <message>
         <source>Give labels.</source>
         <translation>Label angeben.</translation>
     </message>
     <message>
-        <source>Give labels: a layer of polygons, lines or points, or a class raster.</source>
-        <translation>Geben Sie Label an: einen Layer aus Polygonen, Linien oder Punkten, oder ein Klassenraster.</translation>
-    </message>
-    <message>
         <source>Gives the label layer the colours of this table.</source>
         <translation>Gibt dem Label-Layer die Farben dieser Tabelle.</translation>
-    </message>
-    <message>
-        <source>Go on with an interrupted run</source>
-        <translation>Unterbrochenen Lauf fortsetzen</translation>
-    </message>
-    <message>
-        <source>Go on with an interrupted training</source>
-        <translation>Unterbrochenes Training fortsetzen</translation>
     </message>
     <message>
         <source>Go on with an interrupted training of the same output.</source>
@@ -1104,14 +1164,6 @@
         <translation>Gute Kanäle</translation>
     </message>
     <message>
-        <source>Groups pixels that a student finds alike; no labels are needed.</source>
-        <translation>Gruppiert Pixel, die ein Student ähnlich findet; Label sind nicht nötig.</translation>
-    </message>
-    <message>
-        <source>Groups the pixels of a scene by a student's embedding, removes specks, and draws the groups as polygons: a first map without labels, and a start for drawing some.</source>
-        <translation>Gruppiert die Pixel einer Szene nach der Einbettung eines Studenten, entfernt kleine Flecken und zeichnet die Gruppen als Polygone: eine erste Karte ohne Label, und ein Anfang, um welche zu zeichnen.</translation>
-    </message>
-    <message>
         <source>HLS bands</source>
         <translation>HLS-Kanäle</translation>
     </message>
@@ -1124,14 +1176,6 @@
         <translation>Für den Test zurückgehalten</translation>
     </message>
     <message>
-        <source>How</source>
-        <translation>Wie</translation>
-    </message>
-    <message>
-        <source>How a band is made</source>
-        <translation>Wie ein Kanal entsteht</translation>
-    </message>
-    <message>
         <source>How a band is made: the mean of the bands in its range, a Gaussian response, or the nearest band.</source>
         <translation>Wie ein Kanal entsteht: das Mittel der Kanäle im Bereich, eine gaußförmige Empfindlichkeit, oder der nächste Kanal.</translation>
     </message>
@@ -1140,24 +1184,16 @@
         <translation>Wie weit innerhalb eines Polygons die Mitte eines Pixels liegen muss, in Pixeln; ab 0,71 zählen nur Pixel, die ganz innerhalb liegen.</translation>
     </message>
     <message>
-        <source>How features are compared</source>
-        <translation>Wie Merkmale verglichen werden</translation>
-    </message>
-    <message>
         <source>How features are compared: cosine, smooth L1, L1 of unit vectors, divergence of their softmax, or the relations of attention's values.</source>
         <translation>Wie Merkmale verglichen werden: Kosinus, geglättetes L1, L1 von Einheitsvektoren, Divergenz ihres Softmax, oder die Beziehungen der Werte der Aufmerksamkeit.</translation>
     </message>
     <message>
-        <source>How long it trains.</source>
-        <translation>Wie lange trainiert wird.</translation>
-    </message>
-    <message>
-        <source>How many groups.</source>
-        <translation>Wie viele Gruppen.</translation>
-    </message>
-    <message>
         <source>How many tiles of each raster are looked at, evenly spread.</source>
         <translation>Wie viele Kacheln jedes Rasters betrachtet werden, gleichmäßig verteilt.</translation>
+    </message>
+    <message>
+        <source>How much of the embedding's variance the quantised student may lose.</source>
+        <translation>Wie viel der Varianz der Einbettung der quantisierte Student verlieren darf.</translation>
     </message>
     <message>
         <source>How much structural similarity counts: its gradient beside that of the squared error.</source>
@@ -1190,10 +1226,6 @@
     <message>
         <source>How rare classes count: as often as they occur (none), by the root of that (sqrt), all classes alike (balanced), or what folds of the training labels say (auto).</source>
         <translation>Wie seltene Klassen zählen: so oft, wie sie vorkommen (none), nach der Wurzel daraus (sqrt), alle Klassen gleich (balanced), oder was Teile der Trainingslabel ergeben (auto).</translation>
-    </message>
-    <message>
-        <source>How the teacher's bands are made</source>
-        <translation>Wie die Kanäle des Lehrers entstehen</translation>
     </message>
     <message>
         <source>How the teacher's six bands are made: the mean of the bands in each range, a Gaussian response, or the nearest band.</source>
@@ -1304,24 +1336,28 @@
         <translation>Der Import hat zu lange gedauert.</translation>
     </message>
     <message>
+        <source>Imports a delivered product, writes a report about it, and makes the six bands of the teacher Prithvi.</source>
+        <translation>Importiert ein geliefertes Produkt, schreibt einen Bericht darüber und macht die sechs Kanäle des Lehrers Prithvi.</translation>
+    </message>
+    <message>
         <source>Imports each package and lets the engine read a model.</source>
         <translation>Importiert jedes Paket und lässt die Engine ein Modell lesen.</translation>
     </message>
     <message>
-        <source>Imports what a mission has delivered, reports what a student gets from it, and makes the six bands that the teacher Prithvi sees.</source>
-        <translation>Importiert, was eine Mission geliefert hat, berichtet, was ein Student davon hat, und macht die sechs Kanäle, die der Lehrer Prithvi sieht.</translation>
+        <source>In brackets: 95 % confidence interval.</source>
+        <translation>In Klammern: 95-%-Konfidenzintervall.</translation>
     </message>
     <message>
-        <source>In brackets: the interval that holds the value with a confidence of 95 %.</source>
-        <translation>In Klammern: das Intervall, das den Wert mit einer Konfidenz von 95 % enthält.</translation>
-    </message>
-    <message>
-        <source>In the end, train on all labels</source>
-        <translation>Zum Schluss auf allen Labeln trainieren</translation>
+        <source>Initial weights</source>
+        <translation>Anfangsgewichte</translation>
     </message>
     <message>
         <source>Input</source>
         <translation>Eingabe</translation>
+    </message>
+    <message>
+        <source>Input of the teacher</source>
+        <translation>Eingabe des Lehrers</translation>
     </message>
     <message>
         <source>Inspect raster</source>
@@ -1340,8 +1376,8 @@
         <translation>Installieren Sie Microsofts Visual C++ Redistributable (x64, 2015 bis 2022), starten Sie Windows neu, und versuchen Sie es erneut.</translation>
     </message>
     <message>
-        <source>Install the plugin again, so that the plugin and its engine are of one version.</source>
-        <translation>Installieren Sie das Plugin neu, damit Plugin und Engine zur selben Version gehören.</translation>
+        <source>Install the plugin again: plugin and engine must have the same version.</source>
+        <translation>Das Plugin neu installieren: Plugin und Engine müssen dieselbe Version haben.</translation>
     </message>
     <message>
         <source>Installing the packages</source>
@@ -1356,12 +1392,16 @@
         <translation>Interpreter der Engine</translation>
     </message>
     <message>
-        <source>Interrupted: the engine ended without a word, as when a machine is switched off.</source>
-        <translation>Unterbrochen: die Engine endete ohne ein Wort, wie wenn eine Maschine ausgeschaltet wird.</translation>
+        <source>Interrupted: the engine ended unexpectedly, for instance because the computer was switched off.</source>
+        <translation>Unterbrochen: die Engine endete unerwartet, zum Beispiel weil der Rechner ausgeschaltet wurde.</translation>
     </message>
     <message>
-        <source>Is the file still what came?</source>
-        <translation>Ist die Datei noch, was gekommen ist?</translation>
+        <source>It is neither in the index nor in the folder of wheels, or a constraint excludes it: “pip config list” shows the constraints.</source>
+        <translation>Entweder liegt es weder im Index noch im Ordner mit Wheels, oder eine Einschränkung schließt es aus; der Befehl „pip config list“ sagt, wo diese stehen.</translation>
+    </message>
+    <message>
+        <source>Joins scenes of one sensor to a virtual raster and classifies them as one, without seams.</source>
+        <translation>Fügt Szenen eines Sensors zu einem virtuellen Raster zusammen und klassifiziert sie als eine, ohne Nähte.</translation>
     </message>
     <message>
         <source>Kappa</source>
@@ -1384,12 +1424,12 @@
         <translation>Label</translation>
     </message>
     <message>
-        <source>Labels as rasters, instead of features or besides them.</source>
-        <translation>Label als Raster, statt der Objekte oder zusätzlich.</translation>
-    </message>
-    <message>
         <source>Labels c&amp;ontain</source>
         <translation>Label enth&amp;alten</translation>
+    </message>
+    <message>
+        <source>Labels contain</source>
+        <translation>Label enthalten</translation>
     </message>
     <message>
         <source>Labels of the rasters: polygon, line or point layers, or class rasters. With them the loss is one of accuracy, without them one of agreement with the original.</source>
@@ -1420,20 +1460,12 @@
         <translation>Größte Lernrate. Vorgabe: was zur Art des Trainings passt.</translation>
     </message>
     <message>
-        <source>Layout of the files</source>
-        <translation>Aufbau der Dateien</translation>
-    </message>
-    <message>
         <source>Learning rate</source>
         <translation>Lernrate</translation>
     </message>
     <message>
         <source>Learning what is ordinary</source>
         <translation>Es wird gelernt, was üblich ist</translation>
-    </message>
-    <message>
-        <source>Least likeness</source>
-        <translation>Kleinste Ähnlichkeit</translation>
     </message>
     <message>
         <source>Left out for contradicting labels: {count} pixels ({where}).</source>
@@ -1450,18 +1482,6 @@
     <message>
         <source>Licence of the student (SPDX)</source>
         <translation>Lizenz des Studenten (SPDX)</translation>
-    </message>
-    <message>
-        <source>Likeness</source>
-        <translation>Ähnlichkeit</translation>
-    </message>
-    <message>
-        <source>Log of the set-up</source>
-        <translation>Protokoll der Einrichtung</translation>
-    </message>
-    <message>
-        <source>Log of the training</source>
-        <translation>Protokoll des Trainings</translation>
     </message>
     <message>
         <source>Look at HyperKD's engine</source>
@@ -1508,8 +1528,8 @@
         <translation>Macht ein Modell kleiner und schneller (int8, float16), wenn es nicht zu viel verliert.</translation>
     </message>
     <message>
-        <source>Makes the six HLS bands that Prithvi sees from a hyperspectral raster.</source>
-        <translation>Macht aus einem hyperspektralen Raster die sechs HLS-Kanäle, die Prithvi sieht.</translation>
+        <source>Makes the six HLS bands, the input of Prithvi, from a hyperspectral raster.</source>
+        <translation>Macht aus einem hyperspektralen Raster die sechs HLS-Kanäle, die Eingabe von Prithvi.</translation>
     </message>
     <message>
         <source>Making the environment</source>
@@ -1544,28 +1564,28 @@
         <translation>{scene} wird kartiert</translation>
     </message>
     <message>
-        <source>Maps how badly a student predicts each place, and marks the anomalies.</source>
-        <translation>Kartiert, wie schlecht ein Student jede Stelle vorhersagt, und markiert die Anomalien.</translation>
+        <source>Maps a student's reconstruction error and marks the anomalies.</source>
+        <translation>Kartiert den Rekonstruktionsfehler eines Studenten und markiert die Anomalien.</translation>
     </message>
     <message>
-        <source>Maps how like a scene is to marked places, and cuts out what is alike enough.</source>
-        <translation>Kartiert, wie ähnlich eine Szene markierten Stellen ist, und schneidet aus, was ähnlich genug ist.</translation>
-    </message>
-    <message>
-        <source>Maps how like each pixel is to points or polygons of what you look for.</source>
-        <translation>Kartiert, wie ähnlich jedes Pixel Punkten oder Polygonen dessen ist, was Sie suchen.</translation>
+        <source>Maps how similar each pixel is to places that you mark.</source>
+        <translation>Kartiert, wie ähnlich jedes Pixel markierten Stellen ist.</translation>
     </message>
     <message>
         <source>Maps the classes that a model was fine-tuned on, with probabilities.</source>
         <translation>Kartiert die Klassen, auf die ein Modell feinabgestimmt wurde, mit Wahrscheinlichkeiten.</translation>
     </message>
     <message>
-        <source>Maps the numbers that a model was fine-tuned on, for instance cover shares.</source>
-        <translation>Kartiert die Zahlen, auf die ein Modell feinabgestimmt wurde, etwa Bedeckungsanteile.</translation>
+        <source>Maps the quantities that a model was fine-tuned on, for instance cover fractions.</source>
+        <translation>Kartiert die Größen, auf die ein Modell feinabgestimmt wurde, zum Beispiel Deckungsanteile.</translation>
     </message>
     <message>
-        <source>Maps what a model was fine-tuned to estimate, and describes its first quantity.</source>
-        <translation>Kartiert, was ein Modell zu schätzen gelernt hat, und beschreibt seine erste Größe.</translation>
+        <source>Maps the quantities that a model was fine-tuned on, with statistics of the first.</source>
+        <translation>Kartiert die Größen, auf die ein Modell feinabgestimmt wurde, mit Statistik der ersten.</translation>
+    </message>
+    <message>
+        <source>Maps the similarity of a scene to marked places, and extracts the pixels above a threshold.</source>
+        <translation>Kartiert die Ähnlichkeit einer Szene mit markierten Stellen und schneidet die Pixel über einer Schwelle aus.</translation>
     </message>
     <message>
         <source>Margin inside polygons (pixels)</source>
@@ -1596,6 +1616,10 @@
         <translation>Mittlerer absoluter Fehler</translation>
     </message>
     <message>
+        <source>Measure of the loss</source>
+        <translation>Maß des Verlusts</translation>
+    </message>
+    <message>
         <source>Measuring the scenes</source>
         <translation>Die Szenen werden vermessen</translation>
     </message>
@@ -1617,7 +1641,11 @@
     </message>
     <message>
         <source>Method</source>
-        <translation>Methode</translation>
+        <translation>Wie</translation>
+    </message>
+    <message>
+        <source>Metrics</source>
+        <translation>Kennzahlen</translation>
     </message>
     <message>
         <source>Micro IoU</source>
@@ -1688,7 +1716,7 @@
         <translation>Noch passt kein Modell: Datei wählen</translation>
     </message>
     <message>
-        <source>No output was written. What the engine said last is in the log: View › Panels › Log Messages › {tab}.</source>
+        <source>No output was written. The last messages of the engine are in the log: View › Panels › Log Messages › {tab}.</source>
         <translation>Es wurde nichts geschrieben. Was die Engine zuletzt gesagt hat, steht im Protokoll: Ansicht › Bedienfelder › Protokoll › {tab}.</translation>
     </message>
     <message>
@@ -1720,6 +1748,18 @@
         <translation>Kein {name} passt zu den Einstellungen von pip auf diesem Rechner (Einschränkungen: {constraints}).</translation>
     </message>
     <message>
+        <source>No-data value</source>
+        <translation>Nodata-Wert</translation>
+    </message>
+    <message>
+        <source>Noise augmentation</source>
+        <translation>Augmentierung: Rauschen</translation>
+    </message>
+    <message>
+        <source>Normalise the error by patch</source>
+        <translation>Fehler je Patch normieren</translation>
+    </message>
+    <message>
         <source>Nothing was removed.</source>
         <translation>Es wurde nichts entfernt.</translation>
     </message>
@@ -1728,20 +1768,20 @@
         <translation>Zahl der Cluster.</translation>
     </message>
     <message>
-        <source>Number of principal components of this scene to write; 0 writes the embedding itself.</source>
-        <translation>Zahl der Hauptkomponenten dieser Szene, die geschrieben werden; 0 schreibt die Einbettung selbst.</translation>
+        <source>Number of last blocks to train</source>
+        <translation>Zahl der letzten Blöcke, die trainiert werden</translation>
     </message>
     <message>
-        <source>Numbers are stored as</source>
-        <translation>Zahlen gespeichert als</translation>
+        <source>Number of principal components of this scene to write; 0 writes the embedding itself.</source>
+        <translation>Zahl der Hauptkomponenten dieser Szene, die geschrieben werden; 0 schreibt die Einbettung selbst.</translation>
     </message>
     <message>
         <source>Numbers to multiply in: auto takes bfloat16 on a GPU and float32 on a CPU.</source>
         <translation>Zahlen, mit denen multipliziert wird: auto nimmt bfloat16 auf einer GPU und float32 auf einer CPU.</translation>
     </message>
     <message>
-        <source>Of the embedding's variance, by which the smaller student may differ.</source>
-        <translation>Der Varianz der Einbettung, um die der kleinere Student abweichen darf.</translation>
+        <source>Of the test pixels mapped as {name}, {share} are correct.</source>
+        <translation>Von den als {name} kartierten Testpixeln stimmen {share}.</translation>
     </message>
     <message>
         <source>Of {all} pixels to learn from, {count} are taken, of each class in proportion.</source>
@@ -1776,6 +1816,10 @@
         <translation>Öffnet den Algorithmus, der dieses Modell anwendet.</translation>
     </message>
     <message>
+        <source>Output format</source>
+        <translation>Ausgabeformat</translation>
+    </message>
+    <message>
         <source>Overall accuracy</source>
         <translation>Gesamtgenauigkeit</translation>
     </message>
@@ -1800,16 +1844,12 @@
         <translation>Eltern (SHA-256)</translation>
     </message>
     <message>
-        <source>Passes over the labels at most</source>
-        <translation>Durchgänge durch die Label höchstens</translation>
-    </message>
-    <message>
         <source>Passes over the labels at most; training stops by itself before.</source>
         <translation>Höchstens so viele Durchgänge durch die Label; das Training endet von selbst vorher.</translation>
     </message>
     <message>
-        <source>Passes over the scenes</source>
-        <translation>Durchgänge durch die Szenen</translation>
+        <source>Patch size (pixels)</source>
+        <translation>Patchgröße (Pixel)</translation>
     </message>
     <message>
         <source>Paused.</source>
@@ -1818,6 +1858,10 @@
     <message>
         <source>Pixel size</source>
         <translation>Pixelgröße</translation>
+    </message>
+    <message>
+        <source>Pixel storage</source>
+        <translation>Ablage der Pixel</translation>
     </message>
     <message>
         <source>Pixels</source>
@@ -1864,16 +1908,16 @@
         <translation>Die Pixel wurden zufällig verteilt: Testpixel liegen neben Trainingspixeln, die Werte sind also zu gut.</translation>
     </message>
     <message>
+        <source>Pixels with at least this similarity are extracted; 1 is identical.</source>
+        <translation>Pixel mit mindestens dieser Ähnlichkeit werden ausgeschnitten; 1 ist gleich.</translation>
+    </message>
+    <message>
         <source>Pixels with data</source>
         <translation>Pixel mit Daten</translation>
     </message>
     <message>
         <source>Places</source>
         <translation>Stellen</translation>
-    </message>
-    <message>
-        <source>Places that are alike</source>
-        <translation>Ähnliche Stellen</translation>
     </message>
     <message>
         <source>Plugins › HyperKD › Engine… checks what the engine has.</source>
@@ -1884,11 +1928,11 @@
         <translation>Punkte, Linien oder Polygone dessen, was gesucht wird (datei.gpkg|layername=x nennt einen Layer).</translation>
     </message>
     <message>
-        <source>Points, lines or polygons of what is looked for.</source>
+        <source>Points, lines or polygons of what you look for.</source>
         <translation>Punkte, Linien oder Polygone dessen, was gesucht wird.</translation>
     </message>
     <message>
-        <source>Polygons of alike surfaces</source>
+        <source>Polygons of similar surfaces</source>
         <translation>Polygone ähnlicher Oberflächen</translation>
     </message>
     <message>
@@ -1908,8 +1952,8 @@
         <translation>Vorhersage an den Testpixeln</translation>
     </message>
     <message>
-        <source>Predicts each place from its surroundings and maps where that fails.</source>
-        <translation>Sagt jede Stelle aus ihrer Umgebung voraus und kartiert, wo das misslingt.</translation>
+        <source>Predicts each pixel from its surroundings and maps the error.</source>
+        <translation>Sagt jedes Pixel aus seiner Umgebung vorher und kartiert den Fehler.</translation>
     </message>
     <message>
         <source>Prepare</source>
@@ -1926,10 +1970,6 @@
     <message>
         <source>Probabilities</source>
         <translation>Wahrscheinlichkeiten</translation>
-    </message>
-    <message>
-        <source>Probabilities are stored as</source>
-        <translation>Wahrscheinlichkeiten gespeichert als</translation>
     </message>
     <message>
         <source>Problems, one per line</source>
@@ -1950,14 +1990,6 @@
     <message>
         <source>Product to scene, report and HLS bands</source>
         <translation>Vom Produkt zu Szene, Bericht und HLS-Kanälen</translation>
-    </message>
-    <message>
-        <source>Projector of features</source>
-        <translation>Projektor der Merkmale</translation>
-    </message>
-    <message>
-        <source>Puts scenes of one sensor together as a virtual raster and classifies them as one, so that no seam is left where they meet.</source>
-        <translation>Fügt Szenen eines Sensors als virtuelles Raster zusammen und klassifiziert sie als eine, sodass keine Naht bleibt, wo sie sich treffen.</translation>
     </message>
     <message>
         <source>Python interpreter of the engine</source>
@@ -1992,6 +2024,10 @@
         <translation>Quantisiert</translation>
     </message>
     <message>
+        <source>Quantised model</source>
+        <translation>Quantisiertes Modell</translation>
+    </message>
+    <message>
         <source>Quantities (regression)</source>
         <translation>Größen (Regression)</translation>
     </message>
@@ -2020,16 +2056,16 @@
         <translation>Raster</translation>
     </message>
     <message>
+        <source>Rasters for the comparison</source>
+        <translation>Raster für den Vergleich</translation>
+    </message>
+    <message>
         <source>Rasters of the training labels</source>
         <translation>Raster der Trainingslabel</translation>
     </message>
     <message>
         <source>Rasters that show a static model what values to expect; better others than those it is compared on.</source>
         <translation>Raster, die einem statischen Modell zeigen, welche Werte zu erwarten sind; besser andere als die, auf denen verglichen wird.</translation>
-    </message>
-    <message>
-        <source>Rasters to compare on</source>
-        <translation>Raster zum Vergleich</translation>
     </message>
     <message>
         <source>Reading and encoding the tiles</source>
@@ -2070,6 +2106,10 @@
     <message>
         <source>Reconstruction error</source>
         <translation>Rekonstruktionsfehler</translation>
+    </message>
+    <message>
+        <source>Reference labels at randomly drawn places.</source>
+        <translation>Referenzlabel an zufällig gezogenen Stellen.</translation>
     </message>
     <message>
         <source>Reflectance (0 to 1) per stored unit, instead of what the file says.</source>
@@ -2116,8 +2156,28 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Bericht</translation>
     </message>
     <message>
-        <source>Reports wavelengths, spectra and problems, and what a student gets from them.</source>
-        <translation>Berichtet über Wellenlängen, Spektren und Probleme, und was ein Student davon hat.</translation>
+        <source>Reports wavelengths, spectra and problems of a raster, and which bands a student uses.</source>
+        <translation>Berichtet über Wellenlängen, Spektren und Probleme eines Rasters und welche Kanäle ein Student nutzt.</translation>
+    </message>
+    <message>
+        <source>Resampling method</source>
+        <translation>Verfahren der Umrechnung</translation>
+    </message>
+    <message>
+        <source>Resampling to the teacher's bands</source>
+        <translation>Umrechnung auf die Kanäle des Lehrers</translation>
+    </message>
+    <message>
+        <source>Resume an interrupted run</source>
+        <translation>Unterbrochenen Lauf fortsetzen</translation>
+    </message>
+    <message>
+        <source>Resume an interrupted training</source>
+        <translation>Unterbrochenes Training fortsetzen</translation>
+    </message>
+    <message>
+        <source>Resume the interrupted trainin&amp;g</source>
+        <translation>&amp;Unterbrochenes Training fortsetzen</translation>
     </message>
     <message>
         <source>Revision</source>
@@ -2144,7 +2204,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Läuft auf {place}.</translation>
     </message>
     <message>
-        <source>Runs the model on every scene; the maps join the project.</source>
+        <source>Runs the model on every scene and adds the maps to the project.</source>
         <translation>Wendet das Modell auf jede Szene an; die Karten kommen ins Projekt.</translation>
     </message>
     <message>
@@ -2196,15 +2256,15 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Von der Szene zu Klassenkarte und Flächen</translation>
     </message>
     <message>
-        <source>Scene to class map with tested areas</source>
-        <translation>Von der Szene zu Klassenkarte mit geprüften Flächen</translation>
+        <source>Scene to class map with area estimates</source>
+        <translation>Von der Szene zur Klassenkarte mit geschätzten Flächen</translation>
     </message>
     <message>
         <source>Scene to map of values and statistics</source>
         <translation>Von der Szene zu Wertekarte und Statistik</translation>
     </message>
     <message>
-        <source>Scene to polygons of alike surfaces</source>
+        <source>Scene to polygons of similar surfaces</source>
         <translation>Von der Szene zu Polygonen ähnlicher Oberflächen</translation>
     </message>
     <message>
@@ -2222,6 +2282,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Score from which on a pixel is an anomaly.</source>
         <translation>Wert, von dem an ein Pixel eine Anomalie ist.</translation>
+    </message>
+    <message>
+        <source>Score that guides the mask</source>
+        <translation>Maß, das die Maske lenkt</translation>
     </message>
     <message>
         <source>Scores may be too high.</source>
@@ -2260,7 +2324,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Einri&amp;chten…</translation>
     </message>
     <message>
-        <source>Set it up again when you have a moment. Until then the old ones are used.</source>
+        <source>Set it up again when convenient; until then the old packages are used.</source>
         <translation>Richten Sie sie bei Gelegenheit neu ein. Bis dahin werden die alten verwendet.</translation>
     </message>
     <message>
@@ -2280,36 +2344,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Zum Beginnen die Engine einrichten.</translation>
     </message>
     <message>
+        <source>Set-up log</source>
+        <translation>Protokoll der Einrichtung</translation>
+    </message>
+    <message>
         <source>Several scenes to one class map</source>
         <translation>Mehrere Szenen zu einer Klassenkarte</translation>
     </message>
     <message>
-        <source>Share of hidden patches</source>
-        <translation>Anteil verdeckter Patches</translation>
-    </message>
-    <message>
         <source>Share of hidden patches.</source>
         <translation>Anteil verdeckter Patches.</translation>
-    </message>
-    <message>
-        <source>Share of labels for the test</source>
-        <translation>Anteil der Label für den Test</translation>
-    </message>
-    <message>
-        <source>Share of labels for validation</source>
-        <translation>Anteil der Label zur Validierung</translation>
-    </message>
-    <message>
-        <source>Share of pixels beyond the range of the labels</source>
-        <translation>Anteil der Pixel außerhalb des Bereichs der Label</translation>
-    </message>
-    <message>
-        <source>Share of scenes held out</source>
-        <translation>Anteil zurückgehaltener Szenen</translation>
-    </message>
-    <message>
-        <source>Share of the best patches left as hints</source>
-        <translation>Anteil der besten Patches, die als Hinweis bleiben</translation>
     </message>
     <message>
         <source>Share of the best patches, by that score, that stay visible.</source>
@@ -2336,14 +2380,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Anteil der Wahrheit, den alle Klassen gleich bekommen.</translation>
     </message>
     <message>
-        <source>Share of variance between clusters</source>
-        <translation>Anteil der Varianz zwischen den Clustern</translation>
-    </message>
-    <message>
-        <source>Share that is led</source>
-        <translation>Anteil, der geleitet wird</translation>
-    </message>
-    <message>
         <source>Share that tells when to stop where the encoder is trained; with a frozen encoder folds of the training labels do that.</source>
         <translation>Anteil, der sagt, wann Schluss ist, wo der Encoder trainiert wird; mit eingefrorenem Encoder tun das Teile der Trainingslabel.</translation>
     </message>
@@ -2364,36 +2400,36 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Protokoll zeigen</translation>
     </message>
     <message>
-        <source>Shows what a model expects, what it gives, and what it is worth.</source>
-        <translation>Zeigt, was ein Modell erwartet, was es liefert und was es wert ist.</translation>
-    </message>
-    <message>
-        <source>Side of a patch (pixels)</source>
-        <translation>Seite eines Patches (Pixel)</translation>
+        <source>Shows a model's input, output and accuracy.</source>
+        <translation>Zeigt Eingabe, Ausgabe und Genauigkeit eines Modells.</translation>
     </message>
     <message>
         <source>Side of a token's square in pixels (4, 8 or 16). Default: the preset's.</source>
         <translation>Seite des Quadrats eines Tokens in Pixeln (4, 8 oder 16). Vorgabe: die der Größe.</translation>
     </message>
     <message>
-        <source>Side of blocks (pixels)</source>
-        <translation>Seite der Blöcke (Pixel)</translation>
-    </message>
-    <message>
         <source>Side of the blocks in pixels. Default: as large as the labels allow.</source>
         <translation>Seite der Blöcke in Pixeln. Vorgabe: so groß, wie die Label erlauben.</translation>
-    </message>
-    <message>
-        <source>Side of the tiles (pixels)</source>
-        <translation>Seite der Kacheln (Pixel)</translation>
     </message>
     <message>
         <source>Side of the training tiles in pixels, a multiple of two patches. Default: the preset's.</source>
         <translation>Seite der Trainingskacheln in Pixeln, ein Vielfaches von zwei Patches. Vorgabe: die der Größe.</translation>
     </message>
     <message>
-        <source>Single pixels were held out: these figures are too good to be true.</source>
-        <translation>Einzelne Pixel wurden zurückgehalten: diese Zahlen sind zu schön, um wahr zu sein.</translation>
+        <source>Similar places</source>
+        <translation>Ähnliche Stellen</translation>
+    </message>
+    <message>
+        <source>Similarity</source>
+        <translation>Ähnlichkeit</translation>
+    </message>
+    <message>
+        <source>Similarity threshold</source>
+        <translation>Schwelle der Ähnlichkeit</translation>
+    </message>
+    <message>
+        <source>Single pixels were held out: these scores are too high.</source>
+        <translation>Einzelne Pixel wurden zurückgehalten: diese Werte sind zu hoch.</translation>
     </message>
     <message>
         <source>Size</source>
@@ -2416,20 +2452,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Größe des Studenten: tiny lernt auf einem Laptop, small und base wollen eine GPU, paper hat die Größen, die vom HyperKD-Artikel bekannt sind.</translation>
     </message>
     <message>
-        <source>Smaller model</source>
-        <translation>Kleineres Modell</translation>
+        <source>Smaller ones are merged with what surrounds them.</source>
+        <translation>Kleinere gehen in ihrer Umgebung auf.</translation>
     </message>
     <message>
-        <source>Smaller specks join what lies around them.</source>
-        <translation>Kleinere Flecken gehen in dem auf, was um sie liegt.</translation>
+        <source>Smallest polygon (pixels)</source>
+        <translation>Kleinstes Polygon (Pixel)</translation>
     </message>
     <message>
-        <source>Smallest group (pixels)</source>
-        <translation>Kleinste Gruppe (Pixel)</translation>
-    </message>
-    <message>
-        <source>So that algorithms know the model by its name.</source>
-        <translation>Damit Algorithmen das Modell beim Namen kennen.</translation>
+        <source>Speed-up</source>
+        <translation>Beschleunigung</translation>
     </message>
     <message>
         <source>Split: {scene}</source>
@@ -2438,10 +2470,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Splitting the labels</source>
         <translation>Die Label werden aufgeteilt</translation>
-    </message>
-    <message>
-        <source>Squared error in units of each patch</source>
-        <translation>Quadratischer Fehler in Einheiten jedes Patches</translation>
     </message>
     <message>
         <source>St&amp;yle my labels like this</source>
@@ -2500,6 +2528,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Vorgeschlagene Schwelle</translation>
     </message>
     <message>
+        <source>Suits the student</source>
+        <translation>Passt zum Studenten</translation>
+    </message>
+    <message>
         <source>T&amp;eacher</source>
         <translation>L&amp;ehrer</translation>
     </message>
@@ -2524,12 +2556,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Lehrer</translation>
     </message>
     <message>
-        <source>Teacher (none, a name or a file)</source>
-        <translation>Lehrer (none, ein Name oder eine Datei)</translation>
+        <source>Teacher (feature distillation)</source>
+        <translation>Lehrer (Merkmalsdestillation)</translation>
     </message>
     <message>
-        <source>Teacher to follow</source>
-        <translation>Lehrer, dem gefolgt wird</translation>
+        <source>Teacher (none, a name or a file)</source>
+        <translation>Lehrer (none, ein Name oder eine Datei)</translation>
     </message>
     <message>
         <source>Tell the squared error in standard deviations of its own patch instead of the band's.</source>
@@ -2608,12 +2640,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Engine lässt sich nicht verwenden.</translation>
     </message>
     <message>
-        <source>The engine ended by an error of its own (exit status {code}).</source>
-        <translation>Die Engine endete mit einem eigenen Fehler (Exit-Status {code}).</translation>
+        <source>The engine ended before it was done.</source>
+        <translation>Die Engine endete, bevor sie fertig war.</translation>
     </message>
     <message>
-        <source>The engine ended without saying that it was done.</source>
-        <translation>Die Engine endete, ohne zu sagen, dass sie fertig ist.</translation>
+        <source>The engine failed with an internal error (exit status {code}).</source>
+        <translation>Die Engine ist an einem internen Fehler gescheitert (Exit-Status {code}).</translation>
     </message>
     <message>
         <source>The engine is not set up yet.</source>
@@ -2622,10 +2654,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The engine is set up: {tiers}.</source>
         <translation>Die Engine ist eingerichtet: {tiers}.</translation>
-    </message>
-    <message>
-        <source>The engine looks at the labels…</source>
-        <translation>Die Engine sieht sich die Label an…</translation>
     </message>
     <message>
         <source>The engine refused the job ({code}).</source>
@@ -2644,7 +2672,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Engine ist entfernt; {size} sind wieder frei.</translation>
     </message>
     <message>
-        <source>The engine works, but this version of HyperKD wants other packages.</source>
+        <source>The engine works, but this version of HyperKD needs other packages.</source>
         <translation>Die Engine funktioniert, aber diese Version von HyperKD möchte andere Pakete.</translation>
     </message>
     <message>
@@ -2668,8 +2696,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das Fehlerraster, das geschrieben wird: spektraler Winkel in Grad und RMSE als Reflexionsgrad.</translation>
     </message>
     <message>
-        <source>The figures appear here when the training has ended.</source>
-        <translation>Die Kennzahlen erscheinen hier, wenn das Training zu Ende ist.</translation>
+        <source>The field that holds the class.</source>
+        <translation>Das Feld, das die Klasse enthält.</translation>
     </message>
     <message>
         <source>The file of “{layer}” is gone: there is no {path}. Repair the layer's data source or open the raster again.</source>
@@ -2720,6 +2748,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Label, auf denen das Modell trainiert wurde: klassische Modelle lernen von ihnen und stehen daneben.</translation>
     </message>
     <message>
+        <source>The labels that the model was trained on; classical models are trained on them too.</source>
+        <translation>Die Label, mit denen das Modell trainiert wurde; klassische Modelle werden auch damit trainiert.</translation>
+    </message>
+    <message>
         <source>The likeness to write (GeoTIFF), from -1 to 1, the same.</source>
         <translation>Die Ähnlichkeit, die geschrieben wird (GeoTIFF), von -1 bis 1, gleich.</translation>
     </message>
@@ -2732,16 +2764,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das Protokoll oben nennt sie. Ein neueres System, oder QGIS von conda-forge, hat sie.</translation>
     </message>
     <message>
+        <source>The log of the set-up appears here.</source>
+        <translation>Hier erscheint das Protokoll der Einrichtung.</translation>
+    </message>
+    <message>
         <source>The map to write (GeoTIFF): classes as uint8, or values as float32.</source>
         <translation>Die Karte, die geschrieben wird (GeoTIFF): Klassen als uint8, oder Werte als float32.</translation>
     </message>
     <message>
         <source>The matrix of {count} classes is in the report.</source>
         <translation>Die Matrix von {count} Klassen steht im Bericht.</translation>
-    </message>
-    <message>
-        <source>The model beside classical ones on the same labels</source>
-        <translation>Das Modell neben klassischen auf denselben Labeln</translation>
     </message>
     <message>
         <source>The model is in the store as “{name}”.</source>
@@ -2784,6 +2816,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Engine des Plugins fehlt: es gibt kein {path}. Installieren Sie das Plugin neu.</translation>
     </message>
     <message>
+        <source>The prediction of the current model; with folds, of one of several. The final map may differ.</source>
+        <translation>Die Vorhersage des jetzigen Modells; bei Kreuzvalidierung eines von mehreren. Die endgültige Karte kann abweichen.</translation>
+    </message>
+    <message>
         <source>The preview appears here.</source>
         <translation>Die Vorschau erscheint hier.</translation>
     </message>
@@ -2804,7 +2840,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Proxy hat abgelehnt oder nicht geantwortet.</translation>
     </message>
     <message>
-        <source>The proxy wants a user name and a password.</source>
+        <source>The proxy requires a user name and a password.</source>
         <translation>Der Proxy verlangt Benutzername und Passwort.</translation>
     </message>
     <message>
@@ -2840,12 +2876,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Szenen haben verschiedene Bänder: es wird kein klassisches Modell geschrieben.</translation>
     </message>
     <message>
-        <source>The scenes to learn from.</source>
-        <translation>Die Szenen, von denen gelernt wird.</translation>
+        <source>The scenes to train on.</source>
+        <translation>Die Szenen, mit denen trainiert wird.</translation>
     </message>
     <message>
         <source>The score to write (GeoTIFF): the modified z-score of the reconstruction error, and that error.</source>
         <translation>Der Wert, der geschrieben wird (GeoTIFF): der modifizierte z-Wert des Rekonstruktionsfehlers, und dieser Fehler.</translation>
+    </message>
+    <message>
+        <source>The scores appear here when the training has ended.</source>
+        <translation>Die Kennzahlen erscheinen hier, wenn das Training zu Ende ist.</translation>
     </message>
     <message>
         <source>The six-band raster to write (int16 x 10000).</source>
@@ -2872,6 +2912,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Student ist als „{name}“ in der Sammlung.</translation>
     </message>
     <message>
+        <source>The student to start from, or the path of a checkpoint.</source>
+        <translation>Der Student, von dem ausgegangen wird, oder der Pfad eines Checkpoints.</translation>
+    </message>
+    <message>
         <source>The teacher: the name of a stored one, its published .pt file, a stand-in teacher (.safetensors), or none for a plain masked autoencoder.</source>
         <translation>Der Lehrer: der Name eines gesammelten, seine veröffentlichte .pt-Datei, ein Ersatzlehrer (.safetensors), oder none für einen einfachen maskierten Autoencoder.</translation>
     </message>
@@ -2882,10 +2926,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The uncertainty of the classes to write (GeoTIFF): the margin between the two most probable ones, and the entropy of all.</source>
         <translation>Die Unsicherheit der Klassen, die geschrieben wird (GeoTIFF): der Abstand zwischen den beiden wahrscheinlichsten, und die Entropie aller.</translation>
-    </message>
-    <message>
-        <source>Their share of all pixels</source>
-        <translation>Ihr Anteil an allen Pixeln</translation>
     </message>
     <message>
         <source>There are no labels to split.</source>
@@ -2928,8 +2968,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>In {folder} gibt es nichts zu entfernen.</translation>
     </message>
     <message>
-        <source>They are written beside the model and can map the scenes too, where one of them is better.</source>
-        <translation>Sie werden neben dem Modell geschrieben und können die Szenen auch kartieren, wo eines von ihnen besser ist.</translation>
+        <source>They are saved beside the model. Where one is better, it can map the scenes instead.</source>
+        <translation>Sie werden neben dem Modell gespeichert. Ist eines besser, kann es die Szenen statt seiner kartieren.</translation>
     </message>
     <message>
         <source>This interpreter can run HyperKD.</source>
@@ -2944,7 +2984,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Dieses Training hat das Modell nicht geschrieben. Ein neues Training schreibt es als Datei.</translation>
     </message>
     <message>
-        <source>This version of HyperKD wants other packages for its engine.</source>
+        <source>This version of HyperKD needs other packages for its engine.</source>
         <translation>Diese Version von HyperKD möchte andere Pakete für ihre Engine.</translation>
     </message>
     <message>
@@ -2960,6 +3000,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Kachel</translation>
     </message>
     <message>
+        <source>Tile size (pixels)</source>
+        <translation>Kachelgröße (Pixel)</translation>
+    </message>
+    <message>
         <source>Tiles computed</source>
         <translation>Gerechnete Kacheln</translation>
     </message>
@@ -2972,8 +3016,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Gleichzeitig gerechnete Kacheln; weniger brauchen weniger Speicher und geben bis auf Rundung denselben Studenten. Vorgabe: die der Größe.</translation>
     </message>
     <message>
-        <source>Tiles per step</source>
-        <translation>Kacheln je Schritt</translation>
+        <source>Tiles per raster</source>
+        <translation>Kacheln je Raster</translation>
     </message>
     <message>
         <source>Tiles per step. Default: the preset's.</source>
@@ -2984,16 +3028,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Kacheln, die das Netz auf einmal bekommt. Vorgabe: 1 auf einer CPU, wo jeder Kern seine eigene Kachel hat, sonst 8. Das Ergebnis hängt nicht davon ab.</translation>
     </message>
     <message>
-        <source>Tiles to look at in each raster</source>
-        <translation>Betrachtete Kacheln jedes Rasters</translation>
-    </message>
-    <message>
         <source>Tiles without data</source>
         <translation>Kacheln ohne Daten</translation>
-    </message>
-    <message>
-        <source>Times as fast as before</source>
-        <translation>Mal so schnell wie vorher</translation>
     </message>
     <message>
         <source>To run models</source>
@@ -3006,6 +3042,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Train classical models on the raw spectra too, and compare them on the same pixels.</source>
         <translation>Auch klassische Modelle auf den rohen Spektren trainieren und auf denselben Pixeln vergleichen.</translation>
+    </message>
+    <message>
+        <source>Train the final model on all labels</source>
+        <translation>Das endgültige Modell mit allen Labeln trainieren</translation>
     </message>
     <message>
         <source>Trained</source>
@@ -3032,8 +3072,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Klassische Modelle zum Schreiben trainieren</translation>
     </message>
     <message>
+        <source>Training curves</source>
+        <translation>Trainingskurven</translation>
+    </message>
+    <message>
         <source>Training labels</source>
         <translation>Trainingslabel</translation>
+    </message>
+    <message>
+        <source>Training log</source>
+        <translation>Trainingsprotokoll</translation>
     </message>
     <message>
         <source>Training on all folds</source>
@@ -3052,20 +3100,24 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das endgültige Modell wird auf allen Labeln trainiert.</translation>
     </message>
     <message>
-        <source>Trains a student on scenes without labels, with or without a teacher.</source>
+        <source>Training time at most.</source>
+        <translation>Längste Trainingszeit.</translation>
+    </message>
+    <message>
+        <source>Trains a student on unlabelled scenes, with or without a teacher.</source>
         <translation>Trainiert einen Studenten auf Szenen ohne Label, mit oder ohne Lehrer.</translation>
     </message>
     <message>
-        <source>Trains a tiny student on scenes without labels for some hours, exports it, and makes it smaller and faster.</source>
-        <translation>Trainiert einige Stunden lang einen kleinen Studenten auf Szenen ohne Label, exportiert ihn und macht ihn kleiner und schneller.</translation>
+        <source>Trains a tiny student on unlabelled scenes for some hours, exports it, and quantises it.</source>
+        <translation>Trainiert einige Stunden lang einen kleinen Studenten auf Szenen ohne Label, exportiert und quantisiert ihn.</translation>
+    </message>
+    <message>
+        <source>Try again. If it happens again, something in the network changes the files.</source>
+        <translation>Versuchen Sie es erneut; geschieht es wieder, verändert etwas unterwegs die Dateien.</translation>
     </message>
     <message>
         <source>Try again: what was downloaded is kept.</source>
         <translation>Versuchen Sie es erneut: was schon geladen ist, bleibt erhalten.</translation>
-    </message>
-    <message>
-        <source>Try again; where it happens again, something on the way changes files.</source>
-        <translation>Versuchen Sie es erneut; geschieht es wieder, verändert etwas unterwegs die Dateien.</translation>
     </message>
     <message>
         <source>Uncertainty</source>
@@ -3080,6 +3132,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Einheiten der Zielgrößen (Einheit; …)</translation>
     </message>
     <message>
+        <source>Unreadable blocks</source>
+        <translation>Unlesbare Blöcke</translation>
+    </message>
+    <message>
         <source>Use a folder of wheels, or an interpreter that you already have.</source>
         <translation>Verwenden Sie einen Ordner mit Wheels, oder einen Interpreter, den Sie schon haben.</translation>
     </message>
@@ -3092,14 +3148,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Nutzergenauigkeit</translation>
     </message>
     <message>
-        <source>Value without meaning (nodata)</source>
-        <translation>Wert ohne Bedeutung (Nodata)</translation>
-    </message>
-    <message>
-        <source>Vary the brightness by</source>
-        <translation>Helligkeit verändern um</translation>
-    </message>
-    <message>
         <source>Verifying {name}</source>
         <translation>{name} wird geprüft</translation>
     </message>
@@ -3108,16 +3156,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Schwächste Klasse, {name}: {right} ihrer {pixels} Testpixel sind als {name} kartiert</translation>
     </message>
     <message>
+        <source>Weight of SSIM</source>
+        <translation>Gewicht von SSIM</translation>
+    </message>
+    <message>
         <source>Weight of rare classes</source>
         <translation>Gewicht seltener Klassen</translation>
-    </message>
-    <message>
-        <source>Weight of spectra's divergence</source>
-        <translation>Gewicht der Divergenz der Spektren</translation>
-    </message>
-    <message>
-        <source>Weight of structure (SSIM)</source>
-        <translation>Gewicht der Struktur (SSIM)</translation>
     </message>
     <message>
         <source>Weight of the distance to the teacher's features.</source>
@@ -3128,12 +3172,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Gewicht des früheren Modells</translation>
     </message>
     <message>
-        <source>Weight of the spectra's slope</source>
-        <translation>Gewicht der Steigung der Spektren</translation>
-    </message>
-    <message>
         <source>Weight of the spectral angle</source>
         <translation>Gewicht des spektralen Winkels</translation>
+    </message>
+    <message>
+        <source>Weight of the spectral divergence</source>
+        <translation>Gewicht der spektralen Divergenz</translation>
+    </message>
+    <message>
+        <source>Weight of the spectral slope</source>
+        <translation>Gewicht der spektralen Steigung</translation>
     </message>
     <message>
         <source>Weight of the teacher</source>
@@ -3148,10 +3196,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Gewichteter IoU</translation>
     </message>
     <message>
-        <source>Weights to start from</source>
-        <translation>Gewichte, mit denen begonnen wird</translation>
-    </message>
-    <message>
         <source>Weights to start from: principal components of the scenes, or random numbers.</source>
         <translation>Gewichte, mit denen begonnen wird: Hauptkomponenten der Szenen, oder Zufallszahlen.</translation>
     </message>
@@ -3160,20 +3204,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>W&amp;as trainiert wird</translation>
     </message>
     <message>
-        <source>What a set-up does appears here.</source>
-        <translation>Was beim Einrichten geschieht, erscheint hier.</translation>
-    </message>
-    <message>
         <source>What brings the student's features to the teacher's width: a linear map, or none.</source>
         <translation>Was die Merkmale des Studenten auf die Breite des Lehrers bringt: eine lineare Abbildung, oder nichts.</translation>
-    </message>
-    <message>
-        <source>What computed them</source>
-        <translation>Was gerechnet hat</translation>
-    </message>
-    <message>
-        <source>What is really there, at places drawn at random.</source>
-        <translation>Was wirklich dort ist, an zufällig gezogenen Stellen.</translation>
     </message>
     <message>
         <source>What is trained</source>
@@ -3188,48 +3220,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Was den geleiteten Teil der Maske leitet: Haar-Einzelheiten, Gradienten, Gabor-Filter, Varianz, oder nichts.</translation>
     </message>
     <message>
-        <source>What leads the hiding</source>
-        <translation>Was das Verdecken leitet</translation>
-    </message>
-    <message>
         <source>What stays together when labels are held out for the test: auto, polygons, blocks, scenes; or random pixels, whose score is optimistic.</source>
         <translation>Was zusammenbleibt, wenn Label für den Test zurückgehalten werden: auto, polygons, blocks, scenes; oder zufällige Pixel (random), deren Ergebnis zu gut ist.</translation>
-    </message>
-    <message>
-        <source>What the labels say</source>
-        <translation>Was die Label sagen</translation>
     </message>
     <message>
         <source>What the labels say: a class, or one or several quantities.</source>
         <translation>Was die Label sagen: eine Klasse, oder eine oder mehrere Größen.</translation>
     </message>
     <message>
-        <source>What the loss is measured by</source>
-        <translation>Woran der Verlust gemessen ist</translation>
-    </message>
-    <message>
-        <source>What the model says while it learns, with folds one of several models. The final map may differ.</source>
-        <translation>Was das Modell sagt, während es lernt; bei einer Kreuzvalidierung eines von mehreren Modellen. Die fertige Karte kann anders aussehen.</translation>
-    </message>
-    <message>
-        <source>What the model was trained on: classical models learn from it too.</source>
-        <translation>Worauf das Modell trainiert wurde: klassische Modelle lernen auch davon.</translation>
-    </message>
-    <message>
         <source>What the preview shows: xmin ymin xmax ymax in the reference system of the first raster; at most 256 x 256 pixels around its centre. Default: the middle of that raster.</source>
         <translation>Was die Vorschau zeigt: xmin ymin xmax ymax im Bezugssystem des ersten Rasters; höchstens 256 x 256 Pixel um die Mitte. Vorgabe: die Mitte dieses Rasters.</translation>
     </message>
     <message>
-        <source>What the teacher sees</source>
-        <translation>Was der Lehrer sieht</translation>
-    </message>
-    <message>
         <source>What the teacher sees: the patches that the student sees, the full tile, or the full tile with its features cached on disk (tiles then come from a grid).</source>
         <translation>Was der Lehrer sieht: die Patches, die der Student sieht, die ganze Kachel, oder die ganze Kachel mit zwischengespeicherten Merkmalen (Kacheln kommen dann aus einem Raster).</translation>
-    </message>
-    <message>
-        <source>What they say.</source>
-        <translation>Was sie sagen.</translation>
     </message>
     <message>
         <source>What to believe about the bands instead of the file: a sensor (enmap, enmap-202), or a CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).</source>
@@ -3244,10 +3248,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Womit begonnen wird: der Name eines Studenten, sein Checkpoint (.safetensors), oder scratch (auch scratch:small, scratch:base) für zufällige Gewichte.</translation>
     </message>
     <message>
-        <source>What to start from; the path of a checkpoint may be written.</source>
-        <translation>Womit begonnen wird; der Pfad eines Checkpoints kann eingetragen werden.</translation>
-    </message>
-    <message>
         <source>Where</source>
         <translation>Wo</translation>
     </message>
@@ -3256,20 +3256,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Woher Modelle kommen</translation>
     </message>
     <message>
-        <source>Where pixels are kept</source>
-        <translation>Wo Pixel gehalten werden</translation>
-    </message>
-    <message>
         <source>Where pixels are kept: in memory, in a cache on disk, or in their files; auto takes memory for the first 2 GiB, then the cache.</source>
         <translation>Wo Pixel gehalten werden: im Arbeitsspeicher, in einem Zwischenspeicher auf der Platte, oder in ihren Dateien; auto nimmt für die ersten 2 GiB den Arbeitsspeicher, dann den Zwischenspeicher.</translation>
-    </message>
-    <message>
-        <source>Where the file cannot be read</source>
-        <translation>Wo die Datei nicht lesbar ist</translation>
-    </message>
-    <message>
-        <source>Where the map says {name}, it is right for {share}.</source>
-        <translation>Wo die Karte {name} sagt, stimmt sie zu {share}.</translation>
     </message>
     <message>
         <source>Where the smaller model computes in the comparison; only a GPU tells what float16 costs there.</source>
@@ -3288,10 +3276,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Wo trainiert wird: auto nimmt eine GPU, wo torch eine findet.</translation>
     </message>
     <message>
-        <source>Whether the student can use it</source>
-        <translation>Ob der Student damit arbeiten kann</translation>
-    </message>
-    <message>
         <source>Which error: the RMSE in reflectance, or the spectral angle, which ignores brightness and is mostly noise where it is dark.</source>
         <translation>Welcher Fehler: der RMSE als Reflexionsgrad, oder der spektrale Winkel, der die Helligkeit nicht beachtet und im Dunkeln meist Rauschen ist.</translation>
     </message>
@@ -3304,12 +3288,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Abläufe</translation>
     </message>
     <message>
-        <source>Write the classical models too</source>
+        <source>Write the baselines too</source>
         <translation>Auch die klassischen Modelle schreiben</translation>
     </message>
     <message>
         <source>Write the classical models too: ONNX files beside the model, trained on what it learned from, which map scenes as the model does.</source>
         <translation>Auch die klassischen Modelle schreiben: ONNX-Dateien neben dem Modell, auf dem trainiert, wovon es gelernt hat; sie kartieren Szenen wie das Modell.</translation>
+    </message>
+    <message>
+        <source>Writes a student's embedding: learned features of each pixel and its surroundings.</source>
+        <translation>Schreibt die Einbettung eines Studenten: gelernte Merkmale jedes Pixels und seiner Umgebung.</translation>
     </message>
     <message>
         <source>Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.</source>
@@ -3340,6 +3328,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Stempel wird geschrieben</translation>
     </message>
     <message>
+        <source>Your own Python</source>
+        <translation>Ein eigenes Python</translation>
+    </message>
+    <message>
         <source>a fine-tuned model</source>
         <translation>ein feinabgestimmtes Modell</translation>
     </message>
@@ -3368,16 +3360,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>genauigkeit,konfusionsmatrix,validierung,test,bericht,kappa,f1,iou,rmse,kalibrierung,fläche</translation>
     </message>
     <message>
-        <source>as long as the size asks for</source>
-        <translation>so lange, wie die Größe verlangt</translation>
-    </message>
-    <message>
         <source>automatic</source>
-        <translation>automatisch</translation>
+        <translation>nach den Labeln entscheiden</translation>
     </message>
     <message>
-        <source>base: wants a large GPU</source>
-        <translation>base: will eine große GPU</translation>
+        <source>automatic: by cross-validation</source>
+        <translation>automatisch: durch Kreuzvalidierung</translation>
+    </message>
+    <message>
+        <source>automatic: by the number of labels</source>
+        <translation>automatisch: nach der Zahl der Label</translation>
+    </message>
+    <message>
+        <source>base: needs a large GPU</source>
+        <translation>base: braucht eine große GPU</translation>
     </message>
     <message>
         <source>between {low} and {high}</source>
@@ -3398,18 +3394,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>contained</source>
         <translation>enthalten</translation>
-    </message>
-    <message>
-        <source>decide by folds of the labels</source>
-        <translation>nach Teilen der Label entscheiden</translation>
-    </message>
-    <message>
-        <source>decide by the labels</source>
-        <translation>nach den Labeln entscheiden</translation>
-    </message>
-    <message>
-        <source>decide by the number of labels</source>
-        <translation>nach der Zahl der Label entscheiden</translation>
     </message>
     <message>
         <source>embedding and reconstruction</source>
@@ -3524,8 +3508,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Logistische Regression</translation>
     </message>
     <message>
-        <source>mapped as ↓, truth →</source>
-        <translation>kartiert als ↓, Wahrheit →</translation>
+        <source>mapped as ↓, reference →</source>
+        <translation>kartiert als ↓, Referenz →</translation>
     </message>
     <message>
         <source>model</source>
@@ -3536,24 +3520,28 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>mäßig</translation>
     </message>
     <message>
+        <source>no limit</source>
+        <translation>ohne Grenze</translation>
+    </message>
+    <message>
         <source>none</source>
         <translation>keiner</translation>
+    </message>
+    <message>
+        <source>none (masked autoencoder only)</source>
+        <translation>keiner (nur maskierter Autoencoder)</translation>
     </message>
     <message>
         <source>none: HyperKD's own is used</source>
         <translation>keiner: der von HyperKD wird verwendet</translation>
     </message>
     <message>
-        <source>none: as often as they occur</source>
-        <translation>keines: so oft, wie sie vorkommen</translation>
+        <source>none: by frequency</source>
+        <translation>keines: nach Häufigkeit</translation>
     </message>
     <message>
-        <source>none: its numbers are unchecked</source>
-        <translation>keiner: seine Zahlen sind ungeprüft</translation>
-    </message>
-    <message>
-        <source>none: the student learns by itself</source>
-        <translation>keiner: der Student lernt allein</translation>
+        <source>none: results cannot be checked</source>
+        <translation>keiner: Ergebnisse lassen sich nicht prüfen</translation>
     </message>
     <message>
         <source>not here yet</source>
@@ -3572,8 +3560,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>onnx,modell,umwandeln,checkpoint,safetensors,einsatz</translation>
     </message>
     <message>
-        <source>paper: the sizes that are known of the paper, for a large GPU</source>
-        <translation>paper: die Größen, die vom Artikel bekannt sind, für eine große GPU</translation>
+        <source>paper: as in the HyperKD paper, needs a large GPU</source>
+        <translation>paper: wie im HyperKD-Artikel, braucht eine große GPU</translation>
     </message>
     <message>
         <source>partial least squares (PLSR)</source>
@@ -3608,8 +3596,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>nur die Regressionsschicht</translation>
     </message>
     <message>
-        <source>scratch (nothing learned before)</source>
-        <translation>scratch (nichts vorher gelernt)</translation>
+        <source>scratch (random weights)</source>
+        <translation>scratch (zufällige Gewichte)</translation>
     </message>
     <message>
         <source>shipped</source>
@@ -3620,19 +3608,19 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Es wird simuliert</translation>
     </message>
     <message>
-        <source>single pixels (too good to be true)</source>
-        <translation>einzelne Pixel (zu schön, um wahr zu sein)</translation>
+        <source>single pixels (scores will be too high)</source>
+        <translation>einzelne Pixel (Werte werden zu hoch)</translation>
     </message>
     <message>
         <source>small adapters too</source>
         <translation>auch kleine Adapter</translation>
     </message>
     <message>
-        <source>small: wants a GPU</source>
-        <translation>small: will eine GPU</translation>
+        <source>small: needs a GPU</source>
+        <translation>small: braucht eine GPU</translation>
     </message>
     <message>
-        <source>strong: all classes alike</source>
+        <source>strong: all classes equal</source>
         <translation>stark: alle Klassen gleich</translation>
     </message>
     <message>
@@ -3664,11 +3652,11 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>die schwächste Klasse ist {name} (F1 {f1})</translation>
     </message>
     <message>
-        <source>tiny: trains on a laptop, in an hour or so</source>
-        <translation>tiny: lernt auf einem Laptop, in etwa einer Stunde</translation>
+        <source>tiny: trains on a laptop in about an hour</source>
+        <translation>tiny: trainiert auf einem Laptop in etwa einer Stunde</translation>
     </message>
     <message>
-        <source>torch {wanted} is not to be had: {index} does not answer, or has none.</source>
+        <source>torch {wanted} is not available: {index} does not answer, or does not have it.</source>
         <translation>torch {wanted} ist nicht zu haben: {index} antwortet nicht oder hat keines.</translation>
     </message>
     <message>
@@ -3712,6 +3700,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{count} Eingänge</translation>
     </message>
     <message>
+        <source>{count} for early stopping</source>
+        <translation>{count} für das frühe Beenden</translation>
+    </message>
+    <message>
         <source>{count} near the border are not used</source>
         <translation>{count} nahe der Grenze bleiben ungenutzt</translation>
     </message>
@@ -3720,19 +3712,15 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{count} von {pixels} gelabelten Pixeln liegen näher als {buffer} px an einem anderen Teil und werden weggelassen.</translation>
     </message>
     <message>
-        <source>{count} to tell when to stop</source>
-        <translation>{count}, um zu sagen, wann Schluss ist</translation>
-    </message>
-    <message>
-        <source>{file} holds no card of HyperKD: it is no model of ours, or damaged.</source>
-        <translation>{file} enthält keinen Steckbrief von HyperKD: es ist keines unserer Modelle, oder beschädigt.</translation>
+        <source>{file} has no HyperKD card: it is not a HyperKD model, or it is damaged.</source>
+        <translation>{file} hat keinen HyperKD-Steckbrief: kein HyperKD-Modell, oder beschädigt.</translation>
     </message>
     <message>
         <source>{file} was left out: a scene has {least} bands or more, this has {count}.</source>
         <translation>{file} wurde ausgelassen: Eine Szene hat mindestens {least} Bänder, diese Datei hat {count}.</translation>
     </message>
     <message>
-        <source>{file} was left out: it is no raster that can be read.</source>
+        <source>{file} was left out: it cannot be read as a raster.</source>
         <translation>{file} wurde ausgelassen: Das ist kein lesbares Raster.</translation>
     </message>
     <message>
@@ -3748,7 +3736,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>In {folder} sind {free} MB frei; etwa {needed} MB sind nötig.</translation>
     </message>
     <message>
-        <source>{method} is better ({figure} {theirs} against {ours}): map with that one</source>
+        <source>{method} is better ({figure} {theirs} against {ours}): use it for the map</source>
         <translation>{method} ist besser ({figure} {theirs} gegen {ours}): damit kartieren</translation>
     </message>
     <message>
@@ -3820,11 +3808,11 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{path} ist im Projekt.</translation>
     </message>
     <message>
-        <source>{python} is no Python that works: {said}</source>
+        <source>{python} is not a working Python: {said}</source>
         <translation>{python} ist kein Python, das funktioniert: {said}</translation>
     </message>
     <message>
-        <source>{share} of {pixels} test pixels are right</source>
+        <source>{share} of {pixels} test pixels are correct</source>
         <translation>{share} von {pixels} Testpixeln stimmen</translation>
     </message>
     <message>
@@ -3848,8 +3836,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{step} wurde von außen beendet.</translation>
     </message>
     <message>
-        <source>{tile} px, patches of {patch} px; a pixel sees {field} px</source>
-        <translation>{tile} px, Patches von {patch} px; ein Pixel sieht {field} px</translation>
+        <source>{tile} px, patches of {patch} px, receptive field {field} px</source>
+        <translation>{tile} px, Patches von {patch} px, rezeptives Feld {field} px</translation>
     </message>
     <message>
         <source>{time} left</source>
@@ -3872,8 +3860,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>„{layer}“ deckt {first:.0f} bis {last:.0f} nm ab, aber {model} braucht {needed_first:.0f} bis {needed_last:.0f} nm: {missing} seiner {count} Kanäle fehlen, zum Beispiel bei {example:.0f} nm. Wählen Sie die Szene eines anderen Sensors, oder ein Modell, das für diesen gemacht wurde.</translation>
     </message>
     <message>
-        <source>“{layer}” has no bands for this, or does not tell their wavelengths.</source>
-        <translation>„{layer}“ hat dafür keine Kanäle oder nennt ihre Wellenlängen nicht.</translation>
+        <source>“{layer}” has 1 band. HyperKD needs a hyperspectral scene: {model} reads {needed} bands.</source>
+        <translation>„{layer}“ hat 1 Kanal. HyperKD braucht eine hyperspektrale Szene: {model} liest {needed} Kanäle.</translation>
+    </message>
+    <message>
+        <source>“{layer}” has no bands for this, or no wavelengths.</source>
+        <translation>„{layer}“ hat keine Kanäle dafür oder keine Wellenlängen.</translation>
     </message>
     <message>
         <source>“{layer}” has no features to use. Is nothing selected?</source>
@@ -3884,7 +3876,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>„{layer}“ hat {count} Kanäle. HyperKD braucht eine hyperspektrale Szene: {model} liest {needed} Kanäle.</translation>
     </message>
     <message>
-        <source>“{layer}” is no raster.</source>
+        <source>“{layer}” is not a raster.</source>
         <translation>„{layer}“ ist kein Raster.</translation>
     </message>
     <message>

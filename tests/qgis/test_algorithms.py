@@ -433,7 +433,7 @@ def test_values_out_of_bounds_are_refused(check, scene, name, value):
 def test_reconstruct_wants_one_of_its_outputs(check, scene):
     assert check("hyperkd:reconstruct", INPUT=str(scene), OUTPUT=None) == (
         False,
-        "Ask for the error, the reconstruction, or both: neither is set.",
+        "Choose an output: the error, the reconstruction, or both.",
     )
     assert check("hyperkd:reconstruct", INPUT=str(scene), OUTPUT=None, ERROR="e.tif")[0]
 
@@ -829,7 +829,7 @@ def test_a_crash_is_a_sentence_and_the_traceback_is_in_the_log(run, fake_python,
     with pytest.raises(QgsProcessingException) as caught:
         run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
     assert str(caught.value) == (
-        "The engine ended by an error of its own (exit status 1). No output was written. What "
+        "The engine failed with an internal error (exit status 1). No output was written. What "
         "the engine said last is in the log: View › Panels › Log Messages › HyperKD."
     )
     ours = [text for text, tag in logged if tag == "HyperKD"]

@@ -188,7 +188,7 @@ def test_an_engine_that_crashes(identifier, values, fake_python, use_engine):
     log = QgsApplication.messageLog()
     log.messageReceived.connect(lambda *message: logged.append(message[0]))
     use_engine(fake_python(_CRASH))
-    with pytest.raises(QgsProcessingException, match="ended by an error of its own") as caught:
+    with pytest.raises(QgsProcessingException, match="failed with an internal error") as caught:
         processing.run(identifier, values(identifier))
     assert "Traceback" not in str(caught.value)
     assert "boom" not in str(caught.value)

@@ -277,8 +277,8 @@ def test_a_missing_package_is_named(dialog, tmp_path, wait):
     ("text", "said"),
     [
         ("#!/bin/sh\necho 'Python 2.7 is old' >&2\nexit 1\n", "Python 2.7 is old"),
-        ("#!/bin/sh\necho hello\n", "is no Python that works"),
-        ("no program at all", "is no Python that works"),
+        ("#!/bin/sh\necho hello\n", "is not a working Python"),
+        ("no program at all", "is not a working Python"),
     ],
 )
 def test_what_is_no_python_is_named(dialog, tmp_path, wait, text, said):
@@ -287,7 +287,7 @@ def test_what_is_no_python_is_named(dialog, tmp_path, wait, text, said):
     dialog.check_button.click()
     wait(dialog.check_button.isEnabled)
     shown = dialog.report.toPlainText()
-    assert f"{path} is no Python that works" in shown
+    assert f"{path} is not a working Python" in shown
     assert said in shown
 
 

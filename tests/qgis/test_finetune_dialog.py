@@ -253,7 +253,7 @@ def test_files_that_are_no_scenes_are_left_out_with_the_reason(
     good = write_raster(tmp_path / "good.tif", [[1.0, 2.0]], bands=24)
     dialog.data.scenes.add_files([str(text), str(small), str(good)])
     assert dialog.message.text() == (
-        "notes.txt was left out: it is no raster that can be read. "
+        "notes.txt was left out: it cannot be read as a raster. "
         "dem.tif was left out: a scene has 5 bands or more, this has 1."
     )
     assert dialog.data.scenes.paths()[1:] == [str(good)]
@@ -332,7 +332,7 @@ def test_a_field_that_numbers_the_features_is_doubted(open_dialog, layers):
     summary = {"classes": [{**each, "name": str(n), "features": 1} for n in range(3)]}
     dialog.data.show_check(summary)
     assert dialog.data.notes.text().startswith(
-        "Every feature has a class of its own. Does the field “cover” really name the classes"
+        "Every feature has its own class. Does the field “cover” hold the classes"
     )
     summary["classes"][0]["features"] = 2
     dialog.data.show_check(summary)
@@ -566,8 +566,8 @@ def test_a_training_goes_from_labels_to_its_result(
     text = dialog.result.text.toPlainText()
     assert "Overall accuracy 0.750 (0.700 – 0.800)" in " ".join(text.split())
     assert (
-        "75 % of 40 test pixels are right (between 70 % and 80 %); the weakest class is roof "
-        "(F1 0.20); random forest is better (Macro F1 0.85 against 0.55): map with that one."
+        "75 % of 40 test pixels are correct (between 70 % and 80 %); the weakest class is roof "
+        "(F1 0.20); random forest is better (Macro F1 0.85 against 0.55): use it for the map."
     ) in text
     assert (
         "Weakest class, roof: 1 of its 10 test pixels are mapped as roof, 8 as wood. Where the "
@@ -799,7 +799,7 @@ def figures_of(key, *methods):
     ("low", "high", "words"),
     [
         (-1.0, -0.5, "it beats partial least squares (PLSR), the best classical model."),
-        (0.5, 1.0, "partial least squares (PLSR) is better (RMSE 1.00 against 2.00): map with"),
+        (0.5, 1.0, "partial least squares (PLSR) is better (RMSE 1.00 against 2.00): use it"),
         (-0.5, 1.0, "is neither clearly better nor worse (RMSE 1.00 against 2.00)."),
         (None, None, "too few places to tell whether partial least squares (PLSR) is better"),
     ],
@@ -836,7 +836,7 @@ def test_choices_are_shown_in_words_and_kept_as_values(open_dialog, layers):
     assert "moderate" in shown and "automatic" in shown and "sqrt" not in shown
     fold.set_values({"class_weights": "balanced"})
     assert fold.values()["class_weights"] == "balanced"
-    assert "strong: all classes alike" in [
+    assert "strong: all classes equal" in [
         box.currentText() for box in fold.findChildren(QComboBox)
     ]
 
@@ -947,7 +947,7 @@ if job["job"] == "models_list":
     assert texts[2] == "prithvi-b (Apache-2.0; not here, 1326.0 MB to download)"
     assert not dialog.teacher.model().item(2).isEnabled()
     assert dialog.preset.itemData(0) == "tiny"
-    assert dialog.hours.text() == "as long as the size asks for"
+    assert dialog.hours.text() == "no limit"
     assert "hours" not in dialog.values()
     dialog.hours.setValue(2.5)
     dialog.teacher.setCurrentIndex(1)

@@ -216,7 +216,7 @@ def test_the_field_must_be_chosen_where_there_are_several(run, job, labels):
 def test_without_labels_there_is_a_sentence(run, job):
     from qgis.core import QgsProcessingException
 
-    with pytest.raises(QgsProcessingException, match="Give labels: a layer of polygons"):
+    with pytest.raises(QgsProcessingException, match="Choose labels: a layer of polygons"):
         run()
 
 

@@ -270,8 +270,8 @@ def test_the_page_tells_what_a_user_wants_to_know(plugin, tmp_path):
         "yesterday",
     ):
         assert text in page
-    assert "none: its numbers are unchecked" not in page
-    assert "none: its numbers are unchecked" in card_page(card())
+    assert "none: results cannot be checked" not in page
+    assert "none: results cannot be checked" in card_page(card())
 
 
 def test_model_information_needs_no_engine(plugin, own_store, tmp_path):
@@ -293,7 +293,7 @@ def test_model_information_needs_no_engine(plugin, own_store, tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "sentence"),
-    [("nobody", "There is no model “nobody”. There are: tiny."), ("odd", "holds no card")],
+    [("nobody", "There is no model “nobody”. There are: tiny."), ("odd", "has no HyperKD card")],
 )
 def test_model_information_refuses_with_a_sentence(plugin, own_store, model, sentence):
     import processing
@@ -320,8 +320,9 @@ def test_a_photo_is_told_to_be_no_hyperspectral_scene(
     if not refused:
         assert said == ""
         return
+    has = "1 band" if bands == 1 else f"{bands} bands"
     assert said == (
-        f"“photo” has {bands} bands. HyperKD needs a hyperspectral scene: a model reads 100 bands."
+        f"“photo” has {has}. HyperKD needs a hyperspectral scene: a model reads 100 bands."
     )
     few = card(bands={"centre_nm": [400.0] * (2 * bands)})
     assert mismatch(layer, few) == ""

@@ -371,7 +371,7 @@ def test_run_on_layer_opens_the_algorithm_of_the_task(
 def test_an_engine_that_crashes_is_told_in_a_sentence(open_dialog, fake_python, use_engine, wait):
     use_engine(fake_python("hello()\nraise RuntimeError('a bug of ours')"))
     dialog = open_dialog()
-    assert "ended by an error of its own" in dialog.message.text()
+    assert "failed with an internal error" in dialog.message.text()
     assert "tiny" in names(dialog)  # what lies here is shown all the same
 
 

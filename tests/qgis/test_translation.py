@@ -62,9 +62,8 @@ def test_the_texts_of_a_workflow_are_its_help_its_inputs_and_its_results(tmp_pat
         "A model fine-tuned for classification.",
         "Class map",
         "Hyperspectral rasters",
+        "Joins scenes of one sensor to a virtual raster and classifies them as one, without seams.",
         "Model (name or .onnx file)",
-        "Puts scenes of one sensor together as a virtual raster and classifies them as one, so "
-        "that no seam is left where they meet.",
         "Scenes with the same bands in the same reference system.",
         "Several scenes to one class map",
     ]

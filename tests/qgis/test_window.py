@@ -253,9 +253,7 @@ def test_a_raster_without_wavelengths_is_left_as_it_is(window, interface, scene)
     before = interface.layer.renderer()
     show_as(interface, "Natural colour")
     assert interface.layer.renderer() is before
-    assert texts(interface) == [
-        "“Photo” has no bands for this, or does not tell their wavelengths."
-    ]
+    assert texts(interface) == ["“Photo” has no bands for this, or no wavelengths."]
 
 
 def show_as(interface, title: str) -> None:
@@ -454,7 +452,7 @@ def test_an_engine_of_another_list_is_told(window, interface, tmp_path):
     assert texts(interface) == []
     stamp(tmp_path / "engines", "3.11-old", pins="0123456789abcdef")
     window.look_around()
-    assert texts(interface) == ["This version of HyperKD wants other packages for its engine."]
+    assert texts(interface) == ["This version of HyperKD needs other packages for its engine."]
     press(interface, "Engine…")
     assert window._dialogs["engine"].isVisible()
 
