@@ -359,8 +359,8 @@ def test_a_listener_that_raises_leaves_no_process(plugin, fake_python, tmp_path)
 
 def test_the_child_does_not_see_what_points_at_other_installations(run, monkeypatch):
     for name in ("PYTHONHOME", "PYTHONPATH", "PROJ_LIB", "GDAL_DATA", "QGIS_PREFIX_PATH"):
-        monkeypatch.setenv(name, "/nonexistent")
-    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+        monkeypatch.setenv(name, "/of/another/installation")
+    monkeypatch.setenv("SSL_CERT_DIR", "/of/another/installation")
     monkeypatch.setenv("HYPERKD_STAYS", "Größe")
     finished, _ = run(
         """
@@ -369,7 +369,7 @@ def test_the_child_does_not_see_what_points_at_other_installations(run, monkeypa
         """
     )
     seen = finished.ending.summary["environment"]
-    assert "/nonexistent" not in seen.values()
+    assert "/of/another/installation" not in seen.values()
     assert seen["HYPERKD_STAYS"] == "Größe"
     assert seen["PATH"] == os.environ["PATH"]
 
