@@ -20,9 +20,9 @@ from tools.environment import ensure
 from tools.machine import BUILD, ROOT, SetupError, ensure_qgis, ensure_screen, qgis_environment, run
 
 TEST_PROFILE = BUILD / "qgis" / "test"
-# What pytest is told when it is told nothing: QGIS's tests share one application and run one
-# after the other, all others run beside them.
-WHOLE_SUITE = ("-n", "2", "--dist", "loadgroup")
+# What pytest is told when it is told nothing: two processes, each of which takes whole files, so
+# that what the tests of a file share is made once.
+WHOLE_SUITE = ("-n", "2", "--dist", "loadfile")
 WITHOUT_TORCH = "--without-torch"
 # The exit status where there is nothing to run the tests in, as of other test runners.
 SKIPPED = 77

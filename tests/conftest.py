@@ -33,6 +33,18 @@ settings.register_profile("deep", max_examples=2000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let two processes take the files in our order, not those with the most tests first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first in their folder, so that both processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    folders = {folder: n for n, folder in enumerate(dict.fromkeys(i.path.parent for i in items))}
+    items.sort(key=lambda item: (folders[item.path.parent], item.path not in slow))
+
+
 # Real data, which may not be passed on. Where it is, tests run on it in addition.
 REAL = Path(os.environ.get("HYPERKD_SHARED", ROOT.parent / "shared")) / "data"
 KINDS = ("simulated", "real") if (REAL / "potsdam").is_dir() else ("simulated",)

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 NODATA = -32768.0
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests here in one process, for they share one QGIS; skip them where none is."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in Path(str(item.fspath)).parents:
-            item.add_marker(pytest.mark.xdist_group("qgis"))
-            if importlib.util.find_spec("qgis") is None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests here where no QGIS is."""
+    if importlib.util.find_spec("qgis") is None:
+        here = Path(__file__).parent
+        for item in items:
+            if here in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason="this interpreter has no QGIS"))
 
 

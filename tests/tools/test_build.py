@@ -40,7 +40,7 @@ def test_arguments_of_test_go_to_pytest_flags_included(ran: list[list[str]]) -> 
 
 def test_the_whole_suite_runs_in_two_processes(ran: list[list[str]]) -> None:
     assert build.main(["test"]) == 5
-    assert ran == [["python", "-m", "pytest", "-n", "2", "--dist", "loadgroup"]]
+    assert ran == [["python", "-m", "pytest", *build.WHOLE_SUITE]]
 
 
 @pytest.fixture
