@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hyperkd
+from hyperkd.engine_process import mark_engine_process
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.control import Wishes, follow
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exit_with_stdin = options.pop("exit_with_stdin")
     control = options.pop("control")
 
+    mark_engine_process()
     output = process.claim_stdout()
     cancelled, finished = threading.Event(), threading.Event()
     wishes = Wishes(cancelled)

@@ -16,7 +16,7 @@ ENGINE = ROOT / "engine" / "hyperkd"
 PLUGIN = ROOT / "hyperkd_qgis"
 
 # The vocabulary: what every layer may use.
-BASE = {"errors", "types", "requests"}
+BASE = {"errors", "types", "requests", "engine_process"}
 BASE |= {"files", "locks", "scratch", "unfinished", "temporary_names", "output_checks", "atomic"}
 
 # What each package of the engine may import of the engine, and of others; the
@@ -29,6 +29,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "reporting": (BASE | {"jobs"}, set()),
     "open_scene": (BASE | {"raster", "spectral"}, set()),
     "errors": (set(), set()),
+    "engine_process": (set(), set()),
     "types": ({"errors"}, set()),
     "files": (set(), set()),
     "locks": ({"errors", "files"}, set()),

@@ -77,33 +77,50 @@ def test_every_open_goes_through_the_modules_that_close_gdal() -> None:
     }
     assert where == {
         *("opening.py", "vector_layers.py", "multidim.py", "local_names.py"),
-        *("probe_child.py", "geotiff.py"),
+        *("probe_child.py", "geotiff.py", "indirect_formats.py"),
     }
-    for name in where - {"local_names.py"}:
+    for name in where - {"local_names.py"}:  # the others call it
         text = (ENGINE / "raster" / "gdal" / name).read_text(encoding="utf-8")
         assert "restrictions" in text, name
     # It takes files and web addresses for reference systems.
     assert not [p for p in ENGINE.rglob("*.py") if ".SetFromUserInput(" in p.read_text("utf-8")]
 
 
+MINE = {
+    "GDAL_VRT_ENABLE_PYTHON": "YES",
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "/vsicurl/http://example.org/a.tif",
+    "GDAL_HTTP_PROXY": "http://127.0.0.1:9",
+}
+CLOSED = ["NO", "/vsicurl/none", safety.DEAD_PROXY]
+SHOW = f"""
+from osgeo import gdal
+def show():
+    for name in {list(MINE)!r}:
+        print(gdal.GetConfigOption(name))
+"""
+
+
 def test_options_of_the_environment_do_not_open_it_again() -> None:
     code = (
-        "from osgeo import gdal\nimport hyperkd.raster.gdal.restrictions\n"
-        "for name in ('GDAL_VRT_ENABLE_PYTHON', 'CPL_VSIL_CURL_ALLOWED_FILENAME',"
-        " 'GDAL_HTTP_PROXY'):\n    print(gdal.GetConfigOption(name))"
+        f"{SHOW}\nfrom hyperkd.engine_process import mark_engine_process\nmark_engine_process()\n"
+        "import hyperkd.raster.gdal.restrictions\nshow()"
     )
-    found = run(
-        code,
-        GDAL_VRT_ENABLE_PYTHON="YES",
-        CPL_VSIL_CURL_ALLOWED_FILENAME="/vsicurl/http://example.org/a.tif",
-        GDAL_HTTP_PROXY="http://127.0.0.1:9",
-    ).splitlines()
-    assert found == ["NO", "/vsicurl/none", safety.DEAD_PROXY]
+    assert run(code, **MINE).splitlines() == CLOSED
+
+
+def test_in_a_session_the_options_hold_for_the_engine_alone() -> None:
+    code = (
+        f"{SHOW}\nfrom hyperkd.raster.gdal.restrictions import restricted\nshow()\n"
+        "with restricted(), restricted():\n    show()\nshow()"
+    )
+    mine = list(MINE.values())
+    assert run(code, **MINE).splitlines() == [*mine, *CLOSED, *mine]
 
 
 def test_the_proxy_of_the_user_stays_for_fetching_models() -> None:
     code = (
-        "import os, urllib.request\nimport hyperkd.raster.gdal.restrictions\n"
+        "import os, urllib.request\nfrom hyperkd import engine_process\n"
+        "engine_process.mark_engine_process()\nimport hyperkd.raster.gdal.restrictions\n"
         "print(os.environ['https_proxy'], urllib.request.getproxies()['https'])"
     )
     proxy = "http://proxy.example.org:3128"

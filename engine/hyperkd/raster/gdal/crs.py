@@ -1,4 +1,4 @@
-"""Coordinate reference systems, and GDAL's three switches for exceptions."""
+"""Coordinate reference systems: their names, and whether two mean the same."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from osgeo import ogr, osr
+from osgeo import osr
+
+from hyperkd.raster.gdal.gdal_errors import ogr_raising
+from hyperkd.raster.gdal.restrictions import restricted
 
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Let ogr and osr raise, as gdal does, for the time of one call.
-
-    GDAL stacks the three switches: one that stayed on here would keep a sink from
-    switching gdal's off and on when it closes a file.
-    """
-    switched = [module for module in (ogr, osr) if not module.GetUseExceptions()]
-    for module in switched:
-        module.UseExceptions()
-    try:
+    """Let gdal, ogr and osr raise for the time of one call; see ``restricted``."""
+    with restricted(), ogr_raising():
         yield
-    finally:
-        for module in reversed(switched):
-            module.DontUseExceptions()
 
 
 @raising()

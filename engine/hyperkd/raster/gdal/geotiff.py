@@ -18,7 +18,7 @@ from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.gdal_errors import collected_failures
 from hyperkd.raster.gdal.reader import GDAL_TYPES
-from hyperkd.raster.gdal.restrictions import compressing_threads
+from hyperkd.raster.gdal.restrictions import compressing_threads, restricted
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.tiff.integrity import is_whole
 from hyperkd.types import BandTable, GridSpec, Window
@@ -212,6 +212,7 @@ class GeoTiffSink:
         del plain
         self._close(_PADDING)
 
+    @restricted()
     def _close(self, forgiven: str = "") -> None:
         """Close the dataset, which writes."""
         with collected_failures(forgiven):
@@ -225,7 +226,9 @@ class GeoTiffSink:
         """
         problem = ""
         try:
-            if action() not in (None, gdal.CE_None):  # without exceptions, see reader
+            with restricted():
+                done = action()
+            if done not in (None, gdal.CE_None):  # without exceptions, see reader
                 problem = gdal.GetLastErrorMsg() or "unknown error"
         except RuntimeError as error:
             problem = str(error)

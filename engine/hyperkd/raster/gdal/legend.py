@@ -10,6 +10,7 @@ from typing import Any
 from osgeo import gdal
 
 from hyperkd.raster.gdal.opening import open_dataset
+from hyperkd.raster.gdal.restrictions import restricted
 from hyperkd.raster.parsing import DAMAGED, parsing
 from hyperkd.raster.texts import Texts
 
@@ -31,6 +32,7 @@ class Legend:
     notes: tuple[str, ...] = ()
 
 
+@restricted()
 def read_legend(path: str) -> Legend:
     """Return the legend of a raster's first band: attribute table, category names, colours.
 

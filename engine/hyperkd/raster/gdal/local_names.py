@@ -32,6 +32,8 @@ _PART = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _INLINE = re.compile(r"^\s*<")
+# "HDF5:file:part" and XML text are no paths, but GDAL opens them; "C:" is a drive.
+CONNECTION = re.compile(r"^[A-Za-z0-9_]{2,}:|^\s*<")
 _BESIDE: Final = (".aux.xml", ".ovr", ".msk")
 # Elements whose text is a file; others are judged by their look alone.
 _FILES: Final = frozenset(("SourceFilename", "SourceDataset", "DEMPath", "Source"))
@@ -189,6 +191,25 @@ def is_vrt(name: str) -> bool:
         return gdal.IdentifyDriverEx(name, allowed_drivers=["VRT"]) is not None
     except RuntimeError:  # no such file
         return False
+
+
+def texts_of_vrt(path: str) -> tuple[str, list[str]]:
+    """Return the kind of a VRT (its ``subClass``), and every text in it but metadata."""
+    try:
+        tree = gdal.ParseXMLString(path if _INLINE.match(path) else _text(path))
+    except RuntimeError:  # then GDAL does not open it either
+        tree = None
+    kind, texts = "", []
+    waiting = [] if tree is None else [("", tree)]
+    while waiting:
+        parent, (number, label, *children) = waiting.pop()
+        if number == 1:
+            texts.append(label)
+        elif number == 2 and (parent, label) == ("VRTDataset", "subClass"):
+            kind = children[0][1] if children else ""
+        if label not in ("MDI", "SRS"):
+            waiting.extend((label, child) for child in children)
+    return kind, texts
 
 
 def _text(path: str) -> str:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.gdal.crs import raising
 from hyperkd.raster.gdal.local_names import require_local, require_regular
 from hyperkd.raster.gdal.probe import require_sound
-from hyperkd.raster.gdal.restrictions import ARRAY_DRIVERS, close_gdal, present
+from hyperkd.raster.gdal.restrictions import ARRAY_DRIVERS, present, restricted
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
 
@@ -43,9 +44,9 @@ class ArrayFile:
         HyperKDError: ``unreadable_raster`` where GDAL cannot open it so.
     """
 
+    @restricted()
     def __init__(self, path: str) -> None:
         self.path = path
-        close_gdal()
         require_local(path)
         require_regular(path)
         require_sound(path)
@@ -66,6 +67,7 @@ class ArrayFile:
         self._root = None
         self._dataset = None
 
+    @restricted()
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of the root group: numbers, tuples of numbers, strings."""
         texts = Texts(self.path)
@@ -81,15 +83,18 @@ class ArrayFile:
                 for item in self._root.GetAttributes() or ()
             }
 
+    @restricted()
     def has(self, name: str) -> bool:
         """Return whether the file holds an array of the full name ``name``."""
         return self._find(name) is not None
 
+    @restricted()
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the lengths of an array's axes."""
         with self._guard():
             return tuple(int(axis.GetSize()) for axis in self._array(name).GetDimensions() or ())
 
+    @restricted()
     def read(
         self,
         name: str,
@@ -152,6 +157,7 @@ class ArrayFile:
         )
 
 
+@raising()
 def crs_wkt(definition: Union[int, str]) -> str:
     """Return the WKT of an EPSG code or of a WKT text, with x before y.
 

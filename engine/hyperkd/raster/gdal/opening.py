@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from osgeo import gdal
 
+from hyperkd.engine_process import in_engine_process
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.bands.band_table import BandMetadata, RasterMetadata
+from hyperkd.raster.gdal.indirect_formats import require_open_formats, require_open_overviews
 from hyperkd.raster.gdal.local_names import (
+    CONNECTION,
     convert_hint,
     is_vrt,
     local_sources,
@@ -23,12 +26,10 @@ from hyperkd.raster.gdal.local_names import (
     unknown_format,
 )
 from hyperkd.raster.gdal.probe import require_sound
-from hyperkd.raster.gdal.restrictions import RASTER_DRIVERS, close_gdal, present
+from hyperkd.raster.gdal.restrictions import RASTER_DRIVERS, present, restricted
 from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 
-# "HDF5:file:part" and XML text are no paths, but GDAL opens them; "C:" is a drive.
-_CONNECTION = re.compile(r"^[A-Za-z0-9_]{2,}:|^\s*<")
 _IN_ARCHIVE = re.compile(
     r"^/vsi(?:zip|tar|gzip)/\{?(?P<path>.+?\.(?:zip|tar|tgz|gz))(?:\}|/|$)", re.I
 )
@@ -36,10 +37,15 @@ _ENVI_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin")
 
 
 def set_cache(size: int) -> None:
-    """Let GDAL keep at most ``size`` bytes of decoded blocks."""
-    gdal.SetCacheMax(int(size))
+    """Let GDAL keep at most ``size`` bytes of decoded blocks, in the engine's process.
+
+    In somebody's Python session the size is theirs.
+    """
+    if in_engine_process():
+        gdal.SetCacheMax(int(size))
 
 
+@restricted()
 def open_dataset(path: str) -> tuple[Any, str]:
     """Return the open dataset and the path it was opened by.
 
@@ -47,11 +53,10 @@ def open_dataset(path: str) -> tuple[Any, str]:
         HyperKDError: ``unreadable_raster``, ``empty_raster`` or ``unsupported_raster``.
     """
     path = _data_file(path)
-    close_gdal()
     require_local(path)
     require_regular(path)
     status = gdal.VSIStatL(path)
-    if status is None and not _CONNECTION.search(path):
+    if status is None and not CONNECTION.search(path):
         raise HyperKDError(
             "unreadable_raster", f"There is no file {path}.", "Check the path.", path=path
         )
@@ -69,7 +74,9 @@ def open_dataset(path: str) -> tuple[Any, str]:
             "Copy or download it again.",
             path=path,
         )
-    for name in local_sources(path):
+    sources = local_sources(path)
+    require_open_formats(sources)
+    for name in sources:
         require_sound(name)
     try:
         dataset = gdal.OpenEx(
@@ -81,6 +88,7 @@ def open_dataset(path: str) -> tuple[Any, str]:
             raise RuntimeError(gdal.GetLastErrorMsg())
     except RuntimeError as error:
         raise _unreadable(path, str(error)) from error
+    require_open_overviews(path, dataset)
     _require_bands(path, dataset)
     _require_whole(path, dataset)
     return dataset, path
@@ -161,6 +169,7 @@ def _require_whole(path: str, dataset: Any) -> None:
         )
 
 
+@restricted()
 def files_of(dataset: Any) -> list[str]:
     """Return the files that a dataset is read from, sources of VRTs within VRTs too.
 
@@ -194,6 +203,7 @@ def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
     return stamps
 
 
+@restricted()
 def read_grid(dataset: Any) -> GridSpec:
     """Return size and geometry of a dataset, verbatim."""
     gcps = tuple((p.GCPPixel, p.GCPLine, p.GCPX, p.GCPY, p.GCPZ, p.Id) for p in dataset.GetGCPs())
@@ -220,6 +230,7 @@ def _wkt(reference: Any) -> str:
     return "" if reference is None else str(reference.ExportToWkt(["FORMAT=WKT2_2019"]))
 
 
+@restricted()
 def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> RasterMetadata:
     """Return what a dataset says about itself and its first ``count`` bands."""
     texts = Texts(os.path.basename(path))

@@ -6,11 +6,13 @@ from typing import Optional
 
 from osgeo import osr
 
+from hyperkd.raster.gdal.crs import raising
 from hyperkd.types import GridSpec
 
 _M2_PER_HA = 10_000.0
 
 
+@raising()
 def pixel_hectares(grid: GridSpec) -> Optional[float]:
     """Return the area of a pixel in hectares, None without a projected reference system.
 

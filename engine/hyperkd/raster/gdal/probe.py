@@ -55,7 +55,7 @@ def require_sound(path: str) -> None:
 
 def _ending(path: str) -> str:
     """Return how the child failed, or nothing."""
-    command = [sys.executable, "-I", os.fspath(_CHILD), path, *sys.path]
+    command = [_interpreter(path), "-I", os.fspath(_CHILD), path, *sys.path]
     try:
         done = subprocess.run(  # noqa: S603 # nosec B603
             command,
@@ -70,3 +70,18 @@ def _ending(path: str) -> str:
     if done.returncode in (0, _UNABLE):
         return ""
     return f"its library crashed (exit status {done.returncode})"
+
+
+def _interpreter(path: str) -> str:
+    """Return a Python to start; within QGIS on Windows and macOS, ``sys.executable`` is QGIS."""
+    base = getattr(sys, "_base_executable", None)
+    names = ("python.exe", "python3.exe") if os.name == "nt" else ("bin/python3", "bin/python")
+    for found in (sys.executable, base, *(os.path.join(sys.exec_prefix, name) for name in names)):
+        if found and os.path.basename(found).lower().startswith("python") and os.path.isfile(found):
+            return found
+    raise HyperKDError(
+        "missing_dependency",
+        f"{path} is opened by a Python of its own first, and none was found beside "
+        f"{sys.executable or 'this program'}.",
+        "Use the command hyperkd for HDF5 and netCDF files.",
+    )

@@ -73,6 +73,9 @@ def _limit_memory() -> None:
 
 if __name__ == "__main__":
     sys.path[:] = sys.argv[2:]
+    from hyperkd.engine_process import mark_engine_process
+
+    mark_engine_process()
     try:
         import hyperkd.raster.gdal.restrictions  # noqa: F401
     except ImportError:

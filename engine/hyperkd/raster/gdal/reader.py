@@ -28,6 +28,7 @@ from hyperkd.raster.bands.describe import Given, describe_bands
 from hyperkd.raster.bands.sampling import Sample, take_sample
 from hyperkd.raster.bands.sidecars import find_sidecars, sidecar_files
 from hyperkd.raster.gdal.opening import files_of, open_dataset, read_grid, read_metadata, stamp
+from hyperkd.raster.gdal.restrictions import restricted
 from hyperkd.raster.gdal.vrt_bands import vrt_sources
 from hyperkd.raster.grid import geometry_notes
 from hyperkd.raster.masks import Missing, check_missing, valid_mask
@@ -77,6 +78,7 @@ class PlainRaster:
         HyperKDError: ``unreadable_raster``, ``empty_raster`` or ``unsupported_raster``.
     """
 
+    @restricted()
     def __init__(self, path: str) -> None:
         self._dataset, self.path = open_dataset(os.fspath(path))
         with parsing(self.path, "unreadable_raster", DAMAGED):
@@ -98,6 +100,7 @@ class PlainRaster:
         """``(rows, cols)`` that the file decodes at once."""
         return self._blocks
 
+    @restricted()
     def nodata(self) -> tuple[Optional[float], ...]:
         """Return the nodata value of each band, None where a band declares none."""
         bands = (self._dataset.GetRasterBand(number + 1) for number in range(self.count))
@@ -192,7 +195,8 @@ class PlainRaster:
         if self._dataset is None:
             raise ValueError(f"{self.path} is closed")
         try:
-            yield
+            with restricted():
+                yield
         except RuntimeError as error:
             self.check_unchanged()
             raise HyperKDError(
@@ -239,6 +243,7 @@ class GdalRaster(PlainRaster):
         problems: what is odd about the raster, one sentence each.
     """
 
+    @restricted()
     def __init__(self, path: str, given: Given, missing: Missing = "any") -> None:
         check_missing(missing)
         super().__init__(path)

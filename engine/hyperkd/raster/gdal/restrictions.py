@@ -1,22 +1,29 @@
-"""What GDAL may do in this process: few formats, no network, no code from data files.
+"""What GDAL may do for the engine: few formats, no network, no code from data files.
 
 A driver of GDAL is a program that a file chooses by its content, whatever its name
-says. Some write where the file tells them to, load a library or ask a server. So all
-are taken away but those listed here, which read the file itself and its companions.
-Drivers that open other files, VRT above all, find no others either. Every module
-that imports osgeo imports this one; ``docs/drivers.md`` tells users.
+says. Some write where the file tells them to, load a library or ask a server.
+
+In the engine's own process all drivers are taken away but those listed here, which read
+the file itself and its companions; drivers that open other files, VRT above all, find no
+others either, and neither GDAL nor a library below it finds a network. In somebody else's
+Python session GDAL stays as it is for everybody else: each call that the engine makes names
+the drivers, options that close the network hold for its thread until it returns, and what
+a file names is looked at before it is opened (``indirect_formats``). ``docs/drivers.md``
+tells users.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from osgeo import gdal, osr
 
-# The engine has a process of its own, so the process-wide switch harms nobody.
-gdal.UseExceptions()
+from hyperkd.engine_process import in_engine_process
+from hyperkd.raster.gdal.gdal_errors import gdal_raising
 
 # What hyperspectral rasters and class rasters come in. Not here: MRF and FITS write
 # where the file says; PCIDSK, ERS, DIMAP and other formats of products name
@@ -64,17 +71,49 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("no_proxy", "NO_PROXY", "SPATIALITE_SECURITY"), ""),
 }
 
+# The one thing that would leave the thread: since GDAL 3.10 a VRT is read by several.
+_THREAD_OPTIONS: Final[Mapping[str, str]] = {**_OPTIONS, "VRT_NUM_THREADS": "1"}
+
 _closed = {"drivers": -1}
+_thread = threading.local()
+
+
+@contextmanager
+def restricted() -> Iterator[None]:
+    """Let GDAL do no more than it may for what this thread asks of it; decorates functions too.
+
+    Every call of GDAL that opens a file or reads from one stands inside, and GDAL raises
+    its failures there.
+    """
+    if in_engine_process():
+        close_gdal()
+        yield
+        return
+    if getattr(_thread, "restricted", False):
+        yield
+        return
+    before = {name: gdal.GetThreadLocalConfigOption(name) for name in _THREAD_OPTIONS}
+    _thread.restricted = True
+    try:
+        for name, value in _THREAD_OPTIONS.items():
+            gdal.SetThreadLocalConfigOption(name, value)
+        with gdal_raising():
+            yield
+    finally:
+        for name, old in before.items():
+            gdal.SetThreadLocalConfigOption(name, old)
+        _thread.restricted = False
 
 
 def close_gdal() -> None:
-    """Leave GDAL the drivers of this module only, and no way to a network.
+    """Leave this process the drivers of this module only, and no way to a network.
 
-    Done when this module is imported and, at the cost of one look, before every open:
-    another library of the same process may have registered all drivers again.
+    At the cost of one look it is done before every call: another library of the same
+    process may have registered all drivers again.
     """
     if gdal.GetDriverCount() == _closed["drivers"]:
         return
+    gdal.UseExceptions()
     for name, value in _OPTIONS.items():
         gdal.SetConfigOption(name, value)
     for name, value in _ENVIRONMENT.items():
@@ -106,4 +145,5 @@ def compressing_threads() -> str:
     return "ALL_CPUS" if limit == resource.RLIM_INFINITY else "1"
 
 
-close_gdal()
+if in_engine_process():
+    close_gdal()

@@ -16,12 +16,13 @@ from hyperkd.raster.gdal.local_names import (
     require_regular,
     unknown_format,
 )
-from hyperkd.raster.gdal.restrictions import VECTOR_DRIVERS, close_gdal, present
+from hyperkd.raster.gdal.restrictions import VECTOR_DRIVERS, present, restricted
 from hyperkd.raster.gdal.sqlite_copy import quiet_source
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
 
 
+@restricted()
 def is_vector(path: str) -> bool:
     """Return whether a label file is a vector layer; ``|`` begins its options.
 
@@ -45,6 +46,7 @@ def _layers(path: str) -> AbstractContextManager[None]:
     return parsing(path, "bad_labels", "Check the path and open the file in QGIS.")
 
 
+@restricted()
 def layer_paths(path: str) -> list[str]:
     """Return a path for each layer with geometries; the path itself where it names a layer.
 
@@ -78,13 +80,13 @@ def _all_layers(path: str, dataset: Any) -> list[Any]:
     return found
 
 
+@restricted()
 def open_vector(path: str) -> Any:
     """Return the open dataset; ``RuntimeError`` where no open driver knows the file.
 
     Raises:
         HyperKDError: ``unsupported_raster`` for a file on a network.
     """
-    close_gdal()
     require_local(path)
     require_regular(path)
     if gdal.VSIStatL(path) is None:  # some drivers take the text itself, or an address
@@ -129,6 +131,7 @@ def split_path(path: str) -> tuple[str, dict[str, str]]:
     return file, options
 
 
+@restricted()
 def choose_layer(dataset: Any, path: str, options: Mapping[str, str]) -> tuple[Any, bool]:
     """Return the layer that is meant, and whether the file has others.
 
