@@ -17,6 +17,7 @@ from hyperkd.engine_process import mark_engine_process
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
 from hyperkd.jobs.control import Wishes, follow
+from hyperkd.jobs.crash_words import say_crashes
 from hyperkd.jobs.dispatch import perform, tell_failure
 from hyperkd.jobs.events import (
     EventReporter,
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if exit_with_stdin:
         process.end_with_stdin(ender)
         process.yield_to_the_user()
+    else:  # else whoever started it tells how it ended
+        say_crashes()
     reporter: EventReporter
     # torchrun numbers the processes of one training: the first alone speaks the protocol.
     follows = os.environ.get("RANK", "0") != "0"
