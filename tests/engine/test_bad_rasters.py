@@ -82,6 +82,19 @@ def csv_table(text: str, rows: int = 6) -> Callable[[Path], Any]:
     return write
 
 
+def pipe_as_table(folder: Path) -> Any:
+    os.mkfifo(folder / "bands.csv")
+    path = make_raster(folder / "scene.tif", wavelengths=None)
+    return {"path": str(path), "bands": str(folder / "bands.csv")}
+
+
+def endless_header(folder: Path) -> Path:
+    path = make_raster(folder / "scene.tif")
+    with (folder / "scene.hdr").open("wb") as file:
+        file.truncate(2**26 + 1)
+    return path
+
+
 def lonely_header(folder: Path) -> Path:
     data = make_envi(folder / "scene.bsq")
     data.unlink()
@@ -641,6 +654,21 @@ BAD = [
         "bad_wavelengths",
         "b.csv cannot be read",
         "one row per band",
+    ),
+    Bad(
+        "a pipe as a table",
+        pipe_as_table,
+        "bad_wavelengths",
+        r"band table bands\.csv cannot be read: .*it is no regular file",
+        "one row per band",
+    ),
+    Bad(
+        "an endless header beside it",
+        endless_header,
+        "unreadable_raster",
+        r"scene\.hdr, which describes the bands of the raster beside it, cannot be read: "
+        "it is longer than 67108864 bytes",
+        "move it to another folder",
     ),
     Bad(
         "a word in a table",

@@ -14,7 +14,7 @@ from hyperkd.raster.bands.band_values import BandSource, parse_numbers
 from hyperkd.raster.bands.nodata import Nodata, complete_nodata
 from hyperkd.raster.bands.reflectance import (
     Brightness,
-    Calibration,
+    ReflectanceScale,
     check_declared,
     infer,
     is_per_cent,
@@ -30,7 +30,7 @@ def complete_table(
     draft: BandDraft,
     sample: Sample,
     declared: Nodata,
-    calibration: Optional[Calibration],
+    calibration: Optional[ReflectanceScale],
     trusted: bool,
 ) -> tuple[BandTable, Nodata, tuple[str, ...]]:
     """Return the band table, its nodata values and what is odd, one sentence each.
@@ -130,12 +130,12 @@ def _require_wavelengths(draft: BandDraft, good: BoolArray) -> None:
 
 def _calibrate(
     metadata: RasterMetadata,
-    declared: Optional[Calibration],
+    declared: Optional[ReflectanceScale],
     sample: Sample,
     valid: BoolArray,
     trusted: bool,
     problems: list[str],
-) -> Calibration:
+) -> ReflectanceScale:
     units = tuple(band.unit for band in metadata.bands)
     if not trusted:
         refuse_radiance(units)
@@ -158,7 +158,7 @@ def _calibrate(
         )
     factor, reason = infer(Brightness.of(pixels, valid), pixels.dtype, is_per_cent(units))
     count = len(metadata.bands)
-    return Calibration(np.full(count, factor), np.zeros(count), reason)
+    return ReflectanceScale(np.full(count, factor), np.zeros(count), reason)
 
 
 def declared_calibration(
@@ -166,7 +166,7 @@ def declared_calibration(
     sources: Sequence[BandSource],
     given: Optional[BandSource],
     good: BoolArray,
-) -> tuple[Optional[Calibration], tuple[str, ...]]:
+) -> tuple[Optional[ReflectanceScale], tuple[str, ...]]:
     """Return the calibration that the file declares or None, and who contradicts it.
 
     The order: a given band table, GDAL's band scale and offset, then the other
@@ -202,7 +202,7 @@ def declared_calibration(
 
 def given_calibration(
     scale: Optional[float], offset: Optional[float], count: int
-) -> Optional[Calibration]:
+) -> Optional[ReflectanceScale]:
     """Return the calibration that the user gives for every band, or None.
 
     Raises:
@@ -217,7 +217,7 @@ def given_calibration(
             f"The given scale {factor:g} with the offset {shift:g} cannot be used.",
             "The scale turns stored values into reflectance: give for instance 0.0001.",
         )
-    return Calibration(np.full(count, factor), np.full(count, shift), "given by the user")
+    return ReflectanceScale(np.full(count, factor), np.full(count, shift), "given by the user")
 
 
 def _of_source(source: BandSource, column: str = "scale") -> tuple[FloatArray, FloatArray]:
@@ -234,13 +234,15 @@ def _of_source(source: BandSource, column: str = "scale") -> tuple[FloatArray, F
 
 def _declared(
     scale: FloatArray, offset: FloatArray, origin: str, good: BoolArray
-) -> Optional[Calibration]:
+) -> Optional[ReflectanceScale]:
     if (scale[good] == 1).all() and (offset[good] == 0).all():
         return None
     return _checked(scale, offset, origin, good)
 
 
-def _checked(scale: FloatArray, offset: FloatArray, origin: str, good: BoolArray) -> Calibration:
+def _checked(
+    scale: FloatArray, offset: FloatArray, origin: str, good: BoolArray
+) -> ReflectanceScale:
     broken = np.flatnonzero(good & (~np.isfinite(scale) | (scale == 0)))
     if broken.size:
         raise HyperKDError(
@@ -252,7 +254,7 @@ def _checked(scale: FloatArray, offset: FloatArray, origin: str, good: BoolArray
         )
     # Bad bands often carry 0; their values are never used, but the table wants a number.
     usable = np.isfinite(scale) & (scale != 0)
-    return Calibration(np.where(usable, scale, 1.0), np.where(usable, offset, 0.0), origin)
+    return ReflectanceScale(np.where(usable, scale, 1.0), np.where(usable, offset, 0.0), origin)
 
 
 def _refuse_partial(scaled: Sequence[bool], good: BoolArray) -> None:

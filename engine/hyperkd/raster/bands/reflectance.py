@@ -30,7 +30,7 @@ _HINT = (
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ReflectanceScale:
     """Reflectance = stored value x scale + offset, per band, and where that was read."""
 
     scale: FloatArray
@@ -73,8 +73,8 @@ class Brightness:
 
 
 def check_declared(
-    declared: Calibration, brightness: Brightness, per_cent: bool, trusted: bool
-) -> tuple[Calibration, Optional[str]]:
+    declared: ReflectanceScale, brightness: Brightness, per_cent: bool, trusted: bool
+) -> tuple[ReflectanceScale, Optional[str]]:
     """Hold a declared calibration against sampled values.
 
     Args:
@@ -92,7 +92,7 @@ def check_declared(
     if brightness.fits(1.0):
         return declared, None
     if per_cent and not trusted and brightness.fits(_PER_CENT):
-        return Calibration(
+        return ReflectanceScale(
             declared.scale * _PER_CENT,
             declared.offset * _PER_CENT,
             f"{declared.origin}, unit percent",

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Optional
 
 from hyperkd.errors import HyperKDError
+from hyperkd.files import read_regular
 from hyperkd.raster.bands.band_values import BandSource, property_of, source_of_lists
+from hyperkd.raster.products.enmap import MAX_METADATA, parse_metadata
 from hyperkd.raster.texts import Texts
 from hyperkd.types import BandTable
 
 _ENMAP_IMAGE = re.compile(r"^(?P<stem>.*)-SPECTRAL_IMAGE(_COG)?\.[A-Z0-9]+$", re.IGNORECASE)
 _LEVEL = re.compile(rb"<level>\s*([^<\s]+)\s*</level>")
+_MAX_TEXT = 64 * 2**20  # bytes of an ENVI header or a table of bands; real ones have 0.1 MB
 _CSV_HINT = (
     "Write one row per band with a header line: wavelength_nm (or wavelength_um), and where "
     "known fwhm_nm, bbl, scale, offset."
@@ -66,16 +69,27 @@ def _headers(image: Path) -> list[Path]:
     return [candidate for candidate in candidates if candidate.is_file()][:1]
 
 
+def _read(path: Path, most_bytes: int) -> bytes:
+    try:
+        return read_regular(path, most_bytes)
+    except OSError as error:
+        raise HyperKDError(
+            "unreadable_raster",
+            f"{path}, which describes the bands of the raster beside it, cannot be read: "
+            f"{error.strerror}.",
+            "Check that you may read it, or move it to another folder if it does not belong "
+            "to the raster.",
+            path=str(path),
+        ) from error
+
+
 def read_enmap(path: Path, count: int) -> BandSource:
     """Return the band values of an EnMAP METADATA.XML, or why they cannot be used.
 
     Raises:
         HyperKDError: ``bad_product`` where it says that the image is no reflectance.
     """
-    # Products open rasters, and rasters look at products' metadata: here the circle is cut.
-    from hyperkd.raster.products.enmap import parse_metadata
-
-    content = path.read_bytes()
+    content = _read(path, MAX_METADATA)
     try:
         table = parse_metadata(content, path.name).bands
     except HyperKDError as error:
@@ -95,7 +109,7 @@ def read_enmap(path: Path, count: int) -> BandSource:
 
 def read_header(path: Path, count: int) -> BandSource:
     """Return the band values of an ENVI header; an unreadable one has none."""
-    text = Texts(path.name).read(path.read_bytes())
+    text = Texts(path.name).read(_read(path, _MAX_TEXT))
     if not text.lstrip("\ufeff \r\n").upper().startswith("ENVI"):
         return BandSource()
     return source_of_lists(f"sidecar {path.name}", parse_header(text), count)
@@ -157,7 +171,7 @@ def read_csv(path: str, count: int) -> BandSource:
     """
     name = f"band table {Path(path).name}"
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_regular(path, _MAX_TEXT).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise HyperKDError(
             "bad_wavelengths", f"The {name} cannot be read: {error}.", _CSV_HINT, path=path

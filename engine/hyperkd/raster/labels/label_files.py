@@ -38,7 +38,7 @@ _WHY = {
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FileLabels:
     """All that the label files say.
 
     Attributes:
@@ -82,7 +82,7 @@ class LabelReader:
 
     def read(
         self, sources: Sequence[RasterSource], paths: Sequence[str], report: Reporter
-    ) -> Found:
+    ) -> FileLabels:
         """Read all files on all scenes.
 
         Raises:
@@ -103,7 +103,7 @@ class LabelReader:
         marks = tuple(
             Marks.join([self._nothing(), *self._parts[scene]]) for scene in range(len(sources))
         )
-        return Found(marks, self.features, self.classes, self.targets, tuple(self.notes))
+        return FileLabels(marks, self.features, self.classes, self.targets, tuple(self.notes))
 
     def _nothing(self) -> Marks:
         none = np.empty(0, np.int64)

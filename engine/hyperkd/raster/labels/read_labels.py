@@ -21,7 +21,7 @@ from hyperkd.raster.labels.field_values import (
 from hyperkd.raster.labels.field_values import (
     LabelClass as LabelClass,
 )
-from hyperkd.raster.labels.label_files import Found, LabelReader
+from hyperkd.raster.labels.label_files import FileLabels, LabelReader
 from hyperkd.raster.labels.marks import (
     Features,
     Ints,
@@ -241,7 +241,7 @@ def _check(
 
 
 def _require_labels(
-    draft: _Draft, found: Found, sources: Sequence[RasterSource], paths: Sequence[str]
+    draft: _Draft, found: FileLabels, sources: Sequence[RasterSource], paths: Sequence[str]
 ) -> None:
     if any(marks.rows.size for marks in draft.scenes):
         return
@@ -273,7 +273,7 @@ def _where(source: RasterSource) -> str:
     )
 
 
-def _duplicates(draft: _Draft, found: Found) -> list[str]:
+def _duplicates(draft: _Draft, found: FileLabels) -> list[str]:
     """Return notes on pixels that are labelled more than once, by name."""
     notes = []
     pairs = np.concatenate([_NO_PAIRS, *draft.contradictions])
@@ -298,7 +298,7 @@ def _duplicates(draft: _Draft, found: Found) -> list[str]:
 
 def _classify(
     draft: _Draft,
-    found: Found,
+    found: FileLabels,
     group: Ints,
     colours: Mapping[str, str],
     minimum_samples: int,
@@ -357,7 +357,7 @@ def _require_classes(
     )
 
 
-def _measure(draft: _Draft, found: Found, group: Ints, notes: list[str]) -> Labels:
+def _measure(draft: _Draft, found: FileLabels, group: Ints, notes: list[str]) -> Labels:
     """Return labels of a regression."""
     scenes = tuple(_finish(marks, marks.values, group) for marks in draft.scenes)
     values = np.concatenate([scene.values for scene in scenes])

@@ -20,6 +20,7 @@ from xml.etree import ElementTree  # nosec B405
 import numpy as np
 
 from hyperkd.errors import HyperKDError
+from hyperkd.files import read_regular
 from hyperkd.raster.parsing import PARSING_ERRORS
 from hyperkd.types import BandTable, Wavelengths
 
@@ -98,7 +99,7 @@ class _Files:
         if self.sizes[name] > MAX_METADATA:
             raise _too_large(name, self.sizes[name])
         if self.root.is_dir():
-            return (self.root / name).read_bytes()
+            return read_regular(self.root / name, MAX_METADATA)
         try:
             with zipfile.ZipFile(self.root) as archive, archive.open(name) as member:
                 content = member.read(MAX_METADATA + 1)
