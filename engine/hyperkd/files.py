@@ -28,7 +28,7 @@ def read_regular(path: StrPath, most_bytes: int) -> bytes:
         most_bytes: a longer file is refused.
 
     Raises:
-        OSError: with ``strerror`` and ``filename``; also where it is no regular file or
+        OSError: with ``strerror`` and ``filename``; also where it is not a regular file or
             longer than ``most_bytes``.
     """
     descriptor = _open_regular(path, os.O_RDONLY)
@@ -62,14 +62,14 @@ def open_own(path: StrPath, *, make: bool = False, write: bool = True) -> int:
         write: whether it can be written too.
 
     Raises:
-        OSError: also where it is no regular file.
+        OSError: also where it is not a regular file.
     """
     flags = (os.O_RDWR if write else os.O_RDONLY) | (os.O_CREAT if make else 0)
     return _open_regular(path, flags | _NOFOLLOW)
 
 
 def is_special(path: StrPath, *, follow: bool = True) -> bool:
-    """Return whether something is there that is no regular file: a folder, a pipe, a device.
+    """Return whether something is there that is not a regular file: a folder, a pipe, a device.
 
     Args:
         path: what to look at.
@@ -85,7 +85,7 @@ def is_special(path: StrPath, *, follow: bool = True) -> bool:
 def require_regular(path: StrPath, *, follow: bool = True) -> None:
     """Raise OSError where ``is_special``; a file that is not there will do."""
     if is_special(path, follow=follow):
-        raise OSError(errno.EEXIST, f"{os.fspath(path)} is no regular file", os.fspath(path))
+        raise OSError(errno.EEXIST, f"{os.fspath(path)} is not a regular file", os.fspath(path))
 
 
 def _open_regular(path: StrPath, flags: int) -> int:
@@ -93,4 +93,4 @@ def _open_regular(path: StrPath, flags: int) -> int:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))

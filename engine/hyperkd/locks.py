@@ -92,7 +92,7 @@ def lock_folder() -> Optional[str]:
 
 
 def _is_own(folder: str) -> bool:
-    """Return whether a folder is no link, this user's, and closed to what others would put there.
+    """Return whether a folder is not a link, is this user's, and is closed to other users.
 
     Its name is known to everybody, and everybody may make folders beside it.
     """
@@ -120,7 +120,7 @@ def _sweep(folder: str) -> None:
 
 
 def _sweep_one(lock: str) -> None:
-    with contextlib.suppress(OSError):  # another one sweeps too, or it is no lock of ours
+    with contextlib.suppress(OSError):  # another one sweeps too, or it is not one of our locks
         file = try_lock(lock, tries=1)
         if file is not None:
             left = lock[: -len(LOCK_SUFFIX)]

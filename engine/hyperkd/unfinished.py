@@ -1,6 +1,7 @@
 """What this process is writing: known here, so that it can be removed where the process must end.
 
-``hyperkd.jobs.process`` does so in one call; who may kill the process is told the names.
+``hyperkd.jobs.process`` does so in one call. Listeners get the names, so that whoever kills the
+process can do it instead.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Callable, Protocol
 
-# Told which files this process writes under temporary names, and the lock on them ("" where
-# there is none); and at last, with no files, that it is done with them.
+# Called with a name, the files that this process writes under temporary names and the lock on
+# them ("" where there is none); and at the end with the name and no files.
 Listener = Callable[[str, Sequence[str], str], None]
 
 _lock = threading.Lock()
@@ -31,8 +32,8 @@ def track(item: Unfinished, name: str = "", files: Sequence[str] = (), lock: str
 
     Args:
         item: removes it.
-        name: how listeners know it; they are not told of what has no name.
-        files: the files, which listeners are told.
+        name: how listeners know it; they do not hear of what has no name.
+        files: the files, which listeners hear of.
         lock: the lock on them, or an empty string.
     """
     with _lock:
@@ -67,7 +68,7 @@ def told_of_unfinished(listener: Listener) -> Iterator[None]:
 
 
 def abort_all() -> None:
-    """Remove every unfinished file, for a process that ends at once; nobody is told."""
+    """Remove every unfinished file, for a process that ends at once; no listener is called."""
     _listeners.clear()
     with _lock:
         unfinished = tuple(_unfinished)

@@ -165,7 +165,7 @@ BAD = [
         "a folder",
         lambda f: f,
         "bad_product",
-        "is no product HyperKD knows",
+        "is not a product that HyperKD knows",
         "folder, zip or image",
     ),
     Bad(
@@ -659,7 +659,7 @@ BAD = [
         "a pipe as a table",
         pipe_as_table,
         "bad_wavelengths",
-        r"band table bands\.csv cannot be read: .*it is no regular file",
+        r"band table bands\.csv cannot be read: .*it is not a regular file",
         "one row per band",
     ),
     Bad(

@@ -44,7 +44,7 @@ PUT: dict[str, Put] = {
 
 @pytest.fixture(params=PUT)
 def put(request: pytest.FixtureRequest, tmp_path: Path) -> Put:
-    """Put something that is no regular file at a path; ``victim`` must stay as it is."""
+    """Put something that is not a regular file at a path; ``victim`` must stay as it is."""
     (tmp_path / "victim").write_text("untouched")
     return PUT[request.param]
 
@@ -76,13 +76,13 @@ def test_what_is_no_regular_file_is_not_waited_for(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "a")
-    with pytest.raises(OSError, match="it is no regular file") as caught:
+    with pytest.raises(OSError, match="it is not a regular file") as caught:
         read_regular(tmp_path / "a", 5)
     assert caught.value.filename == str(tmp_path / "a")
 
 
 def test_a_device_without_end_is_not_read() -> None:
-    with pytest.raises(OSError, match="it is no regular file"):
+    with pytest.raises(OSError, match="it is not a regular file"):
         read_regular("/dev/zero", 5)
 
 
@@ -104,11 +104,11 @@ def test_a_temporary_name_that_is_taken_by_something_else(
 ) -> None:
     put(tmp_path / f"a.tif{suffix}")
     before = tree(tmp_path)
-    with pytest.raises(HyperKDError, match="is no regular file") as caught:
+    with pytest.raises(HyperKDError, match="is not a regular file") as caught:
         AtomicFile(tmp_path / "a.tif", COMPANIONS)
     assert caught.value.code == "unwritable_output"
     assert caught.value.message == (
-        f"Cannot write {tmp_path}/a.tif: {tmp_path}/a.tif{suffix} is no regular file."
+        f"Cannot write {tmp_path}/a.tif: {tmp_path}/a.tif{suffix} is not a regular file."
     )
     assert tree(tmp_path) == before
 
@@ -119,7 +119,7 @@ def test_a_device_or_pipe_is_never_replaced(
     tmp_path: Path, make: Callable[[Path], None], suffix: str
 ) -> None:
     make(tmp_path / f"a.tif{suffix}")
-    with pytest.raises(HyperKDError, match="is no regular file") as caught:
+    with pytest.raises(HyperKDError, match="is not a regular file") as caught:
         AtomicFile(tmp_path / "a.tif", COMPANIONS)
     assert caught.value.code == "unwritable_output"
     os.unlink(tmp_path / f"a.tif{suffix}")
@@ -127,7 +127,7 @@ def test_a_device_or_pipe_is_never_replaced(
     Path(part.temporary).write_text("new")
     Path(part.temporary + ".aux.xml").write_text("new")
     make(tmp_path / f"a.tif{suffix}")
-    with pytest.raises(HyperKDError, match=r"Cannot replace .*is no regular file"):
+    with pytest.raises(HyperKDError, match=r"Cannot replace .*is not a regular file"):
         part.commit()
     assert [path.name for path in tmp_path.iterdir()] == [f"a.tif{suffix}"]
 
@@ -393,8 +393,8 @@ def test_a_job_file_that_is_no_file_or_too_long(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "long").write_bytes(b" " * (1 << 24) + b"{}")
     for name, message in (
-        ("pipe", "it is no regular file"),
-        (".", "it is no regular file"),
+        ("pipe", "it is not a regular file"),
+        (".", "it is not a regular file"),
         ("long", "it is longer than"),
         ("a" * 300, "File name too long"),
     ):
@@ -473,6 +473,8 @@ def test_certificates_in_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
     from hyperkd.models.store.https import Network, make_opener
 
     os.mkfifo(tmp_path / "ca.pem")
-    with pytest.raises(HyperKDError, match="holds no certificates: .*is no regular file") as caught:
+    with pytest.raises(
+        HyperKDError, match="holds no certificates: .*is not a regular file"
+    ) as caught:
         make_opener(Network(ca_file=str(tmp_path / "ca.pem")))
     assert caught.value.code == "bad_job"

@@ -245,7 +245,7 @@ def test_a_pipe_in_a_files_place_is_refused_at_once(tmp_path: Path, name: str) -
         [sys.executable, "-c", code, str(path)], capture_output=True, timeout=60, text=True
     )
     assert done.returncode == 3
-    assert f"{tmp_path / name} is a pipe or a device, no file." in done.stderr
+    assert f"{tmp_path / name} is a pipe or a device, not a file." in done.stderr
 
 
 # --- texts ---

@@ -758,7 +758,7 @@ def test_values_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
     )
     refused(
         "bad_labels",
-        "The field soc of a.gpkg holds 0.5, which is no class",
+        "The field soc of a.gpkg holds 0.5, which is not a class",
         "regression",
         path,
         fields="soc",

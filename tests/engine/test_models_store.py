@@ -858,7 +858,7 @@ def test_a_pipe_in_the_place_of_a_record_is_no_hang(stored: Store, folder: Path)
     found = list(stored.records())
     assert found[0] == RECORD
     assert isinstance(found[1], HyperKDError)
-    assert "it is no regular file" in found[1].message
+    assert "it is not a regular file" in found[1].message
     stored.recover()
 
 

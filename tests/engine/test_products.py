@@ -430,7 +430,7 @@ def test_desis_folder_takes_wavelengths_and_gain_from_its_header(tmp_path: Path)
 
 
 def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(HyperKDError, match="is no product HyperKD knows") as caught:
+    with pytest.raises(HyperKDError, match="is not a product that HyperKD knows") as caught:
         open_product(tmp_path)
     assert caught.value.code == "bad_product"
     with pytest.raises(HyperKDError, match="There is no file ") as caught:

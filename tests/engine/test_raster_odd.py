@@ -454,7 +454,7 @@ def test_wavelengths_beyond_the_reflective_range_are_told(scene: Path) -> None:
     [
         ([7, 7, 0, 7, 7, 7], "The band metadata 'fwhm' is ignored: band 3 has 0."),
         ([7, 7, None, 7, 7, 7], "The band metadata 'fwhm' is ignored: band 3 has none."),
-        (0.0065, "The band metadata 'fwhm' is ignored: 0.0065 to 0.0065 nm is no band width."),
+        (0.0065, "The band metadata 'fwhm' is ignored: 0.0065 to 0.0065 nm is not a bandwidth."),
     ],
 )
 def test_unusable_fwhm_is_ignored_and_told(scene: Path, fwhm: Any, said: str) -> None:

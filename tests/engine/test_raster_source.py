@@ -169,7 +169,7 @@ def test_a_failure_without_exceptions_is_noticed(tmp_path: Path) -> None:
 def test_missing_rule_of_nonsense_is_a_fault_of_the_caller(tmp_path: Path) -> None:
     path = str(make_raster(tmp_path / "scene.tif"))
     for missing in ("some", 1.0, -0.1):
-        with pytest.raises(ValueError, match="expected 'any', 'all' or a share"):
+        with pytest.raises(ValueError, match="expected 'any', 'all' or a fraction"):
             open_raster(path, missing=missing)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hyperkd.types import BandTable, BoolArray
 
 # "any": invalid where any used good band lacks a value; "all": where all do;
-# a number: where more than this share of them does.
+# a number: where more than this fraction of them does.
 Missing = Union[str, float]
 
 
@@ -27,9 +27,9 @@ _HUGE = 1e30
 
 def check_missing(missing: Missing) -> None:
     """Raise ``ValueError`` where ``missing`` is none of the three rules."""
-    share = isinstance(missing, (int, float)) and 0 <= missing < 1
-    if not share and missing not in ("any", "all"):
-        raise ValueError(f"missing is {missing!r}, expected 'any', 'all' or a share in [0, 1)")
+    fraction = isinstance(missing, (int, float)) and 0 <= missing < 1
+    if not fraction and missing not in ("any", "all"):
+        raise ValueError(f"missing is {missing!r}, expected 'any', 'all' or a fraction in [0, 1)")
 
 
 def representable(nodata: float, dtype: np.dtype[Any]) -> bool:
@@ -75,7 +75,7 @@ def valid_mask(
         data: ``(band, row, col)`` stored values.
         bands: the table of exactly these bands.
         missing: ``"any"`` (a pixel is invalid where any good band lacks a value),
-            ``"all"`` (where all lack one), or the largest share of good bands
+            ``"all"`` (where all lack one), or the largest fraction of good bands
             that may lack one, in [0, 1).
         tiny: see ``has_value``.
     """

@@ -59,7 +59,7 @@ def open_raster(
 def limit_block_cache(size: int) -> None:
     """Let GDAL keep at most ``size`` bytes of decoded blocks, in this process.
 
-    Its default is a share of the machine's memory, which whoever reads every block
+    Its default is a fraction of the machine's memory, which whoever reads every block
     once fills for nothing.
 
     Raises:

@@ -1,7 +1,7 @@
 """Band tables from the metadata of a raster; docs/rasters.md explains the order of sources.
 
 Two steps, because pixels are only worth reading where there are wavelengths:
-``draft_table`` judges the metadata alone, ``complete_table`` adds what a sample
+``draft_table`` uses the metadata alone, ``complete_table`` adds what a sample
 of pixels shows (bands without data, nodata, scale).
 """
 
@@ -295,7 +295,7 @@ def _widths(source: BandSource, needed: BoolArray, problems: list[str]) -> Optio
     fwhm_nm: FloatArray = values * (1000.0 if micrometres else 1.0)
     low, high = float(np.nanmin(fwhm_nm)), float(np.nanmax(fwhm_nm))
     if low < _FWHM_NM[0] or high > _FWHM_NM[1]:
-        problems.append(f"The {origin} is ignored: {low:g} to {high:g} nm is no band width.")
+        problems.append(f"The {origin} is ignored: {low:g} to {high:g} nm is not a bandwidth.")
         return None
     return fwhm_nm
 

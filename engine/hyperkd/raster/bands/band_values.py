@@ -170,7 +170,7 @@ def parse_numbers(texts: Texts, origin: str) -> tuple[FloatArray, Texts]:
     """Return the numbers of a column, NaN where a band has none, and the units inside the texts.
 
     Raises:
-        HyperKDError: ``bad_wavelengths`` where a text is no number.
+        HyperKDError: ``bad_wavelengths`` where a text is not a number.
     """
     numbers = np.full(len(texts), np.nan)
     units: list[Optional[str]] = [None] * len(texts)

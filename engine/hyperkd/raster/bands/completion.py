@@ -113,7 +113,7 @@ def _require_wavelengths(draft: BandDraft, good: BoolArray) -> None:
             "no_wavelengths",
             f"{len(missing)} of {good.size} bands have no wavelength ({place}): "
             f"{list_bands(missing)}.",
-            "Remove bands that are no part of the spectrum, mark them as bad (bbl = 0), or give "
+            "Remove bands that are not part of the spectrum, mark them as bad (bbl = 0), or give "
             "a band table as CSV.",
             bands=[index + 1 for index in missing],
         )

@@ -14,7 +14,7 @@ from hyperkd.raster.masks import TINY, representable
 from hyperkd.types import BandTable, BoolArray, FloatArray
 
 # A spectrum whose every band holds the same number at or below this, or the
-# largest number of an unsigned type, is no reflectance in any convention.
+# largest number of an unsigned type, is not a reflectance in any convention.
 _LARGEST_SENTINEL = -99.0
 _FEWEST_BANDS = 3
 
@@ -84,10 +84,10 @@ def complete_nodata(nodata: Nodata, sample: Sample, good: BoolArray) -> Nodata:
         found = _sentinel(constant)
         if found is not None:
             values, origin = np.full(values.shape, found), "inferred: every band holds it"
-            share = np.mean(constant == found) * constant.size / pixels.shape[1]
+            fraction = np.mean(constant == found) * constant.size / pixels.shape[1]
             problems.append(
                 f"No nodata value is declared, but every band holds {found:g} in "
-                f"{share:.1%} of the pixels of {sample.place}: taken as nodata."
+                f"{fraction:.1%} of the pixels of {sample.place}: taken as nodata."
             )
         zeros = np.count_nonzero(constant == 0) / pixels.shape[1]
         if zeros > 0:

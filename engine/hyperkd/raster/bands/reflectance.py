@@ -81,7 +81,7 @@ def check_declared(
         declared: what the file or the user says.
         brightness: that of the sampled values after scaling.
         per_cent: whether the bands state percent as the unit of scaled values.
-        trusted: whether the user gave the calibration; then a contradiction is only told.
+        trusted: whether the user gave the calibration; then a contradiction is only reported.
 
     Returns:
         The calibration to use, and a sentence where a trusted one looks wrong.
@@ -128,7 +128,7 @@ def infer(brightness: Brightness, dtype: np.dtype[Any], per_cent: bool) -> tuple
         return _PER_CENT, f"inferred from the unit percent and the {brightness}"
     if dtype.kind == "f" and brightness.fits(1.0):
         return 1.0, f"inferred from floating-point values, {brightness}"
-    # Up to 160 the values may be percent, from which digital numbers cannot be told apart.
+    # Up to 160 the values may be percent, which cannot be distinguished from digital numbers.
     beyond_percent = brightness.overall if dtype.kind in "iu" else brightness.median_band
     if dtype != np.uint8 and beyond_percent * _PER_CENT > BRIGHTEST and brightness.fits(_PER_10000):
         return _PER_10000, f"inferred as reflectance x 10000, {brightness}"

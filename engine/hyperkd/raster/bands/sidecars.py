@@ -87,7 +87,7 @@ def read_enmap(path: Path, count: int) -> BandSource:
     """Return the band values of an EnMAP METADATA.XML, or why they cannot be used.
 
     Raises:
-        HyperKDError: ``bad_product`` where it says that the image is no reflectance.
+        HyperKDError: ``bad_product`` where it says that the image is not reflectance.
     """
     content = _read(path, MAX_METADATA)
     try:

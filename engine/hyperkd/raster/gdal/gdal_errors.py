@@ -93,7 +93,7 @@ def _gdal_silent() -> Iterator[None]:
 
 @contextlib.contextmanager
 def collected_failures(forgiven: str = "") -> Iterator[None]:
-    """Raise the first failure that GDAL told meanwhile, at the end; those forgiven do not count.
+    """Raise GDAL's first failure at the end of the block; those in ``forgiven`` do not count.
 
     Inside of ``restricted``. An exception in a destructor, which writes, cannot be caught.
     """

@@ -16,8 +16,8 @@ from osgeo import gdal
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.gdal.data_types import GDAL_TYPES
 from hyperkd.raster.gdal.gdal_errors import collected_failures
-from hyperkd.raster.gdal.reader import GDAL_TYPES
 from hyperkd.raster.gdal.restrictions import compressing_threads, restricted
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.tiff.integrity import is_whole

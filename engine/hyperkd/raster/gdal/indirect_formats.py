@@ -77,7 +77,7 @@ def _named_in_vrt(path: str) -> Iterator[str]:
 
 def _require_open(name: str) -> None:
     if gdal.VSIStatL(name) is None and not CONNECTION.search(name):
-        return  # there is no such file; reading the pixels tells
+        return  # there is no such file: reading the pixels will fail and say so
     known = _driver(name, allowed_drivers=present(RASTER_DRIVERS))
     # Only where an open driver knows it: GDAL may try others by opening the file.
     chosen = known and _driver(name)

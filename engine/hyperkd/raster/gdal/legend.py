@@ -58,7 +58,7 @@ def _legend(dataset: Any, texts: Texts) -> Legend:
     table = band.GetRasterColorTable()
     if table is not None:
         entries = ((value, table.GetColorEntry(value)) for value in range(table.GetCount()))
-        # GDAL fills values that nobody coloured with black, which is no colour of a class then.
+        # GDAL gives values without a colour black, which is then not the colour of a class.
         colours = {value: _hex(*rgba[:3]) for value, rgba in entries if any(rgba[:3])}
     attributes = band.GetDefaultRAT()
     if attributes is not None:

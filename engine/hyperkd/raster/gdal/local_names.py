@@ -32,10 +32,10 @@ _PART = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _INLINE = re.compile(r"^\s*<")
-# "HDF5:file:part" and XML text are no paths, but GDAL opens them; "C:" is a drive.
+# "HDF5:file:part" and XML text are not paths, but GDAL opens them; "C:" is a drive.
 CONNECTION = re.compile(r"^[A-Za-z0-9_]{2,}:|^\s*<")
 _BESIDE: Final = (".aux.xml", ".ovr", ".msk")
-# Elements whose text is a file; others are judged by their look alone.
+# Elements whose text is a file; others only where they look like an address.
 _FILES: Final = frozenset(("SourceFilename", "SourceDataset", "DEMPath", "Source"))
 # Items of metadata that GDAL takes for files; all others are anybody's text.
 _FILE_ITEMS: Final = frozenset(("OVERVIEW_FILE", "X_DATASET", "Y_DATASET"))
@@ -133,8 +133,8 @@ def require_regular(path: str) -> None:
         if os.path.exists(other) and not os.path.isfile(other) and not os.path.isdir(other):
             raise HyperKDError(
                 "unreadable_raster",
-                f"{other} is a pipe or a device, no file.",
-                "Choose a file, and move what is none out of its folder.",
+                f"{other} is a pipe or a device, not a file.",
+                "Choose a file, and move pipes and devices out of its folder.",
                 path=path,
             )
 
@@ -290,6 +290,6 @@ def convert_hint(vector: bool = False) -> str:
     )
 
 
-def met_the_wall(message: str) -> bool:
+def met_closed_network(message: str) -> bool:
     """Return whether GDAL failed because it tried to reach a network."""
     return DEAD_PROXY.partition(":")[0] in message or "VSIL_CURL_ALLOWED" in message

@@ -19,7 +19,7 @@ from hyperkd.raster.gdal.local_names import (
     convert_hint,
     is_vrt,
     local_sources,
-    met_the_wall,
+    met_closed_network,
     on_network,
     require_local,
     require_regular,
@@ -98,7 +98,7 @@ def _unreadable(path: str, reason: str) -> HyperKDError:
     closed = unknown_format(path)
     if closed is not None:
         return closed
-    if met_the_wall(reason):
+    if met_closed_network(reason):
         return on_network(path, reason.strip())
     reason = reason.replace(f"{path}: ", "").strip().rstrip(".")
     return HyperKDError(
@@ -185,7 +185,7 @@ def files_of(dataset: Any) -> list[str]:
         local_sources(name)
         try:
             inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
-        except RuntimeError:  # reading the pixels tells what is wrong with it
+        except RuntimeError:  # reading the pixels will report what is wrong with it
             continue
         found.extend(other for other in inner.GetFileList() or () if other not in found)
     return found
@@ -211,7 +211,7 @@ def read_grid(dataset: Any) -> GridSpec:
     if transform is not None and not np.isfinite(transform).all():
         raise HyperKDError(
             "unreadable_raster",
-            f"The geotransform {tuple(transform)} of {dataset.GetDescription()} is no place.",
+            f"The geotransform {tuple(transform)} of {dataset.GetDescription()} is not finite.",
             "Correct it, or remove the .aux.xml beside the raster if it holds it.",
         )
     return GridSpec(

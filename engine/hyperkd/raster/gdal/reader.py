@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Optional
@@ -27,6 +27,7 @@ from hyperkd.raster.bands.band_values import BandSource
 from hyperkd.raster.bands.describe import Given, describe_bands
 from hyperkd.raster.bands.sampling import Sample, take_sample
 from hyperkd.raster.bands.sidecars import find_sidecars, sidecar_files
+from hyperkd.raster.gdal.data_types import DTYPES, GDAL_TYPES
 from hyperkd.raster.gdal.opening import files_of, open_dataset, read_grid, read_metadata, stamp
 from hyperkd.raster.gdal.restrictions import restricted
 from hyperkd.raster.gdal.vrt_bands import vrt_sources
@@ -35,25 +36,6 @@ from hyperkd.raster.masks import Missing, check_missing, valid_mask
 from hyperkd.raster.parsing import DAMAGED, parsing
 from hyperkd.raster.tiff.deflate import RowStreams, read_deflated_tiff
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Tile, Window
-
-DTYPES: Mapping[int, np.dtype[Any]] = {
-    getattr(gdal, f"GDT_{name}"): np.dtype(dtype)
-    for name, dtype in {
-        "Byte": np.uint8,
-        "Int8": np.int8,  # from GDAL 3.7
-        "UInt16": np.uint16,
-        "Int16": np.int16,
-        "UInt32": np.uint32,
-        "Int32": np.int32,
-        "UInt64": np.uint64,
-        "Int64": np.int64,
-        "Float16": np.float32,  # from GDAL 3.11; older ones call these Float32 of 16 bits
-        "Float32": np.float32,
-        "Float64": np.float64,
-    }.items()
-    if hasattr(gdal, f"GDT_{name}")
-}
-GDAL_TYPES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
 
 # Blocks of so few rows are decoded whole: they fit the processor's cache or nearly so.
 _LOW_BLOCK = 16
@@ -320,7 +302,7 @@ class GdalRaster(PlainRaster):
         super().close()
 
     def reopen(self) -> GdalRaster:
-        """Return the same raster for another thread; nothing is found out anew.
+        """Return the same raster for another thread; what is known about its bands is kept.
 
         Both read from the same streams, if any: what one has decoded the other need not.
         """

@@ -1,7 +1,7 @@
 """GeoPackages and SpatiaLite files, read without a trace beside them.
 
 SQLite writes beside a database that it only reads: a log that another program left is
-worked into the file, and the file's companions are made anew. So one that nobody writes
+worked into the file, and the file's companions are created again. So one that nobody writes
 to is opened as unchangeable, and one with a log is read from a copy in memory.
 """
 

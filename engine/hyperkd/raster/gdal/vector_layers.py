@@ -10,7 +10,7 @@ from osgeo import gdal, ogr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.local_names import (
-    met_the_wall,
+    met_closed_network,
     on_network,
     require_local,
     require_regular,
@@ -99,11 +99,11 @@ def open_vector(path: str) -> Any:
         allowed_drivers=present(VECTOR_DRIVERS),
         open_options=options,
     )
-    told = gdal.GetLastErrorMsg()
-    if met_the_wall(told):  # a reference system at an address, which GDAL takes for WGS 84
-        raise on_network(path, told.strip())
+    message = gdal.GetLastErrorMsg()
+    if met_closed_network(message):  # a reference system at an address, which GDAL takes for WGS 84
+        raise on_network(path, message.strip())
     if dataset is None:  # without exceptions, which are process-wide
-        raise RuntimeError(told)
+        raise RuntimeError(message)
     return dataset
 
 

@@ -259,11 +259,11 @@ def _outline(grid: GridSpec, transform: Any) -> Optional[tuple[float, float, flo
     """
     if grid.geotransform is None:
         return None
-    share = np.linspace(-_OUTLINE_MARGIN, 1 + _OUTLINE_MARGIN, _OUTLINE_STEPS)
+    fractions = np.linspace(-_OUTLINE_MARGIN, 1 + _OUTLINE_MARGIN, _OUTLINE_STEPS)
     corners = [
         gdal.ApplyGeoTransform(grid.geotransform, float(x * grid.width), float(y * grid.height))
-        for x in share
-        for y in share
+        for x in fractions
+        for y in fractions
     ]
     if transform is None:
         points = np.array(corners)

@@ -77,7 +77,7 @@ def _read_items(name: str) -> list[Mapping[str, str]]:
     except HyperKDError as error:
         if error.code == "unsupported_raster":
             raise
-        return []  # reading the pixels tells what is wrong with it
+        return []  # reading the pixels will report what is wrong with it
     found: list[Mapping[str, str]] = []
     for number in range(1, int(dataset.RasterCount) + 1):
         band = dataset.GetRasterBand(number)

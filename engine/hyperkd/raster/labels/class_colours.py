@@ -82,16 +82,16 @@ def _shades(base: str) -> Iterator[str]:
     """Yield a colour, then lighter and darker ones in turn, without end."""
     for level in itertools.count():
         # 0, then 1/2 lighter, 1/2 darker, 1/4 lighter, 3/4 lighter, ...
-        share = 0.0 if level == 0 else _van_der_corput((level + 1) // 2)
+        fraction = 0.0 if level == 0 else _van_der_corput((level + 1) // 2)
         towards = 255 if level % 2 else 0
         rgb = (int(base[i : i + 2], 16) for i in (1, 3, 5))
-        yield "#" + "".join(f"{round(c + (towards - c) * share):02x}" for c in rgb)
+        yield "#" + "".join(f"{round(c + (towards - c) * fraction):02x}" for c in rgb)
 
 
 def _van_der_corput(number: int) -> float:
     """Return 1/2, 1/4, 3/4, 1/8, ...: evenly spread however many are taken."""
-    share, step = 0.0, 0.5
+    fraction, step = 0.0, 0.5
     while number:
-        share += step * (number & 1)
+        fraction += step * (number & 1)
         number, step = number >> 1, step / 2
-    return share
+    return fraction

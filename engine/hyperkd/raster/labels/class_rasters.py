@@ -19,7 +19,7 @@ from hyperkd.types import BoolArray, GridSpec, Reporter, Window
 
 # Values read at once.
 _STRIPE_VALUES = 2**22
-# Shifts below this share of a pixel are rounding, not worth a word.
+# Shifts below this fraction of a pixel are rounding, not worth a word.
 _EXACT_PX = 1e-3
 
 
@@ -183,10 +183,10 @@ class LabelRaster:
     def read(self, placements: Sequence[Placement], report: Reporter) -> LabelledPixels:
         """Return the labelled pixels of all placements.
 
-        0, nodata and NaN are no class; nodata and NaN are no target.
+        0, nodata and NaN are not a class; nodata and NaN are not a target.
 
         Raises:
-            HyperKDError: ``bad_labels`` where a class is no whole number;
+            HyperKDError: ``bad_labels`` where a class is not a whole number;
                 ``unreadable_raster``, ``input_changed`` or ``cancelled``.
         """
         width = self._raster.grid.width
@@ -225,7 +225,7 @@ class LabelRaster:
             raise HyperKDError(
                 "bad_labels",
                 f"{self.name} holds {values[odd[0]]:g} at column {cols[odd[0]]}, row "
-                f"{rows[odd[0]]}, which is no class.",
+                f"{rows[odd[0]]}, which is not a class.",
                 "Classes are whole numbers; for a quantity choose the task regression.",
                 path=self.path,
             )

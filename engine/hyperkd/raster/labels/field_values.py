@@ -144,7 +144,7 @@ def class_value(raw: Union[str, int, float, None], name: str, where: str) -> Opt
         if not raw.is_integer():
             raise HyperKDError(
                 "bad_labels",
-                f"The field {name} of {where} holds {raw:g}, which is no class.",
+                f"The field {name} of {where} holds {raw:g}, which is not a class.",
                 "Classes are text or whole numbers; for a quantity choose the task regression.",
                 field=name,
             )
@@ -157,7 +157,7 @@ def target_value(
     """Return the number that stands in a field, None where it is empty, NaN or infinite.
 
     Raises:
-        HyperKDError: ``bad_labels`` for text that is no number.
+        HyperKDError: ``bad_labels`` for text that is not a number.
     """
     if isinstance(raw, str) and raw.strip():
         try:

@@ -26,7 +26,7 @@ _CHECK_EVERY = 256
 # Features that a note names.
 _NAMED = 5
 
-# What is told of features that label nothing.
+# What is reported about features that label nothing.
 _WHY = {
     "outside": "Outside every scene",
     "small": "Without any centre of a pixel inside (after the margin), so give them as points "

@@ -214,7 +214,7 @@ def parse_metadata(content: bytes, name: str) -> EnmapMetadata:
     """Parse the bytes of a METADATA.XML.
 
     Raises:
-        HyperKDError: ``bad_product`` where it is no XML, of another product
+        HyperKDError: ``bad_product`` where it is not XML, of another product
             level than L2A, or its band characterisation is incomplete.
     """
     try:
@@ -272,7 +272,7 @@ def _pixels(root: ElementTree.Element, tag: str, name: str) -> int:
 
 
 def _covers(root: ElementTree.Element) -> dict[str, float]:
-    """Return the shares that are told; what is no number tells none."""
+    """Return the fractions that it gives; an entry that is not a number is left out."""
     found = {}
     for key in _COVER:
         try:

@@ -53,7 +53,7 @@ def is_product(path: Path) -> bool:
 
 
 def open_product(product: Union[str, Path], mask: Sequence[str] = ()) -> Product:
-    """Open a delivered product, told by its names and suffix.
+    """Open a delivered product, recognised by its names and suffix.
 
     Args:
         product: folder, zip, METADATA.XML, .he5, .nc, or any raster GDAL reads.
@@ -114,7 +114,7 @@ def _desis_image(folder: Path) -> Path:
     if len(images) != 1:
         raise HyperKDError(
             "bad_product",
-            f"{folder} is no product HyperKD knows: no *-METADATA.XML of EnMAP and "
+            f"{folder} is not a product that HyperKD knows: no *-METADATA.XML of EnMAP and "
             f"{len(images)} DESIS*-SPECTRAL_IMAGE.tif.",
             "Give the product's own folder, zip or image.",
         )

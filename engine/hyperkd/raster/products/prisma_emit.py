@@ -31,7 +31,7 @@ _EMIT_NODATA = -9999.0
 # A window of the map grid touches a slanted strip of the swath. Columns are
 # gathered in chunks so that the strip's bounding box stays small in memory.
 _EMIT_CHUNK_PX = 256
-_AGAIN = "Download the product again; a converted one is no delivered product any more."
+_AGAIN = "Download the product again; HyperKD does not read a converted one."
 
 
 class ArrayProduct(ABC):

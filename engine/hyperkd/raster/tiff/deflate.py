@@ -141,7 +141,7 @@ def _fill(nodata: Sequence[Optional[float]], dtype: np.dtype[Any]) -> Optional[f
 
 
 def _read_tags(file: BinaryIO) -> Optional[Mapping[int, tuple[int, ...]]]:
-    """Return the tags of the first directory, None for what is no sound little-endian TIFF."""
+    """Return the tags of the first directory, None where it is not a valid little-endian TIFF."""
     end = os.fstat(file.fileno()).st_size
     header = file.read(16)
     if header[:4] == b"II*\0":
