@@ -6,7 +6,7 @@ from qgis.core import QgsProcessingOutputDefinition, QgsProcessingOutputNumber
 
 from ..messages import tr
 from . import parameters
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 
 OUTPUT = "OUTPUT"
 MASK = "MASK"

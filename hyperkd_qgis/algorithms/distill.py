@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..messages import tr
 from . import parameters
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 
 
 class DistillAlgorithm(EngineAlgorithm):

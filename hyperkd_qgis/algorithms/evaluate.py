@@ -11,7 +11,7 @@ from qgis.core import (
 from ..messages import tr
 from . import parameters
 from .help import advanced
-from .labelled import LabelledAlgorithm, labels_help
+from .labelled_algorithm import LabelledAlgorithm, labels_help
 
 REPORT = "REPORT"
 PAGE = "PAGE"

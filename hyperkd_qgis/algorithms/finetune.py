@@ -12,7 +12,7 @@ from qgis.core import (
 from ..layers import class_colours
 from ..messages import tr
 from . import parameters
-from .labelled import FIELD, LABELS, LabelledAlgorithm, labels_help
+from .labelled_algorithm import FIELD, LABELS, LabelledAlgorithm, labels_help
 
 REPORT = "REPORT"
 PAGE = "PAGE"

@@ -8,7 +8,7 @@ from typing import Any
 from qgis.core import QgsProcessingContext, QgsProcessingOutputDefinition, QgsProcessingOutputNumber
 
 from ..messages import tr
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 from .parameters import PRODUCT
 
 MASK = "MASK"

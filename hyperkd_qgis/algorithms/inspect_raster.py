@@ -11,7 +11,7 @@ from qgis.core import (
 
 from ..messages import tr
 from . import parameters
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 
 OUTPUT = "OUTPUT"
 

@@ -20,7 +20,7 @@ from ..modelfile import Card, find_model, local_models, read_card
 from . import parameters
 from .declare import default_student
 from .help import offering, with_help
-from .named import NamedAlgorithm
+from .named_algorithm import NamedAlgorithm
 from .parameters import MODEL
 
 OUTPUT = "OUTPUT"

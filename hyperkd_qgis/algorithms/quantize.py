@@ -10,7 +10,7 @@ from qgis.core import (
 
 from ..messages import tr
 from . import parameters
-from .labelled import LabelledAlgorithm, labels_help
+from .labelled_algorithm import LabelledAlgorithm, labels_help
 
 
 class QuantizeAlgorithm(LabelledAlgorithm):

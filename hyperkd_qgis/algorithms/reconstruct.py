@@ -8,7 +8,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingOutputDefinition
 
 from ..messages import tr
 from . import parameters
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 
 OUTPUT = "OUTPUT"
 ERROR = "ERROR"

@@ -10,7 +10,7 @@ from qgis.core import (
 
 from ..messages import tr
 from . import parameters
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 
 OUTPUT = "OUTPUT"
 

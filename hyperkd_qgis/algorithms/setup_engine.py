@@ -19,7 +19,7 @@ from qgis.core import (
 from ..env import pins
 from ..messages import tr
 from .help import with_help
-from .named import NamedAlgorithm
+from .named_algorithm import NamedAlgorithm
 
 TRAINING = "TRAINING"
 COMPUTE = "COMPUTE"
@@ -136,9 +136,9 @@ class SetupEngineAlgorithm(NamedAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> dict[str, Any]:
         """Make the environment."""
-        from ..env.feedback import FeedbackListener
         from ..env.request import Request, SetupCancelled, SetupFailed
         from ..env.setup import set_up
+        from ..env.setup_feedback import FeedbackListener
 
         wheels = self.parameterAsString(parameters, WHEELS, context)
         training = self.parameterAsBoolean(parameters, TRAINING, context)

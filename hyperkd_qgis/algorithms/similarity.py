@@ -12,7 +12,7 @@ from qgis.core import (
 
 from ..messages import tr
 from . import parameters
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 from .help import with_help
 
 OUTPUT = "OUTPUT"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..figures import tuned_name
 from ..messages import tr
+from ..metric_text import tuned_name
 
 # The options of the windows that most people leave alone, in the order of their forms.
 EXPERT_FIELDS = {

@@ -113,7 +113,12 @@ def _reason(code: str, text: str, offline: bool) -> Reason:
         return _not_there(text, offline)
     if code == "conflict":
         return _conflict(text)
-    message, hint = {
+    message, hint = {**_of_the_network(), **_of_the_machine()}[code]
+    return Reason(code, message, hint)
+
+
+def _of_the_network() -> dict[str, tuple[str, str]]:
+    return {
         "proxy_password": (
             tr("The proxy requires a user name and a password."),
             tr("Enter them under Settings › Options › Network in QGIS, and try again."),
@@ -134,6 +139,22 @@ def _reason(code: str, text: str, offline: bool) -> Reason:
             tr("The proxy refused or did not answer."),
             tr("Check Settings › Options › Network in QGIS, and try again."),
         ),
+        "no_network": (
+            tr("The package index cannot be reached, or the connection broke."),
+            tr(
+                "Check the network and Settings › Options › Network in QGIS, and try again: what "
+                "was downloaded is kept. Without a network use a folder of wheels."
+            ),
+        ),
+        "hash": (
+            tr("A package arrived damaged."),
+            tr("Try again. If it happens again, something in the network changes the files."),
+        ),
+    }
+
+
+def _of_the_machine() -> dict[str, tuple[str, str]]:
+    return {
         "disk": (
             tr("There is no space left on the disk."),
             tr("Free some space, or move the engine with the variable HYPERKD_ENGINES."),
@@ -167,19 +188,7 @@ def _reason(code: str, text: str, offline: bool) -> Reason:
             tr("A system library that a package needs is missing or too old."),
             tr("The log above names it. A newer system, or QGIS from conda-forge, has it."),
         ),
-        "no_network": (
-            tr("The package index cannot be reached, or the connection broke."),
-            tr(
-                "Check the network and Settings › Options › Network in QGIS, and try again: what "
-                "was downloaded is kept. Without a network use a folder of wheels."
-            ),
-        ),
-        "hash": (
-            tr("A package arrived damaged."),
-            tr("Try again. If it happens again, something in the network changes the files."),
-        ),
-    }[code]
-    return Reason(code, message, hint)
+    }
 
 
 def _not_there(text: str, offline: bool) -> Reason:

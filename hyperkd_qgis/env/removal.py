@@ -15,8 +15,8 @@ from ..messages import tr
 from ..runner.background import pythons_in_use
 from ..runner.process import running_pythons
 from . import managed
+from .pip_call import CACHE_NAME
 from .setup import LOG_NAME
-from .steps import CACHE_NAME
 
 # What pip puts into its cache. A folder of this name may have been there before.
 _OF_PIP = ("http", "http-v2", "wheels", "selfcheck", "CACHEDIR.TAG")

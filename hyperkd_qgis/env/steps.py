@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ..messages import tr
 from ..paths import engine_folder
 from ..runner.background import pythons_in_use
-from ..runner.environment import ISOLATED, engine_environment
+from ..runner.environment import ISOLATED
 from ..runner.process import Engine, running_pythons
-from . import base, managed, pins, torch_build
+from . import base_python, managed, pins, torch_build
 from .command import Outcome, run_command
 from .managed import Environment, venv_python
+from .pip_call import pip_arguments, step_variables
 from .reasons import Reason, explain, no_build
 from .request import Request, SetupCancelled, SetupFailed, SetupListener
 from .scrub import scrub
@@ -27,17 +27,10 @@ from .watcher import Watcher, file_size
 # A whole PyTorch for GPUs over a slow line.
 PIP_S = 5400.0
 STEP_S = 600.0
-# pip tries each connection again so often, with growing pauses, and we try pip again.
-PIP_RETRIES = 4
+# pip tries each connection again by itself, and we try pip again.
 PIP_ATTEMPTS = 2
 PAUSE_S = 2.0
-CACHE_NAME = "cache"
 
-# What a user's configuration of pip may say that leads the packages elsewhere.
-_DROPPED = frozenset(
-    "PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PIP_NO_BINARY PIP_ONLY_BINARY "
-    "PIP_NO_DEPS PIP_DRY_RUN PIP_REQUIRE_HASHES PIP_CONSTRAINT PIP_REQUIREMENT".split()
-)
 # Prints the authorities that pip trusts by itself.
 _CERTIFI = "import pip._vendor.certifi as c; print(c.contents())"
 # Shares of the progress bar; downloading is by far the longest.
@@ -99,13 +92,13 @@ class Steps:
 
     # --- steps ----------------------------------------------------------------------
 
-    def _find_base(self) -> base.Base:
+    def _find_base(self) -> base_python.Base:
         said: list[str] = []
-        for python in base.candidates():
+        for python in base_python.candidates():
             self._check_cancelled()
-            outcome = self._run(python, base.question(), STEP_S, quiet=True)
+            outcome = self._run(python, base_python.question(), STEP_S, quiet=True)
             try:
-                found = base.answer(python, outcome.output)
+                found = base_python.answer(python, outcome.output)
             except ValueError as error:
                 said.append(f"{error}: {' '.join(outcome.lines[-3:])}")
                 continue
@@ -125,7 +118,7 @@ class Steps:
             )
         )
 
-    def _prepare_folders(self, found: base.Base) -> None:
+    def _prepare_folders(self, found: base_python.Base) -> None:
         root, branch = self._request.root, ".".join(found.version.split(".")[:2])
         if self._offline and not self._request.wheels.is_dir():
             raise SetupFailed(
@@ -175,7 +168,7 @@ class Steps:
                 )
             )
 
-    def _make(self, found: base.Base) -> None:
+    def _make(self, found: base_python.Base) -> None:
         self._listener.stage(tr("Making the environment"))
         if not found.venv:
             raise SetupFailed(explain(["No module named venv"], offline=False, step=""))
@@ -191,7 +184,7 @@ class Steps:
             raise SetupFailed(explain(["No module named ensurepip"], offline=False, step=""))
         self._advance(_READY)
 
-    def _install(self, found: base.Base) -> None:
+    def _install(self, found: base_python.Base) -> None:
         self._write_authorities()
         constraints = self._temporary / "constraints.txt"
         # A local version (1.26.4+mkl) is on no index; its public part is.
@@ -203,8 +196,8 @@ class Steps:
             index = index if "torch==" in text else ""
             listed = self._temporary / f"{tier}.txt"
             listed.write_text(pins.with_build(text, index), encoding="utf-8")
-            arguments = [*self._pip("install"), "--constraint", str(constraints)]
-            arguments += ["--requirement", str(listed)]
+            arguments = pip_arguments("install", self._request.wheels)
+            arguments += ["--constraint", str(constraints), "--requirement", str(listed)]
             if index and self._torch_is_elsewhere(index, found):
                 # For this tier alone: no other package shall come from there.
                 arguments += ["--extra-index-url", index]
@@ -212,7 +205,7 @@ class Steps:
             self._expected_mb -= pins.TIERS[tier].download_mb[self._request.compute]
         self._advance(_INSTALLED)
 
-    def _torch_is_elsewhere(self, index: str, found: base.Base) -> bool:
+    def _torch_is_elsewhere(self, index: str, found: base_python.Base) -> bool:
         """Return whether PyTorch's own index is needed for its build.
 
         Raises:
@@ -281,31 +274,6 @@ class Steps:
     def _python(self) -> Path:
         return venv_python(self._folder)
 
-    def _pip(self, command: str) -> list[str]:
-        options = [*ISOLATED, "-m", "pip"]
-        if self._offline:
-            # Nothing of the user's configuration may reach out after all.
-            options.append("--isolated")
-        options += [command, "--only-binary=:all:", "--no-user", "--no-input"]
-        options += ["--disable-pip-version-check", "--no-warn-script-location"]
-        if self._offline:
-            return [*options, "--no-index", "--find-links", str(self._request.wheels)]
-        return [*options, "--retries", str(PIP_RETRIES), "--timeout", "30"]
-
-    def _variables(self) -> dict[str, str]:
-        # GDAL's folders are kept: what is started here only imports it.
-        kept = engine_environment(os.environ, keep_gdal_folders=True)
-        variables = {name: value for name, value in kept.items() if name.upper() not in _DROPPED}
-        if self._temporary.name:
-            cache = self._request.root / CACHE_NAME
-            variables.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._temporary)))
-            variables["PIP_CACHE_DIR"] = str(cache)
-        if not self._offline:
-            variables.update(self._request.network.variables)
-            if self._authorities.exists():
-                variables["PIP_CERT"] = str(self._authorities)
-        return variables
-
     @property
     def _authorities(self) -> Path:
         return self._temporary / "certificates.pem"
@@ -322,7 +290,9 @@ class Steps:
     def _run(
         self, program: Path, arguments: Sequence[str], timeout_s: float, *, quiet: bool = False
     ) -> Outcome:
-        variables: Mapping[str, str] = self._variables()
+        is_written = bool(self._temporary.name) and self._authorities.exists()
+        authorities = self._authorities if is_written else None
+        variables = step_variables(self._request, self._temporary, authorities)
         return run_command(program, arguments, variables, Watcher(self, quiet), timeout_s)
 
     def _must(self, outcome: Outcome, step: str) -> None:

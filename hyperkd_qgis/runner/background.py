@@ -33,9 +33,9 @@ from .background_job import (
     STALE_S,
     BackgroundJob,
 )
+from .heartbeat import ALIVE
 from .process import Engine, as_process_environment, engine_variables
 from .protocol import PROTOCOL
-from .pulse import ALIVE
 
 VARIABLE = "HYPERKD_JOBS"
 _POLL_MS = 500

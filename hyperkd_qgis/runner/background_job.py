@@ -11,8 +11,8 @@ from typing import Any, Optional
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 
 from ..regular import open_regular, read_regular
+from .heartbeat import ALIVE, Pulse
 from .protocol import Ending, Event, Transcript, unseen_ending
-from .pulse import ALIVE, Pulse
 
 JOB, INFO, EVENTS, ERRORS = "job.json", "info.json", "events.jsonl", "stderr.log"
 WISH, TOLD = "wish", "told"

@@ -16,8 +16,8 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from ..figures import figure_name, method_name, with_interval
 from ..messages import tr
+from ..metric_text import figure_name, method_name, with_interval
 
 # What is shown of a comparison; the report has the others.
 _SHOWN = ("overall_accuracy", "macro_f1", "r2", "rmse")

@@ -11,8 +11,8 @@ from qgis.PyQt.QtCore import QPointF, QRectF, QSize, Qt
 from qgis.PyQt.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qgis.PyQt.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from ..figures import figure_name
 from ..messages import tr
+from ..metric_text import figure_name
 
 # Colours that the colour-blind tell apart, on light and on dark.
 COLOURS = ("#1f8fe0", "#e4572e", "#17b3a3", "#8a63d2", "#d99a1c", "#c2477f")

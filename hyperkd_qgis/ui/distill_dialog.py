@@ -28,14 +28,14 @@ from ..layers import UnusableLayerError
 from ..messages import tr
 from ..modelrows import rows_of_answer
 from ..runner.background import BackgroundJob, BackgroundJobs
+from ..runner.job_task import JobTask
 from ..runner.protocol import Done, Ending
-from ..runner.task import JobTask
 from .choice_box import choice_box
 from .engine_banner import EngineBanner
 from .expert_fold import ExpertFold
+from .file_widget import file_widget
 from .finetune_settings import default_output
-from .focus import file_widget
-from .plain import plain_label
+from .plain_label import plain_label
 from .scenes_list import ScenesList
 from .store_window import StoreWindow
 from .training_view import TrainingView

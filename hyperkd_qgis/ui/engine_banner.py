@@ -10,7 +10,7 @@ from qgis.PyQt.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, Q
 
 from .. import settings
 from ..messages import tr
-from .plain import plain_label
+from .plain_label import plain_label
 
 # An engine is set up in another window; files are looked for, nothing is started.
 _LOOK_MS = 1000

@@ -29,13 +29,13 @@ from .. import messages, settings
 from ..env import managed, pins
 from ..env.diagnostics import diagnostics
 from ..env.network import from_qgis
-from ..env.task import VerifyTask
+from ..env.setup_tasks import VerifyTask
 from ..env.verify import Finding
 from ..messages import tr
 from ..paths import engine_folder
 from ..runner.process import Engine
-from .focus import file_widget
-from .plain import plain_label
+from .file_widget import file_widget
+from .plain_label import plain_label
 from .setup_panel import SetupPanel, tier_name
 
 # What the desktop puts around a window: its title, and some distance to the edges.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from qgis.core import QgsFeatureRequest, QgsFields, QgsMapLayerProxyModel, QgsVectorLayer
+from qgis.core import QgsMapLayerProxyModel, QgsVectorLayer
 from qgis.gui import QgsCheckableComboBox, QgsFieldComboBox, QgsMapLayerComboBox
 from qgis.PyQt import sip
-from qgis.PyQt.QtCore import QMetaType, Qt, pyqtSignal
+from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -24,22 +24,17 @@ from qgis.PyQt.QtWidgets import (
 
 from ..algorithms.declare import JobParameters
 from ..engine_notes import translated
-from ..figures import short_number
 from ..layers import class_colours
 from ..messages import tr
+from ..metric_text import short_number
 from .choice_box import choice_box
+from .label_fields import class_fields, likeliest_field
 from .label_style import style_classes
-from .plain import plain_label
+from .plain_label import plain_label
 from .scenes_list import ScenesList
 
 # A class with less than this can hardly be told from its test; the table says so.
 FEW_FEATURES, FEW_PIXELS = 3, 20
-_CLASS_TYPES = (QMetaType.Type.QString, QMetaType.Type.Int, QMetaType.Type.LongLong)
-# Whether reals are whole numbers is seen from so many features: more would hold up the window,
-# and the engine, which reads all, refuses a class that is none.
-_SAMPLE = 1000
-# What numbers features in most files.
-_KEYS = ("fid", "ogc_fid", "id", "gid", "objectid", "oid")
 
 
 class DataPage(QWidget):
@@ -283,19 +278,6 @@ class DataPage(QWidget):
         self.changed.emit()
 
 
-def likeliest_field(layer: QgsVectorLayer, fields: QgsFields) -> str:
-    """Return the field that most likely names the classes: that of the style, else a text.
-
-    The first field is mostly a number of the feature.
-    """
-    styled = getattr(layer.renderer(), "classAttribute", str)().strip('"')
-    if fields.indexOf(styled) >= 0:
-        return str(styled)
-    texts = [field.name() for field in fields if field.type() == QMetaType.Type.QString]
-    others = [name for name in fields.names() if name.lower() not in _KEYS]
-    return next(iter([*texts, *others, *fields.names()]), "")
-
-
 def _value(item: Mapping[str, Any]) -> str:
     return str(item.get("value", item["name"]))
 
@@ -304,38 +286,6 @@ def _heads(is_regression: bool) -> list[str]:
     if is_regression:
         return ["", tr("Target"), tr("Minimum"), tr("Maximum"), tr("Mean")]
     return [tr("Colour"), tr("Class"), tr("Pixels"), tr("Features"), tr("Remark")]
-
-
-def class_fields(layer: Optional[QgsVectorLayer]) -> QgsFields:
-    """Return a layer's fields of text or whole numbers.
-
-    Shapefiles and tables of text often hold whole numbers, such as codes of classes, as reals.
-    """
-    found = QgsFields()
-    if layer is not None:
-        reals = [field.name() for field in layer.fields() if field.type() == QMetaType.Type.Double]
-        whole = _whole_reals(layer, reals) if reals else []
-        for field in layer.fields():
-            if field.type() in _CLASS_TYPES or field.name() in whole:
-                found.append(field)
-    return found
-
-
-def _whole_reals(layer: QgsVectorLayer, reals: Sequence[str]) -> list[str]:
-    """Return the names of those fields of reals that hold whole numbers alone."""
-    request = QgsFeatureRequest().setFlags(QgsFeatureRequest.Flag.NoGeometry).setLimit(_SAMPLE)
-    request.setSubsetOfAttributes(reals, layer.fields())
-    rows = list(layer.getFeatures(request))
-    columns = {
-        # an empty field is no float
-        name: [row[name] for row in rows if isinstance(row[name], float)]
-        for name in reals
-    }
-    return [
-        name
-        for name, values in columns.items()
-        if values and all(value.is_integer() for value in values)
-    ]
 
 
 def split_text(summary: Mapping[str, Any]) -> str:

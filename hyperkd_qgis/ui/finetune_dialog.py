@@ -24,15 +24,15 @@ from ..layers import UnusableLayerError
 from ..messages import tr
 from ..paths import free_path
 from ..runner.background import BackgroundJob, BackgroundJobs
+from ..runner.job_task import JobTask
 from ..runner.protocol import Done, Ending
-from ..runner.task import JobTask
 from ..session_folder import session_folder
 from .engine_banner import EngineBanner
 from .finetune_data import DataPage
 from .finetune_settings import SettingsPage
 from .label_export import LabelExport
 from .map_layers import add_raster, remove_group, renew_raster
-from .plain import plain_label
+from .plain_label import plain_label
 from .result_page import TOLD, ResultPage
 from .training_view import TrainingView
 

@@ -26,7 +26,7 @@ from ..modelfile import trainable_students
 from ..paths import free_path
 from .choice_box import choice_box
 from .expert_fold import ExpertFold
-from .focus import file_widget
+from .file_widget import file_widget
 
 _SCRATCH = "scratch"
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any, Callable, Optional
 
 from qgis.core import QgsApplication
-from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QDragEnterEvent, QDropEvent
 from qgis.PyQt.QtWidgets import (
     QDialogButtonBox,
@@ -25,15 +23,16 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from .. import messages, settings
-from ..cards import card_page
 from ..env.network import from_qgis
 from ..messages import tr
 from ..modelfile import SUFFIXES
 from ..modelrows import PUBLISHED, ModelRow, rows_of_answer, rows_of_files
+from ..runner.job_task import JobTask
 from ..runner.protocol import Done, Ending, Event
-from ..runner.task import JobTask, KeptTask
+from .copy_task import CopyTask
+from .model_page import model_page
 from .models_list import ModelList
-from .plain import plain_label
+from .plain_label import plain_label
 from .run_on_layer import algorithm_for, open_algorithm
 from .store_window import StoreWindow
 
@@ -238,7 +237,7 @@ class ModelsDialog(StoreWindow):
 
     def _show_selected(self) -> None:
         row = self.selected()
-        self.card.setHtml(_page(row) if row is not None else "")
+        self.card.setHtml(model_page(row) if row is not None else "")
         self._set_buttons()
 
     def _set_buttons(self) -> None:
@@ -316,72 +315,12 @@ class ModelsDialog(StoreWindow):
         self.message.setText(str(summary.get("text", "")))
 
 
-class CopyTask(KeptTask):
-    """Copies a file, which may be large or go to a slow place.
-
-    Signals:
-        ended: a sentence that tells how it went.
-    """
-
-    ended = pyqtSignal(str)
-
-    def __init__(self, source: Path, target: Path) -> None:
-        super().__init__(tr("Copy {file}").format(file=source.name))
-        self._source = source
-        self._target = target
-        self._said = ""
-
-    def run(self) -> bool:
-        """Copy; called in a thread of the task manager."""
-        try:
-            shutil.copyfile(self._source, self._target)
-        except OSError as error:
-            self._said = tr("{path} cannot be written: {reason}.").format(
-                path=self._target, reason=error.strerror or error
-            )
-            return False
-        self._said = tr("Saved as {path}.").format(path=self._target)
-        return True
-
-    def finished(self, result: bool) -> None:
-        """Tell how it went."""
-        super().finished(result)
-        self.ended.emit(self._said)
-
-
 def model_files(data: Any) -> list[str]:
     """Return the model files that a drag carries."""
     if not data.hasUrls():
         return []
     paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
     return [path for path in paths if path.lower().endswith((*SUFFIXES, ".pth"))]
-
-
-def _page(row: ModelRow) -> str:
-    """Return what is known of a model as a page."""
-    shown = {
-        "status": tr("Status"),
-        "licence": tr("Licence"),
-        "url": tr("Fetched from"),
-        "revision": tr("Revision"),
-        "sha256": tr("SHA-256"),
-        "added": tr("Added on"),
-    }
-    facts = {title: str(row.facts[key]) for key, title in shown.items() if row.facts.get(key)}
-    if row.card is not None:
-        facts.pop(tr("Licence"), None)
-        return card_page(row.card, path=row.path, facts=facts)
-    rows = "".join(
-        f"<tr><td>{escape(name)}&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>"
-        for name, text in {**facts, tr("Size"): row.size}.items()
-    )
-    about = ""
-    if row.kind == "teacher":
-        about = tr("A teacher: students are distilled from it. It does not run on scenes itself.")
-    return (
-        f"<h2>{escape(row.name)}</h2><p>{escape(row.task)}</p><p>{escape(about)}</p>"
-        f"<table>{rows}</table>"
-    )
 
 
 def _ignoring_checked(action: Callable[[], None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ from qgis.PyQt.QtWidgets import QMessageBox, QPushButton
 from .. import settings
 from ..env import removal
 from ..env.managed import engines_folder
-from ..env.task import RemovalTask
+from ..env.setup_tasks import RemovalTask
 from ..messages import harmless, tr
 
 

@@ -23,11 +23,11 @@ from .. import messages, settings
 from ..layers import Provenance
 from ..messages import tr
 from ..paths import free_path, metadata
+from ..runner.job_task import JobTask
 from ..runner.protocol import Done, Ending
-from ..runner.task import JobTask
 from .comparison_table import ComparisonTable
 from .map_layers import add_raster
-from .plain import plain_label
+from .plain_label import plain_label
 from .result_text import result_html
 
 _GROUP = "HyperKD"

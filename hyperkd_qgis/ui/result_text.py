@@ -9,7 +9,8 @@ from typing import Any, Optional
 from qgis.PyQt.QtGui import QColor, QPalette
 
 from ..engine_notes import translated
-from ..figures import (
+from ..messages import tr
+from ..metric_text import (
     figure_name,
     interval_of,
     method_name,
@@ -18,7 +19,6 @@ from ..figures import (
     trained_name,
     with_interval,
 )
-from ..messages import tr
 
 # The figures by which a classical model is the best one, as in the report.
 _JUDGED = ("overall_accuracy", "macro_f1")

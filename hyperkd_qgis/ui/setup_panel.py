@@ -25,11 +25,11 @@ from qgis.PyQt.QtWidgets import (
 from ..env import managed, pins
 from ..env.network import from_qgis
 from ..env.request import Request
-from ..env.task import SetupTask
+from ..env.setup_tasks import SetupTask
 from ..messages import tr
 from . import notices
-from .focus import file_widget
-from .plain import plain_label
+from .file_widget import file_widget
+from .plain_label import plain_label
 from .remove_button import RemoveButton, size_text
 
 # The set-up that runs now, whichever window shows it; one at a time.

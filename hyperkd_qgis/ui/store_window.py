@@ -12,8 +12,8 @@ from qgis.PyQt.QtWidgets import QDialog, QWidget
 from .. import settings
 from ..messages import tr
 from ..modelfile import models_folder
+from ..runner.job_task import JobTask
 from ..runner.protocol import Ending
-from ..runner.task import JobTask
 
 
 class StoreWindow(QDialog):

@@ -23,14 +23,14 @@ from qgis.PyQt.QtWidgets import (
 
 from .. import messages
 from ..engine_notes import translated
-from ..figures import number
 from ..layers import style_layer
 from ..messages import tr
+from ..metric_text import number
 from ..runner.background_job import ENDED, PAUSED, STOPPING, BackgroundJob
 from ..runner.progress import Tracker
 from ..runner.protocol import Cancelled, Crashed, Done, Event, Failed
 from .curves import Curves
-from .plain import plain_label
+from .plain_label import plain_label
 
 _PREVIEW_PX = 220
 

@@ -204,7 +204,7 @@ def test_an_interpreter_that_is_gone_is_named(registry, use_engine, scene, run):
 
 def test_a_plugin_without_its_engine_says_so(registry, use_engine, monkeypatch, tmp_path):
     use_engine(Path(sys.executable))
-    monkeypatch.setattr("hyperkd_qgis.algorithms.base.engine_folder", lambda: tmp_path)
+    monkeypatch.setattr("hyperkd_qgis.algorithms.engine_algorithm.engine_folder", lambda: tmp_path)
     can, reason = registry.algorithmById("hyperkd:embed").canExecute()
     assert not can
     assert reason == (

@@ -174,7 +174,7 @@ def test_temporary_files_go_along_with_a_job(make_jobs, engine, wait, tmp_path):
 
 def test_without_a_sign_of_life_a_job_is_over(make_jobs, engine, wait, monkeypatch):
     """Where the number of its process means nothing: another one may have it by now."""
-    from hyperkd_qgis.runner import pulse
+    from hyperkd_qgis.runner import heartbeat
 
     jobs = make_jobs()
     job = jobs.start(engine(_STEERED), "finetune", {}, "Trees")
@@ -185,7 +185,7 @@ def test_without_a_sign_of_life_a_job_is_over(make_jobs, engine, wait, monkeypat
     lines = (job.folder / "events.jsonl").read_text().splitlines()
     kept = [line for line in lines if json.loads(line)["event"] in ("hello", "metric")]
     (job.folder / "events.jsonl").write_text("\n".join(kept) + "\n")
-    monkeypatch.setattr(pulse, "is_running", lambda pid, folder: None)
+    monkeypatch.setattr(heartbeat, "is_running", lambda pid, folder: None)
     (fresh,) = make_jobs().find()
     fresh.poll()
     assert not fresh.is_over
@@ -223,9 +223,9 @@ def test_an_interrupted_job_that_lives_after_all_is_not_started_again(
     """Where the system does not tell whether its process is there."""
     import signal
 
-    from hyperkd_qgis.runner import pulse
+    from hyperkd_qgis.runner import heartbeat
 
-    monkeypatch.setattr(pulse, "is_running", lambda pid, folder: None)
+    monkeypatch.setattr(heartbeat, "is_running", lambda pid, folder: None)
     job = make_jobs().start(engine(_STEERED), "finetune", {}, "Trees")
     wait(lambda: job.transcript.hello is not None)
     pid = json.loads((job.folder / "info.json").read_text())["pid"]
@@ -521,7 +521,7 @@ def test_one_damaged_folder_does_not_hide_the_others(plugin, tmp_path, job):
 
 
 def test_a_number_that_no_process_has_says_nothing(plugin, tmp_path):
-    from hyperkd_qgis.runner.pulse import is_running
+    from hyperkd_qgis.runner.heartbeat import is_running
 
     assert is_running(10**30, tmp_path) is None
     assert is_running(-1, tmp_path) is None

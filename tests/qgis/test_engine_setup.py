@@ -143,7 +143,7 @@ _ANSWER = {
 @pytest.fixture
 def shell_python(plugin, monkeypatch, tmp_path):
     """Return a maker of a QGIS whose Python is a shell script."""
-    from hyperkd_qgis.env import base
+    from hyperkd_qgis.env import base_python
 
     def make(*, answer=None, **steps):
         path = tmp_path / "shell-python"
@@ -156,7 +156,7 @@ def shell_python(plugin, monkeypatch, tmp_path):
         }
         path.write_text(_SHELL_PYTHON.format(**{**known, **steps}))
         path.chmod(0o755)
-        monkeypatch.setattr(base, "candidates", lambda: [path])
+        monkeypatch.setattr(base_python, "candidates", lambda: [path])
         return path
 
     return make
@@ -427,7 +427,7 @@ def test_leftovers_are_what_nobody_works_on(plugin, root):
 def test_qgis_python_is_looked_for_where_each_system_has_it(
     plugin, tmp_path, platform, files, executable, expected
 ):
-    from hyperkd_qgis.env.base import candidates
+    from hyperkd_qgis.env.base_python import candidates
 
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

@@ -815,7 +815,7 @@ def test_the_verdict_on_values_follows_the_interval(plugin, low, high, words):
 def test_numbers_are_written_as_the_language_writes_them(plugin):
     from qgis.PyQt.QtCore import QLocale
 
-    from hyperkd_qgis.figures import number, percent, with_interval
+    from hyperkd_qgis.metric_text import number, percent, with_interval
 
     before = QLocale()
     QLocale.setDefault(QLocale("de_DE"))

@@ -45,7 +45,7 @@ class Watch:
     """A pulse, with a clock that only goes when it is told to."""
 
     def __init__(self, folder: Path, pid: int = 0):
-        from hyperkd_qgis.runner.pulse import Pulse
+        from hyperkd_qgis.runner.heartbeat import Pulse
 
         self.now = 100.0
         self.pulse = Pulse(folder, pid, clock=lambda: self.now)

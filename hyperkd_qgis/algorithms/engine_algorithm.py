@@ -32,17 +32,16 @@ from ..geopackage import write_features
 from ..layers import Provenance, UnusableLayerError, place_on_load, write_style
 from ..layertree import RESULTS
 from ..messages import tr
-from ..modelfile import find_model, local_models, outputs_of, read_card
 from ..paths import engine_folder, metadata
-from ..runner.feedback import FeedbackListener
+from ..runner.job_feedback import FeedbackListener
 from ..runner.process import Engine, Run, run_job
 from ..runner.protocol import Crashed, Done, Failed
 from ..session_folder import session_folder
-from ..spectrum import mismatch
 from .declare import JobParameters
 from .fields import field_of, is_rasters, missing_raster, problem_of
 from .help import CHECKPOINTS
-from .named import NamedAlgorithm
+from .model_check import model_problem
+from .named_algorithm import NamedAlgorithm
 from .parameters import BANDS, INPUT, MODEL
 
 
@@ -230,30 +229,12 @@ class EngineAlgorithm(NamedAlgorithm):
         if self.parameterDefinition(MODEL) is None:
             return ""
         text = self.parameterAsString(parameters, MODEL, context)
-        if not text:
-            return ""
-        path = find_model(text)
-        if path is None:
-            known = ", ".join(each.stem for each in local_models())
-            return tr(
-                "There is no model “{name}”. There are: {known}. More are under Plugins › "
-                "HyperKD › Models…, or choose an .onnx file."
-            ).format(name=text, known=known)
-        card = read_card(path)
-        if card is None:
-            return ""  # the engine says why
-        if self.NEEDS and not set(self.NEEDS) & set(outputs_of(card)):
-            return _unfit(str(card.get("name", text)), str(card.get("task", "?")), self.NEEDS)
-        if self.SUITS_ANY_SCENE or self._is_told_bands(parameters, context):
-            return ""
-        layers = self._rasters(parameters, context)
-        return next(filter(None, (mismatch(layer, card) for layer in layers)), "")
-
-    def _is_told_bands(self, parameters: dict[str, Any], context: QgsProcessingContext) -> bool:
-        """Return whether a band table is given, which is believed instead of the file."""
-        if self.parameterDefinition(BANDS) is None:
-            return False
-        return bool(self.parameterAsString(parameters, BANDS, context))
+        bands = self.parameterDefinition(BANDS)
+        # A band table is believed instead of the file.
+        is_told = bands is not None and bool(self.parameterAsString(parameters, BANDS, context))
+        is_free = self.SUITS_ANY_SCENE or is_told
+        layers = [] if is_free else self._rasters(parameters, context)
+        return model_problem(text, self.NEEDS, layers) if text else ""
 
     def _written(self, parameters: dict[str, Any], context: QgsProcessingContext) -> dict[str, str]:
         """Write features for the engine and return the fields that name their files."""
@@ -332,20 +313,6 @@ class EngineAlgorithm(NamedAlgorithm):
         return {
             name: _output_value(summary[name.lower()]) for name in names if name.lower() in summary
         }
-
-
-def _unfit(model: str, task: str, needs: tuple[str, ...]) -> str:
-    wanted = {
-        ("embedding",): tr("a student"),
-        ("reconstruction",): tr("a student"),
-        ("logits",): tr("a model fine-tuned for classification"),
-        ("values",): tr("a model fine-tuned for regression"),
-    }.get(needs, tr("a fine-tuned model"))
-    return tr("“{model}” is a model for {task}; this algorithm needs {wanted}.").format(
-        model=model,
-        task={"pretrain": tr("embedding and reconstruction")}.get(task, task),
-        wanted=wanted,
-    )
 
 
 def _output_value(value: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Optional
 from qgis.PyQt.QtCore import pyqtSignal
 
 from ..messages import log_traceback, tr
+from ..runner.job_task import KeptTask
 from ..runner.process import Engine
-from ..runner.task import KeptTask
 from . import removal
 from .managed import Environment
 from .probe import NEEDED

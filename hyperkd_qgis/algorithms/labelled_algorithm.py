@@ -14,7 +14,7 @@ from qgis.core import (
 )
 
 from ..messages import tr
-from .base import EngineAlgorithm
+from .engine_algorithm import EngineAlgorithm
 from .help import advanced, with_help
 
 INPUT = "INPUT"
