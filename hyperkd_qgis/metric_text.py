@@ -94,10 +94,15 @@ def tuned_name(key: str) -> str:
     Args:
         key: a choice of the job's field ``tune``.
     """
+    return tuned_names().get(key, key)
+
+
+def tuned_names() -> dict[str, str]:
+    """Return what the choices of the job's field ``tune`` are called."""
     return {
         "auto": tr("automatic: by the number of labels"),
         "frozen": tr("the output layer only: quick, for few labels"),
         "last": tr("the last layers too"),
         "adapters": tr("small adapters too"),
         "full": tr("everything: slow, for many labels"),
-    }.get(key, key)
+    }

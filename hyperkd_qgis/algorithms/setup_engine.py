@@ -55,19 +55,16 @@ class SetupEngineAlgorithm(NamedAlgorithm):
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""
         return tr(
-            "<p>Makes a Python environment of its own for HyperKD's engine, from QGIS's "
-            "Python. QGIS and its packages stay as they are. It is made beside an older one "
-            "and takes its place only when it is complete. With a window, <i>Plugins › HyperKD "
-            "› Engine…</i> does the same.</p>"
-            "<h3>Fine-tuning and distillation</h3>"
-            "<p>Also installs PyTorch, which is large. Running models does not need it.</p>"
-            "<h3>Computes on</h3>"
-            "<p><i>cpu</i> works everywhere; <i>gpu</i> is for an NVIDIA GPU and downloads "
-            "some gigabytes.</p>"
-            "<h3>Folder of wheels</h3>"
-            "<p>For a machine without a network: every package is taken from this folder, and "
-            "nothing else is asked. Without it, packages come from the package index, through "
-            "the proxy and with the certificates that QGIS is set to.</p>"
+            "<p>Makes a separate Python environment for HyperKD's engine, from QGIS's Python. "
+            "QGIS and its packages stay as they are. It is made beside an older one and takes "
+            "its place only when it is complete. With a window, <i>Plugins › HyperKD › "
+            "Engine…</i> does the same.</p><h3>Fine-tuning and distillation</h3><p>Also "
+            "installs PyTorch, which is large. Running models does not need "
+            "it.</p><h3>Computes on</h3><p><i>cpu</i> works everywhere; <i>gpu</i> is for an "
+            "NVIDIA GPU and downloads some gigabytes.</p><h3>Folder of wheels</h3><p>For a "
+            "machine without a network: every package is taken from this folder, and nothing "
+            "else is asked. Without it, packages come from the package index, through the "
+            "proxy and with the certificates that QGIS is set to.</p>"
         )
 
     def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:

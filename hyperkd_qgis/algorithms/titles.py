@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..messages import tr
-from ..metric_text import tuned_name
+from ..metric_text import tuned_names
 
 # The options of the windows that most people leave alone, in the order of their forms.
 EXPERT_FIELDS = {
@@ -63,13 +63,8 @@ def choice_titles(name: str) -> dict[str, str]:
             "classification": tr("A class (classification)"),
             "regression": tr("Quantities (regression)"),
         },
-        "tune": _Tuned(),
+        "tune": tuned_names(),
     }.get(name, {})
-
-
-class _Tuned(dict[str, str]):
-    def __missing__(self, value: str) -> str:
-        return tuned_name(value)
 
 
 _STUDENTS_RUN = frozenset({"anomaly", "cluster", "embed", "inspect", "reconstruct", "similarity"})

@@ -193,13 +193,13 @@ def state_text() -> str:
     if chosen is None:
         verdict = tr("The engine is not set up yet.")
         more = tr(
-            "HyperKD computes in a process of its own, with packages of its own, so a "
-            "crash here cannot affect QGIS. Nothing is installed until you ask for it."
+            "HyperKD runs in its own process with its own packages, so a crash here cannot "
+            "affect QGIS. Nothing is installed until you ask for it."
         )
     elif problem:
         verdict, more = tr("The engine cannot be used."), problem
     elif chosen.environment is None:
-        verdict = tr("The engine runs in a Python of yours.")
+        verdict = tr("The engine runs in your own Python.")
         more = str(chosen.path)
     else:
         made = chosen.environment

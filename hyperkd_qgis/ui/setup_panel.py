@@ -60,7 +60,7 @@ class SetupPanel(QGroupBox):
         self.compute.addItem(tr("Processor (every machine)"), "cpu")
         self.compute.addItem(tr("NVIDIA GPU (CUDA)"), "gpu")
         self.source = QComboBox()
-        self.source.addItem(tr("the package index, over the network as QGIS reaches it"), "index")
+        self.source.addItem(tr("the package index, with QGIS's network settings"), "index")
         self.source.addItem(tr("a folder of wheels, without a network"), "wheels")
         self.wheels = file_widget()
         self.wheels.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)

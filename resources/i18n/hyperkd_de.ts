@@ -200,7 +200,7 @@
         <translation>&lt;p&gt;Verdeckt nacheinander jeden Teil einer hyperspektralen Szene, lässt ihn einen HyperKD-Studenten aus der Umgebung vorhersagen und vergleicht. Ein großer Fehler markiert, was die Umgebung nicht erklärt: ungewöhnliche Materialien, Kanten, fehlerhafte Pixel.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Rekonstruktionsfehler&lt;/h3&gt;&lt;p&gt;Die Karte zeigt die Wurzel des mittleren quadratischen Fehlers (RMSE) als Reflexionsgrad (Kanal 2), vom 2. bis zum 98. Perzentil; hell heißt anders als die Umgebung. Kanal 1 ist der spektrale Winkel in Grad, der die Helligkeit nicht beachtet und deshalb über Wasser und Schatten groß ist.&lt;/p&gt;&lt;h3&gt;Rekonstruktion&lt;/h3&gt;&lt;p&gt;Der vorhergesagte Reflexionsgrad mal 10000 in den Kanälen des Studenten, in Echtfarben dargestellt. Verlangen Sie sie, wenn Sie Spektren ansehen wollen; sie ist so groß wie die Szene.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Makes a Python environment of its own for HyperKD's engine, from QGIS's Python. QGIS and its packages stay as they are. It is made beside an older one and takes its place only when it is complete. With a window, &lt;i&gt;Plugins › HyperKD › Engine…&lt;/i&gt; does the same.&lt;/p&gt;&lt;h3&gt;Fine-tuning and distillation&lt;/h3&gt;&lt;p&gt;Also installs PyTorch, which is large. Running models does not need it.&lt;/p&gt;&lt;h3&gt;Computes on&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; works everywhere; &lt;i&gt;gpu&lt;/i&gt; is for an NVIDIA GPU and downloads some gigabytes.&lt;/p&gt;&lt;h3&gt;Folder of wheels&lt;/h3&gt;&lt;p&gt;For a machine without a network: every package is taken from this folder, and nothing else is asked. Without it, packages come from the package index, through the proxy and with the certificates that QGIS is set to.&lt;/p&gt;</source>
+        <source>&lt;p&gt;Makes a separate Python environment for HyperKD's engine, from QGIS's Python. QGIS and its packages stay as they are. It is made beside an older one and takes its place only when it is complete. With a window, &lt;i&gt;Plugins › HyperKD › Engine…&lt;/i&gt; does the same.&lt;/p&gt;&lt;h3&gt;Fine-tuning and distillation&lt;/h3&gt;&lt;p&gt;Also installs PyTorch, which is large. Running models does not need it.&lt;/p&gt;&lt;h3&gt;Computes on&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; works everywhere; &lt;i&gt;gpu&lt;/i&gt; is for an NVIDIA GPU and downloads some gigabytes.&lt;/p&gt;&lt;h3&gt;Folder of wheels&lt;/h3&gt;&lt;p&gt;For a machine without a network: every package is taken from this folder, and nothing else is asked. Without it, packages come from the package index, through the proxy and with the certificates that QGIS is set to.&lt;/p&gt;</source>
         <translation>&lt;p&gt;Macht für HyperKDs Engine eine eigene Python-Umgebung aus dem Python von QGIS. QGIS und seine Pakete bleiben, wie sie sind. Sie entsteht neben einer älteren und tritt erst an deren Stelle, wenn sie vollständig ist. Mit Fenster tut &lt;i&gt;Erweiterungen › HyperKD › Engine…&lt;/i&gt; dasselbe.&lt;/p&gt;&lt;h3&gt;Feinabstimmung und Destillation&lt;/h3&gt;&lt;p&gt;Installiert auch PyTorch, das groß ist. Um Modelle anzuwenden, ist es nicht nötig.&lt;/p&gt;&lt;h3&gt;Rechnet auf&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cpu&lt;/i&gt; geht überall; &lt;i&gt;gpu&lt;/i&gt; ist für eine NVIDIA-GPU und lädt einige Gigabyte herunter.&lt;/p&gt;&lt;h3&gt;Ordner mit Wheels&lt;/h3&gt;&lt;p&gt;Für eine Maschine ohne Netz: jedes Paket kommt aus diesem Ordner, und sonst wird nichts gefragt. Ohne ihn kommen die Pakete vom Paketindex, über den Proxy und mit den Zertifikaten, auf die QGIS eingestellt ist.&lt;/p&gt;</translation>
     </message>
     <message>
@@ -1244,10 +1244,6 @@
         <translation>HyperKD</translation>
     </message>
     <message>
-        <source>HyperKD computes in a process of its own, with packages of its own, so a crash here cannot affect QGIS. Nothing is installed until you ask for it.</source>
-        <translation>HyperKD rechnet in einem eigenen Prozess mit eigenen Paketen; ein Absturz dort kann QGIS nicht treffen. Installiert wird erst auf Wunsch.</translation>
-    </message>
-    <message>
         <source>HyperKD engine</source>
         <translation>HyperKD-Engine</translation>
     </message>
@@ -1262,6 +1258,10 @@
     <message>
         <source>HyperKD models</source>
         <translation>HyperKD-Modelle</translation>
+    </message>
+    <message>
+        <source>HyperKD runs in its own process with its own packages, so a crash here cannot affect QGIS. Nothing is installed until you ask for it.</source>
+        <translation>HyperKD rechnet in einem eigenen Prozess mit eigenen Paketen; ein Absturz dort kann QGIS nicht treffen. Installiert wird erst auf Wunsch.</translation>
     </message>
     <message>
         <source>HyperKD's engine is set up.</source>
@@ -2660,7 +2660,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Engine hat den Auftrag abgelehnt ({code}).</translation>
     </message>
     <message>
-        <source>The engine runs in a Python of yours.</source>
+        <source>The engine runs in your own Python.</source>
         <translation>Die Engine läuft in einem Python von Ihnen.</translation>
     </message>
     <message>
@@ -3644,8 +3644,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>nur die Ausgabeschicht: schnell, für wenige Label</translation>
     </message>
     <message>
-        <source>the package index, over the network as QGIS reaches it</source>
-        <translation>dem Paketindex, über das Netz, wie QGIS es erreicht</translation>
+        <source>the package index, with QGIS's network settings</source>
+        <translation>der Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
     </message>
     <message>
         <source>the weakest class is {name} (F1 {f1})</source>

@@ -79,3 +79,19 @@ def test_the_card_is_that_of_the_engines_own_student(jobs):
     algorithm = ModelInfoAlgorithm()
     algorithm.initAlgorithm({})
     assert algorithm.parameterDefinition("MODEL").defaultValue() == ANOTHER
+
+
+def test_every_choice_that_a_window_offers_has_a_name_of_its_own(plugin):
+    """What the engine calls it is for scripts."""
+    from hyperkd_qgis.algorithms.declare import JobParameters
+    from hyperkd_qgis.ui.choice_box import choice_box
+
+    for kind, name in (
+        ("finetune", "task"),
+        ("finetune", "tune"),
+        ("finetune", "split"),
+        ("distill", "preset"),
+    ):
+        box = choice_box(JobParameters(kind), name)
+        for index in range(box.count()):
+            assert box.itemText(index) != box.itemData(index), (name, index)
