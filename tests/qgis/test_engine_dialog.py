@@ -81,7 +81,7 @@ def test_it_says_what_holds_now(plugin, use_engine, root):
     assert made.setup.start_button.text() == "&Set up again"
     stamp(root, "3.11-newer", pins="0123456789abcdef", made="2026-05-01T00:00:00+00:00")
     upgraded = EngineDialog()
-    assert "works, but this version of HyperKD wants other packages" in upgraded.state.text()
+    assert "works, but this version of HyperKD needs other packages" in upgraded.state.text()
     stamp(root, "3.11-gone", made="2026-06-01T00:00:00+00:00")
     (root / "3.11-gone" / "bin" / "python").unlink()
     gone = EngineDialog()
