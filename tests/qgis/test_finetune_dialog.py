@@ -570,8 +570,8 @@ def test_a_training_goes_from_labels_to_its_result(
         "(F1 0.20); random forest is better (Macro F1 0.85 against 0.55): use it for the map."
     ) in text
     assert (
-        "Weakest class, roof: 1 of its 10 test pixels are mapped as roof, 8 as wood. Where the "
-        "map says roof, it is right for 100 %."
+        "Weakest class, roof: 1 of its 10 test pixels are mapped as roof, 8 as wood. Of the test "
+        "pixels mapped as roof, 100 % are correct."
     ) in text
     assert "Trained classification layer only" in " ".join(text.split())
     assert "wood 0.60 0.50 1.00 8 19" in " ".join(text.split())
