@@ -100,7 +100,7 @@ def tuned_name(key: str) -> str:
 def tuned_names() -> dict[str, str]:
     """Return what the choices of the job's field ``tune`` are called."""
     return {
-        "auto": tr("automatic: by the number of labels"),
+        "auto": tr("automatic (output layer only; everything for random weights)"),
         "frozen": tr("the output layer only: quick, for few labels"),
         "last": tr("the last layers too"),
         "adapters": tr("small adapters too"),

@@ -3364,12 +3364,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>nach den Labeln entscheiden</translation>
     </message>
     <message>
-        <source>automatic: by cross-validation</source>
-        <translation>automatisch: durch Kreuzvalidierung</translation>
+        <source>automatic (output layer only; everything for random weights)</source>
+        <translation>automatisch (nur die Ausgabeschicht; alles bei zufälligen Gewichten)</translation>
     </message>
     <message>
-        <source>automatic: by the number of labels</source>
-        <translation>automatisch: nach der Zahl der Label</translation>
+        <source>automatic: by cross-validation</source>
+        <translation>automatisch: durch Kreuzvalidierung</translation>
     </message>
     <message>
         <source>base: needs a large GPU</source>

@@ -829,8 +829,8 @@ def test_a_crash_is_a_sentence_and_the_traceback_is_in_the_log(run, fake_python,
     with pytest.raises(QgsProcessingException) as caught:
         run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
     assert str(caught.value) == (
-        "The engine failed with an internal error (exit status 1). No output was written. What "
-        "the engine said last is in the log: View › Panels › Log Messages › HyperKD."
+        "The engine failed with an internal error (exit status 1). No output was written. The "
+        "last messages of the engine are in the log: View › Panels › Log Messages › HyperKD."
     )
     ours = [text for text, tag in logged if tag == "HyperKD"]
     assert len(ours) == 1
