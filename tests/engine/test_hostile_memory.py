@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,8 @@ from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.threads import start_all
 from hyperkd.jobs.dispatch import worded
 from hyperkd.raster.gdal.restrictions import compressing_threads
+from hyperkd.requests.explore_options import ClusterJob
+from hyperkd.requests.predict_options import PredictJob
 from hyperkd.types import Window
 from tests.engine.inference_factories import make_student
 from tests.factories import make_raster
@@ -47,12 +50,12 @@ def test_finished_rows_are_converted_few_at_a_time_and_none_is_lost() -> None:
 
 def peak_of(job: Any, rows: FinishedRows) -> int:
     """Return how many bytes converting takes at once, part by part."""
-    run: Any = SimpleNamespace(clock=Stopwatch())
+    clock = Stopwatch()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         for part in rows.parts():
-            job.convert(part, run)
+            job.convert(part, clock)
         return tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
@@ -65,12 +68,18 @@ def test_what_a_conversion_takes_is_within_its_estimate(kind: str, width: int, h
     rows = finished(kept, width, height)
     job: Any
     if kind == "cluster":
-        job = _Clusters(rows.values[:, 0, :1500].T.copy(), 8, 0, "a.tif")
+        job = _Clusters(
+            rows.values[:, 0, :1500].T.copy(), ClusterJob(input="", output="a.tif", classes=8)
+        )
     else:
         classes = [{"name": str(n), "value": n, "color": "#000000"} for n in range(kept)]
-        ready: Any = SimpleNamespace(card=SimpleNamespace(temperature=2.0, classes=classes))
-        wanted = ("b.tif", "float32", "c.tif") if kind == "probabilities" else (None, "uint8", None)
-        job = _Classes(ready, "a.tif", *wanted)
+        card: Any = SimpleNamespace(temperature=2.0, classes=classes)
+        request = PredictJob(input="", output="a.tif", model="")
+        if kind == "probabilities":
+            request = replace(
+                request, probabilities="b.tif", probability_type="float32", uncertainty="c.tif"
+            )
+        job = _Classes(card, request)
     at_once = 4 * kept * width * resources.converted_rows(kept, width)
     assert at_once < rows.values.nbytes
     assert peak_of(job, rows) <= resources._CONVERSION * at_once

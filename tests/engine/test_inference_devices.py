@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.backends.devices import Steadfast, candidates, choose_device
+from hyperkd.inference.backends.devices import FallbackSession, candidates, choose_device
 from hyperkd.models.bundle import open_bundle
 from tests.engine.inference_factories import Recorder, make_student
 
@@ -159,7 +159,7 @@ def test_a_device_that_fails_in_the_middle_is_replaced_by_the_cpu_for_good():
         made.append(FakeSession("cpu", 0.0, wrong=False))
         return made[-1]
 
-    network = Steadfast(Failing("cuda", 2), fallback, report)
+    network = FallbackSession(Failing("cuda", 2), fallback, report)
     pixels, valid = batch()
     for _ in range(5):
         np.testing.assert_array_equal(network.run(pixels, valid), pixels)
@@ -184,7 +184,7 @@ def test_of_several_threads_that_meet_the_failure_one_makes_the_replacement():
         made.append(FakeSession("cpu", 0.0, wrong=False))
         return made[-1]
 
-    network = Steadfast(Together("cuda", 0), fallback, report)
+    network = FallbackSession(Together("cuda", 0), fallback, report)
     results = []
     threads = [
         threading.Thread(target=lambda: results.append(network.run(*batch()))) for _ in range(4)
@@ -197,7 +197,7 @@ def test_of_several_threads_that_meet_the_failure_one_makes_the_replacement():
 
 
 def test_a_failure_of_the_cpu_is_final():
-    network = Steadfast(Failing("cpu", 0), lambda: None, Recorder())
+    network = FallbackSession(Failing("cpu", 0), lambda: None, Recorder())
     with pytest.raises(HyperKDError, match="CUDA error 700") as caught:
         network.run(*batch())
     assert caught.value.code == "bad_model"

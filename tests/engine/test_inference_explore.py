@@ -10,12 +10,13 @@ import pytest
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import anomaly as anomaly_module
 from hyperkd.inference import cluster as cluster_module
+from hyperkd.inference import prepared
 from hyperkd.inference import similarity as similarity_module
-from hyperkd.inference.anomaly import Ordinary, anomaly
+from hyperkd.inference.anomaly import BackgroundStats, anomaly
 from hyperkd.inference.cluster import cluster
-from hyperkd.inference.scene_sample import evenly
 from hyperkd.inference.similarity import similarity
 from hyperkd.inference.stats.kmeans import k_means
+from hyperkd.inference.tiling.tile_plan import evenly
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.explore_options import AnomalyJob, ClusterJob, SimilarityJob
 from hyperkd.types import GridSpec
@@ -42,8 +43,7 @@ def scene(monkeypatch):
         height, width = data.shape[1:]
         grid = GridSpec(width, height, GEOTRANSFORM, wkt(UTM_33N))
         source = MemoryRaster(data, band_table(), grid, path="/far/away/scene.tif")
-        for module in (anomaly_module, cluster_module, similarity_module):
-            monkeypatch.setattr(module, "open_scene", lambda path, options: source)
+        monkeypatch.setattr(prepared, "open_scene", lambda path, options: source)
         return source
 
     return put
@@ -121,20 +121,20 @@ def test_the_score_is_the_modified_z_score_of_the_error(tmp_path, student, scene
 @pytest.mark.parametrize("measure", ["rmse", "angle"])
 def test_a_score_and_its_error_are_each_others_inverse(measure) -> None:
     errors = np.array([0.01, 0.02, 0.03, 0.05, 0.2]) * (100 if measure == "angle" else 1)
-    ordinary = Ordinary.of(errors, measure)
+    background = BackgroundStats.of(errors, measure)
     np.testing.assert_allclose(
-        ordinary.score(errors), expected_scores(errors, slice(None), measure), rtol=1e-5
+        background.score(errors), expected_scores(errors, slice(None), measure), rtol=1e-5
     )
-    for error, score in zip(errors, ordinary.score(errors)):
-        assert ordinary.error_at(float(score)) == pytest.approx(error, rel=1e-5)
+    for error, score in zip(errors, background.score(errors)):
+        assert background.error_at(float(score)) == pytest.approx(error, rel=1e-5)
 
 
 def test_a_threshold_that_no_angle_reaches_is_the_largest_angle() -> None:
-    ordinary = Ordinary.of(np.array([10.0, 40.0, 90.0, 120.0]), "angle")
-    assert ordinary.error_at(50.0) == 180.0
+    background = BackgroundStats.of(np.array([10.0, 40.0, 90.0, 120.0]), "angle")
+    assert background.error_at(50.0) == 180.0
 
 
-def test_the_edge_of_a_tile_does_not_tell_what_is_ordinary() -> None:
+def test_the_edge_of_a_tile_does_not_count_as_background() -> None:
     assert np.arange(64)[anomaly_module._inside(64)].tolist() == list(range(8, 56))
     assert np.arange(3)[anomaly_module._inside(3)].tolist() == [0, 1, 2]
 

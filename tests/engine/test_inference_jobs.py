@@ -7,8 +7,7 @@ import pytest
 
 import hyperkd
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import embed as embed_module
-from hyperkd.inference import reconstruct as reconstruct_module
+from hyperkd.inference import prepared
 from hyperkd.inference.embed import embed
 from hyperkd.inference.reconstruct import reconstruct
 from hyperkd.raster.memory import MemoryRaster
@@ -36,8 +35,7 @@ def scene(monkeypatch):
         source = MemoryRaster(
             data, table or band_table(), grid, path="/far/away/scene.tif", **options
         )
-        for module in (embed_module, reconstruct_module):
-            monkeypatch.setattr(module, "open_scene", lambda path, options: source)
+        monkeypatch.setattr(prepared, "open_scene", lambda path, options: source)
         return source
 
     return put

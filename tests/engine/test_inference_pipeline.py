@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.tiling.pipeline import Run, run_tiled, stored_rows
+from hyperkd.inference.tiling.pipeline import TiledRun, blended_rows
 from hyperkd.inference.tiling.resources import Resources
 from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.raster.memory import MemoryRaster
@@ -87,19 +87,19 @@ def collect(
     panels = tuple(plan.panel(first, end) for first, end in zip(edges, edges[1:]))
     report = report or Recorder()
     total = sum(panel.count for panel in panels)
-    run = Run(network, resources(panels, **options), report, total)
     bands = range(len(source.bands)) if bands is None else bands
+    run = TiledRun(source, bands, network, resources(panels, **options), report, total)
     result = np.full((len(bands), source.grid.height, source.grid.width), 7e7, np.float32)
     for panel in panels:
         row = first_row
-        for rows in run_tiled(run, source, bands, panel, len(bands), first_row=first_row):
+        for rows in blended_rows(run, panel, len(bands), first_row=first_row):
             window = rows.window
             assert (window.row, window.col, window.col_end) == (row, panel.first, panel.end)
             row = window.row_end
             down, across = window.slices()
             result[:, down, across] = rows.values
             stored = source._data[list(bands)][:, down, across]
-            np.testing.assert_array_equal(stored_rows(rows, len(bands), source.dtype), stored)
+            np.testing.assert_array_equal(rows.reader.stored(window), stored)
         assert row == source.grid.height
     return result, run
 
@@ -363,9 +363,11 @@ def test_a_block_that_cannot_be_read_is_named_or_left_out():
     assert caught.value.code == "unreadable_raster"
 
     plan = TilePlan.over(source.grid, 8, 2)
-    run = Run(Identity(), resources((plan.whole(),)), Recorder(), plan.count)
+    run = TiledRun(
+        source, [0, 1, 2], Identity(), resources((plan.whole(),)), Recorder(), plan.count
+    )
     run.unreadable.allowed = True
-    parts = [rows.values.copy() for rows in run_tiled(run, source, [0, 1, 2], plan.whole(), 3)]
+    parts = [rows.values.copy() for rows in blended_rows(run, plan.whole(), 3)]
     values = np.concatenate(parts, axis=1)
     lost = np.zeros((64, 40), bool)
     lost[16:24, 8:16] = True

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference import predict as predict_module
+from hyperkd.inference import prepared
 from hyperkd.inference.predict import predict, predict_at
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.predict_options import PredictJob
@@ -35,7 +35,7 @@ def run(monkeypatch, tmp_path):
     """Run the job on a raster in memory; outputs are named after their fields."""
 
     def call(source, model, *, report=None, **fields):
-        monkeypatch.setattr(predict_module, "open_scene", lambda path, options: source)
+        monkeypatch.setattr(prepared, "open_scene", lambda path, options: source)
         defaults = {
             "probabilities": None,
             "probability_type": "uint8",

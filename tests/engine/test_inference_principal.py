@@ -42,8 +42,8 @@ def test_components_are_orthonormal_decorrelated_and_ordered_by_their_variance()
     variance = np.diag(covariance)
     np.testing.assert_allclose(covariance - np.diag(variance), 0, atol=1e-3 * variance[0])
     assert (np.diff(variance) < 0).all()
-    np.testing.assert_allclose(found.share, variance / variance.sum(), rtol=1e-4)
-    assert found.share.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(found.fraction, variance / variance.sum(), rtol=1e-4)
+    assert found.fraction.sum() == pytest.approx(1.0)
 
 
 def test_known_axes_come_out_with_positive_largest_element():
@@ -52,7 +52,7 @@ def test_known_axes_come_out_with_positive_largest_element():
     found = components_of(values.astype(np.float32), 2)
     np.testing.assert_allclose(found.matrix, [[0, 1, 0], [0, 0, 1]], atol=0.02)
     assert (found.matrix[[0, 1], [1, 2]] > 0.99).all()
-    np.testing.assert_allclose(found.share, [100 / 110, 9 / 110], rtol=0.05)
+    np.testing.assert_allclose(found.fraction, [100 / 110, 9 / 110], rtol=0.05)
 
 
 def test_the_sign_does_not_depend_on_the_sign_of_the_data():
@@ -63,5 +63,5 @@ def test_the_sign_does_not_depend_on_the_sign_of_the_data():
 def test_a_single_vector_explains_nothing_and_projects_onto_zero():
     values = vectors(1)
     found = components_of(values, 3)
-    np.testing.assert_array_equal(found.share, 0)
+    np.testing.assert_array_equal(found.fraction, 0)
     np.testing.assert_allclose(found.project(values.reshape(5, 1, 1)), 0, atol=1e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_the_tiles_of_a_panel_are_those_that_reach_into_it(width, tile, draw):
     ("cores", "threads", "operator_threads"), [(1, 1, 1), (2, 2, 1), (8, 8, 1), (6, 6, 1)]
 )
 def test_on_a_cpu_every_core_has_a_tile_of_its_own(cores, threads, operator_threads):
-    planned = plan_resources(demand(*STRIPS), cores=cores, budget=10**10)
+    planned = plan_resources(demand(*STRIPS, cores=cores, budget=10**10))
     assert (planned.threads, planned.operator_threads, planned.batch) == (
         threads,
         operator_threads,
@@ -127,15 +128,15 @@ def test_on_a_cpu_every_core_has_a_tile_of_its_own(cores, threads, operator_thre
 
 
 def test_an_accelerator_gets_batches_from_two_threads():
-    planned = plan_resources(demand(*STRIPS), accelerated=True, cores=16, budget=10**10)
+    planned = plan_resources(demand(*STRIPS, accelerated=True, cores=16, budget=10**10))
     assert (planned.threads, planned.batch, planned.readers) == (2, 8, 8)
-    assert plan_resources(demand(*COG), accelerated=True, cores=16).readers < 8
-    assert plan_resources(demand(*STRIPS), accelerated=True, batch=3, cores=16).batch == 3
+    assert plan_resources(demand(*COG, accelerated=True, cores=16)).readers < 8
+    assert plan_resources(demand(*STRIPS, accelerated=True, batch=3, cores=16)).batch == 3
 
 
 @pytest.mark.parametrize("kind", [STRIPS, COG, ((512, 512), "band")])
 def test_the_defaults_take_less_than_a_gigabyte_and_a_half_for_an_enmap_scene(kind):
-    planned = plan_resources(demand(*kind), cores=2)
+    planned = plan_resources(demand(*kind, cores=2))
     assert planned.estimate <= 1.5e9
     assert len(planned.panels) == 1
     assert (planned.threads, planned.readers) == (2, 2)
@@ -144,7 +145,7 @@ def test_the_defaults_take_less_than_a_gigabyte_and_a_half_for_an_enmap_scene(ki
 @pytest.mark.parametrize("kind", [STRIPS, COG])
 def test_the_memory_does_not_depend_on_the_height(kind):
     estimates = [
-        plan_resources(demand(*kind, height=height), cores=2).estimate
+        plan_resources(demand(*kind, height=height, cores=2)).estimate
         for height in (1024, 4096, 8192, 10**6)
     ]
     assert len(set(estimates)) == 1
@@ -152,14 +153,14 @@ def test_the_memory_does_not_depend_on_the_height(kind):
 
 def test_less_memory_means_fewer_threads_then_panels_then_a_refusal():
     wide = demand(*COG, width=10000)
-    free = plan_resources(wide, cores=8, budget=10**11)
+    free = plan_resources(replace(wide, cores=8, budget=10**11))
     assert (free.threads, len(free.panels)) == (8, 1)
     previous = free.estimate
     seen = set()
     budget = free.estimate
     while True:
         try:
-            planned = plan_resources(wide, cores=8, budget=budget - 1)
+            planned = plan_resources(replace(wide, cores=8, budget=budget - 1))
         except HyperKDError as error:
             assert error.code == "out_of_memory"
             assert "the job needs about" in error.message.lower()
@@ -175,7 +176,7 @@ def test_less_memory_means_fewer_threads_then_panels_then_a_refusal():
 
 
 def test_panels_cover_all_columns_from_block_to_block():
-    planned = plan_resources(demand(*COG, width=10000), cores=2, budget=2 * 10**9)
+    planned = plan_resources(demand(*COG, width=10000, cores=2, budget=2 * 10**9))
     edges = [(panel.first, panel.end) for panel in planned.panels]
     assert len(edges) > 1
     assert (edges[0][0], edges[-1][1]) == (0, 10000)

@@ -13,8 +13,8 @@ import pytest
 import hyperkd
 from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.inference.embed import upsample
-from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ready_model
-from hyperkd.inference.tiling.pipeline import Run, run_tiled
+from hyperkd.inference.prepared import load
+from hyperkd.inference.tiling.pipeline import blended_rows
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
 from hyperkd.raster.memory import MemoryRaster
@@ -43,22 +43,12 @@ def enmap_scene(size, seed=0):
 
 def run_over(source, output, batch=8, overlap=None, **changes):
     report = Recorder()
-    student = ready_model(
-        source,
-        LoadingModel("tiny"),
-        [output],
-        InferenceOptions(overlap, batch, "cpu"),
-        report,
-    )
-    resources = student.resources(
-        kept=student.count, row_bytes=1, block_rows=256, batch=batch, budget_mb=None, report=report
-    )
-    resources = dataclasses.replace(resources, **changes)
-    run = Run(OpeningNetwork(student, resources, report), resources, report, student.plan.count)
-    (panel,) = resources.panels
-    rows = [
-        part.values.copy() for part in run_tiled(run, source, student.bands, panel, student.count)
-    ]
+    options = InferenceOptions(overlap, batch, "cpu")
+    student = load("tiny").match(source, options, [output], report)
+    with student.open(options, report, row_bytes=1, block_rows=256) as run:
+        run.resources = dataclasses.replace(run.resources, **changes)
+        (panel,) = run.resources.panels
+        rows = [part.values.copy() for part in blended_rows(run, panel, student.count)]
     return np.concatenate(rows, axis=1), student
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.tiling.row_writer import Output, RowWriter, block_rows, portions
+from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, block_rows, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.types import GridSpec, Window
@@ -38,9 +38,11 @@ class FakeSink:
 
 
 def writer_of(sink, grid, rows, **options):
-    count = sink.data.shape[0]
-    outputs = [Output(sink, count, np.int16)]
-    return RowWriter(outputs, portions(grid, rows), Stopwatch(), **options)
+    return RowWriter([sink], [output_of(sink)], portions(grid, rows), Stopwatch(), **options)
+
+
+def output_of(sink):
+    return OutputFile("output", "x.tif", sink.data.shape[0], np.int16, 0)
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.lists(st.integers(1, 30), min_size=1))
@@ -112,8 +114,8 @@ def test_several_outputs_are_finished_before_the_first_gets_its_name():
 
     sinks = [Slow((1, 4, 3), 4), Slow((2, 4, 3), 4)]
     sinks[0].name, sinks[1].name = "first", "second"
-    outputs = [Output(sink, sink.data.shape[0], np.int16) for sink in sinks]
-    with RowWriter(outputs, portions(GridSpec(3, 4), 4), Stopwatch()) as writer:
+    outputs = [output_of(sink) for sink in sinks]
+    with RowWriter(sinks, outputs, portions(GridSpec(3, 4), 4), Stopwatch()) as writer:
         writer.append(np.ones((1, 4, 3), np.int16), np.full((2, 4, 3), 2, np.int16))
     assert order == [(n, what) for what in ("finish", "commit") for n in ("first", "second")]
     assert [int(sink.data.sum()) for sink in sinks] == [12, 48]
@@ -141,7 +143,7 @@ def test_panels_are_written_one_after_the_other():
     ]
     expected = np.arange(70, dtype=np.int16).reshape(1, 7, 10)
     sink = FakeSink(expected.shape, 4)
-    with RowWriter([Output(sink, 1, np.int16)], windows, Stopwatch()) as writer:
+    with RowWriter([sink], [output_of(sink)], windows, Stopwatch()) as writer:
         for panel in panels:
             for row in range(7):
                 writer.append(expected[:, row : row + 1, panel.first : panel.end])

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
-from hyperkd.inference.scene_sample import reopened, sampled_tiles
+from hyperkd.inference.prepared import MatchedModel, matched_scene
+from hyperkd.inference.scene_sample import sampled_tiles
 from hyperkd.inference.stats.spectral_error import NAMES, spectral_error
-from hyperkd.inference.tiling.pipeline import FinishedRows, Run, stored_rows
-from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
-from hyperkd.open_scene import open_scene
+from hyperkd.inference.tiling.pipeline import FinishedRows
+from hyperkd.inference.tiling.row_writer import OutputFile
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.requests.explore_options import AnomalyJob
-from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Float32Array, FloatArray, Reporter
 
 MEASURES = ("rmse", "angle")
@@ -26,15 +26,15 @@ MEASURES = ("rmse", "angle")
 _MAD_TO_SIGMA = 1.4826
 # The cube root of a sum of squares is close to normally distributed (Wilson and Hilferty 1931).
 _POWER = 2.0 / 3.0
-ORDINARY, ANOMALOUS = 1, 2
+BACKGROUND, ANOMALOUS = 1, 2
 _ENTRIES = (ClassEntry("as expected", (200, 204, 212)), ClassEntry("anomaly", (228, 87, 46)))
 # Bands of spectral_error by measure.
 _BANDS = {"angle": 0, "rmse": 1}
 
 
 @dataclass(frozen=True)
-class Ordinary:
-    """How large the errors of a scene mostly are, on a scale on which they are nearly normal.
+class BackgroundStats:
+    """Robust statistics of the errors of a scene, on a scale on which they are nearly normal.
 
     Attributes:
         measure: which error.
@@ -47,8 +47,8 @@ class Ordinary:
     sigma: float
 
     @classmethod
-    def of(cls, errors: FloatArray, measure: str) -> Ordinary:
-        """Return what is ordinary among errors, ``(n,)`` finite."""
+    def of(cls, errors: FloatArray, measure: str) -> BackgroundStats:
+        """Return the statistics of errors, ``(n,)`` finite."""
         levels = level(errors, measure)
         median = float(np.median(levels)) if levels.size else 0.0
         deviation = float(np.median(np.abs(levels - median))) if levels.size else 0.0
@@ -95,51 +95,49 @@ def anomaly(request: AnomalyJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        Summary of the run, with ``anomalies`` (pixels), their ``share`` of the pixels with
+        The summary, with ``anomalies`` (pixels), their ``share`` of the pixels with
         data, ``median_error`` and ``threshold_error``.
 
     Raises:
         HyperKDError: ``unsupported_raster`` where all pixels have the same error;
             ``no_valid_pixels``; and what reading, computing and writing raise.
     """
-    report.stage("Opening")
-    loading = LoadingModel(request.model)
-    with open_scene(request.input, request) as source:
-        ready = ready_model(source, loading, ["reconstruction"], request, report)
-        report.stage("Learning what is ordinary")
-        ordinary = _ordinary(ready, request.measure, request, report)
-        again = reopened(ready, request.model)
-        files = _Anomalies(
-            again, ordinary, request.measure, request.threshold, request.output, request.mask
-        )
-        summary = run_tiled_job(
-            again, files.specs, files.convert, request, report, stage="Looking for anomalies"
-        )
-    return {**summary, **files.summary()}
+    outputs = ["reconstruction"]
+    with matched_scene(request.input, request.model, request, outputs, report) as matched:
+        return anomaly_matched(matched, request, report)
 
 
-def _ordinary(
-    ready: ReadyModel, measure: str, settings: InferenceOptions, report: Reporter
-) -> Ordinary:
-    """Return what errors the scene mostly has."""
-    compared = np.flatnonzero(ready.support.supported)
+def anomaly_matched(matched: MatchedModel, request: AnomalyJob, report: Reporter) -> dict[str, Any]:
+    """Write what ``anomaly`` writes, of a raster and a student that were matched before."""
+    report.stage("Estimating background statistics")
+    result = _Anomalies(matched, _background(matched, request, report), request)
+    summary = write_tiled(
+        matched, result.files, result.convert, request, report, stage="Looking for anomalies"
+    )
+    return {**summary, **result.summary()}
+
+
+def _background(matched: MatchedModel, request: AnomalyJob, report: Reporter) -> BackgroundStats:
+    """Return the statistics of the errors of evenly spaced tiles."""
+    compared = np.flatnonzero(matched.support.supported)
     parts = []
-    for tile in sampled_tiles(ready, settings, report):
+    for tile in sampled_tiles(matched, request, report):
         # A tile alone knows too little at its edge, where the map has the next one's help.
         rows, cols = (_inside(size) for size in tile.valid.shape)
         values = np.ascontiguousarray(tile.output[:, rows, cols])
         stored = np.ascontiguousarray(tile.stored[:, rows, cols])
-        errors = spectral_error(stored, ready.reflectance, values, compared)[_BANDS[measure]]
-        parts.append(errors[tile.valid[rows, cols] & np.isfinite(errors)])
-    ordinary = Ordinary.of(np.concatenate(parts).astype(np.float64), measure)
-    if not ordinary.sigma > 0:
+        errors = spectral_error(stored, matched.reflectance, values, compared)
+        error = errors[_BANDS[request.measure]]
+        parts.append(error[tile.valid[rows, cols] & np.isfinite(error)])
+    stats = BackgroundStats.of(np.concatenate(parts).astype(np.float64), request.measure)
+    if not stats.sigma > 0:
         raise HyperKDError(
             "unsupported_raster",
-            f"More than half of the pixels of {ready.source.path} have the same error "
-            f"({ordinary.error_at(0.0):.3g}), so nothing can stand out.",
+            f"More than half of the pixels of {matched.source.path} have the same error "
+            f"({stats.error_at(0.0):.3g}), so nothing can stand out.",
             "Check that the raster holds measured spectra, or use reconstruct.",
         )
-    return ordinary
+    return stats
 
 
 def _inside(size: int) -> slice:
@@ -152,50 +150,44 @@ class _Anomalies:
     """The files of the job.
 
     Attributes:
-        specs: the files.
+        files: the files.
     """
 
     def __init__(
-        self,
-        ready: ReadyModel,
-        ordinary: Ordinary,
-        measure: str,
-        threshold: float,
-        output: str,
-        mask: Optional[str],
+        self, matched: MatchedModel, background: BackgroundStats, request: AnomalyJob
     ) -> None:
-        self._ready = ready
-        self._ordinary = ordinary
-        self._band = _BANDS[measure]
-        self._threshold = threshold
-        self._compared = np.flatnonzero(ready.support.supported)
+        self._reflectance = matched.reflectance
+        self._background = background
+        self._band = _BANDS[request.measure]
+        self._threshold = request.threshold
+        self._compared = np.flatnonzero(matched.support.supported)
         self._valid = self._anomalies = 0
         about = {
-            "measure": measure,
-            "threshold": threshold,
-            "median": round(ordinary.median, 6),
-            "sigma": round(ordinary.sigma, 6),
+            "measure": request.measure,
+            "threshold": request.threshold,
+            "median": round(background.median, 6),
+            "sigma": round(background.sigma, 6),
         }
         names = {"names": ["anomaly score", NAMES[self._band]]}
-        self.specs = [OutputSpec("output", output, 2, np.float32, np.nan, about, names, self._add)]
-        if mask is not None:
+        score = OutputFile("output", request.output, 2, np.float32, np.nan, about, names, self._add)
+        self.files = [score]
+        if request.mask is not None:
             classes = {"names": ["anomaly"], "classes": list(_ENTRIES)}
-            self.specs.append(OutputSpec("mask", mask, 1, np.uint8, 0, about, classes))
+            self.files.append(OutputFile("mask", request.mask, 1, np.uint8, 0, about, classes))
 
-    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+    def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""
-        ready = self._ready
-        with run.clock.time("compare"):
-            data = stored_rows(rows, len(ready.bands), ready.source.dtype)
-            errors = spectral_error(data, ready.reflectance, rows.values, self._compared)
+        with clock.time("compare"):
+            data = rows.reader.stored(rows.window)
+            errors = spectral_error(data, self._reflectance, rows.values, self._compared)
             error = errors[self._band]
-            score = self._ordinary.score(error)
+            score = self._background.score(error)
         stored: list[NDArray[Any]] = [np.stack([score, error])]
-        if len(self.specs) > 1:
+        if len(self.files) > 1:
             with np.errstate(invalid="ignore"):
-                found = np.where(score >= self._threshold, ANOMALOUS, ORDINARY)
-            found[np.isnan(score)] = 0
-            stored.append(found[None].astype(np.uint8))
+                mask = np.where(score >= self._threshold, ANOMALOUS, BACKGROUND)
+            mask[np.isnan(score)] = 0
+            stored.append(mask[None].astype(np.uint8))
         return stored
 
     def summary(self) -> dict[str, Any]:
@@ -203,8 +195,8 @@ class _Anomalies:
         return {
             "anomalies": self._anomalies,
             "share": round(self._anomalies / max(1, self._valid), 6),
-            "median_error": round(self._ordinary.error_at(0.0), 6),
-            "threshold_error": round(self._ordinary.error_at(self._threshold), 6),
+            "median_error": round(self._background.error_at(0.0), 6),
+            "threshold_error": round(self._background.error_at(self._threshold), 6),
         }
 
     def _add(self, portion: NDArray[Any]) -> None:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.prepared import LoadingModel, ready_model
-from hyperkd.inference.scene_sample import reopened, sampled_vectors
+from hyperkd.inference.prepared import MatchedModel, matched_scene
+from hyperkd.inference.scene_sample import sampled_vectors
 from hyperkd.inference.stats.kmeans import Centres, k_means
-from hyperkd.inference.tiling.pipeline import FinishedRows, Run
-from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
-from hyperkd.open_scene import open_scene
+from hyperkd.inference.tiling.pipeline import FinishedRows
+from hyperkd.inference.tiling.row_writer import OutputFile
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.requests.explore_options import ClusterJob
 from hyperkd.types import Float32Array, FloatArray, Reporter
@@ -23,9 +24,9 @@ from hyperkd.types import Float32Array, FloatArray, Reporter
 NO_CLUSTER = 0
 # Pixels that the centres are found from. More change the centres by less than another seed.
 SAMPLE_PIXELS = 16_384
-# The embedding's directions that hold this share of its variance; the rest is noise.
+# The embedding's directions that hold this fraction of its variance; the rest is noise.
 _KEPT_VARIANCE = 0.99
-# Told apart by most people, also by the colour-blind; further ones follow by their hue.
+# Most people can distinguish these, also the colour-blind; further ones follow by their hue.
 _COLOURS = (
     *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee7733"),
     *("#332288", "#44aa99", "#882255", "#999933"),
@@ -45,35 +46,37 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        Summary of the run, with the pixels of each cluster and ``explained``, the share of
+        The summary, with the pixels of each cluster and ``explained``, the fraction of
         the sample's variance that lies between the clusters.
 
     Raises:
         HyperKDError: ``bad_job`` where the scene has fewer different pixels than clusters;
             ``no_valid_pixels``; and what reading, computing and writing raise.
     """
-    report.stage("Opening")
-    loading = LoadingModel(request.model)
-    with open_scene(request.input, request) as source:
-        ready = ready_model(source, loading, ["embedding"], request, report)
-        report.stage("Finding the clusters")
-        vectors = sampled_vectors(ready, request, report, seed=request.seed, most=SAMPLE_PIXELS)
-        file = _Clusters(vectors, request.classes, request.seed, request.output)
-        again = reopened(ready, request.model)
-        summary = run_tiled_job(
-            again, [file.spec], file.convert, request, report, stage="Mapping the clusters"
-        )
-    return {**summary, **file.summary()}
+    with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
+        return cluster_matched(matched, request, report)
+
+
+def cluster_matched(matched: MatchedModel, request: ClusterJob, report: Reporter) -> dict[str, Any]:
+    """Write what ``cluster`` writes, of a raster and a student that were matched before."""
+    report.stage("Finding the clusters")
+    vectors = sampled_vectors(matched, request, report, seed=request.seed, most=SAMPLE_PIXELS)
+    result = _Clusters(vectors, request)
+    summary = write_tiled(
+        matched, [result.file], result.convert, request, report, stage="Mapping the clusters"
+    )
+    return {**summary, **result.summary()}
 
 
 class _Clusters:
     """The file of the job.
 
     Attributes:
-        spec: the file.
+        file: the file.
     """
 
-    def __init__(self, vectors: Float32Array, classes: int, seed: int, output: str) -> None:
+    def __init__(self, vectors: Float32Array, request: ClusterJob) -> None:
+        classes, seed = request.classes, request.seed
         self._mean, self._directions = _components(vectors)
         reduced = (vectors - self._mean) @ self._directions
         self._centres = _centres(reduced, classes, seed)
@@ -81,13 +84,13 @@ class _Clusters:
         entries = [ClassEntry(f"cluster {number + 1}", _rgb(number)) for number in range(classes)]
         options = {"names": ["cluster"], "classes": entries}
         about = {"classes": classes, "seed": seed}
-        self.spec = OutputSpec(
-            "output", output, 1, np.uint8, NO_CLUSTER, about, options, self._count
+        self.file = OutputFile(
+            "output", request.output, 1, np.uint8, NO_CLUSTER, about, options, self._count
         )
 
-    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+    def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the clusters of finished rows."""
-        with run.clock.time("assign"):
+        with clock.time("assign"):
             clusters = np.full((1, *rows.valid.shape), NO_CLUSTER, np.uint8)
             vectors = rows.values[:, rows.valid].T
             reduced = (vectors - self._mean) @ self._directions
@@ -114,9 +117,9 @@ def _components(vectors: Float32Array) -> tuple[Float32Array, Float32Array]:
     mean = values.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov((values - mean).T, ddof=0).reshape(len(mean), -1))
     order = np.argsort(variances)[::-1]
-    shares: FloatArray = np.cumsum(variances[order].clip(0))
-    total = shares[-1] if shares[-1] > 0 else 1.0
-    count = int((shares < _KEPT_VARIANCE * total).sum()) + 1
+    cumulated: FloatArray = np.cumsum(variances[order].clip(0))
+    total = cumulated[-1] if cumulated[-1] > 0 else 1.0
+    count = int((cumulated < _KEPT_VARIANCE * total).sum()) + 1
     return mean.astype(np.float32), directions[:, order[:count]].astype(np.float32)
 
 
@@ -139,6 +142,5 @@ def _rgb(number: int) -> tuple[int, int, int]:
         return red, green, blue
     hue = (number * _GOLDEN_ANGLE) % 1.0
     lightness = (0.40, 0.55, 0.70)[number % 3]
-    shares = colorsys.hls_to_rgb(hue, lightness, 0.65)
-    red, green, blue = (round(255 * share) for share in shares)
+    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.65))
     return red, green, blue

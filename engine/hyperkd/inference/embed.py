@@ -11,26 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
+from hyperkd.inference.prepared import MatchedModel, matched_scene
 from hyperkd.inference.stats.principal_components import (
     Moments,
     PrincipalComponents,
     principal_components,
 )
 from hyperkd.inference.tiling.journal import Journal
-from hyperkd.inference.tiling.pipeline import Blender, FinishedRows, Run, no_valid_pixels
-from hyperkd.inference.tiling.row_writer import block_rows
+from hyperkd.inference.tiling.pipeline import Blender, FinishedRows, TiledRun, no_valid_pixels
+from hyperkd.inference.tiling.row_writer import OutputFile, block_rows
+from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import (
-    OutputSpec,
     begin_journal,
     create_writer,
     fingerprint,
-    plan_run,
     run_summary,
-    run_tiled_job,
+    write_tiled,
 )
 from hyperkd.inference.token_files import TileRow, TokenStore
-from hyperkd.open_scene import open_scene
+from hyperkd.models.card import ModelCard
 from hyperkd.requests.predict_options import EmbedJob
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Float32Array, FloatArray, Reporter
@@ -44,45 +43,47 @@ def embed(request: EmbedJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        Summary of the run; with components, ``explained_variance`` as shares.
+        The summary; with components, ``explained_variance`` as fractions.
 
     Raises:
         HyperKDError: ``bad_job`` where the embedding has fewer dimensions than
             ``components``; ``no_valid_pixels``; and what reading, matching the
             bands, computing and writing raise. No output is left then.
     """
-    report.stage("Opening")
-    loading = LoadingModel(request.model)
-    with open_scene(request.input, request) as source:
-        ready = ready_model(source, loading, ["embedding"], request, report)
-        _refuse_too_many(request.components, ready)
-        half = request.dtype == "float16"
-        if request.components:
-            names = [f"principal component {index + 1}" for index in range(request.components)]
-            spec = _spec(request.output, names, half, components=request.components)
-            return _Components(ready, spec, request, report).run()
-        names = [f"embedding {index + 1}" for index in range(ready.count)]
-        spec = _spec(request.output, names, half, components=0)
-        summary = run_tiled_job(ready, [spec], _values, request, report, stage="Embedding")
+    with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
+        return embed_matched(matched, request, report)
+
+
+def embed_matched(matched: MatchedModel, request: EmbedJob, report: Reporter) -> dict[str, Any]:
+    """Write what ``embed`` writes, of a raster and a student that were matched before."""
+    _refuse_too_many(request.components, matched.card)
+    half = request.dtype == "float16"
+    if request.components:
+        names = [f"principal component {index + 1}" for index in range(request.components)]
+        file = _file(request.output, names, half, components=request.components)
+        return _Components(matched, file, request, report).write()
+    names = [f"embedding {index + 1}" for index in range(matched.count)]
+    file = _file(request.output, names, half, components=0)
+    summary = write_tiled(matched, [file], _values, request, report, stage="Embedding")
     return {"bands": len(names), **summary}
 
 
-def _values(rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+def _values(rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
     return [rows.values]
 
 
-def _spec(output: str, names: Sequence[str], half: bool, **about: Any) -> OutputSpec:
+def _file(output: str, names: Sequence[str], half: bool, **about: Any) -> OutputFile:
     options = {"names": list(names), "half": half}
-    return OutputSpec("output", output, len(names), np.float32, np.nan, about, options)
+    return OutputFile("output", output, len(names), np.float32, np.nan, about, options)
 
 
-def _refuse_too_many(components: int, ready: ReadyModel) -> None:
-    dimension = ready.card.embedding_dim
+def _refuse_too_many(components: int, card: ModelCard) -> None:
+    dimension = card.embedding_dim
     if components > dimension:
         raise HyperKDError(
             "bad_job",
             f"{components} components were asked for, but the embedding of "
-            f"{ready.card.name} has {dimension} dimensions.",
+            f"{card.name} has {dimension} dimensions.",
             f"Choose 1 to {dimension} components, or 0 for the embedding itself.",
             components=components,
             embedding_dim=dimension,
@@ -98,32 +99,51 @@ class _Components:
     """
 
     def __init__(
-        self, ready: ReadyModel, spec: OutputSpec, settings: InferenceOptions, report: Reporter
+        self,
+        matched: MatchedModel,
+        file: OutputFile,
+        options: InferenceOptions,
+        report: Reporter,
     ) -> None:
-        self._ready = replace(ready, tokens=ready.has_tokens)
-        self._spec = spec
-        self._settings = settings
+        self._matched = replace(matched, tokens=matched.has_tokens)
+        self._file = file
+        self._options = options
         self._report = report
 
-    def run(self) -> dict[str, Any]:
+    def write(self) -> dict[str, Any]:
         """Compute and write; returns the summary."""
-        ready, spec, settings, report = self._ready, self._spec, self._settings, self._report
-        plan = ready.plan
+        matched, file = self._matched, self._file
+        plan = matched.plan
         # Where the network gives no tokens, each pixel is one.
-        grid = plan.tile_px // (ready.card.patch_px if ready.tokens else 1)
-        row_of_tiles = len(plan.cols) * ready.count * grid**2 * 4
-        row_bytes = spec.count * plan.grid.width * 4
+        grid = plan.tile_px // (matched.card.patch_px if matched.tokens else 1)
+        row_of_tiles = len(plan.cols) * matched.count * grid**2 * 4
+        row_bytes = plan.grid.width * file.pixel_bytes
         rows = block_rows(row_bytes)
-        run = plan_run(
-            ready, settings, report, kept=spec.count, row_bytes=row_bytes, block_rows=rows,
+        with matched.open(
+            self._options,
+            self._report,
+            kept=file.count,
+            row_bytes=row_bytes,
+            block_rows=rows,
             fixed=3 * row_of_tiles,
-        )  # fmt: skip
+        ) as run:
+            found, done = self._two_passes(run, grid, rows)
+            self._report.artifact("output", file.path)
+            fractions = [round(float(value), 6) for value in found.fraction]
+            summary = {**matched.summary(), **run_summary(run, resumed_portions=done)}
+        return {"bands": file.count, **summary, "explained_variance": fractions}
+
+    def _two_passes(self, run: TiledRun, grid: int, rows: int) -> tuple[PrincipalComponents, int]:
+        """Compute and write the components; returns them and the rows of tiles known before."""
+        matched, options, report = self._matched, self._options, self._report
         report.stage("Embedding")
-        about = {**fingerprint(ready, [spec], settings, run, rows), "tokens": grid}
-        journal = Journal(spec.path, about, run.unreadable, keep=settings.resume)
-        with TokenStore(ready, journal, run.resources.panels, grid, keep=settings.resume) as store:
-            begun = begin_journal(journal, settings, report)
-            moments, done = Moments(ready.count), 0
+        about = fingerprint(matched, [self._file], options, run, rows)
+        about = {**about, "tokens": grid}
+        journal = Journal(self._file.path, about, run.unreadable, keep=options.resume)
+        panels = run.resources.panels
+        with TokenStore(journal, panels, matched.count, grid, keep=options.resume) as store:
+            begun = begin_journal(journal, options, report)
+            moments, done = Moments(matched.count), 0
             if begun:
                 for row in store.read():
                     self._add(moments, row)
@@ -134,16 +154,13 @@ class _Components:
                 for row in computed:
                     with run.clock.time("analyse"):
                         self._add(moments, row)
-            ready.source.check_unchanged()
+            matched.source.check_unchanged()
             if moments.count == 0:
-                raise no_valid_pixels(ready.source)
-            found = principal_components(moments, spec.count)
+                raise no_valid_pixels(matched.source)
+            found = principal_components(moments, self._file.count)
             report.stage("Writing the components")
             self._write(run, store, found, rows)
-        report.artifact("output", spec.path)
-        share = [round(float(value), 6) for value in found.share]
-        summary = {**ready.summary(), **run_summary(run, resumed_portions=done)}
-        return {"bands": spec.count, **summary, "explained_variance": share}
+        return found, done
 
     def _add(self, moments: Moments, row: TileRow) -> None:
         """Add the tokens of a row of tiles; a token counts as its valid pixels do.
@@ -165,33 +182,34 @@ class _Components:
 
     def _per_token(self, weights: FloatArray, count: int) -> FloatArray:
         """Add up the ``(row, col)`` weights of pixels by token, ``(count, count)``."""
-        tile, patch = self._ready.plan.tile_px, self._ready.plan.tile_px // count
+        tile, patch = self._matched.plan.tile_px, self._matched.plan.tile_px // count
         whole = np.zeros((tile, tile))
         whole[: weights.shape[0], : weights.shape[1]] = weights
         added: FloatArray = whole.reshape(count, patch, count, patch).sum(axis=(1, 3))
         return added
 
-    def _write(self, run: Run, store: TokenStore, found: PrincipalComponents, rows: int) -> None:
+    def _write(
+        self, run: TiledRun, store: TokenStore, found: PrincipalComponents, rows: int
+    ) -> None:
         names = [
-            f"principal component {index + 1} ({share:.1%})"
-            for index, share in enumerate(found.share)
+            f"principal component {index + 1} ({fraction:.1%})"
+            for index, fraction in enumerate(found.fraction)
         ]
-        spec = replace(self._spec, options={**self._spec.options, "names": names})
-        writer = create_writer(self._ready, [spec], self._settings, run, rows)
-        with writer:
+        file = replace(self._file, options={**self._file.options, "names": names})
+        with create_writer(self._matched, [file], self._options, run, rows) as writer:
             for values in self._blended(run, store, found):
                 writer.append(values)
 
     def _blended(
-        self, run: Run, store: TokenStore, found: PrincipalComponents
+        self, run: TiledRun, store: TokenStore, found: PrincipalComponents
     ) -> Iterator[Float32Array]:
         """Yield finished rows of components from top to bottom."""
-        plan, left = self._ready.plan, 0
+        plan, left = self._matched.plan, 0
         blender: Optional[Blender] = None
         for done, row in enumerate(store.read(), 1):
             self._report.check_cancelled()
             if blender is None or row.row == plan.rows[0]:
-                blender = Blender(row.panel, self._spec.count)
+                blender = Blender(row.panel, self._file.count)
                 left = row.panel.cols[0]
             with run.clock.time("blend"):
                 for tokens, col in zip(row.tokens, row.panel.cols):
@@ -220,10 +238,10 @@ def upsample(tokens: Float32Array, size: int) -> Float32Array:
         return tokens
     place = ((np.arange(size) + 0.5) * count / size - 0.5).clip(0, count - 1)
     first = np.floor(place).astype(np.intp).clip(0, max(0, count - 2))
-    share = (place - first).astype(np.float32)
+    weight = (place - first).astype(np.float32)
     matrix = np.zeros((size, count), np.float32)
-    matrix[np.arange(size), first] = 1 - share
+    matrix[np.arange(size), first] = 1 - weight
     if count > 1:
-        matrix[np.arange(size), first + 1] += share
+        matrix[np.arange(size), first + 1] += weight
     result: Float32Array = matrix @ tokens @ matrix.T
     return result

@@ -1,21 +1,22 @@
-"""The job ``predict``: a fine-tuned model's class map or map of values, and how sure it is."""
+"""The job ``predict``: a fine-tuned model's map of classes or values, and its uncertainty."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Optional, Union
+from collections.abc import Sequence
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import classify
-from hyperkd.inference.prepared import LoadingModel, OpeningNetwork, ReadyModel, ready_model
-from hyperkd.inference.tiling.pipeline import FinishedRows, Run
-from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
-from hyperkd.models.bundle import Bundle
-from hyperkd.open_scene import open_scene
+from hyperkd.inference.pixel_values import values_at
+from hyperkd.inference.prepared import AnyModel, LoadedModel, MatchedModel, load, matched_scene
+from hyperkd.inference.tiling.pipeline import FinishedRows
+from hyperkd.inference.tiling.row_writer import OutputFile
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.tiled_job import write_tiled
+from hyperkd.models.card import ModelCard
 from hyperkd.raster.sink import ClassEntry
 from hyperkd.raster.source import RasterSource, reading_restored
 from hyperkd.requests.predict_options import PredictJob
@@ -35,7 +36,7 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        Summary of the run, with the pixels of each class, or for each target the share
+        The summary, with the pixels of each class, or for each target the fraction
         of pixels beyond the range that the model was trained on.
 
     Raises:
@@ -43,56 +44,41 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
             ``bad_model`` where the model is a student; ``no_valid_pixels``; and what
             reading, matching the bands, computing and writing raise. No output is left then.
     """
-    report.stage("Opening")
-    loading = LoadingModel(request.model)
-    with open_scene(request.input, request) as source:
-        ready = ready_model(source, loading, ANSWERS, request, report)
-        asked = {"probabilities": request.probabilities, "uncertainty": request.uncertainty}
-        if ready.output == "logits":
-            classes = _Classes(
-                ready,
-                request.output,
-                request.probabilities,
-                request.probability_type,
-                request.uncertainty,
-            )
-            return _run(ready, classes, request, report)
-        _refuse(ready, asked)
-        return _run(ready, _Values(ready, request.output), request, report)
+    with matched_scene(request.input, request.model, request, ANSWERS, report) as matched:
+        return predict_matched(matched, request, report)
 
 
-def _run(
-    ready: ReadyModel,
-    answer: Union[_Classes, _Values],
-    settings: InferenceOptions,
-    report: Reporter,
-) -> dict[str, Any]:
-    summary = run_tiled_job(
-        ready, answer.specs, answer.convert, settings, report, stage="Predicting"
+def predict_matched(matched: MatchedModel, request: PredictJob, report: Reporter) -> dict[str, Any]:
+    """Write the map as ``predict`` does, of a raster and a model that were matched before."""
+    answer: Union[_Classes, _Values]
+    if matched.output == "logits":
+        answer = _Classes(matched.card, request)
+    else:
+        _refuse_probabilities(matched.card, request)
+        answer = _Values(matched.card, request.output)
+    summary = write_tiled(
+        matched, answer.files, answer.convert, request, report, stage="Predicting"
     )
-    return {"task": ready.card.task, **summary, **answer.summary()}
+    return {"task": matched.card.task, **summary, **answer.summary()}
 
 
 def predict_at(
     source: RasterSource,
-    model: Union[str, Path, Bundle],
+    model: AnyModel,
     pixels: tuple[ArrayLike, ArrayLike],
     *,
     options: TileOptions,
     outputs: Sequence[str] = ANSWERS,
     report: Reporter,
 ) -> Float32Array:
-    """Return what the map of a scene is made from, at some pixels only.
-
-    The same tiles, weights and order of additions as in the map; tiles that hold
-    none of the pixels are not computed.
+    """Return what the map of a scene is made from, at some pixels only; see ``values_at``.
 
     Args:
         source: the raster.
-        model: name or path of a model for classification or regression, or the model itself.
+        model: a model for classification or regression; a loaded one stays in memory.
         pixels: rows and columns, ``(n,)`` each, inside the raster.
+        options: how to compute.
         outputs: what is wanted, for instance ``embedding`` of a student; the model has one.
-        options: how to run it.
         report: where progress goes.
 
     Returns:
@@ -100,94 +86,24 @@ def predict_at(
         the units of the targets; NaN where a pixel is not valid.
 
     Raises:
+        ValueError: a pixel lies outside the raster.
         HyperKDError: as ``predict``.
     """
     settings = InferenceOptions(options.overlap, options.batch, options.device)
     with reading_restored(source):
-        ready = ready_model(source, LoadingModel(model), outputs, settings, report)
-        values = _values_at(ready, pixels, settings, report)
+        matched = load(model).match(source, settings, outputs, report)
+        again = isinstance(model, LoadedModel)
+        values = values_at(matched, pixels, settings, report, again=again)
     source.check_unchanged()
     return values
 
 
-def _values_at(
-    ready: ReadyModel,
-    pixels: tuple[ArrayLike, ArrayLike],
-    settings: InferenceOptions,
-    report: Reporter,
-) -> Float32Array:
-    plan = ready.plan
-    rows, cols = (np.asarray(axis, np.intp) for axis in pixels)
-    inside = (rows >= 0) & (rows < plan.grid.height) & (cols >= 0) & (cols < plan.grid.width)
-    if not inside.all():
-        raise ValueError(f"{int((~inside).sum())} pixels lie outside the raster of {plan.grid}")
-    resources = ready.resources(
-        kept=ready.count,
-        row_bytes=0,
-        block_rows=0,
-        batch=settings.batch,
-        budget_mb=None,
-        report=report,
-    )
-    wanted = _tiles_with_pixels(rows, cols, ready)
-    total = sum(map(len, wanted.values()))
-    run = Run(OpeningNetwork(ready, resources, report), resources, report, total)
-    return _gather(run, ready, rows, cols, wanted)
-
-
-def _gather(
-    run: Run,
-    ready: ReadyModel,
-    rows: NDArray[np.intp],
-    cols: NDArray[np.intp],
-    wanted: Mapping[int, Sequence[int]],
-) -> Float32Array:
-    """Compute the wanted tiles and return the blended values of the pixels."""
-    plan = ready.plan
-    values = np.zeros((len(rows), ready.count), np.float32)
-    valid = np.zeros(len(rows), np.bool_)
-    row_weights, col_weights = plan.row_weights(), plan.col_weights()
-    with run.tiles(ready.source, ready.bands, plan, wanted) as (reader, results):
-        for result in results:
-            row = result.row
-            for col, tile in zip(result.cols, result.outputs):
-                window = plan.window(row, col)
-                chosen = _inside(rows, row, window.height) & _inside(cols, col, window.width)
-                down, right = rows[chosen] - row, cols[chosen] - col
-                weight = row_weights[row][down] * col_weights[col][right]
-                values[chosen] += (tile[:, down, right] * weight).T
-                valid[chosen] = reader.valid(window)[down, right]
-            if result.last:
-                reader.release(min((later for later in wanted if later > row), default=row))
-    values[~valid] = np.nan
-    return values
-
-
-def _inside(values: NDArray[np.intp], first: int, count: int) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (values >= first) & (values < first + count)
-    return inside
-
-
-def _tiles_with_pixels(
-    rows: NDArray[np.intp], cols: NDArray[np.intp], ready: ReadyModel
-) -> dict[int, list[int]]:
-    """Return the first columns of the tiles that hold a pixel, by the tiles' first row."""
-    plan = ready.plan
-    found: dict[int, list[int]] = {}
-    for row in plan.rows:
-        here = cols[_inside(rows, row, plan.height)]
-        starts = [col for col in plan.cols if _inside(here, col, plan.width).any()]
-        if starts:
-            found[row] = starts
-    return found
-
-
-def _refuse(ready: ReadyModel, asked: dict[str, Optional[str]]) -> None:
-    for name, path in asked.items():
-        if path is not None:
+def _refuse_probabilities(card: ModelCard, request: PredictJob) -> None:
+    for name in ("probabilities", "uncertainty"):
+        if getattr(request, name) is not None:
             raise HyperKDError(
                 "bad_job",
-                f"{ready.card.name} is a model for {ready.card.task}, which has no {name}.",
+                f"{card.name} is a model for {card.task}, which has no {name}.",
                 f"Leave {name} out, or take a model for classification.",
                 key=name,
             )
@@ -197,42 +113,35 @@ class _Classes:
     """The files of a classification: classes, and their probabilities where asked for.
 
     Attributes:
-        specs: the files.
+        files: the files.
     """
 
-    def __init__(
-        self,
-        ready: ReadyModel,
-        output: str,
-        probabilities: Optional[str],
-        probability_type: str,
-        uncertainty: Optional[str],
-    ) -> None:
-        self._card = ready.card
-        self._counts = np.zeros(len(ready.card.classes) + 1, np.int64)
-        self._as_bytes = probability_type == "uint8"
-        self._wants = (probabilities is not None, uncertainty is not None)
-        self.specs = [self._class_spec(output)]
-        if probabilities is not None:
-            self.specs.append(self._probability_spec(probabilities))
-        if uncertainty is not None:
+    def __init__(self, card: ModelCard, request: PredictJob) -> None:
+        self._card = card
+        self._counts = np.zeros(len(card.classes) + 1, np.int64)
+        self._as_bytes = request.probability_type == "uint8"
+        self._wants_probabilities = request.probabilities is not None
+        self._wants_uncertainty = request.uncertainty is not None
+        self.files = [self._class_file(request.output)]
+        if request.probabilities is not None:
+            self.files.append(self._probability_file(request.probabilities))
+        if request.uncertainty is not None:
             names = classify.UNCERTAINTY_NAMES
-            self.specs.append(self._float_spec("uncertainty", uncertainty, names))
+            self.files.append(self._float_file("uncertainty", request.uncertainty, names))
 
-    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+    def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""
-        with run.clock.time("decide"):
+        with clock.time("decide"):
             stored: list[NDArray[Any]] = [classify.class_map(rows.values, rows.valid)]
-            wants_probabilities, wants_uncertainty = self._wants
-            if not any(self._wants):
+            if len(self.files) == 1:
                 return stored
-            shares = classify.probabilities(rows.values, self._card.temperature)
-            if wants_probabilities and self._as_bytes:
-                stored.append(classify.as_bytes(shares, rows.valid))
-            elif wants_probabilities:
-                stored.append(shares)
-            if wants_uncertainty:
-                stored.append(classify.uncertainty(shares))
+            probabilities = classify.probabilities(rows.values, self._card.temperature)
+            if self._wants_probabilities and self._as_bytes:
+                stored.append(classify.as_bytes(probabilities, rows.valid))
+            elif self._wants_probabilities:
+                stored.append(probabilities)
+            if self._wants_uncertainty:
+                stored.append(classify.uncertainty(probabilities))
         return stored
 
     def summary(self) -> dict[str, Any]:
@@ -246,19 +155,19 @@ class _Classes:
     def _count(self, classes: NDArray[Any]) -> None:
         self._counts += np.bincount(classes.ravel(), minlength=len(self._counts))
 
-    def _class_spec(self, path: str) -> OutputSpec:
+    def _class_file(self, path: str) -> OutputFile:
         classes = [
             ClassEntry(str(item["name"]), _rgb(str(item["color"])), item["value"])
             for item in self._card.classes
         ]
         options = {"names": ["class"], "classes": classes}
-        return OutputSpec("output", path, 1, np.uint8, classify.NO_CLASS, {}, options, self._count)
+        return OutputFile("output", path, 1, np.uint8, classify.NO_CLASS, {}, options, self._count)
 
-    def _probability_spec(self, path: str) -> OutputSpec:
+    def _probability_file(self, path: str) -> OutputFile:
         names = [f"probability of {item['name']}" for item in self._card.classes]
         if not self._as_bytes:
-            return self._float_spec("probabilities", path, names)
-        return OutputSpec(
+            return self._float_file("probabilities", path, names)
+        return OutputFile(
             "probabilities",
             path,
             len(names),
@@ -268,20 +177,20 @@ class _Classes:
             {"names": names, "scale": 1 / classify.PROBABILITY_STEPS},
         )
 
-    def _float_spec(self, role: str, path: str, names: Sequence[str]) -> OutputSpec:
+    def _float_file(self, role: str, path: str, names: Sequence[str]) -> OutputFile:
         about = {"temperature": self._card.temperature}
-        return OutputSpec(role, path, len(names), np.float32, np.nan, about, {"names": names})
+        return OutputFile(role, path, len(names), np.float32, np.nan, about, {"names": names})
 
 
 class _Values:
     """The file of a regression.
 
     Attributes:
-        specs: the file.
+        files: the file.
     """
 
-    def __init__(self, ready: ReadyModel, output: str) -> None:
-        targets = ready.card.targets
+    def __init__(self, card: ModelCard, output: str) -> None:
+        targets = card.targets
         self._names = [str(target["name"]) for target in targets]
         self._low, self._high = (
             np.array([float(target[name]) for target in targets])[:, None, None]
@@ -289,18 +198,18 @@ class _Values:
         )
         self._beyond, self._seen = np.zeros(len(targets), np.int64), 0
         options = {"names": self._names, "units": [str(target["unit"]) for target in targets]}
-        self.specs = [
-            OutputSpec("output", output, len(targets), np.float32, np.nan, {}, options, self._count)
+        self.files = [
+            OutputFile("output", output, len(targets), np.float32, np.nan, {}, options, self._count)
         ]
 
-    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+    def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values."""
         return [rows.values]
 
     def summary(self) -> dict[str, Any]:
-        """Return which share of the values lies beyond those that the model was trained on."""
-        shares = (self._beyond / max(1, self._seen)).round(6).tolist()
-        return {"beyond_training_range": dict(zip(self._names, shares))}
+        """Return the fraction of the values beyond those that the model was trained on."""
+        fractions = (self._beyond / max(1, self._seen)).round(6).tolist()
+        return {"beyond_training_range": dict(zip(self._names, fractions))}
 
     def _count(self, values: NDArray[Any]) -> None:
         self._beyond += ((values < self._low) | (values > self._high)).sum(axis=(1, 2))

@@ -1,10 +1,19 @@
-"""A model made ready for one raster: bands matched, first layer folded, device checked."""
+"""From a model's name to a network that computes: load it, match it to a raster, open it.
+
+    model = load("tiny")                                            # read in a thread
+    matched = model.match(source, options, ["embedding"], report)   # bands, tiles, device
+    with matched.open(options, report) as run:                      # memory, threads, session
+        ...
+
+Every stage can be repeated: one model for several rasters, one match for several runs.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -15,42 +24,182 @@ from hyperkd import __version__
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import self_test_cache
 from hyperkd.inference.backends import onnxruntime_backend as runtime
-from hyperkd.inference.backends.devices import Steadfast, candidates, choose_device
+from hyperkd.inference.backends.devices import FallbackSession, candidates, choose_device
+from hyperkd.inference.backends.opening_network import OpeningNetwork, in_background
 from hyperkd.inference.tiling import machine
+from hyperkd.inference.tiling.block_reader import Unreadable
+from hyperkd.inference.tiling.pipeline import TiledRun
 from hyperkd.inference.tiling.resources import (
     ACCELERATED_BATCH,
     CACHE_BYTES,
     Demand,
-    Resources,
     plan_resources,
 )
-from hyperkd.inference.tiling.threads import no_thread, require_address_space
+from hyperkd.inference.tiling.threads import require_address_space
 from hyperkd.inference.tiling.tile_plan import TilePlan
-from hyperkd.models.bundle import TOKENS, Bundle, open_bundle
+from hyperkd.models.bundle import TOKENS, Bundle, open_bundle, output_channels
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
+from hyperkd.open_scene import open_scene
 from hyperkd.raster.open_raster import limit_block_cache
 from hyperkd.raster.source import RasterSource
-from hyperkd.requests.shared_options import InferenceOptions
+from hyperkd.requests.shared_options import InferenceOptions, SceneOptions
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import SupportReport
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.types import Float32Array, Reporter
+from hyperkd.types import Reporter
+
+# Name of a shipped or stored model, path of an .onnx file, an opened or a loaded model.
+AnyModel = Union[str, Path, Bundle, "LoadedModel"]
+
+
+@contextmanager
+def matched_scene(
+    path: str, model: str, options: SceneOptions, outputs: Sequence[str], report: Reporter
+) -> Iterator[MatchedModel]:
+    """Open a raster while a model is loaded, and match them: how every inference job begins.
+
+    Args:
+        path: the raster, which is closed with the block.
+        model: name or path of the model.
+        options: what to believe about the bands, and how to compute.
+        outputs, report: see ``LoadedModel.match``.
+
+    Raises:
+        HyperKDError: as ``open_scene`` and ``LoadedModel.match``.
+    """
+    report.stage("Opening")
+    loaded = load(model)
+    with open_scene(path, options) as source:
+        yield loaded.match(source, options, outputs, report)
+
+
+def load(model: AnyModel) -> LoadedModel:
+    """Return a model, which is read in the background; a loaded one is returned as it is."""
+    return model if isinstance(model, LoadedModel) else LoadedModel(model)
+
+
+class LoadedModel:
+    """A model for any number of rasters; its file is read in a thread of its own.
+
+    Loading is the first thing that a job begins, so it also limits what libraries may keep
+    of memory.
+
+    Args:
+        model: name of a shipped or stored model, path of an .onnx file, or an opened model.
+    """
+
+    def __init__(self, model: Union[str, Path, Bundle]) -> None:
+        limit_block_cache(CACHE_BYTES)
+        machine.limit_arenas()
+        self._model = model
+        self._sha256: Optional[str] = None
+        self._reading: Optional[Future[Bundle]] = in_background(self._read)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is; raises as ``bundle``."""
+        return self.bundle().card
+
+    def bundle(self) -> Bundle:
+        """Return the model with its graph; a released one is read again.
+
+        Raises:
+            HyperKDError: as ``resolve`` and ``open_bundle``; ``bad_model`` where the file is
+                no longer what it was; ``missing_dependency`` without onnxruntime.
+        """
+        reading = self._reading
+        if reading is None:
+            reading = self._reading = in_background(self._read)
+        bundle = reading.result()
+        if self._sha256 not in (None, bundle.sha256):
+            raise HyperKDError(
+                "bad_model",
+                f"The model file {bundle.path} was replaced while it was in use.",
+                "Start again; the file must stay as it is until the job has ended.",
+            )
+        self._sha256 = bundle.sha256
+        return bundle
+
+    def release(self) -> None:
+        """Free the graph, which holds all weights; ``bundle`` reads it again."""
+        self._reading = None
+
+    def _read(self) -> Bundle:
+        given = self._model
+        bundle = given if isinstance(given, Bundle) else open_bundle(resolve(given))
+        runtime.load_runtime()
+        return bundle
+
+    def match(
+        self,
+        source: RasterSource,
+        options: InferenceOptions,
+        outputs: Sequence[str],
+        report: Reporter,
+    ) -> MatchedModel:
+        """Match one of the model's outputs to an open raster: bands, tiles and device.
+
+        Args:
+            source: the raster; from now on it is read in a stream.
+            options: how to compute.
+            outputs: what the job can use, for instance ``embedding``; the model has one of them.
+            report: where stages and log lines go.
+
+        Raises:
+            HyperKDError: as ``bundle``; ``bad_model`` where the model has none of the outputs;
+                ``band_mismatch`` where the raster lacks the model's spectrum; ``bad_job`` where
+                the overlap does not fit; ``out_of_memory``.
+        """
+        bundle = self.bundle()
+        require_address_space()
+        card, output = bundle.card, _one_of(outputs, bundle)
+        # What is left out where it is damaged must be known to be damaged before it is used.
+        source.stream(True, verified=options.unreadable == "nodata")
+        plan = TilePlan.over(source.grid, card.tile_px, options.overlap, card.receptive_field_px)
+        bands, reflectance, support = _match_bands(source, card, report)
+        report.check_cancelled()
+        tried = candidates(options.device, runtime.offered_devices())
+        device = choose_device(
+            runtime,
+            bundle.network(output, None) if len(tried) > 1 else b"",
+            card,
+            output,
+            tried,
+            cores=machine.cores(),
+            batch=options.batch or ACCELERATED_BATCH,
+            report=report,
+        )
+        return MatchedModel(
+            self,
+            source,
+            card,
+            bundle.sha256,
+            bundle.path.stat().st_size,
+            output,
+            output_channels(card)[output],
+            bands,
+            reflectance,
+            support,
+            plan,
+            device,
+            has_tokens=output == "embedding" and bundle.has_tokens,
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class ReadyModel:
-    """A raster and a model whose first layer eats what the raster stores.
+class MatchedModel:
+    """A raster and a model whose first layer takes as input what the raster stores.
 
     Attributes:
+        model: gives the graph when a network is opened.
         source: the raster.
-        loading: has the model until the network is ready.
         card: what the model is.
         sha256: checksum of its file.
         model_bytes: size of its file.
         output: which of the model's outputs, for instance ``embedding`` or ``logits``.
         count: channels of that output.
-        bands: 0-based bands of the raster that the network eats, in its order.
+        bands: 0-based bands of the raster that the network takes as input, in its order.
         reflectance: map from the stored values of ``bands`` to reflectance on
             the model's bands.
         support: how well the raster covers the model's bands.
@@ -60,8 +209,8 @@ class ReadyModel:
         tokens: whether it does.
     """
 
+    model: LoadedModel
     source: RasterSource
-    loading: LoadingModel
     card: ModelCard
     sha256: str
     model_bytes: int
@@ -75,10 +224,80 @@ class ReadyModel:
     has_tokens: bool = False
     tokens: bool = False
 
+    @contextmanager
+    def open(
+        self,
+        options: InferenceOptions,
+        report: Reporter,
+        *,
+        kept: Optional[int] = None,
+        row_bytes: int = 0,
+        block_rows: int = 0,
+        fixed: int = 0,
+        total: Optional[int] = None,
+        again: bool = False,
+    ) -> Iterator[TiledRun]:
+        """Plan threads and memory, and open the network while the first rows are read.
+
+        Args:
+            options: batch, memory, and what to do where the raster cannot be read.
+            report: where progress and log lines go.
+            kept: channels that are blended; default: those of the output.
+            row_bytes, block_rows, fixed: see ``Demand``.
+            total: tiles to compute, for the progress; default: all.
+            again: whether the network is soon opened again: the graph then stays in memory.
+
+        Yields:
+            The run; its network is freed with the block.
+
+        Raises:
+            HyperKDError: ``out_of_memory`` where even the smallest way does not fit. What
+                opening the network raises comes when it is first used.
+        """
+        quantised = (self.card.quantisation or {}).get("kind")
+        if quantised == "float16" and self.device == "cpu":
+            report.log(
+                "warning",
+                f"{self.card.name} was made for GPUs; its float16 numbers are slow on a CPU.",
+            )
+        resources = plan_resources(
+            Demand(
+                source=self.source,
+                plan=self.plan,
+                bands=len(self.bands),
+                made=self.count,
+                kept=self.count if kept is None else kept,
+                model_bytes=self.model_bytes,
+                row_bytes=row_bytes,
+                block_rows=block_rows,
+                fixed=fixed,
+                budget=None if options.memory_mb is None else options.memory_mb * 10**6,
+                # Dynamic quantisation scales by the extremes of the whole batch: a tile's
+                # numbers would depend on its neighbours in it.
+                batch=1 if quantised == "dynamic" else options.batch,
+                accelerated=self.device != "cpu",
+            )
+        )
+        report.log("info", resources.describe(self.plan))
+        threads = resources.operator_threads
+        network = OpeningNetwork(lambda: _open(self, threads, report, again))
+        try:
+            yield TiledRun(
+                self.source,
+                self.bands,
+                network,
+                resources,
+                report,
+                total=sum(panel.count for panel in resources.panels) if total is None else total,
+                unreadable=Unreadable(options.unreadable == "nodata"),
+            )
+        finally:
+            network.close()
+
     def provenance(self, **settings: Any) -> dict[str, str]:
         """Return dataset metadata that says how an output was made, without any folder.
 
-        The overlap changes the result and is always told; ``settings`` are others that do.
+        The overlap changes the result and is always included; ``settings`` are others that do.
         """
         settings["overlap"] = self.plan.overlap_px
         return {
@@ -89,68 +308,8 @@ class ReadyModel:
             "HYPERKD_SETTINGS": json.dumps(settings, sort_keys=True),
         }
 
-    def resources(
-        self,
-        *,
-        kept: int,
-        row_bytes: int,
-        block_rows: int,
-        batch: Optional[int],
-        budget_mb: Optional[int],
-        report: Reporter,
-        fixed: int = 0,
-    ) -> Resources:
-        """Plan threads and memory, and tell what they are.
-
-        Args:
-            kept: channels that are blended.
-            row_bytes, block_rows: see ``Demand``.
-            batch: tiles that the network gets at once, None for what suits the device.
-            budget_mb: megabytes that the job may take, None for the default.
-            report: is told.
-            fixed: bytes of anything else.
-
-        Raises:
-            HyperKDError: ``out_of_memory`` where even the smallest way does not fit.
-        """
-        quantised = (self.card.quantisation or {}).get("kind")
-        if quantised == "dynamic":
-            # Such a network scales by the extremes of the whole batch: a tile's numbers
-            # would depend on its neighbours in it.
-            batch = 1
-        if quantised == "float16" and self.device == "cpu":
-            report.log(
-                "warning",
-                f"{self.card.name} was made for GPUs; its float16 numbers are slow on a CPU.",
-            )
-        demand = Demand(
-            source=self.source,
-            plan=self.plan,
-            bands=len(self.bands),
-            made=self.count,
-            kept=kept,
-            row_bytes=row_bytes,
-            block_rows=block_rows,
-            model_bytes=self.model_bytes,
-            fixed=fixed,
-        )
-        planned = plan_resources(
-            demand,
-            budget=None if budget_mb is None else budget_mb * 10**6,
-            batch=batch,
-            accelerated=self.device != "cpu",
-        )
-        panels = len(planned.panels)
-        report.log(
-            "info",
-            f"{self.plan.count} tiles of {self.plan.tile_px} x {self.plan.tile_px} pixels, "
-            f"{planned.threads} at once; about {planned.estimate / 1e6:.0f} MB of memory"
-            + (f", the columns in {panels} parts one after the other." if panels > 1 else "."),
-        )
-        return planned
-
     def summary(self) -> dict[str, Any]:
-        """Return what every inference job tells at its end of its raster and its model."""
+        """Return what the summary of every inference job says of its raster and its model."""
         return {
             "width": self.source.grid.width,
             "height": self.source.grid.height,
@@ -161,120 +320,7 @@ class ReadyModel:
         }
 
 
-class LoadingModel:
-    """A model that is opened in a thread of its own, while the raster is opened.
-
-    It is the first thing that a job begins, and limits what libraries may keep of memory.
-
-    Args:
-        model: name or path of the model, or the model itself.
-    """
-
-    def __init__(self, model: Union[str, Path, Bundle]) -> None:
-        limit_block_cache(CACHE_BYTES)
-        machine.limit_arenas()
-
-        def load() -> Bundle:
-            bundle = model if isinstance(model, Bundle) else open_bundle(resolve(model))
-            runtime.load_runtime()
-            return bundle
-
-        self._future: Optional[Future[Bundle]] = _in_background(load)
-
-    def bundle(self) -> Bundle:
-        """Return the model.
-
-        Raises:
-            HyperKDError: what opening it raised.
-        """
-        if self._future is None:
-            raise ValueError("the model was forgotten")
-        return self._future.result()
-
-    def forget(self) -> None:
-        """Give the model's memory back: its network is ready, and a copy of all weights."""
-        self._future = None
-
-
-class OpeningNetwork:
-    """A network that is made ready in a thread of its own, while the first rows are read.
-
-    Raises, when it is first used, what making it ready raised.
-    """
-
-    def __init__(self, ready: ReadyModel, resources: Resources, report: Reporter) -> None:
-        self._opening = _in_background(lambda: _open(ready, resources, report))
-
-    @property
-    def provider(self) -> str:
-        """onnxruntime's name of what computes."""
-        provider: str = self._opening.result().provider
-        return provider
-
-    def run(self, pixels: Float32Array, valid: Float32Array) -> Float32Array:
-        """Compute a batch, see ``onnxruntime_backend.Session``."""
-        outputs: Float32Array = self._opening.result().run(pixels, valid)
-        return outputs
-
-
-def ready_model(
-    source: RasterSource,
-    loading: LoadingModel,
-    outputs: Sequence[str],
-    settings: InferenceOptions,
-    report: Reporter,
-) -> ReadyModel:
-    """Make a model ready for one of its outputs on an open raster.
-
-    Args:
-        source: the raster.
-        loading: the model.
-        outputs: what the job can use, for instance ``embedding``; the model has one of them.
-        settings: how to run.
-        report: where stages and log lines go.
-
-    Raises:
-        HyperKDError: what opening the model raises; ``band_mismatch`` where the raster
-            lacks the model's spectrum; ``bad_job`` where the overlap does not fit.
-    """
-    bundle = loading.bundle()
-    require_address_space()
-    card = bundle.card
-    output = _one_of(outputs, bundle)
-    # What is left out where it is damaged must be known to be damaged before it is used.
-    source.stream(True, verified=settings.unreadable == "nodata")
-    plan = TilePlan.over(source.grid, card.tile_px, settings.overlap, card.receptive_field_px)
-    bands, reflectance, support = _match(source, card, report)
-    report.check_cancelled()
-    tried = candidates(settings.device, runtime.offered_devices())
-    chosen = choose_device(
-        runtime,
-        bundle.network(output, None) if len(tried) > 1 else b"",
-        card,
-        output,
-        tried,
-        cores=machine.cores(),
-        batch=settings.batch or ACCELERATED_BATCH,
-        report=report,
-    )
-    return ReadyModel(
-        source,
-        loading,
-        card,
-        bundle.sha256,
-        bundle.path.stat().st_size,
-        output,
-        _channels(card, output),
-        bands,
-        reflectance,
-        support,
-        plan,
-        chosen,
-        has_tokens=output == "embedding" and bundle.has_tokens,
-    )
-
-
-def _match(
+def _match_bands(
     source: RasterSource, card: ModelCard, report: Reporter
 ) -> tuple[tuple[int, ...], Affine, SupportReport]:
     """Return the bands to read, their map to reflectance on the model's, and how well they fit."""
@@ -291,27 +337,26 @@ def _match(
     return tuple(used.tolist()), Affine(whole.matrix[:, used], whole.offset), support
 
 
-def _open(ready: ReadyModel, resources: Resources, report: Reporter) -> Any:
+def _open(matched: MatchedModel, threads: int, report: Reporter, again: bool) -> Any:
     """Test the device and open the session.
 
     Raises:
         HyperKDError: ``missing_dependency`` where the device cannot be used; ``bad_model``
             where this machine does not compute what the card promises.
     """
-    bundle, device = ready.loading.bundle(), ready.device
-    _check(bundle, ready.output, device, report)
-    wanted = TOKENS if ready.tokens else ready.output
-    network = bundle.network(wanted, ready.reflectance)
+    bundle, device = matched.model.bundle(), matched.device
+    _check(bundle, matched.output, device, report)
+    network = bundle.network(TOKENS if matched.tokens else matched.output, matched.reflectance)
     del bundle
-    ready.loading.forget()
-    threads = resources.operator_threads if device == "cpu" else None
-    session = runtime.open_session(network, device, threads)
+    if not again:
+        matched.model.release()
+    session = runtime.open_session(network, device, threads if device == "cpu" else None)
     report.log("info", f"Running on {runtime.place_of(session.provider)}.")
     if device == "cpu":
         del network
         machine.return_memory()
         return session
-    return Steadfast(session, lambda: runtime.open_session(network, "cpu"), report)
+    return FallbackSession(session, lambda: runtime.open_session(network, "cpu"), report)
 
 
 def _check(bundle: Bundle, output: str, device: str, report: Reporter) -> None:
@@ -328,16 +373,6 @@ def _check(bundle: Bundle, output: str, device: str, report: Reporter) -> None:
         report.log("info", "Self-test passed.")
 
 
-def _in_background(work: Any) -> Future[Any]:
-    pool = ThreadPoolExecutor(1)
-    try:
-        return pool.submit(work)
-    except RuntimeError as error:
-        raise no_thread(error) from error
-    finally:
-        pool.shutdown(wait=False)
-
-
 def _one_of(outputs: Sequence[str], bundle: Bundle) -> str:
     for output in outputs:
         if output in bundle.outputs:
@@ -349,12 +384,3 @@ def _one_of(outputs: Sequence[str], bundle: Bundle) -> str:
         "embed and reconstruct take a student, predict takes a fine-tuned model.",
         task=bundle.card.task,
     )
-
-
-def _channels(card: ModelCard, output: str) -> int:
-    return {
-        "embedding": card.embedding_dim,
-        "reconstruction": len(card.bands),
-        "logits": len(card.classes),
-        "values": len(card.targets),
-    }[output]

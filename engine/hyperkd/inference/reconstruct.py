@@ -8,11 +8,13 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.inference.prepared import LoadingModel, ReadyModel, ready_model
+from hyperkd.inference.prepared import MatchedModel, matched_scene
 from hyperkd.inference.stats.spectral_error import NAMES, spectral_error
-from hyperkd.inference.tiling.pipeline import FinishedRows, Run, stored_rows
-from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
-from hyperkd.open_scene import open_scene
+from hyperkd.inference.tiling.pipeline import FinishedRows
+from hyperkd.inference.tiling.row_writer import OutputFile
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.tiled_job import write_tiled
+from hyperkd.models.card import ModelCard
 from hyperkd.requests.predict_options import ReconstructJob
 from hyperkd.types import BandTable, BoolArray, Float32Array, Reporter
 
@@ -28,63 +30,67 @@ def reconstruct(request: ReconstructJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        Summary of the run, with the mean of each error where it was asked for.
+        The summary, with the mean of each error where it was asked for.
 
     Raises:
         HyperKDError: ``bad_job`` where neither output was asked for;
             ``no_valid_pixels``; and what reading, matching the bands, computing
             and writing raise. No output is left then.
     """
-    report.stage("Opening")
-    loading = LoadingModel(request.model)
-    with open_scene(request.input, request) as source:
-        ready = ready_model(source, loading, ["reconstruction"], request, report)
-        files = _Reconstruction(ready, request.output, request.error)
-        summary = run_tiled_job(
-            ready, files.specs, files.convert, request, report, stage="Reconstructing"
-        )
-    return {**summary, **files.summary()}
+    outputs = ["reconstruction"]
+    with matched_scene(request.input, request.model, request, outputs, report) as matched:
+        return reconstruct_matched(matched, request, report)
+
+
+def reconstruct_matched(
+    matched: MatchedModel, request: ReconstructJob, report: Reporter
+) -> dict[str, Any]:
+    """Write what ``reconstruct`` writes, of a raster and a student that were matched before."""
+    result = _Reconstruction(matched, request.output, request.error)
+    summary = write_tiled(
+        matched, result.files, result.convert, request, report, stage="Reconstructing"
+    )
+    return {**summary, **result.summary()}
 
 
 class _Reconstruction:
     """The files of the job.
 
     Attributes:
-        specs: the files.
+        files: the files.
     """
 
-    def __init__(self, ready: ReadyModel, output: Optional[str], error: Optional[str]) -> None:
-        self._ready = ready
-        self._compared = np.flatnonzero(ready.support.supported)
+    def __init__(self, matched: MatchedModel, output: Optional[str], error: Optional[str]) -> None:
+        self._reflectance = matched.reflectance
+        self._compared = np.flatnonzero(matched.support.supported)
         self._total, self._count = np.zeros(2), np.zeros(2)
-        self.specs: list[OutputSpec] = []
+        self.files: list[OutputFile] = []
         if output is not None:
-            self.specs.append(_spectra_spec(ready, output))
+            self.files.append(_spectra_file(matched.card, output))
         if error is not None:
             options = {"names": NAMES}
-            self.specs.append(
-                OutputSpec("error", error, 2, np.float32, np.nan, {}, options, self._add)
+            self.files.append(
+                OutputFile("error", error, 2, np.float32, np.nan, {}, options, self._add)
             )
 
-    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
+    def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""
         stored: dict[str, NDArray[Any]] = {}
-        roles = [spec.role for spec in self.specs]
-        ready = self._ready
+        roles = [file.role for file in self.files]
         if "error" in roles:
-            with run.clock.time("compare"):
-                data = stored_rows(rows, len(ready.bands), ready.source.dtype)
+            with clock.time("compare"):
+                data = rows.reader.stored(rows.window)
                 stored["error"] = spectral_error(
-                    data, ready.reflectance, rows.values, self._compared
+                    data, self._reflectance, rows.values, self._compared
                 )
         if "output" in roles:
-            with run.clock.time("convert"):
+            with clock.time("convert"):
                 stored["output"] = to_stored(rows.values, rows.valid)
         return [stored[role] for role in roles]
 
     def summary(self) -> dict[str, float]:
         """Return the mean of each error."""
-        if not any(spec.role == "error" for spec in self.specs):
+        if not any(file.role == "error" for file in self.files):
             return {}
         angle, rmse = self._total / np.maximum(self._count, 1)
         return {"mean_spectral_angle_deg": round(angle, 4), "mean_rmse": round(rmse, 6)}
@@ -108,8 +114,8 @@ def to_stored(values: Float32Array, valid: BoolArray) -> NDArray[np.int16]:
     return stored
 
 
-def _spectra_spec(ready: ReadyModel, path: str) -> OutputSpec:
-    wavelengths = ready.card.bands
+def _spectra_file(card: ModelCard, path: str) -> OutputFile:
+    wavelengths = card.bands
     count = len(wavelengths)
     table = BandTable(
         wavelengths,
@@ -119,4 +125,4 @@ def _spectra_spec(ready: ReadyModel, path: str) -> OutputSpec:
         nodata=np.full(count, NODATA),
         names=tuple(f"reconstruction {centre:.1f} nm" for centre in wavelengths.centre_nm),
     )
-    return OutputSpec("output", path, count, np.int16, NODATA, {}, {"bands": table})
+    return OutputFile("output", path, count, np.int16, NODATA, {}, {"bands": table})

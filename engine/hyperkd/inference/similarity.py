@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.predict import predict_at
-from hyperkd.inference.prepared import LoadingModel, ready_model
-from hyperkd.inference.scene_sample import reopened, sampled_vectors
+from hyperkd.inference.pixel_values import values_at
+from hyperkd.inference.prepared import MatchedModel, matched_scene
+from hyperkd.inference.scene_sample import sampled_vectors
 from hyperkd.inference.stats.kmeans import k_means
-from hyperkd.inference.tiling.pipeline import FinishedRows, Run
-from hyperkd.inference.tiling.tiled_job import OutputSpec, run_tiled_job
-from hyperkd.open_scene import open_scene
+from hyperkd.inference.tiling.pipeline import FinishedRows
+from hyperkd.inference.tiling.row_writer import OutputFile
+from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.raster.labels.read_labels import read_places
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.explore_options import SimilarityJob
-from hyperkd.types import Float32Array, FloatArray, Reporter
+from hyperkd.types import Float32Array, FloatArray, Ints, Reporter
 
 # More references than this are replaced by the centres of as many clusters of them.
 MOST_REFERENCES = 64
-# Pixels that the scene's mean is taken from.
+# Pixels that the scene's mean is estimated from.
 _SAMPLE_PIXELS = 16_384
-# The suggested threshold lets this share of the references themselves pass.
+# The suggested threshold lets this fraction of the references themselves pass.
 _PASSING = 0.9
 _LEAST_FEATURES = 3
 
 
 def similarity(request: SimilarityJob, report: Reporter) -> dict[str, Any]:
-    """Write how like each pixel is to the places that features mark.
+    """Write how similar each pixel is to the places that features mark.
 
-    Likeness is the cosine between two embeddings from which the scene's mean was taken: 1
-    is the same, 0 has nothing in common, -1 is the opposite. The largest over all references
+    Similarity is the cosine between two embeddings from which the scene's mean was subtracted:
+    1 is the same, 0 has nothing in common, -1 is the opposite. The largest over all references
     counts, so that places of several kinds can be given at once.
 
     Args:
@@ -43,50 +43,42 @@ def similarity(request: SimilarityJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        Summary of the run, with the number of references and, from three features on,
-        ``threshold``: nine tenths of the references are at least that like to the best one
+        The summary, with the number of references and, from three features on,
+        ``threshold``: nine tenths of the references are at least that similar to the best one
         of another feature.
 
     Raises:
         HyperKDError: ``no_labels`` where no feature marks a pixel with data; ``bad_labels``;
             and what reading, computing and writing raise.
     """
-    report.stage("Opening")
-    loading = LoadingModel(request.model)
-    with open_scene(request.input, request) as source:
-        rows, cols, features = read_places(source, request.places, margin_px=request.margin)
-        ready = ready_model(source, loading, ["embedding"], request, report)
-        report.stage("Looking at the scene")
-        mean = sampled_vectors(ready, request, report, seed=request.seed, most=_SAMPLE_PIXELS).mean(
-            axis=0
-        )
-        report.stage("Looking at the places")
-        found = predict_at(
-            source,
-            request.model,
-            (rows, cols),
-            outputs=["embedding"],
-            options=replace(request, device=ready.device),
-            report=report,
-        )
-        references, features = _valid(found, features, source, request.places)
-        file = _Likeness(mean, references, features, request.seed, request.output)
-        summary = run_tiled_job(
-            reopened(ready, request.model),
-            [file.spec],
-            file.convert,
-            request,
-            report,
-            stage="Comparing",
-        )
-    return {**summary, **file.summary}
+    with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
+        return similarity_matched(matched, request, report)
 
 
-class _Likeness:
+def similarity_matched(
+    matched: MatchedModel, request: SimilarityJob, report: Reporter
+) -> dict[str, Any]:
+    """Write what ``similarity`` writes, of a raster and a student that were matched before."""
+    source = matched.source
+    rows, cols, features = read_places(source, request.places, margin_px=request.margin)
+    report.stage("Looking at the scene")
+    vectors = sampled_vectors(matched, request, report, seed=request.seed, most=_SAMPLE_PIXELS)
+    mean = vectors.mean(axis=0)
+    report.stage("Looking at the places")
+    found = values_at(matched, (rows, cols), request, report, again=True)
+    references, features = _valid(found, features, source, request.places)
+    result = _Similarity(mean, references, features, request)
+    summary = write_tiled(
+        matched, [result.file], result.convert, request, report, stage="Comparing"
+    )
+    return {**summary, **result.summary}
+
+
+class _Similarity:
     """The file of the job.
 
     Attributes:
-        spec: the file.
+        file: the file.
         summary: what is known of the references.
     """
 
@@ -94,9 +86,8 @@ class _Likeness:
         self,
         mean: Float32Array,
         references: Float32Array,
-        features: NDArray[np.int64],
-        seed: int,
-        output: str,
+        features: Ints,
+        request: SimilarityJob,
     ) -> None:
         self._mean = mean
         directions = _directions(references - mean)
@@ -106,19 +97,19 @@ class _Likeness:
             "threshold": _threshold(directions, features),
         }
         if len(directions) > MOST_REFERENCES:
-            directions = _fewer(directions, seed)
+            directions = _fewer(directions, request.seed)
         self._directions = directions
         options = {"names": ["likeness (cosine of embeddings)"]}
-        about = {"references": len(references), "seed": seed}
-        self.spec = OutputSpec("output", output, 1, np.float32, np.nan, about, options)
+        about = {"references": len(references), "seed": request.seed}
+        self.file = OutputFile("output", request.output, 1, np.float32, np.nan, about, options)
 
-    def convert(self, rows: FinishedRows, run: Run) -> Sequence[NDArray[Any]]:
-        """Return the likeness of finished rows."""
-        with run.clock.time("compare"):
-            likeness = np.full((1, *rows.valid.shape), np.nan, np.float32)
+    def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
+        """Return the similarity of finished rows."""
+        with clock.time("compare"):
+            cosine = np.full((1, *rows.valid.shape), np.nan, np.float32)
             vectors = _directions(rows.values[:, rows.valid].T - self._mean)
-            likeness[0][rows.valid] = (vectors @ self._directions.T).max(axis=1)
-        return [likeness]
+            cosine[0][rows.valid] = (vectors @ self._directions.T).max(axis=1)
+        return [cosine]
 
 
 def _directions(vectors: Float32Array) -> Float32Array:
@@ -135,7 +126,7 @@ def _fewer(directions: Float32Array, seed: int) -> Float32Array:
     return _directions(centres.astype(np.float32))
 
 
-def _threshold(directions: Float32Array, features: NDArray[np.int64]) -> Optional[float]:
+def _threshold(directions: Float32Array, features: Ints) -> Optional[float]:
     """Return what most references reach when compared with other features than their own."""
     names = np.unique(features)
     if len(names) < _LEAST_FEATURES:
@@ -148,8 +139,8 @@ def _threshold(directions: Float32Array, features: NDArray[np.int64]) -> Optiona
 
 
 def _valid(
-    vectors: Float32Array, features: NDArray[np.int64], source: RasterSource, places: str
-) -> tuple[Float32Array, NDArray[np.int64]]:
+    vectors: Float32Array, features: Ints, source: RasterSource, places: str
+) -> tuple[Float32Array, Ints]:
     """Leave out the references on pixels without data."""
     valid = np.isfinite(vectors[:, 0])
     if not valid.any():

@@ -1,4 +1,4 @@
-"""What an encoder says of a scene, kept on disk: one vector per token and tile.
+"""What an encoder computes of a scene, kept on disk: one vector per token and tile.
 
 A scene's embedding at every pixel is large (hundreds of channels), its tokens are
 not: a token stands for a square of pixels, and bringing tokens back to pixels is
@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hyperkd.inference.prepared import ReadyModel
 from hyperkd.inference.tiling.journal import Journal
-from hyperkd.inference.tiling.pipeline import Run
+from hyperkd.inference.tiling.pipeline import TiledRun
 from hyperkd.inference.tiling.tile_plan import Panel
 from hyperkd.types import BoolArray, Float32Array
 
@@ -43,9 +42,9 @@ class TokenStore:
     A context manager: the file goes at the end, unless the job failed and ``keep`` is set.
 
     Args:
-        ready: the raster and the model; its network gives tokens.
         journal: the file.
         panels: the columns, as they are computed.
+        count: D, channels of a token.
         grid: tokens of a tile, along rows and columns.
         keep: whether the file stays when the job fails, for a later one to go on.
 
@@ -55,18 +54,18 @@ class TokenStore:
 
     def __init__(
         self,
-        ready: ReadyModel,
         journal: Journal,
         panels: Sequence[Panel],
+        count: int,
         grid: int,
         *,
         keep: bool,
     ) -> None:
-        self._ready = ready
         self._journal = journal
+        self._count = count
         self._grid = grid
         self._keep = keep
-        self.rows = [(panel, row) for panel in panels for row in ready.plan.rows]
+        self.rows = [(panel, row) for panel in panels for row in panel.plan.rows]
 
     def __enter__(self) -> TokenStore:
         return self
@@ -91,19 +90,18 @@ class TokenStore:
             valid = bits.astype(np.bool_).reshape(window.height, window.width)
             yield TileRow(panel, row, arrays[0], valid)
 
-    def compute(self, run: Run, done: int) -> Generator[TileRow, None, None]:
+    def compute(self, run: TiledRun, done: int) -> Generator[TileRow, None, None]:
         """Compute the rows of tiles from number ``done`` on, keep and yield them."""
         left = self.rows[done:]
         for panel in dict.fromkeys(panel for panel, _ in left):
             yield from self._compute(run, panel, [row for other, row in left if other == panel])
 
-    def _compute(self, run: Run, panel: Panel, rows: Sequence[int]) -> Iterator[TileRow]:
-        ready, plan = self._ready, panel.plan
+    def _compute(self, run: TiledRun, panel: Panel, rows: Sequence[int]) -> Iterator[TileRow]:
         place = {col: index for index, col in enumerate(panel.cols)}
-        shape = (len(panel.cols), ready.count, self._grid, self._grid)
+        shape = (len(panel.cols), self._count, self._grid, self._grid)
         tokens = np.zeros(shape, np.float32)
         wanted = dict.fromkeys(rows, panel.cols)
-        with run.tiles(ready.source, ready.bands, plan, wanted) as (reader, results):
+        with run.tiles(panel.plan, wanted) as (reader, results):
             for result in results:
                 for col, output in zip(result.cols, result.outputs):
                     tokens[place[col]] = output
@@ -121,5 +119,5 @@ class TokenStore:
     def _shapes(self, panel: Panel) -> list[tuple[tuple[int, ...], Any]]:
         window = panel.input(panel.plan.rows[0])
         bits = -(-window.height * window.width // 8)
-        tokens = (len(panel.cols), self._ready.count, self._grid, self._grid)
+        tokens = (len(panel.cols), self._count, self._grid, self._grid)
         return [(tokens, np.float32), ((bits,), np.uint8)]

@@ -85,7 +85,7 @@ class Bundle:
         model, constants = cut(self.graph, tensor, output), self.graph.graph.initializer
         if first_layer is not None:
             fold(model.graph, constants, first_layer, self.path.name)
-        channels = _channels(self.card)[self.outputs[0] if output == TOKENS else output]
+        channels = output_channels(self.card)[self.outputs[0] if output == TOKENS else output]
         patch_px = self.card.patch_px if output == TOKENS else 1
         for key, number in ((CHANNELS_KEY, channels), (PATCH_KEY, patch_px)):
             model.metadata_props.add(key=key, value=str(number))
@@ -284,7 +284,7 @@ def _refuse_other_shapes(name: str, graph: GraphProto, card: ModelCard) -> None:
             f"model, which gives {', '.join(card.outputs)}.",
             _OTHER_MODEL,
         )
-    channels = _channels(card)
+    channels = output_channels(card)
     for value in (*graph.input, *graph.output):
         if value.type.tensor_type.elem_type != _FLOAT:
             raise HyperKDError(
@@ -305,7 +305,7 @@ def _refuse_other_shapes(name: str, graph: GraphProto, card: ModelCard) -> None:
             )
 
 
-def _channels(card: ModelCard) -> dict[str, int]:
+def output_channels(card: ModelCard) -> dict[str, int]:
     """Return how many channels each input and output of a model with this card has."""
     return {
         INPUTS[0]: len(card.bands),

@@ -7,8 +7,7 @@ from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    BandOptions,
-    InferenceOptions,
+    SceneOptions,
     input_option,
     margin_option,
     model_option,
@@ -17,7 +16,7 @@ from hyperkd.requests.shared_options import (
 
 
 @dataclass(frozen=True)
-class AnomalyJob(BandOptions, InferenceOptions, Job):
+class AnomalyJob(SceneOptions, Job):
     """Find what a student cannot explain."""
 
     kind: ClassVar[str] = "anomaly"
@@ -48,7 +47,7 @@ class AnomalyJob(BandOptions, InferenceOptions, Job):
 
 
 @dataclass(frozen=True)
-class SimilarityJob(BandOptions, InferenceOptions, Job):
+class SimilarityJob(SceneOptions, Job):
     """Find places like these."""
 
     kind: ClassVar[str] = "similarity"
@@ -69,7 +68,7 @@ class SimilarityJob(BandOptions, InferenceOptions, Job):
 
 
 @dataclass(frozen=True)
-class ClusterJob(BandOptions, InferenceOptions, Job):
+class ClusterJob(SceneOptions, Job):
     """Group pixels that are alike."""
 
     kind: ClassVar[str] = "cluster"

@@ -7,15 +7,14 @@ from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    BandOptions,
-    InferenceOptions,
+    SceneOptions,
     input_option,
     model_option,
 )
 
 
 @dataclass(frozen=True)
-class PredictJob(BandOptions, InferenceOptions, Job):
+class PredictJob(SceneOptions, Job):
     """Map classes or values with a fine-tuned model."""
 
     kind: ClassVar[str] = "predict"
@@ -51,7 +50,7 @@ class PredictJob(BandOptions, InferenceOptions, Job):
 
 
 @dataclass(frozen=True)
-class EmbedJob(BandOptions, InferenceOptions, Job):
+class EmbedJob(SceneOptions, Job):
     """Turn each pixel's neighbourhood into an embedding."""
 
     kind: ClassVar[str] = "embed"
@@ -75,7 +74,7 @@ class EmbedJob(BandOptions, InferenceOptions, Job):
 
 
 @dataclass(frozen=True)
-class ReconstructJob(BandOptions, InferenceOptions, Job):
+class ReconstructJob(SceneOptions, Job):
     """Predict each patch's spectra from its surroundings, and how wrong that is."""
 
     kind: ClassVar[str] = "reconstruct"

@@ -172,3 +172,8 @@ class InferenceOptions(TileOptions):
         "geotiff",
         choices=("geotiff", "cog"),
     )
+
+
+@dataclass(frozen=True)
+class SceneOptions(BandOptions, InferenceOptions):
+    """How a network is run over a whole scene, and what to believe about its bands."""

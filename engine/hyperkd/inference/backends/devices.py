@@ -22,7 +22,7 @@ _FASTER = 1.2
 _RUNS = 3
 
 
-class Ready(Protocol):
+class DeviceSession(Protocol):
     """A network that is ready to run on one device."""
 
     device: str
@@ -41,11 +41,11 @@ class Runtime(Protocol):
     def open_session(
         self, network: bytes, device: str = "cpu", threads: Optional[int] = None
     ) -> Any:
-        """Return a ``Ready`` network."""
+        """Return a ``DeviceSession``."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class DeviceTrial:
     """How a device did in the self-test.
 
     Attributes:
@@ -119,10 +119,10 @@ def choose_device(
 
 def _try(
     runtime: Runtime, network: bytes, card: ModelCard, output: str, device: str, batch: int
-) -> Trial:
+) -> DeviceTrial:
     test = card.self_test or SelfTest(seed=0, batch=1, tolerance=0.0, outputs={})
     if device != "cpu" and output not in test.outputs:
-        return Trial(device, refused="the model has no self-test to compare its numbers with")
+        return DeviceTrial(device, refused="the model has no self-test to compare its numbers with")
     pixels, valid = test.inputs(len(card.bands), card.tile_px)
     try:
         session = runtime.open_session(network, device, 1 if device == "cpu" else None)
@@ -138,11 +138,11 @@ def _try(
     except HyperKDError as error:
         if device == "cpu":
             raise
-        return Trial(device, refused=error.message.rstrip("."))
-    return Trial(device, deviation, seconds)
+        return DeviceTrial(device, refused=error.message.rstrip("."))
+    return DeviceTrial(device, deviation, seconds)
 
 
-class Steadfast:
+class FallbackSession:
     """A network that goes on with the CPU when its device fails in the middle of a job.
 
     Args:
@@ -151,7 +151,9 @@ class Steadfast:
         report: is told when that happens.
     """
 
-    def __init__(self, session: Ready, fallback: Callable[[], Ready], report: Reporter) -> None:
+    def __init__(
+        self, session: DeviceSession, fallback: Callable[[], DeviceSession], report: Reporter
+    ) -> None:
         self._session = session
         self._fallback = fallback
         self._report = report

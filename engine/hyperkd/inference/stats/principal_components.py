@@ -47,12 +47,12 @@ class PrincipalComponents:
     Attributes:
         matrix: ``(K, D)`` float32, one orthonormal direction per row, by falling variance.
         shift: ``(K,)`` float32, the projection of the mean.
-        share: ``(K,)`` share of the total variance, 0 to 1.
+        fraction: ``(K,)`` fraction of the total variance, 0 to 1.
     """
 
     matrix: Float32Array
     shift: Float32Array
-    share: FloatArray
+    fraction: FloatArray
 
     def project(self, tile: Float32Array) -> Float32Array:
         """Map ``(D, row, col)`` to ``(K, row, col)``."""
@@ -73,7 +73,7 @@ def principal_components(moments: Moments, count: Optional[int] = None) -> Princ
     largest = np.abs(rows).argmax(axis=1)
     rows *= np.sign(rows[np.arange(len(rows)), largest])[:, None]
     total = variances.clip(0).sum()
-    share = variances[order].clip(0) / total if total > 0 else np.zeros(len(rows))
+    fraction = variances[order].clip(0) / total if total > 0 else np.zeros(len(rows))
     return PrincipalComponents(
-        rows.astype(np.float32), (rows @ moments.mean).astype(np.float32), share
+        rows.astype(np.float32), (rows @ moments.mean).astype(np.float32), fraction
     )

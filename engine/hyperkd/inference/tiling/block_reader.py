@@ -168,8 +168,14 @@ class PieceReader:
         for piece, (rows, cols), (piece_rows, piece_cols) in self._parts(window):
             out[:, rows, cols] = piece.data[:, piece_rows, piece_cols]
 
+    def stored(self, window: Window) -> NDArray[Any]:
+        """Return the stored values of a window that is in memory, ``(band, row, col)``."""
+        out = np.empty((len(self._bands), window.height, window.width), self.dtype)
+        self.copy(window, out)
+        return out
+
     def release(self, row: int) -> None:
-        """Say that no row above ``row`` is needed any more."""
+        """Free what lies above ``row``; it is not needed any more."""
         with self._changed:
             finished = [i for i, piece in self._pieces.items() if piece.window.row_end <= row]
             for index in finished:

@@ -1,9 +1,9 @@
 """Running a network over a whole raster, tile by tile, from top to bottom.
 
-    PieceReader    threads that read pieces of whole blocks        (reading.py)
-    TileComputer   threads that cut, cast and compute tiles        (computing.py)
-    run_tiled      blends them in a strip that rolls down, and yields finished rows
-    RowWriter      a thread that writes them in whole blocks       (writer.py)
+    PieceReader    threads that read pieces of whole blocks        (block_reader.py)
+    TileComputer   threads that cut, cast and compute tiles        (tile_workers.py)
+    blended_rows   blends them in a strip that rolls down, and yields finished rows
+    RowWriter      a thread that writes them in whole blocks       (row_writer.py)
 
 Each stage is bounded in what it holds, so that no array is larger than some rows of
 the raster, whatever its height.
@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.tiling.blend import RollingStrip
@@ -26,26 +25,30 @@ from hyperkd.inference.tiling.blocks import PieceMesh
 from hyperkd.inference.tiling.resources import Resources, converted_rows
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tile_plan import Panel, TilePlan
-from hyperkd.inference.tiling.tile_workers import Computed, Network, TileComputer
+from hyperkd.inference.tiling.tile_workers import Computed, TileComputer, TileNetwork
 from hyperkd.raster.source import RasterSource
 from hyperkd.types import BoolArray, Float32Array, Reporter, Window
 
 
 @dataclass(eq=False)
-class Run:
-    """What one job carries along.
+class TiledRun:
+    """One run of a network over tiles of a raster: what it uses, and what it has done so far.
 
     Attributes:
+        source: the raster.
+        bands: 0-based bands that the network takes as input, in its order.
         network: computes the tiles.
         resources: threads, batch and memory.
-        report: where progress goes, and who knows of a cancel.
+        report: where progress goes; raises where the job was cancelled.
         total: tiles of the whole job, all passes together, for the progress.
         clock: the time spent in each stage.
         unreadable: what to do with windows that cannot be read.
         computed_tiles, skipped_tiles: how many there were so far.
     """
 
-    network: Network
+    source: RasterSource
+    bands: Sequence[int]
+    network: TileNetwork
     resources: Resources
     report: Reporter
     total: int
@@ -56,30 +59,24 @@ class Run:
     _settled: int = 0
 
     def advance(self, tiles: int) -> None:
-        """Tell that so many more tiles are settled, computed or skipped or known before."""
+        """Report that so many more tiles are settled: computed, skipped or known before."""
         self._settled += tiles
         self.report.progress(self._settled, self.total, "tiles")
 
     @contextmanager
     def tiles(
-        self,
-        source: RasterSource,
-        bands: Sequence[int],
-        plan: TilePlan,
-        wanted: Mapping[int, Sequence[int]],
+        self, plan: TilePlan, wanted: Mapping[int, Sequence[int]]
     ) -> Iterator[tuple[PieceReader, Iterator[Computed]]]:
-        """Compute some tiles of a raster.
+        """Compute some tiles.
 
         Args:
-            source: the raster.
-            bands: 0-based bands that the network eats, in its order.
             plan: where the tiles lie.
             wanted: first columns of the tiles to compute, by their first row, in order.
 
         Yields:
             The reader, which the caller releases row by row, and the tiles in order.
         """
-        mesh = PieceMesh.over(source)
+        mesh = PieceMesh.over(self.source)
         needed = {
             index
             for row, cols in wanted.items()
@@ -88,8 +85,8 @@ class Run:
         }
         resources = self.resources
         reader = PieceReader(
-            source,
-            bands,
+            self.source,
+            self.bands,
             mesh,
             sorted(needed),
             threads=resources.readers,
@@ -102,7 +99,7 @@ class Run:
             reader,
             plan,
             wanted,
-            bands=len(bands),
+            bands=len(self.bands),
             threads=resources.threads,
             batch=resources.batch,
             clock=self.clock,
@@ -126,7 +123,7 @@ class FinishedRows:
         window: where they lie in the raster.
         values: ``(D, row, col)`` float32, NaN where the input is not valid.
         valid: ``(row, col)``.
-        reader: has the input of these rows, see ``PieceReader.copy``.
+        reader: has the input of these rows, see ``PieceReader.stored``.
     """
 
     window: Window
@@ -147,21 +144,13 @@ class FinishedRows:
             )
 
 
-def run_tiled(
-    run: Run,
-    source: RasterSource,
-    bands: Sequence[int],
-    panel: Panel,
-    count: int,
-    *,
-    first_row: int = 0,
+def blended_rows(
+    run: TiledRun, panel: Panel, count: int, *, first_row: int = 0
 ) -> Generator[FinishedRows, None, None]:
-    """Run a network over a raster, or some columns of it, and yield blended rows.
+    """Compute all tiles of a raster, or of some columns of it, and yield blended rows.
 
     Args:
-        run: the job's network, report, clock and tally.
-        source: the raster.
-        bands: 0-based bands that the network eats, in its order.
+        run: the network and the raster.
         panel: where the tiles lie, and which columns are wanted.
         count: D, bands of the result.
         first_row: where the rows begin that are wanted; what lies above is known already.
@@ -172,7 +161,7 @@ def run_tiled(
     blender = Blender(panel, count, first_row)
     run.advance(panel.count - len(blender.rows) * len(panel.cols))
     wanted = dict.fromkeys(blender.rows, panel.cols)
-    with run.tiles(source, bands, panel.plan, wanted) as (reader, results):
+    with run.tiles(panel.plan, wanted) as (reader, results):
         for result in results:
             with run.clock.time("blend"):
                 for col, output in zip(result.cols, result.outputs):
@@ -248,10 +237,3 @@ def no_valid_pixels(source: RasterSource) -> HyperKDError:
         "all nodata.",
         "Check the nodata value of the raster, or choose another one.",
     )
-
-
-def stored_rows(rows: FinishedRows, bands: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return what the raster stores in finished rows, ``(band, row, col)``."""
-    data = np.empty((bands, rows.window.height, rows.window.width), dtype)
-    rows.reader.copy(rows.window, data)
-    return data

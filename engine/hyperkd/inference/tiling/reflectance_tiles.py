@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hyperkd.inference.scene_sample import evenly
 from hyperkd.inference.tiling.pipeline import no_valid_pixels
-from hyperkd.inference.tiling.tile_plan import TilePlan
+from hyperkd.inference.tiling.tile_plan import TilePlan, evenly
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.affine import Affine

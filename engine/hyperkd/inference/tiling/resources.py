@@ -28,10 +28,10 @@ _CONVERTED = 4 * 2**20
 # What that takes, as multiples of them: softmax, its rounding and sorting, or vectors in
 # another order and their distances.
 _CONVERSION = 5
-# Without --memory-mb: this share of the memory, and at most so much.
-_SHARE = 4
+# Without --memory-mb: a quarter of the memory, and at most so much.
+_MEMORY_DIVISOR = 4
 _MOST = 2000 * _MB
-_UNKNOWN = 4000 * _MB  # the memory of a machine that does not tell
+_UNKNOWN = 4000 * _MB  # where the system does not report its memory
 # Tiles that an accelerator gets at once, where the user says nothing else.
 ACCELERATED_BATCH = 8
 _PANELS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -41,7 +41,7 @@ _PANEL_STEP = 256
 
 @dataclass(frozen=True)
 class Demand:
-    """What a job needs, whatever the plan.
+    """What a job needs, and what it may use.
 
     Attributes:
         source: the raster.
@@ -49,10 +49,14 @@ class Demand:
         bands: bands to read.
         made: channels that the network gives.
         kept: channels that are blended.
-        row_bytes: bytes of one row of all outputs together.
-        block_rows: rows that are written at once.
         model_bytes: size of the model's file.
+        block_rows: rows that are written at once.
+        row_bytes: bytes of one row of all outputs together.
         fixed: bytes of anything else.
+        budget: bytes that the process may take; default: ``default_budget``.
+        batch: tiles that the network gets at once; default: 1 on a CPU, else 8.
+        accelerated: whether something else than the CPU computes.
+        cores: cores to use; default: those of the machine.
     """
 
     source: RasterSource
@@ -60,10 +64,14 @@ class Demand:
     bands: int
     made: int
     kept: int
-    row_bytes: int
-    block_rows: int
     model_bytes: int
+    block_rows: int = 0
+    row_bytes: int = 0
     fixed: int = 0
+    budget: Optional[int] = None
+    batch: Optional[int] = None
+    accelerated: bool = False
+    cores: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -88,40 +96,34 @@ class Resources:
     capacity: int = 0
     estimate: int = 0
 
+    def describe(self, plan: TilePlan) -> str:
+        """Return a line for the log: how many tiles of ``plan`` are computed, and how."""
+        panels = len(self.panels)
+        return (
+            f"{plan.count} tiles of {plan.tile_px} x {plan.tile_px} pixels, "
+            f"{self.threads} at once; about {self.estimate / 1e6:.0f} MB of memory"
+            + (f", the columns in {panels} parts one after the other." if panels > 1 else ".")
+        )
+
 
 def default_budget() -> int:
-    """Return how many bytes a job takes at most unless told otherwise."""
+    """Return how many bytes a job takes at most by default."""
     memory = machine.memory_bytes() or _UNKNOWN
-    return min(memory // _SHARE, _MOST)
+    return min(memory // _MEMORY_DIVISOR, _MOST)
 
 
-def plan_resources(
-    demand: Demand,
-    *,
-    budget: Optional[int] = None,
-    batch: Optional[int] = None,
-    accelerated: bool = False,
-    cores: Optional[int] = None,
-) -> Resources:
+def plan_resources(demand: Demand) -> Resources:
     """Choose the fastest way to run that fits the memory.
 
     On a CPU every core computes tiles of its own. An accelerator gets batches, from
     two threads: one fills the next batch while the other waits for its result.
 
-    Args:
-        demand: what the job needs.
-        budget: bytes that the process may take; default: ``default_budget``.
-        batch: tiles that the network gets at once; default: 1 on a CPU, else 8.
-        accelerated: whether something else than the CPU computes.
-        cores: cores to use; default: those of the machine.
-
     Raises:
         HyperKDError: ``out_of_memory`` where even the smallest way does not fit.
     """
-    budget = default_budget() if budget is None else budget
-    cores = machine.cores() if cores is None else cores
+    budget = default_budget() if demand.budget is None else demand.budget
     smallest: Optional[Resources] = None
-    for candidate in _candidates(demand, batch, accelerated, cores):
+    for candidate in _candidates(demand):
         planned = _measured(demand, candidate)
         if planned.estimate <= budget:
             return planned
@@ -140,19 +142,18 @@ def plan_resources(
     )
 
 
-def _candidates(
-    demand: Demand, batch: Optional[int], accelerated: bool, cores: int
-) -> Iterator[Resources]:
+def _candidates(demand: Demand) -> Iterator[Resources]:
     """Yield ways to run, the fastest first."""
+    cores = machine.cores() if demand.cores is None else demand.cores
     readers = [2, 1] if cores > 1 else [1]
-    if accelerated:
+    if demand.accelerated:
         ways = [(2, 1), (1, 1)]
         # Beside an accelerator the cores have nothing else to do than to decode.
         readers = [count for count in (8, 4) if count < cores] + readers
     else:
         # Half the threads with twice the cores each: less memory, some idle cores.
         ways = [(cores >> step, 1 << step) for step in range(cores.bit_length())]
-    tiles = batch or (ACCELERATED_BATCH if accelerated else 1)
+    tiles = demand.batch or (ACCELERATED_BATCH if demand.accelerated else 1)
     for panels in _panels(demand.plan):
         for threads, operator_threads in ways:
             for count in readers:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Callable, Optional
 
@@ -18,7 +18,8 @@ from hyperkd.inference.tiling.journal import Journal
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.threads import start_all
 from hyperkd.inference.tiling.tile_plan import Panel
-from hyperkd.raster.sink import RasterSink
+from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSink, RasterSpec
 from hyperkd.types import GridSpec, Window
 
 # A portion of rows of all outputs together should not be larger; blocks of the output are
@@ -43,20 +44,46 @@ def portions(grid: GridSpec, rows: int, panels: Sequence[Panel] = ()) -> list[Wi
 
 
 @dataclass(frozen=True, eq=False)
-class Output:
+class OutputFile:
     """One of the files that a job writes.
 
     Attributes:
-        sink: where the rows go.
+        role: the job's field that asked for it.
+        path: the file.
         count, dtype: bands and stored dtype.
+        nodata: of every band.
+        about: settings that changed this output, for its metadata.
+        options: more attributes of its ``RasterSpec``.
         observe: called with every portion that is written, ``(band, row, col)``, in order;
             also with those of a job that is resumed.
     """
 
-    sink: RasterSink
+    role: str
+    path: str
     count: int
     dtype: Any
+    nodata: float
+    about: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     observe: Optional[Callable[[NDArray[Any]], None]] = None
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel in all bands."""
+        return self.count * np.dtype(self.dtype).itemsize
+
+    def create(self, grid: GridSpec, metadata: Mapping[str, str], **options: Any) -> RasterSink:
+        """Create the file; ``options`` are more attributes of ``RasterSpec``."""
+        spec = RasterSpec(
+            grid,
+            self.count,
+            self.dtype,
+            nodata=self.nodata,
+            metadata=metadata,
+            **self.options,
+            **options,
+        )
+        return create_raster(self.path, spec)
 
 
 class RowWriter:
@@ -70,7 +97,8 @@ class RowWriter:
     gets its name, and removes them on any exception.
 
     Args:
-        outputs: the files.
+        sinks: where the rows go.
+        outputs: the files that they make.
         windows: portions of whole blocks, in the order in which their rows come.
         clock: gets the time spent under ``write``.
         journal: keeps what was written, or None. Where the disk is too full for it, the
@@ -80,14 +108,15 @@ class RowWriter:
 
     def __init__(
         self,
-        outputs: Sequence[Output],
+        sinks: Sequence[RasterSink],
+        outputs: Sequence[OutputFile],
         windows: Sequence[Window],
         clock: Stopwatch,
         *,
         journal: Optional[Journal] = None,
         keep: bool = False,
     ) -> None:
-        self._outputs = list(outputs)
+        self._sinks, self._outputs = list(sinks), list(outputs)
         self._windows = list(windows)
         self._clock = clock
         self._journal = journal
@@ -202,8 +231,8 @@ class RowWriter:
         return array.base
 
     def _put(self, window: Window, arrays: Sequence[NDArray[Any]]) -> None:
-        for output, array in zip(self._outputs, arrays):
-            output.sink.write(window, array)
+        for sink, output, array in zip(self._sinks, self._outputs, arrays):
+            sink.write(window, array)
             if output.observe is not None:
                 output.observe(array)
 
@@ -243,10 +272,10 @@ class RowWriter:
             raise ValueError(f"{self._next} of {len(self._windows)} portions were written")
         try:
             with self._clock.time("write"):
-                for output in self._outputs:
-                    output.sink.finish()
-                for output in self._outputs:
-                    output.sink.commit()
+                for sink in self._sinks:
+                    sink.finish()
+                for sink in self._sinks:
+                    sink.commit()
         except BaseException:
             self._abort(self._keep)
             raise
@@ -254,8 +283,8 @@ class RowWriter:
             self._journal.remove()
 
     def _abort(self, keep: bool) -> None:
-        for output in self._outputs:
-            output.sink.abort()
+        for sink in self._sinks:
+            sink.abort()
         if self._journal is not None and keep:
             self._journal.close()
         elif self._journal is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+import numpy as np
+
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.tiling.blend import axis_weights
 from hyperkd.raster.grid import tile_starts
@@ -148,3 +150,14 @@ class Panel:
         """Return what the tiles that begin in ``row`` see of the raster."""
         last = self.cols[-1] + self.plan.width
         return Window(self.cols[0], row, last - self.cols[0], self.plan.height)
+
+
+def evenly(count: int) -> list[int]:
+    """Return 0 to ``count`` - 1 in an order whose every beginning is spread evenly.
+
+    The golden ratio's multiples, sorted: no stretch of the range is left out for long.
+    """
+    ratio = (np.sqrt(5.0) - 1.0) / 2.0
+    # The inverse of the sequence's own order: the place that each step falls on.
+    order = np.argsort(np.argsort((np.arange(count) * ratio) % 1.0))
+    return [int(index) for index in order]

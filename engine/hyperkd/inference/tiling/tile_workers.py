@@ -27,7 +27,7 @@ from hyperkd.types import BoolArray, Float32Array, Reporter
 _NOTHING: Float32Array = np.empty((0, 0, 0, 0), np.float32)
 
 
-class Network(Protocol):
+class TileNetwork(Protocol):
     """Whatever maps tiles to tiles; ``backends`` has the real ones.
 
     Several threads may call it at once.
@@ -103,7 +103,7 @@ class TileComputer:
 
     def __init__(
         self,
-        network: Network,
+        network: TileNetwork,
         reader: PieceReader,
         plan: TilePlan,
         wanted: Mapping[int, Sequence[int]],
