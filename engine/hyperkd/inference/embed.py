@@ -25,7 +25,7 @@ from hyperkd.inference.tiling.tiled_job import (
     begin_journal,
     create_writer,
     fingerprint,
-    run_summary,
+    summary_of,
     write_tiled,
 )
 from hyperkd.inference.token_files import TileRow, TokenStore
@@ -130,7 +130,7 @@ class _Components:
             found, done = self._two_passes(run, grid, rows)
             self._report.artifact("output", file.path)
             fractions = [round(float(value), 6) for value in found.fraction]
-            summary = {**matched.summary(), **run_summary(run, resumed_portions=done)}
+            summary = summary_of(matched, run, resumed_portions=done)
         return {"bands": file.count, **summary, "explained_variance": fractions}
 
     def _two_passes(self, run: TiledRun, grid: int, rows: int) -> tuple[PrincipalComponents, int]:

@@ -10,7 +10,6 @@ Every stage can be repeated: one model for several rasters, one match for severa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from hyperkd import __version__
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import self_test_cache
 from hyperkd.inference.backends import onnxruntime_backend as runtime
@@ -293,31 +291,6 @@ class MatchedModel:
             )
         finally:
             network.close()
-
-    def provenance(self, **settings: Any) -> dict[str, str]:
-        """Return dataset metadata that says how an output was made, without any folder.
-
-        The overlap changes the result and is always included; ``settings`` are others that do.
-        """
-        settings["overlap"] = self.plan.overlap_px
-        return {
-            "HYPERKD_VERSION": __version__,
-            "HYPERKD_MODEL": self.card.name,
-            "HYPERKD_MODEL_SHA256": self.sha256,
-            "HYPERKD_INPUT": Path(self.source.path).name,
-            "HYPERKD_SETTINGS": json.dumps(settings, sort_keys=True),
-        }
-
-    def summary(self) -> dict[str, Any]:
-        """Return what the summary of every inference job says of its raster and its model."""
-        return {
-            "width": self.source.grid.width,
-            "height": self.source.grid.height,
-            "bands_read": len(self.bands),
-            "support": self.support.to_json(),
-            "model": self.card.name,
-            "model_sha256": self.sha256,
-        }
 
 
 def _match_bands(

@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd import __version__
 from hyperkd.inference.prepared import MatchedModel
 from hyperkd.inference.tiling import machine
 from hyperkd.inference.tiling.journal import Journal
@@ -76,7 +78,7 @@ def write_tiled(
                 raise no_valid_pixels(matched.source)
         for output in outputs:
             report.artifact(output.role, output.path)
-        return {**matched.summary(), **run_summary(run, resumed_portions=resumed)}
+        return summary_of(matched, run, resumed_portions=resumed)
 
 
 def _write_panels(
@@ -91,11 +93,18 @@ def _write_panels(
                 writer.append(*convert(part, run.clock))
 
 
-def run_summary(run: TiledRun, *, resumed_portions: int) -> dict[str, Any]:
-    """Return what the summary of every inference job says of how it ran."""
+def summary_of(matched: MatchedModel, run: TiledRun, *, resumed_portions: int) -> dict[str, Any]:
+    """Return what the summary of every inference job says of raster, model and run."""
     peak = machine.peak_memory_bytes()
     resources = run.resources
+    grid = matched.source.grid
     summary: dict[str, Any] = {
+        "width": grid.width,
+        "height": grid.height,
+        "bands_read": len(matched.bands),
+        "support": matched.support.to_json(),
+        "model": matched.card.name,
+        "model_sha256": matched.sha256,
         "provider": run.network.provider,
         "threads": resources.threads * resources.operator_threads,
         "tiles": run.computed_tiles,
@@ -151,13 +160,26 @@ def create_writer(
     with ExitStack() as stack:
         sinks = []
         for output in outputs:
-            metadata = matched.provenance(**output.about)
+            metadata = _provenance(matched, output)
             sink = output.create(grid, metadata, block_rows=rows, layout=options.format)
             stack.callback(sink.abort)  # until all of them are there
             sinks.append(sink)
         stack.pop_all()
     windows = portions(grid, rows, run.resources.panels)
     return RowWriter(sinks, outputs, windows, run.clock, journal=journal, keep=options.resume)
+
+
+def _provenance(matched: MatchedModel, output: OutputFile) -> dict[str, str]:
+    """Return dataset metadata that says how an output was made, without any folder."""
+    # The overlap changes every result.
+    settings = {**output.about, "overlap": matched.plan.overlap_px}
+    return {
+        "HYPERKD_VERSION": __version__,
+        "HYPERKD_MODEL": matched.card.name,
+        "HYPERKD_MODEL_SHA256": matched.sha256,
+        "HYPERKD_INPUT": Path(matched.source.path).name,
+        "HYPERKD_SETTINGS": json.dumps(settings, sort_keys=True),
+    }
 
 
 def fingerprint(
@@ -182,7 +204,7 @@ def fingerprint(
         "nodata": [repr(float(value)) for value in missing],
         "bands": [list(matched.bands), folded.hexdigest()],
         "model": [matched.sha256, matched.output],
-        "version": matched.provenance()["HYPERKD_VERSION"],
+        "version": __version__,
         "tiles": [matched.plan.tile_px, matched.plan.overlap_px],
         "device": [matched.device, resources.batch, resources.operator_threads],
         "unreadable": options.unreadable,
