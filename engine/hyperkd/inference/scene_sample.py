@@ -114,6 +114,7 @@ def _computed(
         for result in results:
             for col, output in zip(result.cols, result.outputs):
                 window = plan.window(result.row, col)
+                output = output[:, : window.height, : window.width]
                 yield SampledTile(window, output, reader.valid(window), reader.stored(window))
             if result.last:
                 later = [row for row in wanted if row > result.row]
