@@ -14,10 +14,12 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.backends.onnxruntime_backend import open_session, self_test
 from hyperkd.inference.backends.onnxruntime_quantiser import to_int8
 from hyperkd.inference.self_test import new_self_test
-from hyperkd.inference.tiling.reflectance_tiles import reflectance_tiles
+from hyperkd.inference.tiling.reflectance_tiles import reflectance_tile, reflectance_tiles
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.card import SelfTest
 from hyperkd.raster.memory import MemoryRaster
+from hyperkd.spectral.preprocessing import input_map
+from hyperkd.types import Window
 from tests.engine.inference_factories import CENTRES, TILE, band_table, make_card
 from tests.engine.quantisation_factories import make_blocks, with_graph
 from tests.reports import SilentReport
@@ -107,3 +109,28 @@ def test_another_model_fails_the_self_test(tmp_path: Path) -> None:
     with pytest.raises(HyperKDError, match="self-test failed") as caught:
         self_test(swapped, "logits")
     assert caught.value.code == "bad_model"
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
+def test_one_window_becomes_what_a_model_takes_as_input(dtype: Any) -> None:
+    source, stored = raster(7, 9)
+    data = stored.astype(dtype)
+    missing = -32768.0 if dtype is np.int16 else np.nan
+    data[:, 2, 3] = missing
+    data[1] *= -1  # so that a hole would be minus zero
+    table = band_table(nodata=missing, offset=0.01, bad=[4])
+    source = MemoryRaster(data, table, block_shape=(4, 4))
+    mean, std = np.full(3, 0.2), np.full(3, 0.5)
+    affine, _ = input_map(table, table.wavelengths.take([2, 1, 0]), mean, std)
+    pixels, valid = reflectance_tile(source, Window(1, 1, 4, 6), affine, 8)
+    assert (pixels.shape, pixels.dtype, valid.shape) == ((3, 8, 8), np.float32, (8, 8))
+    rows, cols = [1, 2, 3, 4, 5, 6, 5, 4], [1, 2, 3, 4, 3, 2, 1, 2]
+    expected = (data[[2, 1, 0]][:, rows][:, :, cols] * 1e-4 + 0.01 - 0.2) / 0.5
+    hole = np.equal(rows, 2)[:, None] & np.equal(cols, 3)
+    np.testing.assert_array_equal(valid, ~hole)
+    np.testing.assert_allclose(pixels[:, ~hole], expected[:, ~hole], atol=1e-6)
+    assert not pixels[:, hole].any() and not np.signbit(pixels[:, hole]).any()
+    assert {window for window in source.windows} == {Window(1, 1, 4, 6)}
+    bare, mask = reflectance_tile(source, Window(1, 1, 4, 6), affine)
+    np.testing.assert_array_equal(bare, pixels[:, :6, :4])
+    np.testing.assert_array_equal(mask, valid[:6, :4])
