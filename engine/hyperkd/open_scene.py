@@ -1,4 +1,4 @@
-"""Opening scenes with what a job says about their bands."""
+"""Opening scenes with a job's own description of their bands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hyperkd.spectral.sensors import given_bands
 
 
 def open_scene(path: str, options: BandOptions) -> RasterSource:
-    """Return the raster at ``path``; what ``options`` says replaces what the file says.
+    """Return the raster at ``path``; ``options`` override what the file says of its bands.
 
     Raises:
         HyperKDError: as ``open_raster`` and ``given_bands``.

@@ -20,7 +20,7 @@ from hyperkd.inference.predict import predict_at
 from hyperkd.inference.prepared import load
 from hyperkd.inference.scene_sample import sampled_tiles, sampled_vectors
 from hyperkd.inference.similarity import similarity
-from hyperkd.raster.source import FakeRaster
+from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.explore_options import AnomalyJob, ClusterJob, SimilarityJob
 from hyperkd.requests.shared_options import InferenceOptions, TileOptions
 from hyperkd.types import GridSpec
@@ -40,7 +40,7 @@ def student(tmp_path: Path) -> str:
 
 
 def raster(
-    height: int, width: int, seed: int = 0, holes: float = 0.1, kind: Any = FakeRaster
+    height: int, width: int, seed: int = 0, holes: float = 0.1, kind: Any = MemoryRaster
 ) -> Any:
     random = np.random.default_rng(seed)
     data = random.integers(500, 5000, (5, height, width)).astype(np.int16)
@@ -152,7 +152,7 @@ def test_the_sample_of_a_scene_smaller_than_a_tile_is_of_its_own_pixels(student:
     np.testing.assert_allclose(vectors, source._data[:, valid].T * 1e-4, rtol=1e-6)
 
 
-class Damaged(FakeRaster):
+class Damaged(MemoryRaster):
     """A raster whose second row of blocks cannot be read."""
 
     def read_tile(self, window: Any, bands: Any = None, out: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""The job ``anomaly``: pixels that a student cannot explain from their surroundings."""
+"""The job ``anomaly``: pixels that a student cannot predict from their surroundings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From logits to a class, its probability, and how sure that is; all after the blending."""
+"""From blended logits to classes, probabilities and their uncertainty."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def probabilities(logits: Float32Array, temperature: float) -> Float32Array:
 
     Args:
         logits: ``(class, row, col)``.
-        temperature: from the model's card; above 1 the model was too sure of itself.
+        temperature: from the model's card; above 1 the model was overconfident.
     """
     values: Float32Array = logits - logits.max(axis=0)
     values /= np.float32(temperature)
@@ -43,25 +43,27 @@ def probabilities(logits: Float32Array, temperature: float) -> Float32Array:
     return values
 
 
-def as_bytes(shares: Float32Array, valid: BoolArray) -> NDArray[np.uint8]:
+def as_bytes(probabilities: Float32Array, valid: BoolArray) -> NDArray[np.uint8]:
     """Return probabilities in ``PROBABILITY_STEPS`` steps, ``PROBABILITY_NODATA`` elsewhere."""
-    stored = np.full(shares.shape, PROBABILITY_NODATA, np.uint8)
-    np.copyto(stored, np.rint(shares * PROBABILITY_STEPS), where=valid, casting="unsafe")
+    stored = np.full(probabilities.shape, PROBABILITY_NODATA, np.uint8)
+    np.copyto(stored, np.rint(probabilities * PROBABILITY_STEPS), where=valid, casting="unsafe")
     return stored
 
 
-def uncertainty(shares: Float32Array) -> Float32Array:
+def uncertainty(probabilities: Float32Array) -> Float32Array:
     """Return margin and entropy of ``(class, row, col)`` probabilities, ``(2, row, col)``.
 
     The margin is the difference of the two largest probabilities. The entropy is
     Shannon's, -sum p ln p, divided by ln K of K classes, so that it runs from 0
     to 1. NaN in, NaN out.
     """
-    count = len(shares)
-    ordered = np.partition(shares, count - 2, axis=0)
-    result = np.empty((2, *shares.shape[1:]), np.float32)
+    count = len(probabilities)
+    ordered = np.partition(probabilities, count - 2, axis=0)
+    result = np.empty((2, *probabilities.shape[1:]), np.float32)
     np.subtract(ordered[-1], ordered[-2], out=result[0])
     # p ln p falls to 0 with p; the tiny number keeps the logarithm of 0 out of it.
-    entropy = -(shares * np.log(np.maximum(shares, np.finfo(np.float32).tiny))).sum(axis=0)
+    entropy = -(probabilities * np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))).sum(
+        axis=0
+    )
     np.clip(entropy / np.float32(np.log(count)), 0.0, 1.0, out=result[1])
     return result

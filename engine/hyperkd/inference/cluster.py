@@ -1,4 +1,4 @@
-"""The job ``cluster``: groups of pixels whose embeddings are alike, found without labels."""
+"""The job ``cluster``: groups of pixels with similar embeddings, found without labels."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _centres(vectors: NDArray[Any], classes: int, seed: int) -> Centres:
 
 
 def _rgb(number: int) -> tuple[int, int, int]:
-    """Return the colour of a cluster: from the list, then by hues that never come close."""
+    """Return the colour of a cluster: from the list, then by hues far from each other."""
     if number < len(_COLOURS):
         red, green, blue = bytes.fromhex(_COLOURS[number][1:])
         return red, green, blue

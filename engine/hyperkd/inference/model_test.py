@@ -1,4 +1,4 @@
-"""The job ``models_test``: does a model compute the right numbers here, and how fast."""
+"""The job ``models_test``: whether a model computes the right numbers here, and how fast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hyperkd.types import Reporter
 # Long enough that one slow moment of the machine does not decide, short enough to wait for.
 _LEAST_S = 0.5
 _MOST_RUNS = 50
-# Tiles share a quarter of their side by default, so a pixel is computed so often.
+# Tiles overlap by a quarter of their side by default, so a pixel is computed so often.
 _OVERLAP_FACTOR = 1.0 / (1.0 - 0.25) ** 2
 # Without a test of its own a model is timed on these numbers.
 _NUMBERS = SelfTest(seed=0, batch=1, tolerance=math.inf, outputs={})
@@ -34,13 +34,13 @@ def try_model(request: ModelsTestJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        ``results``: for each device and output ``deviation`` as a share of the largest value
+        ``results``: for each device and output ``deviation`` as a fraction of the largest value
         (None where the card holds no test), ``tolerance``, ``seconds_per_megapixel`` of the
         network alone with the default overlap, and ``refused``, why the device cannot be
         used, or an empty string; ``fine``; and ``text``, the same for a person.
 
     Raises:
-        HyperKDError: ``bad_model`` where the model is none, or its self-test fails on the
+        HyperKDError: ``bad_model`` where the file is not a model, or its self-test fails on the
             device that was asked for; ``missing_dependency``; ``cancelled``.
     """
     bundle = open_bundle(resolve(request.name))

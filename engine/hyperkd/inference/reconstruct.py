@@ -1,4 +1,4 @@
-"""The job ``reconstruct``: spectra predicted from their surroundings, and how wrong that is."""
+"""The job ``reconstruct``: spectra predicted from their surroundings, and their error."""
 
 from __future__ import annotations
 

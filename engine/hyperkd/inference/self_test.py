@@ -1,8 +1,9 @@
-"""A self-test for a model that was made from another one."""
+"""Self-tests for models that were made from another one."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -41,54 +42,51 @@ def new_self_test(bundle: Bundle) -> SelfTest:
     """
     card = bundle.card
     test = card.self_test or _DEFAULT
-    pixels, valid = test.inputs(len(card.bands), card.tile_px)
     generator = np.random.default_rng(test.seed)
-    nudged = _nudged(pixels, _ROUNDING, generator)
     probes, tolerance = {}, test.tolerance
     if card.quantisation is not None and card.quantisation["kind"] == "float16":
         tolerance = max(tolerance, _LEAST_FLOAT16)
-    for output in bundle.outputs:
-        session = open_session(bundle.network(output))
-        values = session.run(pixels, valid)
+    for output, values, difference in _computed(bundle, test, _ROUNDING, generator):
         largest = float(np.abs(values).max()) or 1.0
-        apart = max(float(np.abs(session.run(each, valid) - values).max()) for each in nudged)
-        tolerance = max(tolerance, _ROOM * apart / largest)
+        tolerance = max(tolerance, _ROOM * float(difference.max()) / largest)
         probes[output] = _probe(values, np.arange(values.size), generator)
     return dataclasses.replace(test, tolerance=float(f"{tolerance:.2g}"), outputs=probes)
 
 
 def steady_self_test(bundle: Bundle) -> SelfTest:
-    """Return a self-test at values that hold still where the input changes a little.
+    """Return a self-test at values that do not change where the input changes a little.
 
     A tree steps from one leaf to another, on another machine earlier than here. Such
-    places say nothing of a machine and are left out.
+    places do not test a machine and are left out.
 
     Args:
         bundle: a model without a self-test.
     """
-    card, test = bundle.card, _DEFAULT
-    pixels, valid = test.inputs(len(card.bands), card.tile_px)
+    test, probes = _DEFAULT, {}
     generator = np.random.default_rng(test.seed)
-    nudged = _nudged(pixels, _COARSE, generator)
-    probes = {}
-    for output in bundle.outputs:
-        session = open_session(bundle.network(output))
-        values = session.run(pixels, valid)
-        apart = np.max([np.abs(session.run(each, valid) - values) for each in nudged], axis=0)
-        order = np.argsort(apart, axis=None, kind="stable")
-        # At least as many as are probed; most of a model's values hold still.
-        steady = int((apart <= test.tolerance / _ROOM * (np.abs(values).max() or 1.0)).sum())
-        probes[output] = _probe(values, order[: max(_PROBES, steady)], generator)
+    for output, values, difference in _computed(bundle, test, _COARSE, generator):
+        order = np.argsort(difference, axis=None, kind="stable")
+        # At least as many as are probed; most of a model's values are stable.
+        stable = int((difference <= test.tolerance / _ROOM * (np.abs(values).max() or 1.0)).sum())
+        probes[output] = _probe(values, order[: max(_PROBES, stable)], generator)
     return dataclasses.replace(test, outputs=probes)
 
 
-def _nudged(
-    pixels: Float32Array, share: float, generator: np.random.Generator
-) -> list[Float32Array]:
-    return [
-        (pixels * (1 + share * generator.standard_normal(pixels.shape))).astype(np.float32)
+def _computed(
+    bundle: Bundle, test: SelfTest, size: float, generator: np.random.Generator
+) -> Iterator[tuple[str, Float32Array, Float32Array]]:
+    """Yield each output, its values, and how much each changes with inputs changed by ``size``."""
+    card = bundle.card
+    pixels, valid = test.inputs(len(card.bands), card.tile_px)
+    perturbed = [
+        (pixels * (1 + size * generator.standard_normal(pixels.shape))).astype(np.float32)
         for _ in range(_DRAWS)
     ]
+    for output in bundle.outputs:
+        session = open_session(bundle.network(output))
+        values = session.run(pixels, valid)
+        changes = [np.abs(session.run(each, valid) - values) for each in perturbed]
+        yield output, values, np.max(changes, axis=0)
 
 
 def _probe(values: Float32Array, places: NDArray[np.intp], generator: np.random.Generator) -> Probe:

@@ -1,4 +1,4 @@
-"""Which models this machine has computed correctly, so that not every job tests it anew."""
+"""Which models this machine has computed correctly, so that not every job repeats the self-test."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def remember(key: str, deviation: float) -> None:
     entries[key] = deviation
     kept = dict(list(entries.items())[-_MOST:])
     folder = cache_folder()
-    # Without a memory the test is only repeated, and another job may be writing it just now.
+    # Without the cache the test is only repeated; another job may be writing it just now.
     with contextlib.suppress(OSError, HyperKDError):
         folder.mkdir(parents=True, exist_ok=True)
         with AtomicFile(folder / _FILE) as part:
@@ -72,7 +72,7 @@ def _read() -> dict[str, object]:
 
 
 def _processor() -> str:
-    """Return the name of the processor where the system tells it."""
+    """Return the name of the processor where the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The job ``similarity``: where does a scene look like some places of it."""
+"""The job ``similarity``: where a scene is similar to some places of it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _fewer(directions: Float32Array, seed: int) -> Float32Array:
 
 
 def _threshold(directions: Float32Array, features: Ints) -> Optional[float]:
-    """Return what most references reach when compared with other features than their own."""
+    """Return the similarity that most references have to the best one of another feature."""
     names = np.unique(features)
     if len(names) < _LEAST_FEATURES:
         return None

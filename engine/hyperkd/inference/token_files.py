@@ -46,7 +46,7 @@ class TokenStore:
         panels: the columns, as they are computed.
         count: D, channels of a token.
         grid: tokens of a tile, along rows and columns.
-        keep: whether the file stays when the job fails, for a later one to go on.
+        keep: whether the file stays when the job fails, for a later one to continue.
 
     Attributes:
         rows: panel and first row of each row of tiles.

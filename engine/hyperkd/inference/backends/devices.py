@@ -1,6 +1,6 @@
-"""Which device computes: chosen by a test on this machine, and left again when it fails.
+"""Which device computes: chosen by a test on this machine, replaced by the CPU when it fails.
 
-Knows no runtime; ``onnxruntime_backend`` is handed in, and in tests something else.
+Independent of the runtime: ``onnxruntime_backend`` is an argument.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard, SelfTest
 from hyperkd.types import Float32Array, Reporter
 
-# A device of this machine has to be this much faster than the CPU to be worth its whims.
+# A device of this machine has to be this much faster than the CPU to be chosen.
 _FASTER = 1.2
 _RUNS = 3
 
@@ -46,11 +46,11 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class DeviceTrial:
-    """How a device did in the self-test.
+    """The result of a device in the self-test.
 
     Attributes:
         device: which one.
-        deviation: from the card's numbers, as a share of the output's largest value.
+        deviation: from the card's numbers, as a fraction of the output's largest value.
         seconds: for one tile.
         refused: why it cannot be used, or an empty string.
     """
@@ -64,7 +64,7 @@ class DeviceTrial:
 def candidates(device: str, offered: Sequence[str]) -> tuple[str, ...]:
     """Return the devices to try for what the user asked for, the CPU last.
 
-    ``auto`` tries the first accelerator that is offered. TensorRT is never taken unasked:
+    ``auto`` tries the first accelerator that is offered. TensorRT has to be asked for:
     it builds an engine for minutes.
     """
     if device != "auto":
@@ -93,7 +93,7 @@ def choose_device(
         tried: from ``candidates``; of one device nothing is tried.
         cores: cores that would compute tiles side by side without an accelerator.
         batch: tiles that an accelerator gets at once.
-        report: is told what was chosen and why.
+        report: gets a log line about the choice.
     """
     if len(tried) == 1:
         return tried[0]
@@ -143,12 +143,12 @@ def _try(
 
 
 class FallbackSession:
-    """A network that goes on with the CPU when its device fails in the middle of a job.
+    """A session that continues on the CPU when its device fails in the middle of a job.
 
     Args:
         session: the network on its device.
         fallback: makes the same network ready on the CPU.
-        report: is told when that happens.
+        report: gets a warning when that happens.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """onnxruntime: the one module that imports it.
 
-Says honestly which provider computes: onnxruntime falls back to the CPU in
-silence where a GPU library is missing, so the provider is asked for after the
-session exists.
+Reports which provider really computes: onnxruntime falls back to the CPU
+silently where a GPU library is missing, so the provider is read from the
+opened session.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Session:
         Raises:
             HyperKDError: ``out_of_memory`` where the batch does not fit,
                 ``bad_model`` where the network does not take this input, or gives an
-                output of another shape or type than its card says.
+                output of another shape or type than its card describes.
         """
         import onnxruntime.capi.onnxruntime_pybind11_state as state
 
@@ -247,7 +247,7 @@ def self_test(bundle: Bundle, output: str, device: str = "cpu") -> Optional[floa
     """Repeat the card's self-test for one output on this machine.
 
     Returns:
-        The largest deviation as a share of the output's largest value, or None
+        The largest deviation as a fraction of the output's largest value, or None
         where the card holds no self-test.
 
     Raises:

@@ -83,7 +83,7 @@ def to_int8(model: ModelProto, tiles: Optional[Tiles] = None) -> ModelProto:
                 _Calibration(tiles),
                 quant_format=quantiser.QuantFormat.QDQ,
                 activation_type=quantiser.QuantType.QUInt8,
-                # Float32 sums go on unrounded: less error, and no slower.
+                # Float32 sums stay unrounded: less error, and no slower.
                 extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
                 **settings,
             )
@@ -112,7 +112,7 @@ def to_float16(model: ModelProto) -> ModelProto:
 
 
 class _Calibration:
-    """Tiles, one after the other, as the quantiser asks for them."""
+    """Calibration tiles in the form that the quantiser expects."""
 
     def __init__(self, tiles: Tiles) -> None:
         self._tiles = tiles

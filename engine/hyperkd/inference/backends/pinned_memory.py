@@ -26,7 +26,7 @@ _NAMES: Final = (
     else ("libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0")
 )
 _PORTABLE: Final = 1  # cudaHostRegisterPortable: pinned for every thread and card
-# Whoever hands in new arrays every time must not pin one after the other.
+# A caller with new arrays every time must not pin them all.
 _MOST: Final = 16
 
 
@@ -56,7 +56,7 @@ class PinnedArrays:
             if address not in self._seen and self._library is not None:
                 if len(self._seen) >= _MOST:
                     return False
-                self._seen[address] = owner  # kept, so that the address is nobody else's
+                self._seen[address] = owner  # kept, so that its address is not reused
                 size = ctypes.c_size_t(owner.nbytes)
                 if self._library.cudaHostRegister(ctypes.c_void_p(address), size, _PORTABLE) == 0:
                     self._pinned.append(owner)

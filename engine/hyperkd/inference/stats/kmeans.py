@@ -34,7 +34,7 @@ class Centres:
 
     @property
     def explained(self) -> float:
-        """Share of the sample's variance that lies between the clusters, 0 to 1."""
+        """Fraction of the sample's variance that lies between the clusters, 0 to 1."""
         return 1.0 - self.error / self.total if self.total > 0 else 0.0
 
     def nearest(self, vectors: NDArray[Any]) -> NDArray[np.intp]:
@@ -64,8 +64,8 @@ def k_means(vectors: NDArray[Any], count: int, seed: int) -> Centres:
     if len(np.unique(points, axis=0)) < count:
         raise ValueError(f"{count} clusters need as many different vectors")
     generator = np.random.default_rng(seed)
-    runs = [_lloyd(points, _starts(points, count, generator)) for _ in range(STARTS)]
-    centres, error, sizes = min(runs, key=lambda run: run[1])
+    results = [_lloyd(points, _starts(points, count, generator)) for _ in range(STARTS)]
+    centres, error, sizes = min(results, key=lambda result: result[1])
     order = np.argsort(-sizes, kind="stable")
     total = float(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean())
     return Centres(centres[order], error, total)
@@ -96,9 +96,9 @@ def _lloyd(points: FloatArray, centres: FloatArray) -> tuple[FloatArray, float, 
         centres = centres.copy()
         centres[filled] = sums[filled] / sizes[filled, None]
         if not filled.all():
-            # A centre that lost all its points begins again at those served worst.
-            worst = np.argsort(-distances[np.arange(len(points)), owner])
-            centres[~filled] = points[worst[: int((~filled).sum())]]
+            # A centre that lost all its points starts again at the points farthest from theirs.
+            farthest = np.argsort(-distances[np.arange(len(points)), owner])
+            centres[~filled] = points[farthest[: int((~filled).sum())]]
         elif before - error <= _TOLERANCE * error:
             break
         before = error

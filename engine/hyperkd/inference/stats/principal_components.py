@@ -23,7 +23,7 @@ class Moments:
         self.scatter: FloatArray = np.zeros((dimension, dimension))
 
     def add(self, vectors: Float32Array, weights: Optional[FloatArray] = None) -> None:
-        """Add the columns of ``(dimension, n)``, each as often as ``weights`` (n,) say."""
+        """Add the columns of ``(dimension, n)``, each weighted by ``weights`` (n,), default 1."""
         values = vectors.astype(np.float64)
         if weights is None:
             weights = np.ones(values.shape[1])

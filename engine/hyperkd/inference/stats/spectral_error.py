@@ -1,4 +1,4 @@
-"""How far two spectra are apart: in shape (spectral angle) and in size (RMSE)."""
+"""The difference of two spectra: in shape (spectral angle) and in size (RMSE)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def spectral_error(
 ) -> Float32Array:
     """Compare what a raster stores with an estimate of its reflectance, pixel by pixel.
 
-    The arc cosine of a float32 cosine cannot tell angles below some 0.02
+    The arc cosine of a float32 cosine cannot distinguish angles below some 0.02
     degrees from 0. Half the angle follows from the difference d = a - b instead,
     sin(angle / 2)^2 = (|d|^2 - (|a| - |b|)^2) / (4 |a| |b|), which is exact for
     small angles too, with sums in float64.
@@ -52,7 +52,7 @@ def spectral_error(
     product = np.sqrt(norm_a * norm_b)
     gap = (np.sqrt(norm_a) - np.sqrt(norm_b)) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Rounding may leave the quotient a hair outside 0..1.
+        # Rounding may leave the quotient slightly outside 0..1.
         half = np.sqrt(((norm_d - gap) / (4.0 * product)).clip(0.0, 1.0))
     angle = np.degrees(2.0 * np.arcsin(half))
     without = np.where(norm_d > 0, 90.0, 0.0)  # of two spectra one or both have no direction

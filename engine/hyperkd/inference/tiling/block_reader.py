@@ -1,4 +1,4 @@
-"""Threads that read a raster piece by piece, ahead of whoever computes, within a limit of memory.
+"""Threads that read a raster piece by piece, ahead of the computation, within a memory limit.
 
 Pieces are read once, from top to bottom, in whole blocks of the file. A piece stays
 until its last row was released; its memory is used again for the next one.
@@ -94,7 +94,7 @@ class PieceReader:
         self._changed = threading.Condition()
         self._reading: set[int] = set()  # columns of pieces in which only one may be read
         self._used = 0  # bytes of pieces in memory
-        self._hungry = -1  # the last piece that somebody waits for
+        self._awaited = -1  # the last piece that a thread waits for
         self._pieces: dict[int, Tile] = {}
         self._memory: dict[int, NDArray[Any]] = {}  # what the pieces lie in
         self._spare: dict[int, list[NDArray[Any]]] = {}  # that of released ones, by columns
@@ -140,8 +140,8 @@ class PieceReader:
         """
         needed = self.mesh.touching(window)
         with self._changed:
-            if needed[-1] > self._hungry:
-                self._hungry = needed[-1]
+            if needed[-1] > self._awaited:
+                self._awaited = needed[-1]
                 self._changed.notify_all()
             while not all(index in self._pieces for index in needed):
                 if self._failure is not None:
@@ -226,9 +226,9 @@ class PieceReader:
                 index = self._next()
                 if index is not None:
                     size = self._bytes(self.mesh.window(index))
-                    # What somebody waits for comes in any case: the limit must not stop the job.
+                    # An awaited piece is read in any case: the limit must not stop the job.
                     fits = self._used + size <= self._capacity
-                    if fits or self._used == 0 or index <= self._hungry:
+                    if fits or self._used == 0 or index <= self._awaited:
                         self._unclaimed.remove(index)
                         if self._source.streamed:
                             self._reading.add(index % self.mesh.across)

@@ -1,8 +1,8 @@
-"""Finished rows of a running job, kept so that a later job can go on from them.
+"""Finished rows of a running job, kept so that a later job can continue from them.
 
-A GeoTIFF that was not finished cannot be gone on with: where its blocks lie is
+An unfinished GeoTIFF cannot be continued: where its blocks lie is
 written at the very end. What goes into it is therefore kept beside it, in
-portions that carry their own checksum, and a resumed job writes the file anew from
+portions that carry their own checksum, and a resumed job writes a new file from
 them: in the same order, so that it is the same file byte for byte.
 """
 
@@ -42,7 +42,7 @@ class Journal:
         about: JSON-serialisable settings; portions count only for exactly the same.
         lost: what could not be read while the job ran. It is kept with the portions, and
             gets what an earlier job had lost.
-        keep: whether it stays where the process has to end before its time.
+        keep: whether it stays where the process has to end early.
 
     Attributes:
         path: the file of the journal.
@@ -57,10 +57,10 @@ class Journal:
         self._lost, self._keep = lost, keep
         self._about = json.dumps(about, sort_keys=True).encode()
         self._file: Optional[BinaryIO] = None
-        self._claim: Optional[FileLock] = None
+        self._lock: Optional[FileLock] = None
 
     def differences(self) -> Optional[list[str]]:
-        """Return which settings of an older journal are others, or None where there is none."""
+        """Return which settings of an older journal differ, or None where there is none."""
         try:
             with os.fdopen(open_own(self.path, write=False), "rb") as file:
                 head = _portion(file, 0)
@@ -88,7 +88,7 @@ class Journal:
         """
         self._close()
         self.count = 0
-        self._file = self._open(anew=False)
+        self._file = self._open(new=False)
         _portion(self._file, 0)
         end = self._file.tell()
         for arrays in shapes:
@@ -114,7 +114,7 @@ class Journal:
         """
         require_unread(self.path)
         self.count = 0
-        self._file = self._open(anew=True)
+        self._file = self._open(new=True)
         try:
             self._write(0, [self._about])
         except OSError as error:
@@ -137,22 +137,22 @@ class Journal:
     def close(self) -> None:
         """Close the file and leave it for a later job."""
         self._close()
-        if self._claim is not None:
-            self._claim.release()
-            self._claim = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
             untrack(self, self.path)
 
     def remove(self) -> None:
         """Close the file and remove it, unless it was never opened: then it is not ours."""
         self._close()
-        if self._claim is not None:
+        if self._lock is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
         self.close()
 
     def abort(self) -> None:
-        """Remove the file, unless it is kept, in a process that ends before its time."""
-        if self._claim is not None and not self._keep:
+        """Remove the file, unless it is kept, in a process that ends early."""
+        if self._lock is not None and not self._keep:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
 
@@ -161,10 +161,10 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _open(self, *, anew: bool) -> BinaryIO:
-        claim = self._claim or FileLock(self.path)
+    def _open(self, *, new: bool) -> BinaryIO:
+        lock = self._lock or FileLock(self.path)
         try:
-            if anew:
+            if new:
                 if not is_special(self.path, follow=False):
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(self.path)
@@ -172,12 +172,12 @@ class Journal:
             else:
                 descriptor = open_own(self.path)
         except OSError as error:
-            if self._claim is None:
-                claim.release()
+            if self._lock is None:
+                lock.release()
             raise _unwritable(self.path, error) from error
-        if self._claim is None:
-            track(self, self.path, () if self._keep else (self.path,), claim.lock)
-            self._claim = claim
+        if self._lock is None:
+            track(self, self.path, () if self._keep else (self.path,), lock.lock)
+            self._lock = lock
         return cast(BinaryIO, os.fdopen(descriptor, "r+b", buffering=0))
 
     def _write(self, number: int, parts: Sequence[Any]) -> None:

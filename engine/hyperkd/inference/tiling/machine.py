@@ -18,7 +18,7 @@ def cores() -> int:
     """Return the physical cores that this process may use, at least 1.
 
     Two threads on one core share its arithmetic units, so that a network gains
-    nothing from the second one. Where the system does not tell, logical
+    nothing from the second one. Where the system does not report them, logical
     processors are counted.
     """
     if not hasattr(os, "sched_getaffinity"):
@@ -32,7 +32,7 @@ def cores() -> int:
 
 
 def memory_bytes() -> Optional[int]:
-    """Return how much memory this machine has, None where the system does not tell."""
+    """Return how much memory this machine has, None where the system does not report it."""
     if sys.platform == "win32":
         return _windows_memory()
     try:

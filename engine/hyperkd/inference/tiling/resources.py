@@ -32,7 +32,7 @@ _CONVERSION = 5
 _MEMORY_DIVISOR = 4
 _MOST = 2000 * _MB
 _UNKNOWN = 4000 * _MB  # where the system does not report its memory
-# Tiles that an accelerator gets at once, where the user says nothing else.
+# Tiles that an accelerator gets at once, by default.
 ACCELERATED_BATCH = 8
 _PANELS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 # Panels begin where a block of the output does.

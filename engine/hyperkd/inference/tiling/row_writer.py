@@ -102,7 +102,7 @@ class RowWriter:
         windows: portions of whole blocks, in the order in which their rows come.
         clock: gets the time spent under ``write``.
         journal: keeps what was written, or None. Where the disk is too full for it, the
-            job goes on without.
+            job continues without.
         keep: whether the journal stays when the job fails; then the job needs it.
     """
 
@@ -203,7 +203,7 @@ class RowWriter:
                 return
             window, arrays = portion
             try:
-                # After a failure the rest is thrown away, so that nobody waits for memory.
+                # After a failure the rest is discarded, so that no thread waits for memory.
                 if self._failure is None:
                     with self._clock.time("write"):
                         self._note(arrays)
@@ -213,7 +213,7 @@ class RowWriter:
             self._spare.put([self._flat(array) for array in arrays])
 
     def _note(self, arrays: Sequence[NDArray[Any]]) -> None:
-        """Keep a portion in the journal, or go on without one where nobody counts on it."""
+        """Keep a portion in the journal, or continue without one unless the job needs it."""
         if self._journal is None:
             return
         try:
@@ -260,7 +260,7 @@ class RowWriter:
             self._abort(self._keep)
             if kind is None:
                 raise
-            return  # the error that ended the block says more
+            return  # the error that ended the block is more specific
         if kind is None:
             self._commit()
         else:

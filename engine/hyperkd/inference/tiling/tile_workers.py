@@ -2,8 +2,8 @@
 
 One operator spread over all cores makes every core wait for the slowest one, and a
 thread that decodes the raster beside them makes one slow. A thread that computes
-its own tile alone waits for nobody, so the cores are busy with whatever is to be
-done: measured on two cores, a tenth to a fifth less processor time a tile.
+its own tile alone never waits for another, so that all cores are busy: measured on
+two cores, a tenth to a fifth less processor time a tile.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class _Buffers:
 
 
 class TileComputer:
-    """Computes the wanted tiles in order, some ahead of whoever takes them.
+    """Computes the wanted tiles in order, some ahead of the consumer.
 
     A context manager: its threads end with the block, after the tile at hand.
 
@@ -155,7 +155,7 @@ class TileComputer:
 
         Raises:
             HyperKDError: ``cancelled``, ``unsupported_raster`` where the network gives
-                something that is no finite number, and what reading and computing raise.
+                values that are not finite, and what reading and computing raise.
         """
         while True:
             report.check_cancelled()
@@ -281,7 +281,7 @@ class TileComputer:
         if mask.all():
             return
         if stored.dtype.kind == "f":
-            # Nodata may be NaN or 1e38, and either times 0 is no number.
+            # Nodata may be NaN or 1e38, and either times 0 is not finite.
             np.copyto(pixels, 0, where=~mask)
         else:
             pixels *= valid  # six times as fast
