@@ -27,7 +27,7 @@ from hyperkd.jobs.dispatch import worded
 from hyperkd.raster.gdal.restrictions import compressing_threads
 from hyperkd.requests.explore_options import ClusterJob
 from hyperkd.requests.predict_options import PredictJob
-from hyperkd.types import Window
+from hyperkd.types import GridSpec, Window
 from tests.engine.inference_factories import make_student
 from tests.factories import make_raster
 
@@ -67,9 +67,10 @@ def test_what_a_conversion_takes_is_within_its_estimate(kind: str, width: int, h
     kept = 64 if kind == "cluster" else 255
     rows = finished(kept, width, height)
     job: Any
+    grid = GridSpec(width, height)
     if kind == "cluster":
         job = _Clusters(
-            rows.values[:, 0, :1500].T.copy(), ClusterJob(input="", output="a.tif", classes=8)
+            rows.values[:, 0, :1500].T.copy(), grid, ClusterJob(input="", output="a.tif", classes=8)
         )
     else:
         classes = [{"name": str(n), "value": n, "color": "#000000"} for n in range(kept)]
@@ -79,7 +80,7 @@ def test_what_a_conversion_takes_is_within_its_estimate(kind: str, width: int, h
             request = replace(
                 request, probabilities="b.tif", probability_type="float32", uncertainty="c.tif"
             )
-        job = _Classes(card, request)
+        job = _Classes(card, grid, request)
     at_once = 4 * kept * width * resources.converted_rows(kept, width)
     assert at_once < rows.values.nbytes
     assert peak_of(job, rows) <= resources._CONVERSION * at_once

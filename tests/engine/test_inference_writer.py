@@ -9,6 +9,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, block_rows, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tile_plan import TilePlan
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.types import GridSpec, Window
 
 
@@ -42,7 +43,8 @@ def writer_of(sink, grid, rows, **options):
 
 
 def output_of(sink):
-    return OutputFile("output", "x.tif", sink.data.shape[0], np.int16, 0)
+    count, rows, cols = sink.data.shape
+    return OutputFile("output", "x.tif", RasterSpec(GridSpec(cols, rows), count, np.int16))
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.lists(st.integers(1, 30), min_size=1))

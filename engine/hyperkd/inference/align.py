@@ -12,6 +12,8 @@ from hyperkd.inference.tiling.pipeline import no_valid_pixels
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.open_scene import open_scene
+from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import iterate_stripes
 from hyperkd.requests.prepare_options import AlignJob
 from hyperkd.spectral.affine import Affine
@@ -46,20 +48,22 @@ def align(request: AlignJob, report: Reporter) -> dict[str, Any]:
             report.log("warning", note)
         used = sorted({band for bands in alignment.bands for band in bands})
         to_stored = _stored_map(source.bands.take(used), alignment, used)
-        output = OutputFile(
-            "output",
-            request.output,
+        spec = RasterSpec(
+            source.grid,
             len(HLS_BANDS),
             np.int16,
-            NODATA,
-            options={"bands": _table(alignment), "names": [band.name for band in HLS_BANDS]},
+            nodata=NODATA,
+            bands=_table(alignment),
+            names=[band.name for band in HLS_BANDS],
+            metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": request.mode},
         )
-        metadata = {"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": request.mode}
-        sink = output.create(source.grid, metadata)
+        sink = create_raster(request.output, spec)
         report.stage("Aligning")
         valid_pixels = 0
         windows = portions(source.grid, sink.block_shape[0])
-        with RowWriter([sink], [output], windows, Stopwatch()) as writer:
+        with RowWriter(
+            [sink], [OutputFile("output", request.output, spec)], windows, Stopwatch()
+        ) as writer:
             for window in iterate_stripes(source):
                 report.check_cancelled()
                 tile = source.read_tile(window, used)

@@ -17,7 +17,7 @@ from hyperkd.inference.tiling.pipeline import FinishedRows
 from hyperkd.inference.tiling.row_writer import OutputFile
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import write_tiled
-from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.requests.explore_options import AnomalyJob
 from hyperkd.types import Float32Array, FloatArray, Reporter
 
@@ -104,17 +104,12 @@ def anomaly(request: AnomalyJob, report: Reporter) -> dict[str, Any]:
     """
     outputs = ["reconstruction"]
     with matched_scene(request.input, request.model, request, outputs, report) as matched:
-        return anomaly_matched(matched, request, report)
-
-
-def anomaly_matched(matched: MatchedModel, request: AnomalyJob, report: Reporter) -> dict[str, Any]:
-    """Write what ``anomaly`` writes, of a raster and a student that were matched before."""
-    report.stage("Estimating background statistics")
-    result = _Anomalies(matched, _background(matched, request, report), request)
-    summary = write_tiled(
-        matched, result.files, result.convert, request, report, stage="Looking for anomalies"
-    )
-    return {**summary, **result.summary()}
+        report.stage("Estimating background statistics")
+        result = _Anomalies(matched, _background(matched, request, report), request)
+        summary = write_tiled(
+            matched, result.files, result.convert, request, report, stage="Looking for anomalies"
+        )
+        return {**summary, **result.summary()}
 
 
 def _background(matched: MatchedModel, request: AnomalyJob, report: Reporter) -> BackgroundStats:
@@ -168,12 +163,14 @@ class _Anomalies:
             "median": round(background.median, 6),
             "sigma": round(background.sigma, 6),
         }
-        names = {"names": ["anomaly score", NAMES[self._band]]}
-        score = OutputFile("output", request.output, 2, np.float32, np.nan, about, names, self._add)
-        self.files = [score]
+        grid, names = matched.source.grid, ["anomaly score", NAMES[self._band]]
+        score = RasterSpec(grid, 2, np.float32, nodata=np.nan, names=names)
+        self.files = [OutputFile("output", request.output, score, about, self._add)]
         if request.mask is not None:
-            classes = {"names": ["anomaly"], "classes": list(_ENTRIES)}
-            self.files.append(OutputFile("mask", request.mask, 1, np.uint8, 0, about, classes))
+            mask = RasterSpec(
+                grid, 1, np.uint8, nodata=0, names=["anomaly"], classes=list(_ENTRIES)
+            )
+            self.files.append(OutputFile("mask", request.mask, mask, about))
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.inference.prepared import MatchedModel, matched_scene
+from hyperkd.inference.prepared import matched_scene
 from hyperkd.inference.scene_sample import sampled_vectors
 from hyperkd.inference.stats.kmeans import Centres, k_means
 from hyperkd.inference.tiling.pipeline import FinishedRows
 from hyperkd.inference.tiling.row_writer import OutputFile
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import write_tiled
-from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.requests.explore_options import ClusterJob
-from hyperkd.types import Float32Array, FloatArray, Reporter
+from hyperkd.types import Float32Array, FloatArray, GridSpec, Reporter
 
 NO_CLUSTER = 0
 # Pixels that the centres are found from. More change the centres by less than another seed.
@@ -54,18 +54,13 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
             ``no_valid_pixels``; and what reading, computing and writing raise.
     """
     with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
-        return cluster_matched(matched, request, report)
-
-
-def cluster_matched(matched: MatchedModel, request: ClusterJob, report: Reporter) -> dict[str, Any]:
-    """Write what ``cluster`` writes, of a raster and a student that were matched before."""
-    report.stage("Finding the clusters")
-    vectors = sampled_vectors(matched, request, report, seed=request.seed, most=SAMPLE_PIXELS)
-    result = _Clusters(vectors, request)
-    summary = write_tiled(
-        matched, [result.file], result.convert, request, report, stage="Mapping the clusters"
-    )
-    return {**summary, **result.summary()}
+        report.stage("Finding the clusters")
+        vectors = sampled_vectors(matched, request, report, seed=request.seed, most=SAMPLE_PIXELS)
+        result = _Clusters(vectors, matched.source.grid, request)
+        summary = write_tiled(
+            matched, [result.file], result.convert, request, report, stage="Mapping the clusters"
+        )
+        return {**summary, **result.summary()}
 
 
 class _Clusters:
@@ -75,18 +70,16 @@ class _Clusters:
         file: the file.
     """
 
-    def __init__(self, vectors: Float32Array, request: ClusterJob) -> None:
+    def __init__(self, vectors: Float32Array, grid: GridSpec, request: ClusterJob) -> None:
         classes, seed = request.classes, request.seed
         self._mean, self._directions = _components(vectors)
         reduced = (vectors - self._mean) @ self._directions
         self._centres = _centres(reduced, classes, seed)
         self._counts = np.zeros(classes + 1, np.int64)
         entries = [ClassEntry(f"cluster {number + 1}", _rgb(number)) for number in range(classes)]
-        options = {"names": ["cluster"], "classes": entries}
+        spec = RasterSpec(grid, 1, np.uint8, nodata=NO_CLUSTER, names=["cluster"], classes=entries)
         about = {"classes": classes, "seed": seed}
-        self.file = OutputFile(
-            "output", request.output, 1, np.uint8, NO_CLUSTER, about, options, self._count
-        )
+        self.file = OutputFile("output", request.output, spec, about, self._count)
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the clusters of finished rows."""

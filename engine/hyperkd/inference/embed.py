@@ -30,6 +30,7 @@ from hyperkd.inference.tiling.tiled_job import (
 )
 from hyperkd.inference.token_files import TileRow, TokenStore
 from hyperkd.models.card import ModelCard
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.predict_options import EmbedJob
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Float32Array, FloatArray, Reporter
@@ -51,30 +52,26 @@ def embed(request: EmbedJob, report: Reporter) -> dict[str, Any]:
             bands, computing and writing raise. No output is left then.
     """
     with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
-        return embed_matched(matched, request, report)
-
-
-def embed_matched(matched: MatchedModel, request: EmbedJob, report: Reporter) -> dict[str, Any]:
-    """Write what ``embed`` writes, of a raster and a student that were matched before."""
-    _refuse_too_many(request.components, matched.card)
-    half = request.dtype == "float16"
-    if request.components:
-        names = [f"principal component {index + 1}" for index in range(request.components)]
-        file = _file(request.output, names, half, components=request.components)
-        return _Components(matched, file, request, report).write()
-    names = [f"embedding {index + 1}" for index in range(matched.count)]
-    file = _file(request.output, names, half, components=0)
-    summary = write_tiled(matched, [file], _values, request, report, stage="Embedding")
-    return {"bands": len(names), **summary}
+        _refuse_too_many(request.components, matched.card)
+        count = request.components or matched.count
+        kind = "principal component" if request.components else "embedding"
+        spec = RasterSpec(
+            matched.source.grid,
+            count,
+            np.float32,
+            nodata=np.nan,
+            names=[f"{kind} {index + 1}" for index in range(count)],
+            half=request.dtype == "float16",
+        )
+        file = OutputFile("output", request.output, spec, {"components": request.components})
+        if request.components:
+            return _Components(matched, file, request, report).write()
+        summary = write_tiled(matched, [file], _values, request, report, stage="Embedding")
+    return {"bands": count, **summary}
 
 
 def _values(rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
     return [rows.values]
-
-
-def _file(output: str, names: Sequence[str], half: bool, **about: Any) -> OutputFile:
-    options = {"names": list(names), "half": half}
-    return OutputFile("output", output, len(names), np.float32, np.nan, about, options)
 
 
 def _refuse_too_many(components: int, card: ModelCard) -> None:
@@ -117,13 +114,12 @@ class _Components:
         # Where the network gives no tokens, each pixel is one.
         grid = plan.tile_px // (matched.card.patch_px if matched.tokens else 1)
         row_of_tiles = len(plan.cols) * matched.count * grid**2 * 4
-        row_bytes = plan.grid.width * file.pixel_bytes
-        rows = block_rows(row_bytes)
+        rows = block_rows(file.raster.row_bytes)
         with matched.open(
             self._options,
             self._report,
-            kept=file.count,
-            row_bytes=row_bytes,
+            kept=file.raster.count,
+            row_bytes=file.raster.row_bytes,
             block_rows=rows,
             fixed=3 * row_of_tiles,
         ) as run:
@@ -131,7 +127,7 @@ class _Components:
             self._report.artifact("output", file.path)
             fractions = [round(float(value), 6) for value in found.fraction]
             summary = summary_of(matched, run, resumed_portions=done)
-        return {"bands": file.count, **summary, "explained_variance": fractions}
+        return {"bands": file.raster.count, **summary, "explained_variance": fractions}
 
     def _two_passes(self, run: TiledRun, grid: int, rows: int) -> tuple[PrincipalComponents, int]:
         """Compute and write the components; returns them and the rows of tiles known before."""
@@ -157,7 +153,7 @@ class _Components:
             matched.source.check_unchanged()
             if moments.count == 0:
                 raise no_valid_pixels(matched.source)
-            found = principal_components(moments, self._file.count)
+            found = principal_components(moments, self._file.raster.count)
             report.stage("Writing the components")
             self._write(run, store, found, rows)
         return found, done
@@ -195,7 +191,7 @@ class _Components:
             f"principal component {index + 1} ({fraction:.1%})"
             for index, fraction in enumerate(found.fraction)
         ]
-        file = replace(self._file, options={**self._file.options, "names": names})
+        file = replace(self._file, raster=replace(self._file.raster, names=names))
         with create_writer(self._matched, [file], self._options, run, rows) as writer:
             for values in self._blended(run, store, found):
                 writer.append(values)
@@ -209,7 +205,7 @@ class _Components:
         for done, row in enumerate(store.read(), 1):
             self._report.check_cancelled()
             if blender is None or row.row == plan.rows[0]:
-                blender = Blender(row.panel, self._file.count)
+                blender = Blender(row.panel, self._file.raster.count)
                 left = row.panel.cols[0]
             with run.clock.time("blend"):
                 for tokens, col in zip(row.tokens, row.panel.cols):

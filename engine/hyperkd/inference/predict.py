@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import classify
 from hyperkd.inference.pixel_values import values_at
-from hyperkd.inference.prepared import AnyModel, LoadedModel, MatchedModel, load, matched_scene
+from hyperkd.inference.prepared import AnyModel, LoadedModel, load, matched_scene
 from hyperkd.inference.tiling.pipeline import FinishedRows
 from hyperkd.inference.tiling.row_writer import OutputFile
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.sink import ClassEntry
+from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource, reading_restored
 from hyperkd.requests.predict_options import PredictJob
 from hyperkd.requests.shared_options import InferenceOptions, TileOptions
-from hyperkd.types import Float32Array, Reporter
+from hyperkd.types import Float32Array, GridSpec, Reporter
 
 ANSWERS = ("logits", "values")
 
@@ -45,21 +45,16 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
             reading, matching the bands, computing and writing raise. No output is left then.
     """
     with matched_scene(request.input, request.model, request, ANSWERS, report) as matched:
-        return predict_matched(matched, request, report)
-
-
-def predict_matched(matched: MatchedModel, request: PredictJob, report: Reporter) -> dict[str, Any]:
-    """Write the map as ``predict`` does, of a raster and a model that were matched before."""
-    answer: Union[_Classes, _Values]
-    if matched.output == "logits":
-        answer = _Classes(matched.card, request)
-    else:
-        _refuse_probabilities(matched.card, request)
-        answer = _Values(matched.card, request.output)
-    summary = write_tiled(
-        matched, answer.files, answer.convert, request, report, stage="Predicting"
-    )
-    return {"task": matched.card.task, **summary, **answer.summary()}
+        answer: Union[_Classes, _Values]
+        if matched.output == "logits":
+            answer = _Classes(matched.card, matched.source.grid, request)
+        else:
+            _refuse_probabilities(matched.card, request)
+            answer = _Values(matched.card, matched.source.grid, request.output)
+        summary = write_tiled(
+            matched, answer.files, answer.convert, request, report, stage="Predicting"
+        )
+        return {"task": matched.card.task, **summary, **answer.summary()}
 
 
 def predict_at(
@@ -116,8 +111,8 @@ class _Classes:
         files: the files.
     """
 
-    def __init__(self, card: ModelCard, request: PredictJob) -> None:
-        self._card = card
+    def __init__(self, card: ModelCard, grid: GridSpec, request: PredictJob) -> None:
+        self._card, self._grid = card, grid
         self._counts = np.zeros(len(card.classes) + 1, np.int64)
         self._as_bytes = request.probability_type == "uint8"
         self._wants_probabilities = request.probabilities is not None
@@ -160,26 +155,27 @@ class _Classes:
             ClassEntry(str(item["name"]), _rgb(str(item["color"])), item["value"])
             for item in self._card.classes
         ]
-        options = {"names": ["class"], "classes": classes}
-        return OutputFile("output", path, 1, np.uint8, classify.NO_CLASS, {}, options, self._count)
+        nodata, names = classify.NO_CLASS, ["class"]
+        spec = RasterSpec(self._grid, 1, np.uint8, nodata=nodata, names=names, classes=classes)
+        return OutputFile("output", path, spec, observe=self._count)
 
     def _probability_file(self, path: str) -> OutputFile:
         names = [f"probability of {item['name']}" for item in self._card.classes]
         if not self._as_bytes:
             return self._float_file("probabilities", path, names)
-        return OutputFile(
-            "probabilities",
-            path,
+        spec = RasterSpec(
+            self._grid,
             len(names),
             np.uint8,
-            classify.PROBABILITY_NODATA,
-            {"temperature": self._card.temperature},
-            {"names": names, "scale": 1 / classify.PROBABILITY_STEPS},
+            nodata=classify.PROBABILITY_NODATA,
+            names=names,
+            scale=1 / classify.PROBABILITY_STEPS,
         )
+        return OutputFile("probabilities", path, spec, {"temperature": self._card.temperature})
 
     def _float_file(self, role: str, path: str, names: Sequence[str]) -> OutputFile:
-        about = {"temperature": self._card.temperature}
-        return OutputFile(role, path, len(names), np.float32, np.nan, about, {"names": names})
+        spec = RasterSpec(self._grid, len(names), np.float32, nodata=np.nan, names=names)
+        return OutputFile(role, path, spec, {"temperature": self._card.temperature})
 
 
 class _Values:
@@ -189,7 +185,7 @@ class _Values:
         files: the file.
     """
 
-    def __init__(self, card: ModelCard, output: str) -> None:
+    def __init__(self, card: ModelCard, grid: GridSpec, output: str) -> None:
         targets = card.targets
         self._names = [str(target["name"]) for target in targets]
         self._low, self._high = (
@@ -197,10 +193,11 @@ class _Values:
             for name in ("minimum", "maximum")
         )
         self._beyond, self._seen = np.zeros(len(targets), np.int64), 0
-        options = {"names": self._names, "units": [str(target["unit"]) for target in targets]}
-        self.files = [
-            OutputFile("output", output, len(targets), np.float32, np.nan, {}, options, self._count)
-        ]
+        units = [str(target["unit"]) for target in targets]
+        spec = RasterSpec(
+            grid, len(targets), np.float32, nodata=np.nan, names=self._names, units=units
+        )
+        self.files = [OutputFile("output", output, spec, observe=self._count)]
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values."""

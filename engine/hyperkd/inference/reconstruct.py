@@ -15,8 +15,9 @@ from hyperkd.inference.tiling.row_writer import OutputFile
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.models.card import ModelCard
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.predict_options import ReconstructJob
-from hyperkd.types import BandTable, BoolArray, Float32Array, Reporter
+from hyperkd.types import BandTable, BoolArray, Float32Array, GridSpec, Reporter
 
 SCALE = 1e-4
 NODATA = -32768
@@ -39,18 +40,11 @@ def reconstruct(request: ReconstructJob, report: Reporter) -> dict[str, Any]:
     """
     outputs = ["reconstruction"]
     with matched_scene(request.input, request.model, request, outputs, report) as matched:
-        return reconstruct_matched(matched, request, report)
-
-
-def reconstruct_matched(
-    matched: MatchedModel, request: ReconstructJob, report: Reporter
-) -> dict[str, Any]:
-    """Write what ``reconstruct`` writes, of a raster and a student that were matched before."""
-    result = _Reconstruction(matched, request.output, request.error)
-    summary = write_tiled(
-        matched, result.files, result.convert, request, report, stage="Reconstructing"
-    )
-    return {**summary, **result.summary()}
+        result = _Reconstruction(matched, request.output, request.error)
+        summary = write_tiled(
+            matched, result.files, result.convert, request, report, stage="Reconstructing"
+        )
+        return {**summary, **result.summary()}
 
 
 class _Reconstruction:
@@ -65,13 +59,12 @@ class _Reconstruction:
         self._compared = np.flatnonzero(matched.support.supported)
         self._total, self._count = np.zeros(2), np.zeros(2)
         self.files: list[OutputFile] = []
+        grid = matched.source.grid
         if output is not None:
-            self.files.append(_spectra_file(matched.card, output))
+            self.files.append(OutputFile("output", output, _spectra(matched.card, grid)))
         if error is not None:
-            options = {"names": NAMES}
-            self.files.append(
-                OutputFile("error", error, 2, np.float32, np.nan, {}, options, self._add)
-            )
+            spec = RasterSpec(grid, 2, np.float32, nodata=np.nan, names=NAMES)
+            self.files.append(OutputFile("error", error, spec, observe=self._add))
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""
@@ -114,7 +107,7 @@ def to_stored(values: Float32Array, valid: BoolArray) -> NDArray[np.int16]:
     return stored
 
 
-def _spectra_file(card: ModelCard, path: str) -> OutputFile:
+def _spectra(card: ModelCard, grid: GridSpec) -> RasterSpec:
     wavelengths = card.bands
     count = len(wavelengths)
     table = BandTable(
@@ -125,4 +118,4 @@ def _spectra_file(card: ModelCard, path: str) -> OutputFile:
         nodata=np.full(count, NODATA),
         names=tuple(f"reconstruction {centre:.1f} nm" for centre in wavelengths.centre_nm),
     )
-    return OutputFile("output", path, count, np.int16, NODATA, {}, {"bands": table})
+    return RasterSpec(grid, count, np.int16, nodata=NODATA, bands=table)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.pixel_values import values_at
-from hyperkd.inference.prepared import MatchedModel, matched_scene
+from hyperkd.inference.prepared import matched_scene
 from hyperkd.inference.scene_sample import sampled_vectors
 from hyperkd.inference.stats.kmeans import k_means
 from hyperkd.inference.tiling.pipeline import FinishedRows
@@ -18,9 +18,10 @@ from hyperkd.inference.tiling.row_writer import OutputFile
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.raster.labels.read_labels import read_places
+from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.explore_options import SimilarityJob
-from hyperkd.types import Float32Array, FloatArray, Ints, Reporter
+from hyperkd.types import Float32Array, FloatArray, GridSpec, Ints, Reporter
 
 # More references than this are replaced by the centres of as many clusters of them.
 MOST_REFERENCES = 64
@@ -52,26 +53,19 @@ def similarity(request: SimilarityJob, report: Reporter) -> dict[str, Any]:
             and what reading, computing and writing raise.
     """
     with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
-        return similarity_matched(matched, request, report)
-
-
-def similarity_matched(
-    matched: MatchedModel, request: SimilarityJob, report: Reporter
-) -> dict[str, Any]:
-    """Write what ``similarity`` writes, of a raster and a student that were matched before."""
-    source = matched.source
-    rows, cols, features = read_places(source, request.places, margin_px=request.margin)
-    report.stage("Looking at the scene")
-    vectors = sampled_vectors(matched, request, report, seed=request.seed, most=_SAMPLE_PIXELS)
-    mean = vectors.mean(axis=0)
-    report.stage("Looking at the places")
-    found = values_at(matched, (rows, cols), request, report, again=True)
-    references, features = _valid(found, features, source, request.places)
-    result = _Similarity(mean, references, features, request)
-    summary = write_tiled(
-        matched, [result.file], result.convert, request, report, stage="Comparing"
-    )
-    return {**summary, **result.summary}
+        source = matched.source
+        rows, cols, features = read_places(source, request.places, margin_px=request.margin)
+        report.stage("Looking at the scene")
+        vectors = sampled_vectors(matched, request, report, seed=request.seed, most=_SAMPLE_PIXELS)
+        mean = vectors.mean(axis=0)
+        report.stage("Looking at the places")
+        found = values_at(matched, (rows, cols), request, report, again=True)
+        references, features = _valid(found, features, source, request.places)
+        result = _Similarity(mean, references, features, source.grid, request)
+        summary = write_tiled(
+            matched, [result.file], result.convert, request, report, stage="Comparing"
+        )
+        return {**summary, **result.summary}
 
 
 class _Similarity:
@@ -87,6 +81,7 @@ class _Similarity:
         mean: Float32Array,
         references: Float32Array,
         features: Ints,
+        grid: GridSpec,
         request: SimilarityJob,
     ) -> None:
         self._mean = mean
@@ -99,9 +94,10 @@ class _Similarity:
         if len(directions) > MOST_REFERENCES:
             directions = _fewer(directions, request.seed)
         self._directions = directions
-        options = {"names": ["likeness (cosine of embeddings)"]}
+        names = ["likeness (cosine of embeddings)"]
+        spec = RasterSpec(grid, 1, np.float32, nodata=np.nan, names=names)
         about = {"references": len(references), "seed": request.seed}
-        self.file = OutputFile("output", request.output, 1, np.float32, np.nan, about, options)
+        self.file = OutputFile("output", request.output, spec, about)
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the similarity of finished rows."""

@@ -18,7 +18,6 @@ from hyperkd.inference.tiling.journal import Journal
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.threads import start_all
 from hyperkd.inference.tiling.tile_plan import Panel
-from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import RasterSink, RasterSpec
 from hyperkd.types import GridSpec, Window
 
@@ -50,40 +49,17 @@ class OutputFile:
     Attributes:
         role: the job's field that asked for it.
         path: the file.
-        count, dtype: bands and stored dtype.
-        nodata: of every band.
+        raster: what it is like.
         about: settings that changed this output, for its metadata.
-        options: more attributes of its ``RasterSpec``.
         observe: called with every portion that is written, ``(band, row, col)``, in order;
             also with those of a job that is resumed.
     """
 
     role: str
     path: str
-    count: int
-    dtype: Any
-    nodata: float
+    raster: RasterSpec
     about: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
     observe: Optional[Callable[[NDArray[Any]], None]] = None
-
-    @property
-    def pixel_bytes(self) -> int:
-        """Bytes of one pixel in all bands."""
-        return self.count * np.dtype(self.dtype).itemsize
-
-    def create(self, grid: GridSpec, metadata: Mapping[str, str], **options: Any) -> RasterSink:
-        """Create the file; ``options`` are more attributes of ``RasterSpec``."""
-        spec = RasterSpec(
-            grid,
-            self.count,
-            self.dtype,
-            nodata=self.nodata,
-            metadata=metadata,
-            **self.options,
-            **options,
-        )
-        return create_raster(self.path, spec)
 
 
 class RowWriter:
@@ -123,11 +99,12 @@ class RowWriter:
         self._keep = keep
         self._next = 0  # the portion that is being filled
         self._filled = 0
+        self._rasters = [output.raster for output in outputs]
         largest = max(window.width * window.height for window in windows)
         # One set is filled while the other is written.
         self._spare: queue.Queue[list[NDArray[Any]]] = queue.Queue()
         for _ in range(2):
-            self._spare.put([np.empty(o.count * largest, o.dtype) for o in self._outputs])
+            self._spare.put([np.empty(r.count * largest, r.dtype) for r in self._rasters])
         self._buffers: list[NDArray[Any]] = []
         self._full: queue.Queue[Optional[tuple[Window, list[NDArray[Any]]]]] = queue.Queue()
         self._failure: Optional[BaseException] = None
@@ -138,7 +115,7 @@ class RowWriter:
         if self._journal is None:
             return 0
         shapes = [
-            [((o.count, window.height, window.width), o.dtype) for o in self._outputs]
+            [((r.count, window.height, window.width), r.dtype) for r in self._rasters]
             for window in self._windows
         ]
         for arrays in self._journal.replay(shapes):
@@ -190,10 +167,10 @@ class RowWriter:
                     raise RuntimeError("the thread that writes has ended") from None
         self._check()
         return [
-            flat[: o.count * window.height * window.width].reshape(
-                o.count, window.height, window.width
+            flat[: r.count * window.height * window.width].reshape(
+                r.count, window.height, window.width
             )
-            for flat, o in zip(spare, self._outputs)
+            for flat, r in zip(spare, self._rasters)
         ]
 
     def _work(self) -> None:

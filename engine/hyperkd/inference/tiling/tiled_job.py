@@ -25,6 +25,7 @@ from hyperkd.inference.tiling.pipeline import (
 )
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, block_rows, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.raster.create_raster import create_raster
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Reporter
 
@@ -58,7 +59,7 @@ def write_tiled(
         HyperKDError: ``no_valid_pixels``, and what planning, reading, computing and
             writing raise. No output is left then.
     """
-    row_bytes = matched.source.grid.width * sum(output.pixel_bytes for output in outputs)
+    row_bytes = sum(output.raster.row_bytes for output in outputs)
     rows = block_rows(row_bytes)
     with matched.open(options, report, row_bytes=row_bytes, block_rows=rows) as run:
         report.stage(stage)
@@ -133,8 +134,8 @@ class _ValidPixels:
 
     def observe(self, portion: NDArray[Any]) -> None:
         """Count those of a portion ``(band, row, col)``."""
-        band, nodata = portion[-1], self._output.nodata
-        missing = np.isnan(band) if np.isnan(nodata) else band == nodata
+        band, nodata = portion[-1], self._output.raster.nodata
+        missing = np.isnan(band) if nodata is None or np.isnan(nodata) else band == nodata
         self.count += int(missing.size - np.count_nonzero(missing))
         if self._output.observe is not None:
             self._output.observe(portion)
@@ -156,16 +157,20 @@ def create_writer(
         rows: height of their blocks.
         journal: keeps what was written, or None.
     """
-    grid = matched.source.grid
     with ExitStack() as stack:
         sinks = []
         for output in outputs:
-            metadata = _provenance(matched, output)
-            sink = output.create(grid, metadata, block_rows=rows, layout=options.format)
+            spec = replace(
+                output.raster,
+                metadata=_provenance(matched, output),
+                block_rows=rows,
+                layout=options.format,
+            )
+            sink = create_raster(output.path, spec)
             stack.callback(sink.abort)  # until all of them are there
             sinks.append(sink)
         stack.pop_all()
-    windows = portions(grid, rows, run.resources.panels)
+    windows = portions(matched.source.grid, rows, run.resources.panels)
     return RowWriter(sinks, outputs, windows, run.clock, journal=journal, keep=options.resume)
 
 
@@ -196,8 +201,8 @@ def fingerprint(
     folded.update(matched.reflectance.offset.tobytes())
     missing = source.bands.take(matched.bands).nodata
     files = [
-        (output.role, output.path, output.count, str(np.dtype(output.dtype)), dict(output.about))
-        for output in outputs
+        (each.role, each.path, each.raster.count, str(each.raster.dtype), dict(each.about))
+        for each in outputs
     ]
     return {
         "input": [source.path, grid.width, grid.height, *source.stamp()],
