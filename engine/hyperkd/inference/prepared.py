@@ -252,12 +252,6 @@ class MatchedModel:
             HyperKDError: ``out_of_memory`` where even the smallest way does not fit. What
                 opening the network raises comes when it is first used.
         """
-        quantised = (self.card.quantisation or {}).get("kind")
-        if quantised == "float16" and self.device == "cpu":
-            report.log(
-                "warning",
-                f"{self.card.name} was made for GPUs; its float16 numbers are slow on a CPU.",
-            )
         resources = plan_resources(
             Demand(
                 source=self.source,
@@ -270,9 +264,7 @@ class MatchedModel:
                 block_rows=block_rows,
                 fixed=fixed,
                 budget=None if options.memory_mb is None else options.memory_mb * 10**6,
-                # Dynamic quantisation scales by the extremes of the whole batch: a tile's
-                # numbers would depend on its neighbours in it.
-                batch=1 if quantised == "dynamic" else options.batch,
+                batch=_batch(self, options, report),
                 accelerated=self.device != "cpu",
             )
         )
@@ -308,6 +300,19 @@ def _match_bands(
     # give the same bits in whatever order the file stores them.
     used = whole.used
     return tuple(used.tolist()), Affine(whole.matrix[:, used], whole.offset), support
+
+
+def _batch(matched: MatchedModel, options: InferenceOptions, report: Reporter) -> Optional[int]:
+    """Return how many tiles the network gets at once, None for what suits the device."""
+    quantised = (matched.card.quantisation or {}).get("kind")
+    if quantised == "float16" and matched.device == "cpu":
+        report.log(
+            "warning",
+            f"{matched.card.name} was made for GPUs; its float16 numbers are slow on a CPU.",
+        )
+    # Dynamic quantisation scales by the extremes of the whole batch: a tile's numbers
+    # would depend on its neighbours in it.
+    return 1 if quantised == "dynamic" else options.batch
 
 
 def _open(matched: MatchedModel, threads: int, report: Reporter, again: bool) -> Any:
