@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal, ogr, osr
 
-from hyperkd.types import GridSpec, Window
-
-Ints = NDArray[np.int64]
+from hyperkd.types import GridSpec, Ints, Window
 
 # Pixels burned at once; a polygon over a whole scene must not need the whole scene.
 _BURN_PX = 2**22

@@ -20,7 +20,7 @@ from osgeo import gdal, ogr, osr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
-from hyperkd.raster.gdal.burning import Ints, line_pixels, point_pixels, polygon_pixels, to_pixels
+from hyperkd.raster.gdal.burning import line_pixels, point_pixels, polygon_pixels, to_pixels
 from hyperkd.raster.gdal.crs import called, crs_name, known, raising, reference_of
 from hyperkd.raster.gdal.vector_layers import (
     choose_layer,
@@ -31,7 +31,7 @@ from hyperkd.raster.gdal.vector_layers import (
 )
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
-from hyperkd.types import GridSpec
+from hyperkd.types import GridSpec, Ints
 
 _KINDS: Mapping[int, str] = {
     ogr.OFTString: "text",

@@ -14,8 +14,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.crs import crs_name, same_crs
 from hyperkd.raster.gdal.legend import Legend, read_legend
 from hyperkd.raster.gdal.reader import PlainRaster
-from hyperkd.raster.labels.marks import Ints
-from hyperkd.types import BoolArray, GridSpec, Reporter, Window
+from hyperkd.types import BoolArray, GridSpec, Ints, Reporter, Window
 
 # Values read at once.
 _STRIPE_VALUES = 2**22

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.raster.source import RasterSource
-from hyperkd.types import BoolArray, GridSpec, Reporter, Window
-
-Ints = NDArray[np.int64]
+from hyperkd.types import BoolArray, GridSpec, Ints, Reporter, Window
 
 # Masks of scenes are read in windows of about this many pixels a side at most.
 _MASK_PX = 512

@@ -24,7 +24,6 @@ from hyperkd.raster.labels.field_values import (
 from hyperkd.raster.labels.label_files import FileLabels, LabelReader
 from hyperkd.raster.labels.marks import (
     Features,
-    Ints,
     Marks,
     connected,
     merge,
@@ -33,7 +32,7 @@ from hyperkd.raster.labels.marks import (
     valid_at,
 )
 from hyperkd.raster.source import RasterSource
-from hyperkd.types import Reporter
+from hyperkd.types import Ints, Reporter
 
 TASKS = ("classification", "regression")
 
