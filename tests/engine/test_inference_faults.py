@@ -182,7 +182,7 @@ def test_other_settings_start_anew_and_say_which(tmp_path, scene, model, change,
     report = Recorder()
     summary = run(scene, model, tmp_path / "map.tif", resume=True, report=report, **change)
     assert summary["resumed_portions"] == 0
-    assert f"cannot be resumed, for it differed in {named}" in said(report, "warning")
+    assert f"cannot be resumed, because it differed in {named}" in said(report, "warning")
 
 
 def test_another_model_or_input_starts_anew(tmp_path, scene, model):

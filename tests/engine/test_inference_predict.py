@@ -124,7 +124,7 @@ def test_a_device_that_fails_in_the_middle_loses_nothing_that_was_finished(
     assert opened[-1].tiles + sum(computed) == summary["tiles"]
     assert summary["provider"] == "CPUExecutionProvider"
     warnings = [message for level, message in report.logs if level == "warning"]
-    assert any("CUDA error 700); the job goes on with the CPU" in text for text in warnings)
+    assert any("CUDA error 700); the job continues on the CPU" in text for text in warnings)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (21, 34)])

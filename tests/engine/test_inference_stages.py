@@ -116,8 +116,8 @@ def test_jobs_that_open_a_network_several_times_load_its_model_once(
     similarity(SimilarityJob(**common, places=str(places)), report)
     assert report.stages == [
         "Opening",
-        "Looking at the scene",
-        "Looking at the places",
+        "Sampling the scene",
+        "Embedding the places",
         "Comparing",
     ]
     assert len(opened) == 1

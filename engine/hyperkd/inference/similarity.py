@@ -55,10 +55,10 @@ def similarity(request: SimilarityJob, report: Reporter) -> dict[str, Any]:
     with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
         source = matched.source
         rows, cols, features = read_places(source, request.places, margin_px=request.margin)
-        report.stage("Looking at the scene")
+        report.stage("Sampling the scene")
         vectors = sampled_vectors(matched, request, report, seed=request.seed, most=_SAMPLE_PIXELS)
         mean = vectors.mean(axis=0)
-        report.stage("Looking at the places")
+        report.stage("Embedding the places")
         found = values_at(matched, (rows, cols), request, report, again=True)
         references, features = _valid(found, features, source, request.places)
         result = _Similarity(mean, references, features, source.grid, request)

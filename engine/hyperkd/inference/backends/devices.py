@@ -176,8 +176,8 @@ class FallbackSession:
                 if self._session is session:  # of several threads one replaces it
                     self._report.log(
                         "warning",
-                        f"{session.provider} failed ({error.message.rstrip('.')}); the job goes "
-                        "on with the CPU, nothing that was finished is lost.",
+                        f"{session.provider} failed ({error.message.rstrip('.')}); the job "
+                        "continues on the CPU, and what was finished is kept.",
                     )
                     self._session = self._fallback()
         return self._session.run(pixels, valid)

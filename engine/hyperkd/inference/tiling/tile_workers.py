@@ -294,7 +294,7 @@ class TileComputer:
         values = np.concatenate([tile[:, mask[0] > 0].ravel() for tile, mask in zip(pixels, valid)])
         return HyperKDError(
             "unsupported_raster",
-            f"The model gives no finite numbers for columns {first} to {end - 1}, rows "
+            f"The model gives values that are not finite in columns {first} to {end - 1}, rows "
             f"{work.row} to {row_end - 1}; the stored values there run from "
             f"{values.min():g} to {values.max():g}.",
             "Declare values that mean 'no data' as nodata, and check scale and offset of the "

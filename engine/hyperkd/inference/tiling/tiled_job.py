@@ -229,8 +229,8 @@ def begin_journal(journal: Journal, options: InferenceOptions, report: Reporter)
         else:
             report.log(
                 "warning",
-                f"An earlier job cannot be resumed, for it differed in {', '.join(differences)}; "
-                "the job starts at the beginning.",
+                "An earlier job cannot be resumed, because it differed in "
+                f"{', '.join(differences)}; the job starts at the beginning.",
             )
     journal.begin()
     return False
