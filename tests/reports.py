@@ -31,5 +31,5 @@ class SilentReport(SilentReporter):
     def check_cancelled(self) -> None:
         if self._checks_left is not None:
             if self._checks_left == 0:
-                raise HyperKDError("cancelled", "The test wants no more.")
+                raise HyperKDError("cancelled", "The test wants no more: cancelled.")
             self._checks_left -= 1
