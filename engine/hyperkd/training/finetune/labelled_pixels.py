@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.tiling.blend import axis_weights
+from hyperkd.inference.tiling.reflectance_tiles import reflectance_tile
 from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels
@@ -139,21 +140,14 @@ class TileReader:
         tile_px = self._card.tile_px
         for number, (scene, window, index) in enumerate(self._tiles):
             report.check_cancelled()
-            affine = self._maps[scene]
-            used = affine.used
-            tile = self._sources[scene].read_tile(window, used.tolist())
-            matrix = np.ascontiguousarray(affine.matrix[:, used], np.float32)
-            stored = np.where(tile.valid, tile.data, 0).astype(np.float32)
-            spectra = np.tensordot(matrix, stored, 1)
-            spectra += affine.offset.astype(np.float32)[:, None, None]
-            spectra *= tile.valid
-            _require_finite(spectra, self._sources[scene], window)
-            margin = [(0, tile_px - window.height), (0, tile_px - window.width)]
+            source = self._sources[scene]
+            spectra, valid = reflectance_tile(source, window, self._maps[scene], tile_px)
+            _require_finite(spectra, source, window)
             yield LabelledTile(
                 scene,
                 window,
-                np.pad(spectra, [(0, 0), *margin], mode="reflect"),
-                np.pad(tile.valid, margin, mode="reflect"),
+                spectra,
+                valid,
                 index,
                 self._places.row[index] - window.row,
                 self._places.col[index] - window.col,

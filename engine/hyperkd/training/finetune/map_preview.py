@@ -10,6 +10,7 @@ import torch
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.classify import NO_CLASS, class_map
+from hyperkd.inference.tiling.reflectance_tiles import reflectance_tile
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.heads import DenseModel
 from hyperkd.raster.create_raster import create_raster
@@ -84,14 +85,7 @@ class MapPreview:
         affine, _ = input_map(
             self._source.bands, card.bands, np.zeros(len(card.bands)), np.ones(len(card.bands))
         )
-        used = affine.used
-        tile = self._source.read_tile(self._window, used.tolist())
-        stored = np.where(tile.valid, tile.data, 0).astype(np.float32)
-        matrix = np.ascontiguousarray(affine.matrix[:, used], np.float32)
-        offset = affine.offset.astype(np.float32)[:, None, None]
-        reflectance: Float32Array = np.tensordot(matrix, stored, 1) + offset
-        self._pixels = np.where(tile.valid, reflectance, np.float32(0))
-        self._valid = tile.valid
+        self._pixels, self._valid = reflectance_tile(self._source, self._window, affine)
 
     @torch.no_grad()
     def _compute(self, model: DenseModel, tile_px: int) -> Float32Array:
