@@ -30,19 +30,18 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.reporting import SilentReporter
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.training.common.crops import CropSampler, band_statistics
 from hyperkd.training.common.train_settings import Settings
+from hyperkd.training.pretrain.distill_settings import recipe_of
 from hyperkd.training.pretrain.initial_weights import start_from_components
 from hyperkd.training.pretrain.mask_guide import token_scores
-from hyperkd.training.pretrain.objective import Losses, Recipe
-from hyperkd.training.pretrain.token_distillation import Distillation
-from hyperkd.training.pretrain.token_masking import Masking, token_order, visible_count
+from hyperkd.training.pretrain.objective import Recipe
+from hyperkd.training.pretrain.token_masking import token_order, visible_count
 from hyperkd.training.pretrain.train_loop import train
 from hyperkd.training.teacher.prithvi_features import Teacher
 from hyperkd.training.teacher.standin import load_stand_in, random_teacher
 
-PLAIN_MASKS: Final = Masking(guided_share=0.0)
-PLAIN_LOSS: Final = Losses(ssim=0.0, kl=0.0)
 EVALUATION_SEED: Final = 50_000  # of the fixed tiles and masks
 
 
@@ -67,14 +66,19 @@ class Arm:
     matched: bool = False
 
     def recipe(self) -> Recipe:
-        """Return what the trainer is told; every value but the switches is its default."""
-        shuffled = self.teacher == "shuffled"
-        distillation = Distillation(distance=self.distance, shuffled=shuffled)
-        return Recipe(
-            Masking() if self.guides else PLAIN_MASKS,
-            Losses() if self.loss else PLAIN_LOSS,
-            distillation if self.distils else None,
-        )
+        """Return the objective; every value but the switches is the default of ``distill``."""
+        switched: dict[str, Any] = {"feature_distance": self.distance}
+        if self.distils:
+            switched["teacher"] = self.teacher
+        if not self.guides:
+            switched["guided_share"] = 0.0
+        if not self.loss:
+            switched.update(ssim=0.0, kl=0.0)
+        recipe = recipe_of(DistillJob(input=(), output="", **switched))
+        if recipe.distillation is None:
+            return recipe
+        shuffled = replace(recipe.distillation, shuffled=self.teacher == "shuffled")
+        return replace(recipe, distillation=shuffled)
 
 
 ARMS: Final[Mapping[str, Arm]] = {
@@ -175,7 +179,7 @@ def masked_tiles(group: Group, size: Size) -> dict[str, MaskedTiles]:
         for _ in range(2)
     )
     guide = torch.from_numpy(six_bands(pixels).mean(-1))
-    masking = Masking()
+    masking = ARMS["E"].recipe().masking
     scores = token_scores(guide, torch.ones_like(guide), STUDENT.patch, masking.score)
     nothing = torch.zeros(noise.shape, dtype=torch.bool)
     visible = visible_count(tokens, masking.ratio)
@@ -192,7 +196,8 @@ def start(world: World, seed: int) -> Student:
     mean, std = band_statistics(sampler.scenes)
     torch.manual_seed(seed)
     student = Student(replace(STUDENT, tile=world.size.tile), mean.tolist(), std.tolist())
-    start_from_components(student, sampler, np.random.default_rng((seed, 0x57A7)))
+    ratio = ARMS["A"].recipe().masking.ratio
+    start_from_components(student, sampler, np.random.default_rng((seed, 0x57A7)), ratio)
     return student
 
 
@@ -203,7 +208,7 @@ def make_teacher(world: World, arm: Arm, seed: int) -> Optional[Teacher]:
     loaded = load_stand_in(world.teachers.get(arm.teacher, world.teachers["stand-in"]))
     if arm.teacher == "random":
         loaded = random_teacher(loaded.version.config, seed, loaded.version)
-    return Teacher(loaded)
+    return Teacher(loaded, 0.75, "single", "cpu")
 
 
 def train_student(world: World, arm: Arm, seed: int, steps: int) -> tuple[Student, float]:
@@ -216,6 +221,9 @@ def train_student(world: World, arm: Arm, seed: int, steps: int) -> tuple[Studen
         size.chunk,
         learning_rate=size.learning_rate,
         seed=seed,
+        average=0.0,
+        patience=0,
+        hours=0.0,
         bfloat16=True,
         report_every=max(1, steps),
     )
@@ -280,7 +288,7 @@ def read_features(world: World, features: Mapping[str, Float32Array], seed: int)
 
 def teacher_features(world: World, kind: str) -> dict[str, Float32Array]:
     """Return a teacher's own features of whole tiles, by group."""
-    teacher = Teacher(load_stand_in(world.teachers[kind]))
+    teacher = Teacher(load_stand_in(world.teachers[kind]), 0.75, "single", "cpu")
     features = {}
     for name, group in world.groups.items():
         six = cut_tiles(six_bands(group.pixels), world.size.tile).transpose(0, 3, 1, 2)

@@ -97,7 +97,7 @@ def canonical_table() -> BandTable:
 
 def alignment_matrix() -> FloatArray:
     """Return the ``(6, 218)`` matrix from the student's grid to the teacher's bands."""
-    return align_to_hls(canonical_table()).matrix
+    return align_to_hls(canonical_table(), "range_mean").matrix
 
 
 def hidden_shape() -> FloatArray:
@@ -110,7 +110,7 @@ def hidden_shape() -> FloatArray:
     good = np.flatnonzero(delivered.good)
     through_grid = np.zeros((6, len(delivered)))
     through_grid[:, good] = alignment_matrix()
-    broad = np.concatenate((align_to_hls(delivered).matrix, through_grid))
+    broad = np.concatenate((align_to_hls(delivered, "range_mean").matrix, through_grid))
     shape = absorption(delivered.wavelengths, HIDDEN_CENTRE_NM, HIDDEN_WIDTH_NM)
     return HIDDEN_DEPTH * hide(np.where(delivered.good, shape, 0.0), broad)
 

@@ -88,7 +88,7 @@ def _student(name: str, with_head: bool) -> Built:
     from hyperkd.training.common.checkpoint import architecture
     from hyperkd.training.export import export_model
 
-    config = preset(name)
+    config = preset(name, None)
     mean, std = [0.2] * config.bands, [0.1] * config.bands
     student = Student(config, mean, std).eval()
     head = HeadConfig.fitting(config, "classification", CLASSES) if with_head else None

@@ -12,10 +12,12 @@ the medians.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,14 +26,15 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.prithvi_versions import VERSIONS, PrithviConfig
 from hyperkd.models.sizes import PRESETS
 from hyperkd.reporting import SilentReporter
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.crops import CropSampler, Scene, band_statistics
 from hyperkd.training.common.masked_batch import Tiles
 from hyperkd.training.common.optimiser import make_optimiser
 from hyperkd.training.common.train_settings import Settings
+from hyperkd.training.pretrain.distill_settings import recipe_of
 from hyperkd.training.pretrain.gradient_balance import Balance, weighted_sum
-from hyperkd.training.pretrain.objective import PLAIN, Draws, Losses, Objective, Recipe
-from hyperkd.training.pretrain.token_distillation import Distillation
+from hyperkd.training.pretrain.objective import Draws, Objective, Recipe
 from hyperkd.training.pretrain.train_loop import train
 from hyperkd.training.teacher.prithvi_features import Teacher
 from hyperkd.training.teacher.standin import random_teacher
@@ -64,7 +67,7 @@ class Case:
         self.sampler = CropSampler(scenes, self.config.tile)
         sizes = PrithviConfig(dim=192, depth=6, heads=3, patch=self.config.patch)
         loaded = random_teacher(sizes, 0, VERSIONS["prithvi-eo-2.0-300m"])
-        self.teacher = Teacher(loaded, device=device)
+        self.teacher = Teacher(loaded, 0.75, "single", device)
 
     def student(self) -> Student:
         """Return the same new student every time."""
@@ -127,13 +130,18 @@ def main() -> None:
         steps * 20 if on_gpu else steps,
         batch=32,
         chunk=32 if on_gpu else 8,
+        learning_rate=1e-3,
+        seed=0,
+        average=0.0,
+        patience=0,
+        hours=0.0,
         report_every=20,
         bfloat16=on_gpu,
         ahead=on_gpu,
     )
     rows = []
     for name, recipe in (
-        ("plain masked autoencoder", PLAIN),
+        ("plain masked autoencoder", _recipe(guided_share=0.0, ssim=0.0, kl=0.0)),
         ("everything, never calibrated", _everything()),
     ):
         case = Case(recipe, settings, device)
@@ -156,7 +164,12 @@ def main() -> None:
 
 def _everything() -> Recipe:
     """Return HyperKD's recipe; the calibration is one step of a whole training, so left out."""
-    return Recipe(losses=Losses(calibrate_at=0), distillation=Distillation())
+    recipe = _recipe(teacher="random")
+    return dataclasses.replace(recipe, losses=dataclasses.replace(recipe.losses, calibrate_at=0))
+
+
+def _recipe(**options: Any) -> Recipe:
+    return recipe_of(DistillJob(input=(), output="", **options))
 
 
 if __name__ == "__main__":

@@ -73,8 +73,9 @@ def plan(scenes: Sequence[str], steps: int) -> tuple[int, int]:
     """Return the tiles of a step and the epochs that make so many steps of these scenes."""
     open_one = opener((), None, None, None)
     with open_scenes(
-        scenes, open_one, canonical_bands(), TILE, SilentReporter(), reading="memory"
-    ) as opened:
+        scenes, open_one, canonical_bands(), TILE, SilentReporter(),
+        reading="memory", cache=None, alignment=None,
+    ) as opened:  # fmt: skip
         held_out = hold_out(opened.usable, 0.2, TILE, 0)
         tiles = valid_pixels(held_out.training) / TILE**2
     for batch in range(4, 17):

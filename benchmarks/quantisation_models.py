@@ -56,7 +56,7 @@ def student(name: str) -> tuple[Student, ModelCard]:
     shipped, card = load_student(SHIPPED / "tiny.safetensors")
     if name == "tiny":
         return shipped.eval(), card
-    config = preset(name)
+    config = preset(name, None)
     torch.manual_seed(_SEED)
     random = Student(config, card.mean, card.std)
     for layer in random.modules():

@@ -27,7 +27,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -40,15 +40,16 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import PRESETS
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.raster.open_raster import open_raster
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import Scene as SimulatedScene
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
 from hyperkd.training.common.crops import CropSampler, Scene, band_statistics, read_scene
 from hyperkd.training.common.train_settings import Settings
 from hyperkd.training.export import export_model
+from hyperkd.training.pretrain.distill_settings import recipe_of
 from hyperkd.training.pretrain.initial_weights import start_from_components
-from hyperkd.training.pretrain.objective import PLAIN, Recipe
-from hyperkd.training.pretrain.token_distillation import Distillation
+from hyperkd.training.pretrain.objective import Recipe
 from hyperkd.training.pretrain.train_loop import train
 from hyperkd.training.teacher.find_teacher import find_teacher
 from hyperkd.training.teacher.prithvi_features import LoadedTeacher, Teacher
@@ -161,14 +162,17 @@ def main() -> None:
         args.chunk,
         learning_rate=args.learning_rate,
         seed=args.seed,
+        average=0.0,
+        patience=0,
+        hours=0.0,
         bfloat16=args.bfloat16,
     )
     sampler = CropSampler(scenes, config.tile, weights)
     started = time.perf_counter()
-    start_from_components(student, sampler, np.random.default_rng(args.seed))
+    start_from_components(student, sampler, np.random.default_rng(args.seed), recipe.masking.ratio)
     beginning = copy.deepcopy(student)
     report = LogReporter()
-    teacher = None if loaded is None else Teacher(loaded, device=args.device, report=report)
+    teacher = None if loaded is None else Teacher(loaded, 0.75, "single", args.device, report)
     history = train(student, sampler, settings, report, recipe, teacher)
     seconds = time.perf_counter() - started
 
@@ -229,11 +233,12 @@ def main() -> None:
 
 
 def _recipe(plain: bool, loaded: Optional[LoadedTeacher]) -> Recipe:
-    if not plain:
-        return Recipe(distillation=None if loaded is None else Distillation())
-    if loaded is not None:
-        raise SystemExit("--plain learns from no teacher: leave out --teacher.")
-    return PLAIN
+    options: dict[str, Any] = {} if loaded is None else {"teacher": loaded.version.name}
+    if plain:
+        if loaded is not None:
+            raise SystemExit("--plain learns from no teacher: leave out --teacher.")
+        options = {"guided_share": 0.0, "ssim": 0.0, "kl": 0.0}
+    return recipe_of(DistillJob(input=(), output="", **options))
 
 
 def _objective(plain: bool, loaded: Optional[LoadedTeacher]) -> str:

@@ -14,7 +14,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.training.pretrain import distill as module
-from hyperkd.training.pretrain.distill_request import PLANS
+from hyperkd.training.pretrain.distill_settings import PLANS
 from tests.engine.training_factories import NANO
 
 MICRO = dataclasses.replace(NANO, bands=218, stem=8, tile=16)

@@ -10,11 +10,17 @@ from safetensors.torch import save_file
 from hyperkd.models.nets.student import Student
 from hyperkd.training.common.crops import CropSampler
 from hyperkd.training.common.parallel import Group, joined
-from hyperkd.training.common.train_settings import Settings
-from hyperkd.training.pretrain.objective import Recipe
-from hyperkd.training.pretrain.token_distillation import Distillation
 from hyperkd.training.pretrain.train_loop import train
-from tests.engine.training_factories import BANDS, NANO, make_student, make_teacher, smooth_scene
+from tests.engine.training_factories import (  # noqa: E402
+    BANDS,
+    NANO,
+    make_distillation,
+    make_recipe,
+    make_settings,
+    make_student,
+    make_teacher,
+    smooth_scene,
+)
 from tests.reports import SilentReport
 
 
@@ -32,14 +38,14 @@ def trained(group: Group, nudge: int = 0) -> tuple[Student, list[dict[str, float
         with torch.no_grad():
             for weight in student.parameters():
                 weight.mul_(1 + 2**-23 * torch.randint(0, 2, weight.shape))
-    settings = Settings(steps=6, batch=10, chunk=2, report_every=2, seed=3)
+    settings = make_settings(steps=6, batch=10, chunk=2, report_every=2, seed=3)
     torch.manual_seed(1)
     history = train(
         student,
         CropSampler([smooth_scene(64)], NANO.tile),
         settings,
         SilentReport(),
-        Recipe(distillation=Distillation()),
+        make_recipe(distillation=make_distillation()),
         make_teacher(),
         bands=BANDS,
         group=group,

@@ -33,8 +33,7 @@ from hyperkd.training.common.scene_pixels import READINGS  # noqa: E402
 from hyperkd.training.export import export_model  # noqa: E402
 from hyperkd.training.pretrain import distill as module  # noqa: E402
 from hyperkd.training.pretrain.distill import distill  # noqa: E402
-from hyperkd.training.pretrain.distill_request import PLANS, Outputs, Request  # noqa: E402
-from hyperkd.training.pretrain.objective import Recipe  # noqa: E402
+from hyperkd.training.pretrain.distill_settings import PLANS, Outputs, recipe_of, settings_of  # noqa: E402
 from hyperkd.training.pretrain.token_distillation import DISTANCES, PROJECTORS, VIEWS  # noqa: E402
 from hyperkd.training.pretrain.token_masking import SCORE_NAMES  # noqa: E402
 from hyperkd.training.teacher.feature_cache import FeatureCache  # noqa: E402
@@ -232,7 +231,7 @@ def test_every_option_reaches_the_recipe():
         "features": 0.05, "feature_distance": "divergence", "projector": "none",
         "teacher_depth": (0.5, 1.0), "teacher_view": "full", "alignment": "nearest",
     }  # fmt: skip
-    recipe = Request((), "", "teacher", **fields).recipe()
+    recipe = recipe_of(DistillJob(input=(), output="", teacher="teacher", **fields))
     masking, losses, distillation = recipe.masking, recipe.losses, recipe.distillation
     found = {
         "mask_ratio": masking.ratio, "mask_score": masking.score,
@@ -244,7 +243,6 @@ def test_every_option_reaches_the_recipe():
         "alignment": distillation.alignment,
     }  # fmt: skip
     assert found == fields
-    assert Request((), "").recipe() == Recipe()  # its own defaults are those of the job
 
 
 @pytest.mark.parametrize(
@@ -252,8 +250,13 @@ def test_every_option_reaches_the_recipe():
     [(16 * 256, {"epochs": 5}, 20), (100, {"epochs": 1}, 1), (16 * 256, {}, 6)],
 )
 def test_epochs_become_steps(valid, fields, steps):
-    settings = Request((), "", **fields).settings(
-        valid, 16, processes=2, on_gpu=False, in_memory=True
+    settings = settings_of(
+        DistillJob(input=(), output="", **fields),
+        valid,
+        16,
+        processes=2,
+        on_gpu=False,
+        in_memory=True,
     )
     assert settings.steps == steps
     assert settings.chunk == 2 and not settings.bfloat16 and not settings.ahead
@@ -626,7 +629,9 @@ def test_what_cannot_be_is_refused(scenes, tmp_path, monkeypatch, fields, code, 
 
 
 def test_several_processes_cannot_fill_one_cache_of_features(scenes, stand_in, tmp_path):
-    request = Request(scenes, str(tmp_path / "s"), stand_in, teacher_view="cached")
+    request = DistillJob(
+        input=scenes, output=str(tmp_path / "s"), teacher=stand_in, teacher_view="cached"
+    )
     with pytest.raises(HyperKDError, match="2 processes cannot fill one cache") as caught:
         module._Distillation(request, torch.device("cpu"), Group(1, 2), Report())
     assert caught.value.code == "bad_job"

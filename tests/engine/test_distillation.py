@@ -16,11 +16,10 @@ from hyperkd.spectral.sensors import canonical_bands  # noqa: E402
 from hyperkd.training.common.crops import CropSampler  # noqa: E402
 from hyperkd.training.common.masked_batch import Masked, Tiles  # noqa: E402
 from hyperkd.training.common.pooling import chosen_shares, pool, pooling_matrix  # noqa: E402
-from hyperkd.training.pretrain.objective import Draws, Objective, Recipe  # noqa: E402
+from hyperkd.training.pretrain.objective import Draws, Objective  # noqa: E402
 from hyperkd.training.pretrain.token_distillation import (  # noqa: E402
     DISTANCES,
     Aligner,
-    Distillation,
     Distiller,
     feature_distance,
     relation_distance,
@@ -31,6 +30,8 @@ from tests.engine.training_factories import (  # noqa: E402
     BANDS,
     COUNT,
     NANO,
+    make_distillation,
+    make_recipe,
     make_student,
     make_teacher,
     smooth_scene,
@@ -51,18 +52,14 @@ def masked(batch: Tiles, patch=4, seed=0) -> Masked:
     return Masked.cut(batch, order.argsort(dim=1), visible_count(tokens, 0.75), patch)
 
 
-def settings(**changes) -> Distillation:
-    return Distillation(**changes)
-
-
 def distil(student: Student, teacher, batch: Tiles, shuffle_seed=0, **changes):
     """Return the loss, the distiller and what the student's layers gave."""
     torch.manual_seed(7)
-    distiller = Distiller(student, teacher, settings(**changes), TILE)
+    distiller = Distiller(student, teacher, make_distillation(**changes), TILE)
     hidden = masked(batch, student.config.patch)
     with recorded(distiller.layers) as seen:
         hidden.predict(student)
-    six = Aligner(BANDS)(batch)
+    six = Aligner(BANDS, "range_mean")(batch)
     noise = torch.from_numpy(np.random.default_rng(shuffle_seed).random((len(batch), 16)))
     return distiller(seen, batch, hidden, six, noise), distiller, list(seen)
 
@@ -72,7 +69,7 @@ def distil(student: Student, teacher, batch: Tiles, shuffle_seed=0, **changes):
 
 def test_the_teacher_is_shown_the_mean_of_the_bands_in_each_range():
     batch = tiles(bands=218)
-    six = Aligner(canonical_bands())(batch)
+    six = Aligner(canonical_bands(), "range_mean")(batch)
     centre = canonical_bands().centre_nm
     ranges = [(450, 510), (530, 590), (640, 670), (850, 880), (1570, 1650), (2110, 2290)]
     counts = []
@@ -87,7 +84,7 @@ def test_the_teacher_is_shown_the_mean_of_the_bands_in_each_range():
 def test_the_alignment_is_a_part_of_the_step():
     """Changing one pixel in the bands of a range changes the teacher's view, others do not."""
     batch = tiles()
-    aligner = Aligner(BANDS)
+    aligner = Aligner(BANDS, "range_mean")
     before = aligner(batch)
     batch.pixels[0, 3, 3, 5] += 1000  # 1600 nm
     after = aligner(batch)
@@ -137,9 +134,11 @@ def test_what_the_student_does_not_see_cannot_reach_the_loss():
 
 def test_three_quarters_of_the_depth_of_both():
     student, teacher = make_student(), make_teacher()
-    distiller = Distiller(student, teacher, settings(), TILE)
+    distiller = Distiller(student, teacher, make_distillation(), TILE)
     assert distiller.layers == (student.blocks[2],) and distiller.blocks == (3,)
-    deep = Distiller(student, make_teacher(depth=12), settings(layers=(0.5, 0.75, 1.0)), TILE)
+    deep = Distiller(
+        student, make_teacher(depth=12), make_distillation(layers=(0.5, 0.75, 1.0)), TILE
+    )
     assert deep.blocks == (6, 9, 12)
     assert deep.layers == (student.blocks[1], student.blocks[2], student.blocks[3])
     assert len(deep.projectors) == 3
@@ -148,9 +147,9 @@ def test_three_quarters_of_the_depth_of_both():
 def test_smaller_patches_of_the_teacher_are_averaged_into_the_students():
     student, batch = make_student(dataclasses.replace(NANO, patch=8)), tiles()
     teacher = make_teacher(patch=4)
-    distiller = Distiller(student, teacher, settings(), TILE)
+    distiller = Distiller(student, teacher, make_distillation(), TILE)
     order = masked(batch, 8).order[:, :1]
-    six = Aligner(BANDS)(batch)
+    six = Aligner(BANDS, "range_mean")(batch)
     found = distiller._targets(batch, order, six)[0]
     # Token 3 of the 2 x 2 grid holds tokens 10, 11, 14 and 15 of the 4 x 4 grid.
     assert distiller.parts[3].tolist() == [10, 11, 14, 15]
@@ -164,7 +163,7 @@ def test_larger_patches_of_the_teacher_meet_the_mean_of_the_students_visible_tok
     loss, distiller, seen = distil(student, teacher, batch)
     assert not distiller.sees_visible  # a patch of the teacher holds visible and hidden ones
     hidden = masked(batch)
-    target = teacher.look(Aligner(BANDS)(batch), batch.valid, (3,))[0]  # (3, 4, 32)
+    target = teacher.look(Aligner(BANDS, "range_mean")(batch), batch.valid, (3,))[0]  # (3, 4, 32)
     total, weights = 0.0, 0.0
     for tile in range(3):
         for cell in range(4):
@@ -254,7 +253,7 @@ def test_distances_by_hand():
 
 def test_without_a_projector_features_are_compared_as_they_are():
     student, teacher = make_student(), make_teacher(dim=NANO.dim)
-    recipe = Recipe(distillation=settings(projector="none"))
+    recipe = make_recipe(distillation=make_distillation(projector="none"))
     objective = Objective(student, recipe, BANDS, TILE, teacher)
     assert not list(objective.parameters())
     batch = tiles()
@@ -310,9 +309,9 @@ def test_every_way_to_distil_reaches_the_student_and_never_the_teacher(distance,
 def test_learning_alone_brings_the_features_near():
     """The gradient points where it should: the loss falls when it is followed."""
     student, teacher, batch = make_student(), make_teacher(), tiles()
-    distiller = Distiller(student, teacher, settings(), TILE)
+    distiller = Distiller(student, teacher, make_distillation(), TILE)
     optimiser = torch.optim.Adam([*student.parameters(), *distiller.parameters()], 3e-3)
-    hidden, six = masked(batch), Aligner(BANDS)(batch)
+    hidden, six = masked(batch), Aligner(BANDS, "range_mean")(batch)
     found = []
     for _ in range(40):
         optimiser.zero_grad()
@@ -339,7 +338,7 @@ def test_shuffled_features_are_the_same_ones_elsewhere():
 
 
 def test_the_weight_falls_late_to_a_tenth():
-    fade = settings(late=0.1, late_from=0.5).fade
+    fade = make_distillation(late=0.1, late_from=0.5).fade
     assert [fade(progress) for progress in (0, 0.3, 0.5)] == [1, 1, 1]
     assert fade(0.75) == pytest.approx(0.55)
     assert fade(1.0) == pytest.approx(0.1)
@@ -348,7 +347,9 @@ def test_the_weight_falls_late_to_a_tenth():
 def test_the_projector_is_trained_and_never_exported():
     student = make_student()
     names = set(student.state_dict())
-    objective = Objective(student, Recipe(distillation=settings()), BANDS, TILE, make_teacher())
+    objective = Objective(
+        student, make_recipe(distillation=make_distillation()), BANDS, TILE, make_teacher()
+    )
     trained = dict(objective.named_parameters())
     assert set(trained) == {
         "distiller.projectors.0.weight",
@@ -367,15 +368,17 @@ def test_the_projector_is_trained_and_never_exported():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: settings(distance="l7"), "The distillation's distance is 'l7'"),
-        (lambda: settings(view="half"), "The distillation's view is 'half'"),
-        (lambda: settings(projector="bent"), "The distillation's projector is 'bent'"),
+        (lambda: make_distillation(distance="l7"), "The distillation's distance is 'l7'"),
+        (lambda: make_distillation(view="half"), "The distillation's view is 'half'"),
+        (lambda: make_distillation(projector="bent"), "The distillation's projector is 'bent'"),
         (
-            lambda: Distiller(make_student(), make_teacher(patch=14), settings(), TILE),
+            lambda: Distiller(make_student(), make_teacher(patch=14), make_distillation(), TILE),
             "Tiles of 16 px do not divide into the teacher's patches of 14 px",
         ),
         (
-            lambda: Distiller(make_student(), make_teacher(), settings(layers=(1.5,)), TILE),
+            lambda: Distiller(
+                make_student(), make_teacher(), make_distillation(layers=(1.5,)), TILE
+            ),
             "The depth to look at is 1.5",
         ),
     ],

@@ -470,11 +470,11 @@ def test_a_damaged_memory_of_self_tests_is_none(
 
 
 def test_certificates_in_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
-    from hyperkd.models.store.https import Network, make_opener
+    from hyperkd.models.store.https import HttpsSettings, make_opener
 
     os.mkfifo(tmp_path / "ca.pem")
     with pytest.raises(
         HyperKDError, match="holds no certificates: .*is not a regular file"
     ) as caught:
-        make_opener(Network(ca_file=str(tmp_path / "ca.pem")))
+        make_opener(HttpsSettings(None, ca_file=str(tmp_path / "ca.pem")))
     assert caught.value.code == "bad_job"

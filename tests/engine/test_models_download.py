@@ -20,13 +20,19 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.store import download as module
 from hyperkd.models.store import https as network_module
 from hyperkd.models.store.download import download, forget, kept_bytes
-from hyperkd.models.store.https import Network, shown
+from hyperkd.models.store.https import HttpsSettings, shown
 from tests.engine.model_server import Notes, Proxy, Server
 
 MB = 1 << 20
 CONTENT = random.Random(0).randbytes(3 * MB + 17)
 OTHER = random.Random(1).randbytes(len(CONTENT))
-FAST = Network(idle_s=10.0, pauses_s=(0.0, 0.0, 0.0))
+
+
+def settings(proxy=None, ca_file=None, **patience) -> HttpsSettings:
+    return HttpsSettings(proxy, ca_file, **patience)
+
+
+FAST = settings(idle_s=10.0, pauses_s=(0.0, 0.0, 0.0))
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +56,11 @@ def part(tmp_path: Path) -> Path:
 
 
 def fetch(
-    server: Server, part: Path, report: Notes | None = None, network: Network = FAST, **more: Any
+    server: Server,
+    part: Path,
+    report: Notes | None = None,
+    network: HttpsSettings = FAST,
+    **more: Any,
 ) -> Notes:
     report = report or Notes()
     url = f"{server.address}/owner/model/resolve/abc/file.pt"
@@ -62,7 +72,7 @@ def begin(server: Server, part: Path, size: int) -> None:
     """Fetch the first ``size`` bytes, as after a connection that broke off."""
     server.behaviour.drops = [size]
     with pytest.raises(HyperKDError, match="failed 1 times in a row"):
-        fetch(server, part, network=Network(pauses_s=()))
+        fetch(server, part, network=settings(pauses_s=()))
     assert part.read_bytes() == server.behaviour.content[:size]
     server.requests.clear()
 
@@ -118,7 +128,7 @@ def test_patience_ends_and_keeps_what_came(server: Server, part: Path) -> None:
 def test_attempts_that_bring_much_renew_patience(server: Server, part: Path) -> None:
     server.behaviour.content = CONTENT * 3
     server.behaviour.drops = [MB] * 9
-    fetch(server, part, network=Network(pauses_s=(0.0,)))
+    fetch(server, part, network=settings(pauses_s=(0.0,)))
     assert part.read_bytes() == CONTENT * 3
     assert len(server.requests) == 10
 
@@ -256,7 +266,7 @@ def test_nobody_listens(part: Path) -> None:
 def test_a_silent_server_is_given_up(server: Server, part: Path) -> None:
     server.behaviour.stall_after = 1000
     with pytest.raises(HyperKDError, match="nothing came for 0.2 s") as caught:
-        fetch(server, part, network=Network(idle_s=0.2, pauses_s=(0.0,)))
+        fetch(server, part, network=settings(idle_s=0.2, pauses_s=(0.0,)))
     assert caught.value.code == "download_failed"
     assert kept_bytes(part) == 2000
 
@@ -364,7 +374,7 @@ def test_a_redirect_to_a_file_of_this_machine_is_refused(
 )
 def test_only_https_is_fetched(url: str, part: Path) -> None:
     with pytest.raises(HyperKDError, match="is no HTTPS address") as caught:
-        download(url, part, Notes(), title="")
+        download(url, part, Notes(), title="", network=FAST)
     assert caught.value.code == "bad_job"
 
 
@@ -380,7 +390,7 @@ def test_a_proxy_with_a_password_is_used_and_never_named(
         address = f"http://user:sesame@localhost:{proxy.server_port}"
         if where == "environment":
             monkeypatch.setenv("http_proxy", address)
-        network = Network(address if where == "option" else None, pauses_s=(0.0,))
+        network = settings(address if where == "option" else None, pauses_s=(0.0,))
         report = fetch(server, part, network=network)
         assert proxy.seen[0] == ("GET", f"{server.address}/owner/model/resolve/abc/file.pt")
     assert part.read_bytes() == CONTENT
@@ -393,10 +403,10 @@ def test_a_proxy_can_be_left_out(
 ) -> None:
     with Proxy("never") as proxy:
         monkeypatch.setenv("http_proxy", f"http://localhost:{proxy.server_port}")
-        fetch(server, part, network=Network("none", pauses_s=()))
+        fetch(server, part, network=settings("none", pauses_s=()))
         monkeypatch.setenv("no_proxy", "localhost")
         forget(part)
-        fetch(server, part, network=Network(pauses_s=()))
+        fetch(server, part, network=settings(pauses_s=()))
         assert proxy.seen == []
 
 
@@ -407,7 +417,7 @@ def test_the_password_of_a_proxy_does_not_follow_a_redirect_past_it(
     with Server() as hub, Proxy(PASSWORD) as proxy:
         hub.behaviour.statuses = [302]
         hub.behaviour.headers = {"Location": f"http://127.0.0.1:{server.server_port}/blob"}
-        network = Network(f"user:sesame@localhost:{proxy.server_port}", pauses_s=())
+        network = settings(f"user:sesame@localhost:{proxy.server_port}", pauses_s=())
         fetch(hub, part, network=network)
         assert len(proxy.seen) == 1
     (_, headers), *_ = server.requests
@@ -419,7 +429,7 @@ def test_the_password_of_a_proxy_does_not_follow_a_redirect_past_it(
 def test_a_proxy_that_wants_a_login_is_named_as_such(server: Server, part: Path, url: str) -> None:
     """Plain HTTP answers 407 itself, HTTPS in the CONNECT before it."""
     with Proxy(PASSWORD) as proxy:
-        network = Network(f"user:wrong@localhost:{proxy.server_port}", pauses_s=(0.0,))
+        network = settings(f"user:wrong@localhost:{proxy.server_port}", pauses_s=(0.0,))
         with pytest.raises(HyperKDError, match="proxy asks for a user and a password") as caught:
             download(url.format(server.server_port), part, Notes(), title="", network=network)
         assert len(proxy.seen) == 1
@@ -431,7 +441,7 @@ def test_a_proxy_that_wants_a_login_is_named_as_such(server: Server, part: Path,
 @pytest.mark.parametrize("proxy", ["socks5://user:sesame@host:1", "ftp://host", "http://"])
 def test_a_proxy_that_is_none_is_refused_without_its_password(part: Path, proxy: str) -> None:
     with pytest.raises(HyperKDError, match="is no HTTP proxy") as caught:
-        download("https://localhost/x", part, Notes(), title="", network=Network(proxy))
+        download("https://localhost/x", part, Notes(), title="", network=settings(proxy))
     assert caught.value.code == "bad_job"
     assert "sesame" not in str(caught.value)
 
@@ -481,7 +491,7 @@ def test_a_certificate_of_ones_own_can_be_trusted(
     pem = str(certificate[1])
     if where == "environment":
         monkeypatch.setenv("SSL_CERT_FILE", pem)
-    fetch(secure, part, network=Network(ca_file=pem if where == "option" else None, pauses_s=()))
+    fetch(secure, part, network=settings(ca_file=pem if where == "option" else None, pauses_s=()))
     assert part.read_bytes() == CONTENT
 
 
@@ -491,14 +501,14 @@ def test_https_does_not_fall_back_to_http_on_this_machine(
     secure.behaviour.statuses = [302]
     secure.behaviour.headers = {"Location": f"{server.address}/x"}
     with pytest.raises(HyperKDError, match="which is not HTTPS") as caught:
-        fetch(secure, part, network=Network(ca_file=str(certificate[1])))
+        fetch(secure, part, network=settings(ca_file=str(certificate[1])))
     assert caught.value.code == "download_failed"
 
 
 def test_certificates_that_are_none(part: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     for name in ("missing.pem", "empty.pem"):
-        network = Network(ca_file=str(tmp_path / name))
+        network = settings(ca_file=str(tmp_path / name))
         with pytest.raises(HyperKDError, match=f"{name} holds no certificates") as caught:
             download("https://localhost/x", part, Notes(), title="", network=network)
         assert caught.value.code == "bad_job"
@@ -507,7 +517,7 @@ def test_certificates_that_are_none(part: Path, tmp_path: Path) -> None:
 def test_a_python_without_ssl_says_so(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_module, "find_spec", lambda name: None)
     with pytest.raises(HyperKDError, match="has no ssl module") as caught:
-        download("https://localhost/x", part, Notes(), title="")
+        download("https://localhost/x", part, Notes(), title="", network=FAST)
     assert caught.value.code == "missing_dependency"
 
 
@@ -548,7 +558,7 @@ def test_a_server_that_lies_about_its_ranges_is_given_up(server: Server, part: P
 
 def test_a_server_that_drips_is_given_up(server: Server, part: Path) -> None:
     server.behaviour.drip = 0.02
-    network = Network(idle_s=10.0, pauses_s=(0.0,), least_rate=1000.0, pace_s=0.3)
+    network = settings(idle_s=10.0, pauses_s=(0.0,), least_rate=1000.0, pace_s=0.3)
     started = time.monotonic()
     with pytest.raises(HyperKDError, match=r"only \d+ bytes came in 0 s") as caught:
         fetch(server, part, network=network)
@@ -559,7 +569,7 @@ def test_a_server_that_drips_is_given_up(server: Server, part: Path) -> None:
 def test_a_slow_server_that_is_fast_enough_is_waited_for(server: Server, part: Path) -> None:
     server.behaviour.content = CONTENT[:400]
     server.behaviour.drip = 0.001
-    network = Network(idle_s=10.0, pauses_s=(), least_rate=20.0, pace_s=0.1)
+    network = settings(idle_s=10.0, pauses_s=(), least_rate=20.0, pace_s=0.1)
     fetch(server, part, network=network)
     assert part.read_bytes() == CONTENT[:400]
 
@@ -594,10 +604,10 @@ def test_a_redirect_to_what_is_no_address(server: Server, part: Path, target: st
 @pytest.mark.parametrize("url", ["http://[::1", "https://[", "https://a:b/", ""])
 def test_an_address_that_is_none_is_refused(part: Path, url: str) -> None:
     with pytest.raises(HyperKDError, match="is no HTTPS address") as caught:
-        download(url, part, Notes(), title="Fetching")
+        download(url, part, Notes(), title="Fetching", network=FAST)
     assert caught.value.code == "bad_job"
     with pytest.raises(HyperKDError, match="is no HTTP proxy"):
-        download("https://a/", part, Notes(), title="F", network=Network(proxy=url or "http://["))
+        download("https://a/", part, Notes(), title="F", network=settings(proxy=url or "http://["))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes are POSIX's")

@@ -78,18 +78,18 @@ def test_presets_have_sizes_that_divide(name, patch):
     [("tiny", 1_277_850), ("small", 26_316_890), ("base", 101_098_970), ("paper", 145_594_842)],
 )
 def test_presets_have_the_size_they_are_described_with(name, count):
-    assert size(preset(name)) == count
+    assert size(preset(name, None)) == count
 
 
 def test_the_paper_preset_is_what_the_paper_states():
-    config = preset("paper")
+    config = preset("paper", None)
     assert (config.tile, config.bands, config.patch) == (224, 218, 16)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("huge",), "There is no preset 'huge' of a student"),
+        (("huge", None), "There is no preset 'huge' of a student"),
         (("tiny", 5), "A student's patch cannot be 5 pixels wide"),
         (("tiny", 0), "A student's patch cannot be 0 pixels wide"),
     ],

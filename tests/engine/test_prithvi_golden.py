@@ -273,7 +273,10 @@ def test_half_precision_keeps_the_year(dtype):
             lambda net: net.encoder.embed(torch.zeros(1, 6, 1, 8, 8), torch.zeros(1, 1, 2)),
             "takes no date and no place",
         ),
-        (lambda net: net(torch.zeros(1, 6, 1, 8, 8), torch.zeros(1, 1)), "without its decoder"),
+        (
+            lambda net: net(torch.zeros(1, 6, 1, 8, 8), torch.zeros(1, 1), 0.75),
+            "without its decoder",
+        ),
         (lambda net: Prithvi(net.config, "guess"), "'guess', not one of recompute, stretch"),
     ],
 )

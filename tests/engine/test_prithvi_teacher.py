@@ -23,7 +23,11 @@ def loaded(coordinates: bool = False, **changes) -> LoadedTeacher:
     network = Prithvi(config)
     with torch.no_grad():
         network.encoder.cls_token.normal_()
-    return LoadedTeacher(network.eval(), version, "ab" * 32)
+    return LoadedTeacher(network.eval(), version, "ab" * 32, "published", "")
+
+
+def look_with(loaded, depth=0.75, frames="single", report=None) -> Teacher:
+    return Teacher(loaded, depth, frames, "cpu", report)
 
 
 def scene(batch: int = 2, rows: int = 16, cols: int = 24, seed: int = 3):
@@ -44,7 +48,7 @@ class Report:
 
 def test_reflectance_is_scaled_clipped_and_normalised_with_the_versions_own_numbers():
     first = VERSIONS["prithvi-eo-1.0-100m"]
-    teacher = Teacher(loaded(mean=first.mean, std=first.std))
+    teacher = look_with(loaded(mean=first.mean, std=first.std))
     reflectance, valid = scene(1, 8, 8)
     reflectance[0, :, 0, 0] = 0.25
     reflectance[0, :, 0, 1] = -0.3  # an overcorrected shadow
@@ -57,7 +61,7 @@ def test_reflectance_is_scaled_clipped_and_normalised_with_the_versions_own_numb
 
 
 def test_a_pixel_without_a_spectrum_is_the_mean_and_its_content_never_matters():
-    teacher = Teacher(loaded())
+    teacher = look_with(loaded())
     reflectance, valid = scene()
     valid[:, 3:6, 4:9] = False
     expected = teacher.features(reflectance, valid)
@@ -71,7 +75,7 @@ def test_a_pixel_without_a_spectrum_is_the_mean_and_its_content_never_matters():
 @pytest.mark.parametrize(("depth", "blocks"), [(1.0, 4), (0.75, 3), (0.5, 2), (0.01, 1), (0.6, 3)])
 def test_features_are_the_tokens_of_the_block_at_that_depth(depth, blocks):
     source = loaded()
-    teacher = Teacher(source, depth)
+    teacher = look_with(source, depth)
     reflectance, valid = scene()
     with torch.no_grad():
         images = teacher.prepare(reflectance, valid)[:, :, None]
@@ -88,25 +92,28 @@ def test_the_depth_of_published_versions():
     for depth, expected in ((12, 9), (24, 18), (32, 24)):
         config = PrithviConfig(**{**SIZES, "depth": depth})
         version = PrithviVersion("x", config)
-        assert Teacher(LoadedTeacher(source.network, version, ""), 0.75).blocks == expected
+        assert (
+            look_with(LoadedTeacher(source.network, version, "", "published", ""), 0.75).blocks
+            == expected
+        )
 
 
 def test_repeated_frames_are_averaged():
     source = loaded()
-    teacher = Teacher(source, 1.0, frames="repeat3_mean")
+    teacher = look_with(source, 1.0, frames="repeat3_mean")
     reflectance, valid = scene()
     with torch.no_grad():
         images = teacher.prepare(reflectance, valid)[:, :, None].repeat(1, 1, 3, 1, 1)
         tokens = source.network.encoder.forward_features(images)[-1][:, 1:]
     expected = (tokens[:, :6] + tokens[:, 6:12] + tokens[:, 12:]) / 3
     torch.testing.assert_close(teacher.features(reflectance, valid), expected)
-    single = Teacher(source, 1.0).features(reflectance, valid)
+    single = look_with(source, 1.0).features(reflectance, valid)
     assert not torch.allclose(single, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("frames", ["single", "repeat3_mean"])
 def test_chosen_tokens_come_in_their_order_and_see_nothing_else(frames):
-    teacher = Teacher(loaded(), 1.0, frames=frames)
+    teacher = look_with(loaded(), 1.0, frames=frames)
     reflectance, valid = scene()
     every = torch.tensor([[5, 0, 3, 1, 4, 2]] * 2)
     whole = teacher.features(reflectance, valid)
@@ -121,7 +128,7 @@ def test_chosen_tokens_come_in_their_order_and_see_nothing_else(frames):
 
 def test_date_and_place_reach_every_frame():
     source = loaded(coordinates=True)
-    teacher = Teacher(source, 1.0, frames="repeat3_mean")
+    teacher = look_with(source, 1.0, frames="repeat3_mean")
     reflectance, valid = scene()
     when, where = torch.tensor([[2021.0, 100.0]] * 2), torch.tensor([[52.4, 13.1]] * 2)
     found = teacher.features(reflectance, valid, when=when, where=where)
@@ -137,7 +144,7 @@ def test_date_and_place_reach_every_frame():
 
 def test_nothing_of_the_teacher_is_trained():
     source = loaded()
-    teacher = Teacher(source)
+    teacher = look_with(source)
     features = teacher.features(*scene())
     assert not features.requires_grad
     # A loss must be able to keep the features for its backward pass.
@@ -157,7 +164,7 @@ def test_nothing_of_the_teacher_is_trained():
 )
 def test_a_wrong_unit_is_told_once(factor, message):
     report = Report()
-    teacher = Teacher(loaded(), report=report)
+    teacher = look_with(loaded(), report=report)
     reflectance, valid = scene()
     for _ in range(2):
         teacher.features(reflectance * np.float32(factor), valid)
@@ -170,7 +177,7 @@ def test_a_wrong_unit_is_told_once(factor, message):
 
 def test_the_unit_is_judged_from_valid_pixels_alone():
     report = Report()
-    teacher = Teacher(loaded(), report=report)
+    teacher = look_with(loaded(), report=report)
     reflectance, valid = scene()
     valid[:, 2:] = False
     reflectance[:, :, 2:] = -9999
@@ -183,12 +190,12 @@ def test_the_unit_is_judged_from_valid_pixels_alone():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Teacher(loaded(), 0.0), "depth to look at is 0"),
-        (lambda: Teacher(loaded(), 1.5), "depth to look at is 1.5"),
-        (lambda: Teacher(loaded(), frames="four"), "frames are 'four'"),
-        (lambda: Teacher(loaded()).features(*scene(1, 16, 20)), "at 20 x 16 pixels: its patches"),
+        (lambda: look_with(loaded(), 0.0), "depth to look at is 0"),
+        (lambda: look_with(loaded(), 1.5), "depth to look at is 1.5"),
+        (lambda: look_with(loaded(), frames="four"), "frames are 'four'"),
+        (lambda: look_with(loaded()).features(*scene(1, 16, 20)), "at 20 x 16 pixels: its patches"),
         (
-            lambda: Teacher(loaded()).features(*scene(), where=torch.zeros(2, 2)),
+            lambda: look_with(loaded()).features(*scene(), where=torch.zeros(2, 2)),
             "prithvi-nano takes no date and no place",
         ),
     ],
@@ -203,5 +210,5 @@ def test_requests_that_cannot_be_met_are_refused(call, message):
 def test_bands_other_than_six_are_refused():
     reflectance, valid = scene()
     with pytest.raises(HyperKDError, match="4 bands instead of BLUE, GREEN") as caught:
-        Teacher(loaded()).features(reflectance[:, :4], valid)
+        look_with(loaded()).features(reflectance[:, :4], valid)
     assert caught.value.code == "band_mismatch"

@@ -42,7 +42,7 @@ def one_based(alignment):
 
 @pytest.mark.parametrize("arrange", [lambda bands: bands, by_detector])
 def test_the_rows_of_enmap_hold_exactly_the_bands_of_each_range(arrange):
-    alignment = align_to_hls(arrange(sensor_bands("enmap")))
+    alignment = align_to_hls(arrange(sensor_bands("enmap")), "range_mean")
     assert one_based(alignment) == tuple(tuple(bands) for bands in ENMAP_BANDS)
     for row, bands in zip(alignment.matrix, ENMAP_BANDS):
         np.testing.assert_allclose(row[[band - 1 for band in bands]], 1 / len(bands), rtol=1e-15)
@@ -59,7 +59,7 @@ def test_the_rows_of_the_potsdam_tiles_hold_the_same_bands(potsdam):
         source = table(
             [float(item["wavelength"]) for item in items], [item["bbl"] == "1" for item in items]
         )
-        alignment = align_to_hls(source)
+        alignment = align_to_hls(source, "range_mean")
         assert one_based(alignment) == tuple(tuple(bands) for bands in ENMAP_BANDS)
         data = np.frombuffer(dataset.ReadRaster(buf_type=gdal.GDT_Float64)).reshape(224, 32, 32)
         means = [data[[band - 1 for band in bands]].mean(axis=0) for bands in ENMAP_BANDS]
@@ -67,7 +67,7 @@ def test_the_rows_of_the_potsdam_tiles_hold_the_same_bands(potsdam):
 
 
 def test_202_bands_keep_all_six_ranges():
-    numbers = [len(bands) for bands in align_to_hls(sensor_bands("enmap-202")).bands]
+    numbers = [len(bands) for bands in align_to_hls(sensor_bands("enmap-202"), "range_mean").bands]
     assert numbers == [12, 12, 5, 4, 7, 21]
 
 
@@ -92,10 +92,10 @@ def test_a_line_is_read_at_the_centre_that_the_alignment_tells(mode):
 def test_the_ends_of_a_range_belong_to_it():
     centre = [450, 510, 530, 590, 640, 670, 850, 880, 1570, 1650, 2110, 2290]
     expected = tuple((2 * row, 2 * row + 1) for row in range(6))
-    assert align_to_hls(table(centre)).bands == expected
+    assert align_to_hls(table(centre), "range_mean").bands == expected
     just_outside = np.array(centre) + np.tile([-0.001, 0.001], 6)
     with pytest.raises(HyperKDError, match="No good band lies in BLUE"):
-        align_to_hls(table(just_outside))
+        align_to_hls(table(just_outside), "range_mean")
 
 
 def test_nearest_takes_the_one_band_next_to_the_middle():
@@ -172,7 +172,7 @@ def test_an_empty_row_is_refused_with_the_range_and_the_nearest_bands(mode, miss
 
 def test_few_bands_and_bands_off_the_middle_are_noted():
     centre = [455, 480, 505, 531, 533, 535, 655, 852, 860, 1600, 1610, 1620, 2150, 2200, 2250]
-    assert align_to_hls(table(centre)).notes == (
+    assert align_to_hls(table(centre), "range_mean").notes == (
         "GREEN (530 to 590 nm) is made from bands around 533.0 nm, 27.0 nm off its middle.",
         "RED (640 to 670 nm) is made from 1 band only.",
         "NIR_NARROW (850 to 880 nm) is made from 2 bands only.",

@@ -164,6 +164,7 @@ import os, signal, sys
 import numpy as np
 from tests.engine.test_teacher_features import SHAPE, keys, numbers
 from hyperkd.training.teacher.feature_cache import FeatureCache
+from tests.engine.training_factories import make_distillation  # noqa: E402
 
 cache = FeatureCache(sys.argv[1], SHAPE)
 save = np.save
@@ -246,8 +247,9 @@ def test_another_alignment_of_the_same_crop_has_other_features(tmp_path):
     """By its matrix, not by its name: other wavelengths give another one."""
     pytest.importorskip("torch")
     from hyperkd.training.common.crops import Crop
-    from hyperkd.training.pretrain.token_distillation import Aligner, Distillation
+    from hyperkd.training.pretrain.token_distillation import Aligner
     from hyperkd.training.teacher.crop_feature_cache import KeptFeatures
+    from tests.engine.training_factories import make_distillation
 
     class Scene:
         valid = np.ones((64, 64), bool)
@@ -257,7 +259,7 @@ def test_another_alignment_of_the_same_crop_has_other_features(tmp_path):
 
     def kept(alignment, shift=0.0):
         bands = Wavelengths(np.linspace(450.0, 2290.0, 200) + shift)
-        distiller = SimpleNamespace(blocks=(9,), settings=Distillation(alignment=alignment))
+        distiller = SimpleNamespace(blocks=(9,), settings=make_distillation(alignment=alignment))
         identity = {"teacher": "t" * 64, "frames": "single", "positions": "recompute"}
         aligner = Aligner(bands, alignment)
         return KeptFeatures(tmp_path, distiller, aligner, identity, [Scene()], 64, 16, 3)

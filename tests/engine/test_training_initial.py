@@ -53,7 +53,7 @@ def tiles(sampler, count=8, seed=5):
 def test_tokens_are_the_principal_components_of_patches(sampler):
     """All 24 components are kept, so the tokens are patches in rotated, rescaled axes."""
     student = make()
-    start_from_components(student, sampler, np.random.default_rng(0))
+    start_from_components(student, sampler, np.random.default_rng(0), 0.75)
     image, valid = tiles(sampler)
     tokens = student.embed(image, valid).flatten(2).transpose(1, 2).flatten(0, 1).detach().double()
     order = torch.arange(64).expand(8, -1)
@@ -71,14 +71,14 @@ def test_tokens_are_the_principal_components_of_patches(sampler):
 
 def test_invalid_pixels_still_contribute_nothing(sampler):
     student = make()
-    start_from_components(student, sampler, np.random.default_rng(0))
+    start_from_components(student, sampler, np.random.default_rng(0), 0.75)
     image, valid = tiles(sampler)
     assert student.embed(image, torch.zeros_like(valid)).abs().max() == 0
 
 
 def test_the_loss_at_the_start_is_far_below_that_of_the_mean(sampler):
     student = make()
-    start_from_components(student, sampler, np.random.default_rng(0))
+    start_from_components(student, sampler, np.random.default_rng(0), 0.75)
     masked = draw(sampler, np.random.default_rng(9), 16, 0.75, student, torch.device("cpu"))
     assert reconstruction_loss(make(), masked) > 0.9
     assert reconstruction_loss(student, masked) < 0.4
@@ -87,7 +87,7 @@ def test_the_loss_at_the_start_is_far_below_that_of_the_mean(sampler):
 def test_the_head_is_the_least_squares_one(sampler):
     """No step of gradient descent on the head alone makes the loss noticeably smaller."""
     student = make()
-    start_from_components(student, sampler, np.random.default_rng(0), tiles=256)
+    start_from_components(student, sampler, np.random.default_rng(0), 0.75, tile_count=256)
     masked = draw(sampler, np.random.default_rng(9), 256, 0.75, student, torch.device("cpu"))
     optimiser = torch.optim.LBFGS(student.unpatch.parameters(), max_iter=20)
 
@@ -104,7 +104,7 @@ def test_the_head_is_the_least_squares_one(sampler):
 def test_the_same_generator_gives_the_same_start(sampler):
     students = make(), make()
     for student in students:
-        start_from_components(student, sampler, np.random.default_rng(3), tiles=32)
+        start_from_components(student, sampler, np.random.default_rng(3), 0.75, tile_count=32)
     first, again = (student.state_dict() for student in students)
     assert all(torch.equal(first[name], again[name]) for name in first)
 
@@ -114,7 +114,7 @@ def test_the_same_generator_gives_the_same_start(sampler):
 )
 def test_sizes_that_do_not_match_the_number_of_components_work(sampler, sizes):
     student = make(dataclasses.replace(NANO, **sizes))
-    start_from_components(student, sampler, np.random.default_rng(0), tiles=64)
+    start_from_components(student, sampler, np.random.default_rng(0), 0.75, tile_count=64)
     masked = draw(sampler, np.random.default_rng(9), 16, 0.75, student, torch.device("cpu"))
     assert reconstruction_loss(student, masked) < 0.6
 
@@ -125,6 +125,6 @@ def test_patches_with_invalid_pixels_do_not_enter(sampler):
     scene.pixels[10:14, 20:24] = 32000
     scene.valid[10:14, 20:24] = False
     student = make()
-    start_from_components(student, CropSampler([scene], NANO.tile), np.random.default_rng(0))
+    start_from_components(student, CropSampler([scene], NANO.tile), np.random.default_rng(0), 0.75)
     masked = draw(sampler, np.random.default_rng(9), 16, 0.75, student, torch.device("cpu"))
     assert reconstruction_loss(student, masked) < 0.4

@@ -17,8 +17,12 @@ from hyperkd.models.sizes import StudentConfig  # noqa: E402
 from hyperkd.training.common.crops import CropSampler, Scene, band_statistics  # noqa: E402
 from hyperkd.training.common.masked_batch import Masked, draw  # noqa: E402
 from hyperkd.training.common.optimiser import learning_rate, make_optimiser  # noqa: E402
-from hyperkd.training.pretrain.train_loop import Settings, train  # noqa: E402
-from tests.engine.training_factories import reconstruction_loss  # noqa: E402
+from hyperkd.training.pretrain.train_loop import train  # noqa: E402
+from tests.engine.training_factories import (  # noqa: E402
+    PLAIN,
+    make_settings,
+    reconstruction_loss,
+)
 
 NANO = StudentConfig(
     bands=6, patch=2, stem=8, dim=16, depth=1, heads=2,
@@ -77,13 +81,13 @@ def make_student(seed=0) -> Student:
     return Student(NANO, mean.tolist(), std.tolist())
 
 
-SHORT = Settings(steps=6, batch=4, chunk=2, report_every=3)
+SHORT = make_settings(steps=6, batch=4, chunk=2, report_every=3)
 
 
 def test_training_predicts_hidden_patches_far_better_than_their_mean(sampler):
     """The mean of the training data has the loss 1 by the definition of normalisation."""
-    settings = Settings(steps=150, batch=8, chunk=8, learning_rate=5e-3, report_every=50)
-    history = train(make_student(), sampler, settings, Recorder())
+    settings = make_settings(steps=150, batch=8, chunk=8, learning_rate=5e-3, report_every=50)
+    history = train(make_student(), sampler, settings, Recorder(), PLAIN, None)
     assert history[-1]["loss"] < 0.15
     assert history[-1]["step"] == 150
 
@@ -92,7 +96,7 @@ def test_the_same_seed_gives_the_same_student_to_the_last_bit(sampler):
     students = [make_student() for _ in range(3)]
     seeds = (1, 1, 2)
     for student, seed in zip(students, seeds):
-        train(student, sampler, dataclasses.replace(SHORT, seed=seed), Recorder())
+        train(student, sampler, dataclasses.replace(SHORT, seed=seed), Recorder(), PLAIN, None)
     first, same, other = (student.state_dict() for student in students)
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["stem.weight"], other["stem.weight"])
@@ -101,7 +105,7 @@ def test_the_same_seed_gives_the_same_student_to_the_last_bit(sampler):
 def test_every_parameter_is_trained(sampler):
     student = make_student()
     before = {name: value.clone() for name, value in student.named_parameters()}
-    train(student, sampler, SHORT, Recorder())
+    train(student, sampler, SHORT, Recorder(), PLAIN, None)
     unchanged = [name for name, value in student.named_parameters() if value.equal(before[name])]
     assert unchanged == []
 
@@ -126,7 +130,7 @@ def test_gradients_of_chunks_add_up_to_that_of_the_batch(sampler):
 def test_progress_and_metrics_are_reported(sampler):
     recorder = Recorder()
     steps = []
-    history = train(make_student(), sampler, SHORT, recorder, after_step=steps.append)
+    history = train(make_student(), sampler, SHORT, recorder, PLAIN, None, after_step=steps.append)
     assert recorder.done == [(n, 6, "step") for n in range(1, 7)]
     assert [step for step, _ in recorder.metrics] == [3, 6]
     names = {"loss", "loss_mse", "learning_rate", "samples_per_s", "seconds_left"}
@@ -139,7 +143,7 @@ def test_progress_and_metrics_are_reported(sampler):
 def test_a_cancelled_training_stops_at_the_next_step(sampler):
     recorder = Recorder(cancel_at=2)
     with pytest.raises(HyperKDError, match="cancelled") as caught:
-        train(make_student(), sampler, SHORT, recorder)
+        train(make_student(), sampler, SHORT, recorder, PLAIN, None)
     assert caught.value.code == "cancelled"
     assert len(recorder.done) == 2
 
@@ -149,7 +153,7 @@ def test_a_loss_that_is_no_number_ends_training_with_advice(sampler):
     with torch.no_grad():
         student.bridge.bias[0] = math.nan
     with pytest.raises(HyperKDError, match="The loss became nan in step 1") as caught:
-        train(student, sampler, SHORT, Recorder())
+        train(student, sampler, SHORT, Recorder(), PLAIN, None)
     assert caught.value.code == "bad_training"
     assert caught.value.hint == "Train with a learning rate below 0.001."
 
@@ -173,7 +177,14 @@ def test_only_matrices_decay():
 def test_bfloat16_gives_nearly_the_same_loss(sampler):
     first = dataclasses.replace(SHORT, steps=1)
     losses = [
-        train(make_student(), sampler, dataclasses.replace(first, bfloat16=flag), Recorder())
+        train(
+            make_student(),
+            sampler,
+            dataclasses.replace(first, bfloat16=flag),
+            Recorder(),
+            PLAIN,
+            None,
+        )
         for flag in (False, True)
     ]
     whole, half = (history[0]["loss"] for history in losses)

@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch")
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.training.pretrain.mask_guide import SCORES, token_scores  # noqa: E402
 from hyperkd.training.pretrain.token_masking import (  # noqa: E402
-    Masking,
     random_order,
     token_order,
     visible_count,
 )
+from tests.engine.training_factories import make_masking  # noqa: E402
 
 PATCH, SIDE = 4, 32
 TOKENS = (SIDE // PATCH) ** 2
@@ -42,21 +42,21 @@ def test_share_zero_is_random_masking_to_the_last_bit():
     drawn = random_order(np.random.default_rng(5), 16, TOKENS)
     noise = torch.from_numpy(np.random.default_rng(5).random((16, TOKENS), dtype=np.float32))
     _, preference, scores, empty = numbers()
-    order = token_order(noise, preference, scores, empty, Masking(), 0.0)
+    order = token_order(noise, preference, scores, empty, make_masking(), 0.0)
     assert torch.equal(order, torch.from_numpy(drawn))
 
 
 def test_equal_random_numbers_are_ordered_the_same_everywhere():
     noise = torch.zeros(1, TOKENS)
     _, preference, scores, empty = numbers(1)
-    order = token_order(noise, preference, scores, empty, Masking(), 0.0)
+    order = token_order(noise, preference, scores, empty, make_masking(), 0.0)
     assert order[0].tolist() == list(range(TOKENS))
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.75, 0.9])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_the_ratio_is_exact_and_every_token_stands_once(ratio, share):
-    masking = Masking(ratio=ratio, guided_share=1.0)
+    masking = make_masking(ratio=ratio, guided_share=1.0)
     order = token_order(*numbers(), masking, share)
     assert torch.equal(order.sort(1).values, torch.arange(TOKENS).expand(16, -1))
     assert set(hidden_of(order, ratio).sum(1).tolist()) == {round(ratio * TOKENS)}
@@ -68,13 +68,13 @@ def test_three_quarters_of_every_grid_are_hidden():
 
 
 def test_the_share_grows_from_nothing_to_its_end():
-    masking = Masking(guided_share=0.5)
+    masking = make_masking(guided_share=0.5)
     assert [masking.share(progress) for progress in (0, 0.5, 1)] == [0, 0.25, 0.5]
-    assert Masking(score="random").share(1.0) == 0
+    assert make_masking(score="random").share(1.0) == 0
 
 
 def test_the_best_tokens_are_hidden_more_often_and_some_stay_as_hints():
-    masking = Masking(hints=0.1)
+    masking = make_masking(hints=0.1)
     noise, preference, scores, empty = numbers(400)
     hidden = hidden_of(token_order(noise, preference, scores, empty, masking, 0.5))
     best = math.floor(0.5 * 0.75 * TOKENS)
@@ -90,7 +90,7 @@ def test_the_best_tokens_are_hidden_more_often_and_some_stay_as_hints():
 
 def test_without_hints_all_of_the_best_may_be_hidden():
     noise, preference, scores, empty = numbers(50)
-    masking = Masking(hints=0.0, temperature=1e-4, guided_share=1.0)
+    masking = make_masking(hints=0.0, temperature=1e-4, guided_share=1.0)
     hidden = hidden_of(token_order(noise, preference, scores, empty, masking, 1.0))
     top = torch.zeros_like(hidden).scatter(1, scores.argsort(dim=1)[:, -48:], True)
     assert torch.equal(hidden, top)
@@ -101,7 +101,7 @@ def test_the_guide_never_chooses_a_token_without_data():
     noise, preference, scores, empty = numbers(200)
     empty[:, : TOKENS // 2] = True
     scores[:, : TOKENS // 2] = 99.0
-    masking = Masking(hints=0.0, guided_share=0.5)
+    masking = make_masking(hints=0.0, guided_share=0.5)
     hidden = hidden_of(token_order(noise, preference, scores, empty, masking, 0.5))
     guided = math.floor(0.5 * 48)
     # 24 of the 32 full tokens are guided; chance hides 24 of the remaining 40, 32 of them empty.
@@ -117,7 +117,7 @@ def test_the_guide_never_chooses_a_token_without_data():
 def test_ranks_count_so_the_scale_of_scores_does_not():
     noise, preference, scores, empty = numbers()
     orders = [
-        token_order(noise, preference, each, empty, Masking(), 0.4)
+        token_order(noise, preference, each, empty, make_masking(), 0.4)
         for each in (scores, 1000 * scores, scores.exp())
     ]
     assert torch.equal(orders[0], orders[1]) and torch.equal(orders[0], orders[2])
@@ -126,15 +126,15 @@ def test_ranks_count_so_the_scale_of_scores_does_not():
 def test_a_flat_tile_prefers_no_place():
     noise, preference, _, empty = numbers(2000)
     flat = torch.zeros(2000, TOKENS)
-    hidden = hidden_of(token_order(noise, preference, flat, empty, Masking(), 0.5))
+    hidden = hidden_of(token_order(noise, preference, flat, empty, make_masking(), 0.5))
     rates = hidden.float().mean(0)
     assert float((rates - 0.75).abs().max()) < 5 * math.sqrt(0.75 * 0.25 / 2000)
 
 
 def test_the_same_numbers_give_the_same_mask():
-    first = token_order(*numbers(seed=3), Masking(), 0.4)
-    again = token_order(*numbers(seed=3), Masking(), 0.4)
-    other = token_order(*numbers(seed=4), Masking(), 0.4)
+    first = token_order(*numbers(seed=3), make_masking(), 0.4)
+    again = token_order(*numbers(seed=3), make_masking(), 0.4)
+    other = token_order(*numbers(seed=4), make_masking(), 0.4)
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
@@ -149,7 +149,7 @@ def test_the_same_numbers_give_the_same_mask():
 )
 def test_wrong_settings_are_refused(fields, message):
     with pytest.raises(HyperKDError, match=message) as caught:
-        Masking(**fields)
+        make_masking(**fields)
     assert caught.value.code == "bad_job" and caught.value.hint
 
 

@@ -13,20 +13,24 @@ from hyperkd.training.common.crops import CropSampler  # noqa: E402
 from hyperkd.training.common.masked_batch import Masked, Tiles  # noqa: E402
 from hyperkd.training.pretrain.gradient_balance import Balance, part_gradients, weighted_sum  # noqa: E402
 from hyperkd.training.pretrain.mask_guide import token_scores  # noqa: E402
-from hyperkd.training.pretrain.objective import PLAIN, Draws, Losses, Objective, Recipe  # noqa: E402
-from hyperkd.training.pretrain.token_distillation import Distillation  # noqa: E402
-from hyperkd.training.pretrain.token_masking import Masking, visible_count  # noqa: E402
+from hyperkd.training.pretrain.objective import Draws, Objective  # noqa: E402
+from hyperkd.training.pretrain.token_masking import visible_count  # noqa: E402
 from tests.engine.training_factories import (  # noqa: E402
     BANDS,
     COUNT,
     NANO,
+    PLAIN,
+    make_distillation,
+    make_losses,
+    make_masking,
+    make_recipe,
     make_student,
     make_teacher,
     smooth_scene,
 )
 
 TILE = NANO.tile
-ALL = Recipe(losses=Losses(angle=0.1, slope=0.1), distillation=Distillation())
+ALL = make_recipe(losses=make_losses(angle=0.1, slope=0.1), distillation=make_distillation())
 
 
 @pytest.fixture
@@ -50,10 +54,10 @@ def parts_of(recipe, sampler, progress=0.5, step=0, known=None, bfloat16=False):
 def test_each_component_is_one_switch(sampler):
     names = {
         "plain": PLAIN,
-        "distilled": dataclasses.replace(PLAIN, distillation=Distillation()),
-        "losses": dataclasses.replace(PLAIN, losses=Losses()),
+        "distilled": dataclasses.replace(PLAIN, distillation=make_distillation()),
+        "losses": dataclasses.replace(PLAIN, losses=make_losses()),
         "everything": ALL,
-        "share 0": Recipe(distillation=Distillation(share=0.0)),
+        "share 0": make_recipe(distillation=make_distillation(share=0.0)),
     }
     found = {name: list(parts_of(recipe, sampler)) for name, recipe in names.items()}
     assert found == {
@@ -67,12 +71,12 @@ def test_each_component_is_one_switch(sampler):
 
 def test_the_squared_error_is_the_same_whatever_else_is_on(sampler):
     """Arms are paired: same tiles, same random masks, same start."""
-    unguided = Masking(guided_share=0.0)
+    unguided = make_masking(guided_share=0.0)
     plain = parts_of(PLAIN, sampler)["mse"]
     for recipe in (
         dataclasses.replace(ALL, masking=unguided),
-        dataclasses.replace(PLAIN, masking=Masking(score="random")),
-        dataclasses.replace(PLAIN, losses=Losses()),
+        dataclasses.replace(PLAIN, masking=make_masking(score="random")),
+        dataclasses.replace(PLAIN, losses=make_losses()),
     ):
         assert torch.equal(parts_of(recipe, sampler)["mse"], plain)
     # At the beginning of the ramp nothing is guided yet.
@@ -83,12 +87,18 @@ def test_the_squared_error_is_the_same_whatever_else_is_on(sampler):
 def test_the_squared_error_in_units_of_its_patch(sampler):
     """Against numpy; the other parts stay what they are, in reflectance."""
     student = make_student()
-    own = Losses(norm_patches=True)
+    own = make_losses(norm_patches=True)
     draws = Draws.of_step(sampler, 0, 0, 4, student)
     tiles = Tiles.read(sampler, draws.crops, "cpu")
     found, plain = {}, {}
-    for losses, parts in ((own, found), (Losses(), plain)):
-        objective = Objective(student, Recipe(Masking(guided_share=0.0), losses), BANDS, TILE)
+    for losses, parts in ((own, found), (make_losses(), plain)):
+        objective = Objective(
+            student,
+            make_recipe(masking=make_masking(guided_share=0.0), losses=losses),
+            BANDS,
+            TILE,
+            None,
+        )
         masked, _ = objective.mask(tiles, draws, 0.0)
         hidden = student.normalise(masked.hidden()[0])
         parts.update(objective.reconstruction(student, tiles, draws, masked, 0.5 * hidden))
@@ -101,7 +111,7 @@ def test_the_squared_error_in_units_of_its_patch(sampler):
 
 def test_a_recipe_that_distils_demands_a_teacher():
     with pytest.raises(ValueError, match="there is no teacher"):
-        Objective(make_student(), ALL, BANDS, TILE)
+        Objective(make_student(), ALL, BANDS, TILE, None)
 
 
 # --- random numbers ----------------------------------------------------------------------
@@ -131,9 +141,9 @@ def test_a_chunk_is_a_part_of_the_batch(sampler):
 
 
 def test_the_mask_follows_the_mean_of_the_teachers_bands(sampler):
-    recipe = dataclasses.replace(PLAIN, masking=Masking(guided_share=1.0, temperature=1e-3))
+    recipe = dataclasses.replace(PLAIN, masking=make_masking(guided_share=1.0, temperature=1e-3))
     student = make_student()
-    objective = Objective(student, recipe, BANDS, TILE)
+    objective = Objective(student, recipe, BANDS, TILE, None)
     draws = Draws.of_step(sampler, 0, 0, 8, student)
     tiles = Tiles.read(sampler, draws.crops, "cpu")
     masked, six = objective.mask(tiles, draws, 1.0)
@@ -158,7 +168,9 @@ def test_a_band_that_the_sensor_lacks_counts_in_no_part(part):
         student = make_student()
         with torch.no_grad():
             student.stem.weight[:, 6] = 0  # the student must not see it either
-        objective = Objective(student, dataclasses.replace(ALL, distillation=None), BANDS, TILE)
+        objective = Objective(
+            student, dataclasses.replace(ALL, distillation=None), BANDS, TILE, None
+        )
         draws = Draws.of_step(sampler, 0, 0, 4, student)
         known = torch.ones(4, COUNT)
         known[:, 6] = 0
@@ -176,7 +188,9 @@ def test_all_bands_known_is_the_same_as_not_saying_so(sampler):
 def test_only_the_surroundings_of_hidden_pixels_count_in_the_similarity(sampler):
     """A perfect prediction has the similarity 1; visible patches are true whatever happens."""
     student = make_student()
-    objective = Objective(student, dataclasses.replace(PLAIN, losses=Losses()), BANDS, TILE)
+    objective = Objective(
+        student, dataclasses.replace(PLAIN, losses=make_losses()), BANDS, TILE, None
+    )
     draws = Draws.of_step(sampler, 0, 0, 4, student)
     tiles = Tiles.read(sampler, draws.crops, "cpu")
     masked, _ = objective.mask(tiles, draws, 0.0)

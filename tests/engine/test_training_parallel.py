@@ -19,9 +19,13 @@ from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.training.common.batches import Batches  # noqa: E402
 from hyperkd.training.common.crops import CropSampler  # noqa: E402
 from hyperkd.training.common.parallel import Group  # noqa: E402
-from hyperkd.training.common.train_settings import Settings  # noqa: E402
 from tests.engine.parallel_child import trained  # noqa: E402
-from tests.engine.training_factories import NANO, make_student, smooth_scene  # noqa: E402
+from tests.engine.training_factories import (  # noqa: E402
+    NANO,
+    make_settings,
+    make_student,
+    smooth_scene,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +81,7 @@ def test_every_chunk_is_computed_by_one_process():
 def test_a_process_without_a_chunk_is_refused():
     sampler = CropSampler([smooth_scene()], NANO.tile)
     with pytest.raises(HyperKDError, match="1 chunks of 8 tiles are too few for 2") as caught:
-        Batches(sampler, make_student(), Settings(steps=1, batch=8, chunk=8), Group(1, 2))
+        Batches(sampler, make_student(), make_settings(steps=1, batch=8, chunk=8), Group(1, 2))
     assert caught.value.code == "bad_job"
 
 

@@ -20,26 +20,28 @@ from hyperkd.raster.open_raster import open_raster  # noqa: E402
 from hyperkd.spectral.sensors import canonical_bands  # noqa: E402
 from hyperkd.training.common.crops import CropSampler, band_statistics, read_scene  # noqa: E402
 from hyperkd.training.common.resume_state import StateFile, identity, read_state  # noqa: E402
-from hyperkd.training.common.train_settings import Settings  # noqa: E402
-from hyperkd.training.pretrain.objective import PLAIN, Losses, Recipe  # noqa: E402
 from hyperkd.training.pretrain.student_validation import Validation  # noqa: E402
-from hyperkd.training.pretrain.token_distillation import Distillation  # noqa: E402
-from hyperkd.training.pretrain.token_masking import Masking  # noqa: E402
 from hyperkd.training.pretrain.train_loop import train  # noqa: E402
 from hyperkd.training.pretrain.validation_scenes import hold_out  # noqa: E402
 from tests.engine.training_factories import (  # noqa: E402
     BANDS,
     NANO,
+    PLAIN,
     CancelAfter,
     canonical_scene,
+    make_distillation,
+    make_losses,
+    make_masking,
+    make_recipe,
+    make_settings,
     make_student,
     make_teacher,
     smooth_scene,
 )
 from tests.reports import SilentReport  # noqa: E402
 
-RECIPE = Recipe(distillation=Distillation())
-SETTINGS = Settings(
+RECIPE = make_recipe(distillation=make_distillation())
+SETTINGS = make_settings(
     steps=12, batch=4, chunk=2, report_every=4, validate_every=4, save_every=4, average=0.9
 )
 
@@ -118,7 +120,7 @@ def test_a_killed_training_goes_on_from_the_last_saved_state(tmp_path):
             student, CropSampler(held_out.training, NANO.tile), SETTINGS, Kill(), RECIPE,
             make_teacher(), bands=BANDS,
             validate=Validation(held_out.validation, student, NANO.tile, 4, 0.75, 0),
-            keeper=StateFile(path, identity(SETTINGS, RECIPE, {"scenes": 2})),
+            keeper=StateFile(path, identity(SETTINGS, RECIPE, {"scenes": 2}), resume=False),
         )  # fmt: skip
     assert read_state(path)["step"] == 4
     whole, _ = run(tmp_path / "whole.safetensors")
@@ -140,7 +142,7 @@ def test_other_settings_are_refused_by_name(tmp_path):
     assert caught.value.code == "bad_job"
     assert "settings.learning_rate was 0.001, is 0.0005" in caught.value.message
     assert "settings.batch was 4, is 8" in caught.value.message
-    recipe = dataclasses.replace(RECIPE, masking=Masking(score="gabor"))
+    recipe = dataclasses.replace(RECIPE, masking=make_masking(score="gabor"))
     with pytest.raises(HyperKDError, match=r'recipe.masking.score was "haar", is "gabor"'):
         run(path, recipe=recipe, resume=True)
     with pytest.raises(HyperKDError, match="recipe.distillation was .*, is null"):
@@ -206,7 +208,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path):
     path = tmp_path / "s.safetensors"
     student = make_student()
     scenes = [smooth_scene()]
-    settings = Settings(steps=10, batch=4, chunk=2, save_every=2)
+    settings = make_settings(steps=10, batch=4, chunk=2, save_every=2)
 
     def poison(step):
         if step == 5:
@@ -215,8 +217,8 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path):
 
     with pytest.raises(HyperKDError) as caught:
         train(
-            student, CropSampler(scenes, NANO.tile), settings, SilentReport(),
-            keeper=StateFile(path, {}), after_step=poison,
+            student, CropSampler(scenes, NANO.tile), settings, SilentReport(), PLAIN, None,
+            keeper=StateFile(path, {}, resume=False), after_step=poison,
         )  # fmt: skip
     assert caught.value.code == "bad_training"
     assert caught.value.message.startswith("The loss became nan in step 6; its batch: scene 0 at")
@@ -244,9 +246,9 @@ class Script:
 def test_training_ends_when_it_no_longer_helps_and_gives_the_best():
     student = make_student()
     script = Script([5.0, 3.0, 4.0, 3.5, 1.0])
-    settings = Settings(steps=20, batch=2, chunk=2, validate_every=2, patience=2)
+    settings = make_settings(steps=20, batch=2, chunk=2, validate_every=2, patience=2)
     history = train(
-        student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(),
+        student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(), PLAIN, None,
         validate=script,
     )  # fmt: skip
     assert len(script.seen) == 4
@@ -257,7 +259,7 @@ def test_training_ends_when_it_no_longer_helps_and_gives_the_best():
 
 def test_patience_survives_an_interruption(tmp_path):
     path = tmp_path / "s.safetensors"
-    settings = Settings(steps=20, batch=2, chunk=2, validate_every=2, patience=2, save_every=2)
+    settings = make_settings(steps=20, batch=2, chunk=2, validate_every=2, patience=2, save_every=2)
     results = []
     for cut in (None, 6):
         script = Script([5.0, 3.0, 4.0, 3.5, 1.0])
@@ -267,7 +269,7 @@ def test_patience_survives_an_interruption(tmp_path):
             try:
                 train(
                     student, CropSampler([smooth_scene()], NANO.tile), settings,
-                    CancelAfter(stop), validate=script, keeper=keeper,
+                    CancelAfter(stop), PLAIN, None, validate=script, keeper=keeper,
                 )  # fmt: skip
             except HyperKDError as error:
                 assert error.code == "cancelled"
@@ -285,8 +287,8 @@ def test_a_training_that_is_asked_to_end_validates_and_keeps_its_weights():
 
     report, student, script = Stop(), make_student(), Script([1.0])
     history = train(
-        student, CropSampler([smooth_scene()], NANO.tile), Settings(steps=9, batch=2, chunk=2),
-        report, validate=script,
+        student, CropSampler([smooth_scene()], NANO.tile), make_settings(steps=9, batch=2, chunk=2),
+        report, PLAIN, None, validate=script,
     )  # fmt: skip
     assert history[-1]["step"] == 3 and history[-1]["validation_loss"] == 1.0
     said = "Training was to end after step 3: asked to, or its hours are over."
@@ -303,9 +305,9 @@ def test_a_training_whose_hours_are_over_gives_its_best_student(monkeypatch):
     monkeypatch.setattr(
         "hyperkd.training.pretrain.train_loop.time.perf_counter", lambda: float(next(now))
     )
-    settings = Settings(steps=90, batch=2, chunk=2, validate_every=1, hours=1.0)
+    settings = make_settings(steps=90, batch=2, chunk=2, validate_every=1, hours=1.0)
     history = train(
-        student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(),
+        student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(), PLAIN, None,
         validate=script,
     )  # fmt: skip
     assert [row["validation_loss"] for row in history] == [3.0, 1.0, 2.0]
@@ -317,7 +319,8 @@ def test_a_whole_schedule_gives_its_last_weights():
     student, script = make_student(), Script([1.0, 2.0])
     train(
         student, CropSampler([smooth_scene()], NANO.tile),
-        Settings(steps=2, batch=2, chunk=2, validate_every=1), SilentReport(), validate=script,
+        make_settings(steps=2, batch=2, chunk=2, validate_every=1), SilentReport(), PLAIN, None,
+        validate=script,
     )  # fmt: skip
     last = script.seen[1]
     assert all(torch.equal(value, last[name]) for name, value in student.state_dict().items())
@@ -328,9 +331,9 @@ def test_averaged_weights_are_the_result():
     student = make_student()
     start = student.stem.weight.detach().clone()
     seen = []
-    settings = Settings(steps=3, batch=2, chunk=2, average=0.8)
+    settings = make_settings(steps=3, batch=2, chunk=2, average=0.8)
     train(
-        student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(),
+        student, CropSampler([smooth_scene()], NANO.tile), settings, SilentReport(), PLAIN, None,
         after_step=lambda step: seen.append(student.stem.weight.detach().clone()),
     )  # fmt: skip
     average = start
@@ -376,7 +379,7 @@ def test_200_steps_on_tiles_of_enmap_and_simulated_scenes(one_potsdam, tmp_path)
     assert len(scenes) == 15
     held_out = hold_out(scenes, 0.2, MICRO.tile, 0)
     mean, std = band_statistics(held_out.training)
-    settings = Settings(
+    settings = make_settings(
         steps=200, batch=4, chunk=4, learning_rate=1e-3, report_every=200, validate_every=10,
         save_every=50,
     )  # fmt: skip
@@ -425,9 +428,16 @@ def test_plain_and_guided_recipes_learn_on_the_canonical_grid():
     mean, std = band_statistics([scene])
     from hyperkd.models.nets.student import Student
 
-    settings = Settings(steps=40, batch=4, chunk=4, learning_rate=4e-3, report_every=10)
-    for recipe in (PLAIN, Recipe(Masking(score="gradient"), Losses(angle=0.1, slope=0.1))):
+    settings = make_settings(steps=40, batch=4, chunk=4, learning_rate=4e-3, report_every=10)
+    for recipe in (
+        PLAIN,
+        make_recipe(
+            masking=make_masking(score="gradient"), losses=make_losses(angle=0.1, slope=0.1)
+        ),
+    ):
         torch.manual_seed(0)
         student = Student(MICRO, mean.tolist(), std.tolist())
-        history = train(student, CropSampler([scene], MICRO.tile), settings, SilentReport(), recipe)
+        history = train(
+            student, CropSampler([scene], MICRO.tile), settings, SilentReport(), recipe, None
+        )
         assert history[-1]["loss_mse"] < 0.9 * history[0]["loss_mse"]

@@ -47,9 +47,18 @@ def scene_path(tmp_path_factory) -> str:
     return make_scene(tmp_path_factory.mktemp("scene") / "a.tif", missing=missing)
 
 
+# What the job `distill` asks for where the test says nothing.
+WANTED = {"reading": "auto", "cache": None, "alignment": None}
+
+
 def opened(paths, **named):
     return open_scenes(
-        paths, opener((), None, None, None), canonical_bands(), TILE, SilentReport(), **named
+        paths,
+        opener((), None, None, None),
+        canonical_bands(),
+        TILE,
+        SilentReport(),
+        **{**WANTED, **named},
     )
 
 
@@ -225,7 +234,7 @@ def test_cloudy_and_small_scenes_are_left_out_with_a_warning(tmp_path):
     ]
     report = SilentReport()
     open_one = opener((), None, None, None)
-    with open_scenes(paths, open_one, canonical_bands(), TILE, report) as scenes:
+    with open_scenes(paths, open_one, canonical_bands(), TILE, report, **WANTED) as scenes:
         assert [scene.name for scene in scenes.usable] == ["good.tif"]
         assert dict(scenes.left_out) == {
             "cloud.tif": "no pixel is valid",
@@ -263,7 +272,7 @@ def test_a_scene_that_is_given_again_counts_once(scene_path, tmp_path):
     link.symlink_to(scene_path)
     report, open_one = SilentReport(), opener((), None, None, None)
     paths = [scene_path, str(link), os.path.relpath(scene_path)]
-    with open_scenes(paths, open_one, canonical_bands(), TILE, report) as scenes:
+    with open_scenes(paths, open_one, canonical_bands(), TILE, report, **WANTED) as scenes:
         assert [scene.name for scene in scenes.usable] == ["a.tif"] and scenes.left_out == []
     assert report.logs == [
         ("warning", f"{name} is given more than once; it counts once.")
@@ -306,7 +315,7 @@ def test_pixels_under_a_quality_mask_are_left_out(scene_path, tmp_path, reading)
 
     report, bands = SilentReport(), canonical_bands()
     with open_scenes(
-        [scene_path], open_one, bands, TILE, report, reading=reading, cache=tmp_path
+        [scene_path], open_one, bands, TILE, report, reading=reading, cache=tmp_path, alignment=None
     ) as scenes:
         scene = scenes.usable[0]
         assert not scene.valid[:10].any() and scene.valid[10:].all()

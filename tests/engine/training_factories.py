@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,16 @@ from hyperkd.models.nets.prithvi import Prithvi
 from hyperkd.models.nets.student import Student
 from hyperkd.models.prithvi_versions import PrithviConfig, PrithviVersion
 from hyperkd.models.sizes import StudentConfig
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.crops import Scene, band_statistics
 from hyperkd.training.common.losses import masked_mse
 from hyperkd.training.common.masked_batch import Masked
+from hyperkd.training.common.train_settings import Settings
+from hyperkd.training.pretrain.distill_settings import recipe_of
+from hyperkd.training.pretrain.objective import Losses, Recipe
+from hyperkd.training.pretrain.token_distillation import Distillation
+from hyperkd.training.pretrain.token_masking import Masking
 from hyperkd.training.teacher.prithvi_features import LoadedTeacher, Teacher
 from hyperkd.types import Wavelengths
 from tests.reports import SilentReport
@@ -44,6 +51,36 @@ class CancelAfter(SilentReport):
             raise HyperKDError("cancelled", "The test wants no more.")
 
 
+# What the job `distill` trains for and how: its own defaults, and a masked autoencoder
+# without anything of HyperKD.
+DISTILLED = recipe_of(DistillJob(input=(), output="", teacher="stand-in"))
+UNTAUGHT = dataclasses.replace(DISTILLED, distillation=None)
+PLAIN = recipe_of(DistillJob(input=(), output="", guided_share=0.0, ssim=0.0, kl=0.0))
+
+
+def make_recipe(**changes: Any) -> Recipe:
+    """The default recipe without a teacher, with changes of its parts."""
+    return dataclasses.replace(UNTAUGHT, **changes)
+
+
+def make_masking(**changes: Any) -> Masking:
+    return dataclasses.replace(DISTILLED.masking, **changes)
+
+
+def make_losses(**changes: Any) -> Losses:
+    return dataclasses.replace(DISTILLED.losses, **changes)
+
+
+def make_distillation(**changes: Any) -> Distillation:
+    assert DISTILLED.distillation is not None
+    return dataclasses.replace(DISTILLED.distillation, **changes)
+
+
+def make_settings(steps: int, **changes: Any) -> Settings:
+    values = {"batch": 64, "chunk": 8, "learning_rate": 1e-3, "seed": 0}
+    return Settings(steps, **{**values, "average": 0.0, "patience": 0, "hours": 0.0, **changes})
+
+
 def smooth_scene(side: int = 48, seed: int = 0, bands: int = COUNT) -> Scene:
     """Two spectra mixed along a smooth gradient: easy to predict from the surroundings."""
     generator = np.random.default_rng(seed)
@@ -70,7 +107,8 @@ def make_teacher(patch: int = 4, seed: int = 1, **changes: Any) -> Teacher:
     version = nano_version(patch, **changes)
     torch.manual_seed(seed)
     network = Prithvi(version.config)
-    return Teacher(LoadedTeacher(network.eval(), version, "ab" * 32))
+    loaded = LoadedTeacher(network.eval(), version, "ab" * 32, "published", "")
+    return Teacher(loaded, 0.75, "single", "cpu")
 
 
 def reconstruction_loss(student: Student, masked: Masked) -> torch.Tensor:

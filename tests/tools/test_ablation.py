@@ -23,13 +23,13 @@ from bench_ablation import BEGIN, END  # noqa: E402
 
 from hyperkd.spectral.hls_alignment import align_to_hls  # noqa: E402
 from hyperkd.spectral.sensors import sensor_bands  # noqa: E402
-from hyperkd.training.pretrain.objective import PLAIN, Recipe  # noqa: E402
+from tests.engine.training_factories import PLAIN, UNTAUGHT  # noqa: E402
 
 
 def test_the_teacher_cannot_see_the_hidden_signal() -> None:
     shape = data.hidden_shape()
     delivered = sensor_bands("enmap")
-    assert np.abs(align_to_hls(delivered).matrix @ shape).max() < 1e-15
+    assert np.abs(align_to_hls(delivered, "range_mean").matrix @ shape).max() < 1e-15
     assert np.abs(data.alignment_matrix() @ shape[delivered.good]).max() < 1e-15
     assert np.abs(shape).max() > 0.01  # reflectance; a student of all bands can
 
@@ -163,7 +163,7 @@ def test_the_registered_questions_get_a_plain_answer() -> None:
 
 def test_arms_switch_exactly_what_their_names_say() -> None:
     assert ARMS["A"].recipe() == PLAIN
-    whole, default = ARMS["E"].recipe(), Recipe()
+    whole, default = ARMS["E"].recipe(), UNTAUGHT
     assert (whole.masking, whole.losses) == (default.masking, default.losses)
     assert whole.distillation is not None
     for name, part, plain in (

@@ -49,7 +49,7 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
     with open_scene(request.input, request) as source:
         card = open_bundle(resolve(request.model)).card
         facts = describe_raster(source, report)
-        inspection = inspect_bands(source.bands, card.bands)
+        inspection = inspect_bands(source.bands, card.bands, mode="range_mean")
         report.stage("Sampling spectra")
         spectra = _sample(source, report)
         rows = [line.split(": ", 1) for line in description_lines(facts)]

@@ -12,7 +12,7 @@ from hyperkd.jobs.model_files import teacher_version
 from hyperkd.jobs.models_command import now, open_store, summary_of
 from hyperkd.locks import FileLock
 from hyperkd.models.store.download import download, forget
-from hyperkd.models.store.https import Network
+from hyperkd.models.store.https import HttpsSettings
 from hyperkd.models.store.model_store import CHECKSUM, CONTENT, FILE_KINDS, Record, Store, checksum
 from hyperkd.models.store.published import Published, find_published
 from hyperkd.requests.models_options import ModelsFetchJob
@@ -50,7 +50,7 @@ def fetch(request: ModelsFetchJob, report: Reporter) -> dict[str, Any]:
             report,
             title=f"Fetching {model.name}",
             size=model.bytes if expected == model.sha256 else None,
-            network=Network(request.proxy, request.ca_file),
+            network=HttpsSettings(request.proxy, request.ca_file),
         )
         digest, checks = _arrived(part, model, expected, report)
         return _take(part, target, model, digest, checks, url, commit, report)

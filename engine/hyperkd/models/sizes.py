@@ -66,7 +66,7 @@ PRESETS: Final[Mapping[str, StudentConfig]] = {
 }
 
 
-def preset(name: str, patch: Optional[int] = None) -> StudentConfig:
+def preset(name: str, patch: Optional[int]) -> StudentConfig:
     """Return the sizes of a preset, with its own patch or another one.
 
     Args:

@@ -98,16 +98,16 @@ def inspect_bands(
     source: BandTable,
     target: Wavelengths,
     *,
+    mode: str,
     max_extrapolated: float = MAX_EXTRAPOLATED,
-    mode: str = "range_mean",
 ) -> Inspection:
     """Describe how the bands of ``source`` feed a student and the six bands of its teacher.
 
     Args:
         source: the bands of the raster.
         target: the bands of the student.
-        max_extrapolated: share of ``target`` beyond which the student refuses the raster.
-        mode: how the six bands are made, one of ``alignment.MODES``.
+        mode: how the six bands are made, one of ``hyperkd.spectral.hls_alignment.MODES``.
+        max_extrapolated: fraction of ``target`` beyond which the student refuses the raster.
 
     Raises:
         HyperKDError: ``band_mismatch`` where all bands are bad, ``bad_wavelengths``

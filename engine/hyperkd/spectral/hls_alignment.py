@@ -83,7 +83,7 @@ class Alignment:
         return Affine(self.matrix, np.zeros(len(self.matrix)), self.order)
 
 
-def align_to_hls(source: BandTable, mode: str = "range_mean") -> Alignment:
+def align_to_hls(source: BandTable, mode: str) -> Alignment:
     """Return the matrix from the bands of ``source`` to the six bands of HLS.
 
     Args:

@@ -256,7 +256,7 @@ class Encoder(_Placing):
         self,
         images: Tensor,
         noise: Tensor,
-        mask_ratio: float = 0.75,
+        mask_ratio: float,
         when: Optional[Tensor] = None,
         where: Optional[Tensor] = None,
     ) -> Visible:
@@ -341,7 +341,7 @@ class Prithvi(nn.Module):
         self,
         images: Tensor,
         noise: Tensor,
-        mask_ratio: float = 0.75,
+        mask_ratio: float,
         when: Optional[Tensor] = None,
         where: Optional[Tensor] = None,
     ) -> Reconstruction:

@@ -30,7 +30,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, open_own, read_regular
 from hyperkd.models.store.https import (
     BY_HAND,
-    Network,
+    HttpsSettings,
     failed,
     make_opener,
     require_secure,
@@ -53,7 +53,7 @@ def download(
     *,
     title: str,
     size: Optional[int] = None,
-    network: Network = Network(),  # noqa: B008 - frozen
+    network: HttpsSettings,
 ) -> None:
     """Bring the file at ``url`` to ``part``, going on from what lies there already.
 
@@ -107,7 +107,7 @@ class _Version:
 class _Pace:
     """Ends an attempt that brings some bytes and never enough, as a server that drips does."""
 
-    def __init__(self, position: int, network: Network) -> None:
+    def __init__(self, position: int, network: HttpsSettings) -> None:
         self._least = network.least_rate * network.pace_s
         self._pace_s = network.pace_s
         self._mark = position, time.monotonic()
@@ -137,7 +137,7 @@ class _Transfer:
         report: Reporter,
         title: str,
         size: Optional[int],
-        network: Network,
+        network: HttpsSettings,
     ) -> None:
         self._url = url
         self._part = part

@@ -37,8 +37,8 @@ _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
-class Network:
-    """How to reach the outside.
+class HttpsSettings:
+    """Settings of a connection.
 
     Attributes:
         proxy: ``[http://][user:password@]host:port``; ``none`` goes without
@@ -51,8 +51,8 @@ class Network:
         least_rate, pace_s: bytes a second that must come, on average over so many seconds.
     """
 
-    proxy: Optional[str] = None
-    ca_file: Optional[str] = None
+    proxy: Optional[str]
+    ca_file: Optional[str]
     idle_s: float = 30.0
     pauses_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
     least_rate: float = 1000.0
@@ -129,7 +129,7 @@ def _is_local(origin: Optional[str]) -> bool:
     return origin is None or urlsplit(origin).scheme == "http"
 
 
-def make_opener(network: Network) -> OpenerDirector:
+def make_opener(network: HttpsSettings) -> OpenerDirector:
     """Return what opens HTTP and HTTPS addresses and nothing else: no files, no FTP.
 
     Raises:

@@ -67,7 +67,7 @@ class StateFile:
         path: Path,
         started_with: Mapping[str, Any],
         *,
-        resume: bool = False,
+        resume: bool,
         writes: bool = True,
         after_save: Optional[Callable[[Progress], None]] = None,
     ) -> None:

@@ -135,17 +135,17 @@ class Scenes:
     """The scenes of a training.
 
     Attributes:
+        reading: how the pixels of the last one are kept.
         usable: those that have room for a crop.
         left_out: name of each other one, and why.
         notes: what to know about the usable ones, as sentences.
-        reading: how the pixels of the last one are kept.
         pixel_m: side of the pixels of the usable ones in metres, where their files tell.
     """
 
+    reading: str
     usable: list[PixelSource] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    reading: str = "memory"
     pixel_m: list[float] = field(default_factory=list)
 
     def close(self) -> None:
@@ -168,9 +168,9 @@ def open_scenes(
     tile_px: int,
     report: Reporter,
     *,
-    reading: str = "auto",
-    cache: Optional[Path] = None,
-    alignment: Optional[str] = None,
+    reading: str,
+    cache: Optional[Path],
+    alignment: Optional[str],
 ) -> Scenes:
     """Open the scenes of a training.
 

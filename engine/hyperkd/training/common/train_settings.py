@@ -26,37 +26,37 @@ class Settings:
         chunk: tiles computed at once; their gradients add up to the batch's. On a CPU a
             chunk that fits the cache is twice as fast as 32 tiles, on a GPU take the whole batch.
         learning_rate: its peak, after the warm-up; it then falls to zero as a cosine.
-        warmup: share of the steps in which the learning rate rises.
-        weight_decay: of AdamW, on matrices alone.
-        clip: largest norm of the gradient.
         seed: of the samples and masks.
-        bfloat16: multiply matrices in bfloat16; weights, loss and optimiser stay float32.
         average: decay of averaged weights, which then are the result; 0: none.
-        validate_every: steps between two validations; 0: none.
         patience: validations without a smaller error after which training ends, and the
             weights of the best one are the result; 0: it never ends early.
+        hours: end this run after so long, with the best student; 0: there is no limit.
+        warmup: fraction of the steps in which the learning rate rises.
+        weight_decay: of AdamW, on matrices alone.
+        clip: largest norm of the gradient.
+        bfloat16: multiply matrices in bfloat16; weights, loss and optimiser stay float32.
+        validate_every: steps between two validations; 0: none.
         save_every: steps between two saved states; 0: none.
         report_every: steps between two reported metrics.
         ahead: read the next batch while this one is computed.
-        hours: end this run after so long, with the best student; 0: there is no limit.
     """
 
     steps: int
-    batch: int = 64
-    chunk: int = 8
-    learning_rate: float = 1e-3
+    batch: int
+    chunk: int
+    learning_rate: float
+    seed: int
+    average: float
+    patience: int
+    hours: float
     warmup: float = 0.05
     weight_decay: float = 0.05
     clip: float = 1.0
-    seed: int = 0
     bfloat16: bool = False
-    average: float = 0.0
     validate_every: int = 0
-    patience: int = 0
     save_every: int = 0
     report_every: int = 20
     ahead: bool = False
-    hours: float = 0.0
 
 
 class Validator(Protocol):

@@ -115,7 +115,7 @@ def new_base(
     Raises:
         HyperKDError: ``band_mismatch`` where a scene does not cover EnMAP's bands.
     """
-    config = preset(sizes)
+    config = preset(sizes, None)
     bands = canonical_bands()
     plain = ModelCard(
         name=SCRATCH,

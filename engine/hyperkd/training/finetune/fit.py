@@ -344,7 +344,7 @@ class _Fitting:
         if self.settings.teacher is None:
             return None
         loaded = find_teacher(self.settings.teacher)
-        teacher = Teacher(loaded, device=self.settings.device, report=self.report)
+        teacher = Teacher(loaded, 0.75, "single", self.settings.device, self.report)
         dim = self.base.encoder.config.dim
         return TeacherGuide(teacher, tiles, self.base.card, dim, self.seed)
 

@@ -26,7 +26,14 @@ from hyperkd.training.common.resume_state import StateFile, identity, read_state
 from hyperkd.training.common.scene_pixels import Scenes, open_scenes, opener
 from hyperkd.training.common.train_settings import Progress, Settings
 from hyperkd.training.export import export_model
-from hyperkd.training.pretrain.distill_request import NO_MASK, NO_TEACHER, PLANS, Outputs, Request
+from hyperkd.training.pretrain.distill_settings import (
+    NO_MASK,
+    NO_TEACHER,
+    PLANS,
+    Outputs,
+    recipe_of,
+    settings_of,
+)
 from hyperkd.training.pretrain.initial_weights import start_from_components
 from hyperkd.training.pretrain.objective import Objective
 from hyperkd.training.pretrain.reconstruction_preview import Previews
@@ -48,11 +55,11 @@ _TOLD: Final = (
 )  # fmt: skip
 
 
-def distill(job: DistillJob, report: Reporter) -> dict[str, Any]:
+def distill(request: DistillJob, report: Reporter) -> dict[str, Any]:
     """Train a student on scenes.
 
     Args:
-        job: what is asked for.
+        request: the job.
         report: where progress goes.
 
     Raises:
@@ -60,7 +67,6 @@ def distill(job: DistillJob, report: Reporter) -> dict[str, Any]:
             what opening rasters raises for the scenes, ``bad_training`` where the loss is
             no longer a number, ``out_of_disk``, ``out_of_memory``, ``cancelled``.
     """
-    request = Request(**vars(job))
     device = _device(request.device)
     try:
         with joined(device) as group:
@@ -78,7 +84,7 @@ class _Distillation:
     """One run of the job."""
 
     def __init__(
-        self, request: Request, device: torch.device, group: Group, report: Reporter
+        self, request: DistillJob, device: torch.device, group: Group, report: Reporter
     ) -> None:
         self.request, self.device, self.group, self.report = request, device, group, report
         self.outputs = Outputs.of(request.output, request.cache)
@@ -92,7 +98,7 @@ class _Distillation:
             )
         self.config = _sizes(request)
         self.bands = canonical_bands()
-        self.recipe = request.recipe()
+        self.recipe = recipe_of(request)
         self.loaded: Optional[LoadedTeacher] = None
         self.teacher: Optional[Teacher] = None
 
@@ -173,7 +179,8 @@ class _Distillation:
     def _facts(self, scenes: Scenes) -> Facts:
         request = self.request
         held_out = hold_out(scenes.usable, request.validation, self.config.tile, request.seed)
-        settings = request.settings(
+        settings = settings_of(
+            request,
             valid_pixels(held_out.training),
             self.config.tile,
             processes=self.group.size,
@@ -354,7 +361,7 @@ class _Quiet:
         """Say nothing."""
 
 
-def _sizes(request: Request) -> StudentConfig:
+def _sizes(request: DistillJob) -> StudentConfig:
     """Return the sizes of the student.
 
     Raises:

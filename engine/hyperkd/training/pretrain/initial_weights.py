@@ -27,8 +27,8 @@ def start_from_components(
     student: Student,
     sampler: CropSampler,
     generator: np.random.Generator,
-    mask_ratio: float = 0.75,
-    tiles: int = 128,
+    mask_ratio: float,
+    tile_count: int = 128,
 ) -> None:
     """Set stem, patch embedding, bridge and head of ``student`` from the training data.
 
@@ -39,13 +39,13 @@ def start_from_components(
     Args:
         student: changed in place; its blocks must still be as they were made.
         sampler: where it will be trained.
-        generator: draws ``tiles`` tiles for each of three passes.
-        mask_ratio: share of hidden tokens.
-        tiles: tiles to compute each of the three from.
+        generator: draws the tiles.
+        mask_ratio: fraction of hidden tokens.
+        tile_count: number of tiles that each of three passes is computed from.
     """
 
     def batches() -> Iterator[Masked]:
-        for _ in range(0, tiles, _TILES_AT_ONCE):
+        for _ in range(0, tile_count, _TILES_AT_ONCE):
             device = student.mean.device
             yield draw(sampler, generator, _TILES_AT_ONCE, mask_ratio, student, device)
 

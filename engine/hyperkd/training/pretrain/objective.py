@@ -8,7 +8,7 @@ the squared error. The weights that make it so are found once, early in the trai
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Optional
 
 import numpy as np
@@ -33,6 +33,8 @@ from hyperkd.types import Wavelengths
 MAIN: Final = "mse"
 FEATURES: Final = "features"
 
+# How the image is made that guides the mask where there is no teacher.
+_GUIDE_ALIGNMENT: Final = "range_mean"
 # EnMAP's two detectors both see these wavelengths, and their bands alternate there.
 _OVERLAP_NM: Final = (902.0, 993.0)
 
@@ -45,6 +47,8 @@ class Losses:
         ssim, kl, angle, slope: share of structural similarity, of the divergence of
             spectra, of the spectral angle and of the first difference: the size of
             its gradient beside that of the squared error, once calibrated; 0: left out.
+        norm_patches: whether the squared error is measured in standard deviations of its
+            own patch, instead of those of the band.
         ssim_bands: bands of each step, drawn anew, that the similarity is computed of.
         ssim_window: side of its window in pixels.
         ssim_range: its data range for each band, in standard deviations.
@@ -53,21 +57,19 @@ class Losses:
         uncalibrated: weight of every part until the calibration.
         calibrate_at: step after which the weights follow the shares; earlier in a
             short training, at a tenth of it; 0: never.
-        norm_patches: whether the squared error is told in standard deviations of its
-            own patch, instead of those of the band.
     """
 
-    ssim: float = 0.2
-    kl: float = 0.2
-    angle: float = 0.0
-    slope: float = 0.0
+    ssim: float
+    kl: float
+    angle: float
+    slope: float
+    norm_patches: bool
     ssim_bands: int = 16
     ssim_window: int = 7
     ssim_range: float = 4.0
     pixels: float = 0.25
     uncalibrated: float = 0.1
     calibrate_at: int = 100
-    norm_patches: bool = False
 
     def shares(self) -> dict[str, float]:
         """Return the shares that are not 0."""
@@ -85,9 +87,9 @@ class Recipe:
         distillation: what is learned from the teacher; None: there is none.
     """
 
-    masking: Masking = field(default_factory=Masking)
-    losses: Losses = field(default_factory=Losses)
-    distillation: Optional[Distillation] = None
+    masking: Masking
+    losses: Losses
+    distillation: Optional[Distillation]
 
     def shares(self) -> dict[str, float]:
         """Return the share of every part beside the squared error."""
@@ -95,10 +97,6 @@ class Recipe:
         if self.distillation is not None and self.distillation.share > 0:
             shares[FEATURES] = self.distillation.share
         return shares
-
-
-# A masked autoencoder without anything of HyperKD.
-PLAIN: Final = Recipe(Masking(guided_share=0.0), Losses(ssim=0.0, kl=0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +169,7 @@ class Objective(nn.Module):
         recipe: Recipe,
         bands: Wavelengths,
         tile_px: int,
-        teacher: Optional[FrozenTeacher] = None,
+        teacher: Optional[FrozenTeacher],
     ) -> None:
         super().__init__()
         self.recipe = recipe
@@ -180,7 +178,7 @@ class Objective(nn.Module):
         if distils and teacher is None:
             raise ValueError("the recipe distils, but there is no teacher")
         self._guided = recipe.masking.share(1.0) > 0
-        mode = recipe.distillation.alignment if recipe.distillation else "range_mean"
+        mode = recipe.distillation.alignment if recipe.distillation else _GUIDE_ALIGNMENT
         self.aligner = Aligner(bands, mode) if distils or self._guided else None
         self.distiller: Optional[Distiller] = None
         if distils and recipe.distillation is not None and teacher is not None:

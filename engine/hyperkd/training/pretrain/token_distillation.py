@@ -54,22 +54,22 @@ class Distillation:
             kept on disk, for which tiles come from a grid instead of from anywhere.
         alignment: one of ``hyperkd.spectral.hls_alignment.MODES``.
         share: size of its gradient beside that of the squared error, once calibrated.
-        late: what is left of its weight at the end of training.
-        late_from: share of the training after which the weight falls.
-        shuffled: the control: each token is given another one's features.
         projector: ``linear`` from the student's width to the teacher's, or ``none``,
             for networks of the same width.
+        late: fraction of its weight that is left at the end of training.
+        late_from: fraction of the training after which the weight falls.
+        shuffled: the control: each token is given another one's features.
     """
 
-    layers: tuple[float, ...] = (0.75,)
-    distance: str = "cosine"
-    view: str = "visible"
-    alignment: str = "range_mean"
-    share: float = 0.5
+    layers: tuple[float, ...]
+    distance: str
+    view: str
+    alignment: str
+    share: float
+    projector: str
     late: float = 0.1
     late_from: float = 0.5
     shuffled: bool = False
-    projector: str = "linear"
 
     def __post_init__(self) -> None:
         known_by_name = {"distance": DISTANCES, "view": VIEWS, "projector": PROJECTORS}
@@ -140,7 +140,7 @@ class Aligner(nn.Module):
     used: Tensor
     matrix: Tensor
 
-    def __init__(self, bands: Wavelengths, mode: str = "range_mean") -> None:
+    def __init__(self, bands: Wavelengths, mode: str) -> None:
         super().__init__()
         count = len(bands)
         table = BandTable(

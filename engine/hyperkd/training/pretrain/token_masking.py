@@ -40,10 +40,10 @@ class Masking:
         temperature: how strictly the best are chosen, in ranks from 0 to 1.
     """
 
-    ratio: float = 0.75
-    score: str = "haar"
-    guided_share: float = 0.5
-    hints: float = 0.1
+    ratio: float
+    score: str
+    guided_share: float
+    hints: float
     temperature: float = 0.1
 
     def __post_init__(self) -> None:

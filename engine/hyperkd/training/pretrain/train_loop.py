@@ -35,7 +35,7 @@ from hyperkd.training.common.optimiser import (
 from hyperkd.training.common.parallel import Group
 from hyperkd.training.common.train_settings import Keeper, Progress, Settings, Validator
 from hyperkd.training.pretrain.gradient_balance import Balance, part_gradients, weighted_sum
-from hyperkd.training.pretrain.objective import MAIN, PLAIN, Draws, Objective, Recipe
+from hyperkd.training.pretrain.objective import MAIN, Draws, Objective, Recipe
 from hyperkd.training.pretrain.token_distillation import FrozenTeacher
 from hyperkd.types import Reporter, Wavelengths
 
@@ -47,8 +47,8 @@ def train(
     sampler: CropSampler,
     settings: Settings,
     report: Reporter,
-    recipe: Recipe = PLAIN,
-    teacher: Optional[FrozenTeacher] = None,
+    recipe: Recipe,
+    teacher: Optional[FrozenTeacher],
     *,
     bands: Optional[Wavelengths] = None,
     validate: Optional[Validator] = None,

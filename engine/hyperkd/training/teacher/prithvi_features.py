@@ -73,8 +73,8 @@ class LoadedTeacher:
     network: Prithvi
     version: PrithviVersion
     sha256: str
-    kind: str = "published"
-    licence: str = ""
+    kind: str
+    licence: str
 
 
 def read_teacher(path: Union[str, Path], version: Optional[str] = None) -> PrithviFile:
@@ -140,7 +140,7 @@ def load_teacher(
         network = Prithvi(file.version.config, positions, with_decoder=file.has_decoder)
     # Strict, so that no tensor stays as it was allocated.
     network.to_empty(device="cpu").load_state_dict(file.tensors, strict=True)
-    return LoadedTeacher(network.eval(), file.version, file_checksum(path))
+    return LoadedTeacher(network.eval(), file.version, file_checksum(path), "published", "")
 
 
 def file_checksum(path: Union[str, Path]) -> str:
@@ -153,15 +153,15 @@ def file_checksum(path: Union[str, Path]) -> str:
 
 
 class Teacher:
-    """A frozen Prithvi that looks at reflectance.
+    """A frozen Prithvi that computes features of reflectance.
 
     Args:
         loaded: the network and what it is.
-        depth: how deep to look, as a share of the encoder's blocks; 1 is the
-            end, after the final norm.
+        depth: of the block whose output is the feature, as a fraction of the encoder's
+            blocks; 1 is the end, after the final norm.
         frames: one of ``FRAMES``.
         device: where to compute.
-        report: is told once what looks wrong in the input.
+        report: gets one warning where the input looks wrong.
 
     Attributes:
         blocks: how many blocks are computed.
@@ -176,9 +176,9 @@ class Teacher:
     def __init__(
         self,
         loaded: LoadedTeacher,
-        depth: float = 0.75,
-        frames: str = "single",
-        device: Union[str, torch.device] = "cpu",
+        depth: float,
+        frames: str,
+        device: Union[str, torch.device],
         report: Optional[Reporter] = None,
     ) -> None:
         config = loaded.version.config

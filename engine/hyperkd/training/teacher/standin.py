@@ -158,4 +158,4 @@ def random_teacher(config: PrithviConfig, seed: int, like: PrithviVersion) -> Lo
                 torch.nn.init.xavier_uniform_(parameter.view(parameter.shape[0], -1))
         torch.nn.init.normal_(network.encoder.cls_token, std=0.02)
     version = PrithviVersion(f"random {seed}", config, like.mean, like.std)
-    return LoadedTeacher(network.eval(), version, f"random {seed}", kind="random teacher")
+    return LoadedTeacher(network.eval(), version, f"random {seed}", "random teacher", "")
