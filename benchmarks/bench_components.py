@@ -21,8 +21,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.spectral.sensors import canonical_bands
+from hyperkd.synth.covers import COVERS
 from hyperkd.synth.scene import Scene
-from hyperkd.synth.surface_spectra import COVERS
 from hyperkd.training.common.crops import UNIT, read_scene
 from hyperkd.training.common.noise_components import noise_components
 

@@ -12,8 +12,8 @@ pytest.importorskip("prosail", reason="the simulation of scenes needs the extra 
 from hyperkd.errors import HyperKDError
 from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import sensor_bands
+from hyperkd.synth import covers as cover
 from hyperkd.synth import metamers
-from hyperkd.synth import surface_spectra as cover
 from hyperkd.synth.landscape import Ground, Landscape
 from hyperkd.synth.mixing import MARGIN, OVERSAMPLING, POINT_SPREAD, TRAITS, dominant, mix, points
 from hyperkd.synth.physics_spectra import (
@@ -32,6 +32,7 @@ from hyperkd.synth.random_fields import Field, bricks, derive, normal, uniform, 
 from hyperkd.synth.scene import Scene, synth, truth_paths
 from hyperkd.synth.scene_draw import draw_scene
 from hyperkd.synth.sensor import NODATA, fine_responses, make_sensor
+from hyperkd.synth.surface_spectra import SpectralLibrary  # noqa: E402
 from hyperkd.types import Window
 
 SOIL = Soil(brightness=0.8, organic=0.3, iron=0.2, clay=0.1, carbonate=0.05)
@@ -352,8 +353,7 @@ def test_states_lie_within_the_tables_and_the_light_within_its_bounds():
 
 def test_seeds_draw_different_endmembers():
     first, second = (
-        cover.SpectralLibrary(draw_scene(seed), fine_responses(sensor_bands("enmap")))
-        for seed in (0, 1)
+        SpectralLibrary(draw_scene(seed), fine_responses(sensor_bands("enmap"))) for seed in (0, 1)
     )
     for index, name in enumerate(cover.NAMES):
         rows = slice(first.first[index], first.first[index + 1])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.synth import surface_spectra as cover
+from hyperkd.synth import covers as cover
 from hyperkd.synth.random_fields import (
     Field,
     Float32Array,

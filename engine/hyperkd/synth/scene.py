@@ -17,13 +17,14 @@ from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import ClassEntry, RasterSink, RasterSpec
 from hyperkd.requests.prepare_options import SynthJob
 from hyperkd.spectral.sensors import sensor_bands
+from hyperkd.synth.covers import COVERS
 from hyperkd.synth.landscape import PIXEL_M, Landscape
 from hyperkd.synth.mixing import ILLUMINATION, TRAITS, dominant, mix, points
 from hyperkd.synth.physics_spectra import load_prosail
 from hyperkd.synth.random_fields import Float32Array
 from hyperkd.synth.scene_draw import SceneDraw, draw_scene
 from hyperkd.synth.sensor import NODATA, Sensor, fine_responses, make_sensor
-from hyperkd.synth.surface_spectra import COVERS, SpectralLibrary
+from hyperkd.synth.surface_spectra import SpectralLibrary
 from hyperkd.types import FloatArray, GridSpec, Reporter, Window
 
 # Pixels computed at once, and written at once: the latter is the block size of

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from hyperkd.synth import surface_spectra as cover
+from hyperkd.synth import covers
 from hyperkd.synth.physics_spectra import Built, Canopy, Geometry, Soil, WaterBody
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How a state variable is distributed over the parcels of a cover.
+    """How a state variable is distributed over the parcels of a covers.
 
     Attributes:
         mean: mean over all parcels.
@@ -51,7 +51,7 @@ class SceneDraw:
         water: the water bodies.
         pigment: median chlorophyll of the water in mg/m3.
         sediment: median suspended matter in g/m3.
-        built: four variants of each built cover.
+        built: four variants of each built covers.
     """
 
     season: float
@@ -75,7 +75,7 @@ class SceneDraw:
         """Return everything as plain JSON values, covers by name."""
         values = asdict(self)
         for key in ("crops", "canopies", "traits", "built"):
-            values[key] = {cover.NAMES[index]: value for index, value in values[key].items()}
+            values[key] = {covers.NAMES[index]: value for index, value in values[key].items()}
         return values
 
 
@@ -123,12 +123,12 @@ def _draw_crops(generator: np.random.Generator, season: float) -> dict[int, floa
     ripe = 1 / (1 + np.exp(-(season - 0.45) / 0.07))
     ploughed = np.clip((season - 0.6) / 0.4, 0, 1)
     area = {
-        cover.CEREAL: 3.0 * (1 - 0.9 * ripe) + 0.2,
-        cover.RIPE: 3.0 * ripe * (1 - 0.7 * ploughed) + 0.1,
-        cover.MAIZE: 1.5,
-        cover.ROOT: 1.2,
-        cover.GRASS: 2.0,
-        cover.SOIL: 0.7 + 1.5 * ploughed + 0.8 * (season < 0.25),
+        covers.CEREAL: 3.0 * (1 - 0.9 * ripe) + 0.2,
+        covers.RIPE: 3.0 * ripe * (1 - 0.7 * ploughed) + 0.1,
+        covers.MAIZE: 1.5,
+        covers.ROOT: 1.2,
+        covers.GRASS: 2.0,
+        covers.SOIL: 0.7 + 1.5 * ploughed + 0.8 * (season < 0.25),
     }
     weights = {index: float(value * generator.gamma(4.0, 0.25)) for index, value in area.items()}
     total = sum(weights.values())
@@ -156,13 +156,13 @@ def _draw_canopies(generator: np.random.Generator, dryness: float) -> dict[int, 
         )
 
     return {
-        cover.CEREAL: canopy(1.45, 63, 0.0050, 0.05),
-        cover.RIPE: canopy(2.1, 60, 0.0085, 0.05, brown=0.85),
-        cover.MAIZE: canopy(1.5, 52, 0.0050, 0.12),
-        cover.ROOT: canopy(1.55, 48, 0.0055, 0.15),
-        cover.GRASS: canopy(1.6, 60, 0.0055, 0.03, brown=0.05 + 0.45 * dryness),
-        cover.BROADLEAF: canopy(1.8, 48, 0.0085, 0.03, brown=0.1, light=0.86),
-        cover.NEEDLELEAF: canopy(1.9, 52, 0.0160, 0.02, brown=0.12, light=0.62),
+        covers.CEREAL: canopy(1.45, 63, 0.0050, 0.05),
+        covers.RIPE: canopy(2.1, 60, 0.0085, 0.05, brown=0.85),
+        covers.MAIZE: canopy(1.5, 52, 0.0050, 0.12),
+        covers.ROOT: canopy(1.55, 48, 0.0055, 0.15),
+        covers.GRASS: canopy(1.6, 60, 0.0055, 0.03, brown=0.05 + 0.45 * dryness),
+        covers.BROADLEAF: canopy(1.8, 48, 0.0085, 0.03, brown=0.1, light=0.86),
+        covers.NEEDLELEAF: canopy(1.9, 52, 0.0160, 0.02, brown=0.12, light=0.62),
     }
 
 
@@ -182,13 +182,13 @@ def _draw_traits(
     growth = float(np.clip((season - 0.1) / 0.4, 0.05, 1))
     fresh = 1 - 0.5 * dryness
     return {
-        cover.CEREAL: spreads(2.0 + 2.5 * np.sin(np.pi * min(season / 0.6, 1)), 44, 0.012, 0.3),
-        cover.RIPE: spreads(1.8, 5, 0.004, 0.35),
-        cover.MAIZE: spreads(0.3 + 3.9 * growth, 48, 0.013, 0.3),
-        cover.ROOT: spreads(0.4 + 3.8 * growth, 42, 0.016, 0.3),
-        cover.GRASS: spreads(2.6 * fresh, 34 * fresh, 0.012 * fresh, 0.4),
-        cover.BROADLEAF: spreads(4.2, 45 - 18 * max(season - 0.75, 0) * 4, 0.011, 0.25),
-        cover.NEEDLELEAF: spreads(3.5, 46, 0.017, 0.25),
+        covers.CEREAL: spreads(2.0 + 2.5 * np.sin(np.pi * min(season / 0.6, 1)), 44, 0.012, 0.3),
+        covers.RIPE: spreads(1.8, 5, 0.004, 0.35),
+        covers.MAIZE: spreads(0.3 + 3.9 * growth, 48, 0.013, 0.3),
+        covers.ROOT: spreads(0.4 + 3.8 * growth, 42, 0.016, 0.3),
+        covers.GRASS: spreads(2.6 * fresh, 34 * fresh, 0.012 * fresh, 0.4),
+        covers.BROADLEAF: spreads(4.2, 45 - 18 * max(season - 0.75, 0) * 4, 0.011, 0.25),
+        covers.NEEDLELEAF: spreads(3.5, 46, 0.017, 0.25),
     }
 
 
@@ -228,8 +228,8 @@ def _draw_built(generator: np.random.Generator) -> dict[int, tuple[Built, ...]]:
             Built(scaled(0.17, 0.28, 0.33, 0.29), carbonate=depth(0.10), hydroxyl=depth(0.12))
         )
     return {
-        cover.TILE: tuple(tiles),
-        cover.FLAT: tuple(flat),
-        cover.ASPHALT: tuple(asphalt),
-        cover.CONCRETE: tuple(concrete),
+        covers.TILE: tuple(tiles),
+        covers.FLAT: tuple(flat),
+        covers.ASPHALT: tuple(asphalt),
+        covers.CONCRETE: tuple(concrete),
     }

@@ -1,4 +1,4 @@
-"""What covers the ground, and its spectra as look-up tables over state variables.
+"""The spectra of land covers as look-up tables over state variables.
 
 A cover's spectrum is a multilinear interpolation between the nodes of its table.
 The whole scene is therefore linear in the tables: a pixel is a weighted sum of
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.synth.covers import AXES, CANOPY_AXES, COVERS, NODES
 from hyperkd.synth.physics_spectra import (
     WAVELENGTH_NM,
     built_spectrum,
@@ -22,68 +22,11 @@ from hyperkd.synth.physics_spectra import (
     soil_spectrum,
     water_spectrum,
 )
-
-if TYPE_CHECKING:
-    from hyperkd.synth.scene_draw import SceneDraw
+from hyperkd.synth.scene_draw import SceneDraw
 
 Float32Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int32]
-
-# Nodes lie closer where the reflectance bends more.
-NODES: Mapping[str, tuple[float, ...]] = {
-    "lai": (0.0, 0.4, 0.8, 1.3, 1.9, 2.6, 3.4, 4.4, 6.0, 8.0),
-    "leaf_chlorophyll": (2.0, 4.0, 7.0, 12.0, 20.0, 32.0, 48.0, 70.0),
-    "leaf_water": (0.002, 0.004, 0.007, 0.012, 0.02, 0.032),
-    "soil_moisture": (0.02, 0.1, 0.2, 0.32, 0.45),
-    "water_chlorophyll": (0.5, 2.0, 6.0, 15.0, 35.0, 70.0),
-    "suspended_matter": (0.2, 1.0, 3.0, 8.0, 20.0, 45.0),
-    "variant": (0.0, 1.0, 2.0, 3.0),
-}
-
-CANOPY_AXES = ("lai", "leaf_chlorophyll", "leaf_water", "soil_moisture")
-AXES: Mapping[str, tuple[str, ...]] = {
-    "canopy": CANOPY_AXES,
-    "soil": ("soil_moisture", "variant"),
-    "water": ("water_chlorophyll", "suspended_matter"),
-    "built": ("variant",),
-}
-
-
-@dataclass(frozen=True)
-class Cover:
-    """One class of the truth.
-
-    Attributes:
-        name: its name in the class map.
-        colour: red, green, blue, 0 to 255.
-        kind: ``canopy``, ``soil``, ``water`` or ``built``.
-    """
-
-    name: str
-    colour: tuple[int, int, int]
-    kind: str
-
-
-# The value in the class map is the position plus one; 0 is "no data".
-COVERS: tuple[Cover, ...] = (
-    Cover("Winter cereal", (214, 204, 88), "canopy"),
-    Cover("Ripe cereal", (232, 190, 100), "canopy"),
-    Cover("Maize", (240, 220, 20), "canopy"),
-    Cover("Root crop", (170, 110, 60), "canopy"),
-    Cover("Grassland", (150, 210, 90), "canopy"),
-    Cover("Broadleaf forest", (40, 150, 60), "canopy"),
-    Cover("Needleleaf forest", (10, 90, 60), "canopy"),
-    Cover("Bare soil", (140, 100, 70), "soil"),
-    Cover("Water", (50, 110, 200), "water"),
-    Cover("Tiled roof", (200, 60, 40), "built"),
-    Cover("Flat roof", (180, 180, 200), "built"),
-    Cover("Asphalt", (90, 90, 90), "built"),
-    Cover("Concrete", (215, 215, 210), "built"),
-)
-NAMES = tuple(cover.name for cover in COVERS)
-CEREAL, RIPE, MAIZE, ROOT, GRASS, BROADLEAF, NEEDLELEAF = range(7)
-SOIL, WATER, TILE, FLAT, ASPHALT, CONCRETE = range(7, 13)
 
 
 class SpectralLibrary:
