@@ -16,7 +16,7 @@ ENGINE = ROOT / "engine" / "hyperkd"
 PLUGIN = ROOT / "hyperkd_qgis"
 
 # The vocabulary: what every layer may use.
-BASE = {"errors", "types", "requests", "engine_process"}
+BASE = {"errors", "types", "folders", "requests", "engine_process"}
 BASE |= {"files", "locks", "scratch", "unfinished", "temporary_names", "output_checks", "atomic"}
 
 # What each package of the engine may import of the engine, and of others; the
@@ -32,6 +32,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "engine_process": (set(), set()),
     "types": ({"errors"}, set()),
     "files": (set(), set()),
+    "folders": (set(), set()),
     "locks": ({"errors", "files"}, set()),
     "unfinished": (set(), set()),
     "temporary_names": (set(), set()),

@@ -22,11 +22,10 @@ from hyperkd.jobs import model_fetch, model_files, models_command
 from hyperkd.locks import FileLock
 from hyperkd.models import prithvi_versions
 from hyperkd.models.bundle import read_card
-from hyperkd.models.store import model_store, published, registry
+from hyperkd.models.store import published, registry
 from hyperkd.models.store.model_store import (
     Record,
     Store,
-    default_folder,
 )
 from hyperkd.requests.models_options import (
     ModelsAddJob,
@@ -101,34 +100,6 @@ def add(file: Path, report: Optional[Notes] = None, **options: Any) -> dict[str,
 
 
 # --- the folder ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("system", "variables", "expected"),
-    [
-        ("Linux", {}, "home/.local/share/HyperKD/models"),
-        ("Linux", {"XDG_DATA_HOME": "{}/data"}, "data/HyperKD/models"),
-        ("Linux", {"XDG_DATA_HOME": "relative"}, "home/.local/share/HyperKD/models"),
-        ("Darwin", {}, "home/Library/Application Support/HyperKD/models"),
-        ("Windows", {"LOCALAPPDATA": "{}/local"}, "local/HyperKD/models"),
-        ("Windows", {}, "home/AppData/Local/HyperKD/models"),
-        ("Windows", {"HYPERKD_MODELS": "{}/mine"}, "mine"),
-    ],
-)
-def test_the_folder_of_each_system(
-    system: str,
-    variables: dict[str, str],
-    expected: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(model_store.platform, "system", lambda: system)
-    monkeypatch.setattr(model_store.Path, "home", lambda: tmp_path / "home")
-    for name in ("XDG_DATA_HOME", "LOCALAPPDATA", "HYPERKD_MODELS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value.format(tmp_path))
-    assert default_folder() == tmp_path / expected
 
 
 def test_a_store_that_cannot_be_made(tmp_path: Path) -> None:

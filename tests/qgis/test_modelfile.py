@@ -100,15 +100,15 @@ def test_a_name_is_a_shipped_or_a_stored_model_or_a_path(plugin, own_store, tmp_
 
 
 def test_the_store_is_where_the_engine_has_it(plugin, monkeypatch):
-    from hyperkd.models.store.model_store import default_folder
+    from hyperkd import folders
     from hyperkd_qgis.modelfile import models_folder
 
-    assert models_folder() == default_folder()
+    assert models_folder() == folders.models_folder()
     monkeypatch.delenv("HYPERKD_MODELS")
     monkeypatch.setenv("XDG_DATA_HOME", "/somewhere/data")
-    assert models_folder() == default_folder() == Path("/somewhere/data/HyperKD/models")
+    assert models_folder() == folders.models_folder() == Path("/somewhere/data/HyperKD/models")
     monkeypatch.delenv("XDG_DATA_HOME")
-    assert models_folder() == default_folder()
+    assert models_folder() == folders.models_folder()
 
 
 # --- checks before a run -----------------------------------------------------------------

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import platform
-import sys
 from pathlib import Path
 from typing import Optional
 
@@ -15,23 +13,11 @@ import hyperkd
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
+from hyperkd.folders import cache_folder
 
 _FILE = "self-tests.json"
 _MOST = 200  # entries; the oldest go
 _LONGEST = 1 << 20  # bytes
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for what can be made again; ``HYPERKD_CACHE`` names another."""
-    named = os.environ.get("HYPERKD_CACHE")
-    if named:
-        return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-        return Path(base) / "HyperKD" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "HyperKD"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperkd"
 
 
 def test_key(sha256: str, output: str, device: str, runtime: str) -> str:

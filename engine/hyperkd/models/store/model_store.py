@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,10 +17,9 @@ from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 from hyperkd.locks import FileLock
 from hyperkd.temporary_names import SUFFIX
+from hyperkd.folders import MODELS_VARIABLE, models_folder
+from hyperkd.locks import Claim
 from hyperkd.types import Reporter
-
-# Names the folder of the store, for the plugin, for a cluster and for tests.
-VARIABLE: Final = "HYPERKD_MODELS"
 
 KINDS: Final = ("student", "teacher")
 # The endings of the files that can be stored, and what they hold.
@@ -116,32 +114,15 @@ class Record:
         return record
 
 
-def default_folder() -> Path:
-    """Return where the models of this user are: ``HYPERKD_MODELS``, or the system's place."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).absolute()
-    home, system = Path.home(), platform.system()
-    if system == "Windows":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif system == "Darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME", ""))
-        # The specification of the variable says to ignore relative paths.
-        base = data if data.is_absolute() else home / ".local" / "share"
-    return base / "HyperKD" / "models"
-
-
 class Store:
     """A folder of models.
 
     Args:
-        folder: the folder, which need not exist yet; None takes ``default_folder``.
+        folder: the folder, which need not exist yet; None takes ``models_folder``.
     """
 
     def __init__(self, folder: Optional[Union[str, Path]] = None) -> None:
-        self.folder = default_folder() if folder is None else Path(folder)
+        self.folder = models_folder() if folder is None else Path(folder)
 
     def records(self) -> Iterator[Union[Record, HyperKDError]]:
         """Yield every record in the order of names, or in its place why it cannot be read."""
@@ -214,7 +195,7 @@ class Store:
             raise HyperKDError(
                 "unwritable_output",
                 f"Cannot make the model store {self.folder}: {error.strerror}.",
-                f"Choose another folder with --store or {VARIABLE}.",
+                f"Choose another folder with --store or {MODELS_VARIABLE}.",
                 path=str(self.folder),
             ) from error
 
