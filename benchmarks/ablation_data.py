@@ -30,7 +30,7 @@ from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.synth.metamers import absorption, hide
 from hyperkd.synth.mixing import TRAITS
-from hyperkd.synth.scene import Scene as SimulatedScene
+from hyperkd.synth.scene import SimulatedScene
 from hyperkd.training.common.crops import UNIT, Scene, read_scene
 from hyperkd.types import BandTable, FloatArray
 

@@ -22,7 +22,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.covers import COVERS
-from hyperkd.synth.scene import Scene
+from hyperkd.synth.scene import SimulatedScene
 from hyperkd.training.common.crops import UNIT, read_scene
 from hyperkd.training.common.noise_components import noise_components
 
@@ -33,7 +33,7 @@ SIDE = 128
 
 def simulate(seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return reflectance ``(rows, cols, bands)`` and covers ``(rows, cols)`` from 0."""
-    scene = Scene(SIDE, SIDE, seed, border=0.0)
+    scene = SimulatedScene(SIDE, SIDE, seed, border=0.0)
     layers = scene.render(scene.grid.window)
     read = read_scene(MemoryRaster(layers.scene, scene.bands), canonical_bands(), str(seed))
     return read.pixels * np.float32(UNIT), layers.classes[0].astype(np.int64) - 1

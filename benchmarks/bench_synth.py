@@ -20,7 +20,8 @@ from osgeo import gdal
 from real_tiles import POTSDAM, require
 
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.synth.scene import Scene
+from hyperkd.raster.source import open_raster
+from hyperkd.synth.scene import SimulatedScene
 
 LABELS = {1: "roof", 2: "pavement", 3: "low vegetation", 4: "tree", 5: "soil"}
 
@@ -64,7 +65,7 @@ def main() -> None:
     rows = []
     for seed in range(2 if arguments.quick else 8):
         started = time.perf_counter()
-        scene = Scene(128, 128, seed, border=0.0)
+        scene = SimulatedScene(128, 128, seed, border=0.0)
         prepared = time.perf_counter()
         simulated = scene.render(scene.grid.window).scene.reshape(len(scene.bands), -1)
         rendered = time.perf_counter()

@@ -42,7 +42,7 @@ from hyperkd.raster.memory import MemoryRaster
 from hyperkd.raster.open_raster import open_raster
 from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands
-from hyperkd.synth.scene import Scene as SimulatedScene
+from hyperkd.synth.scene import SimulatedScene
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
 from hyperkd.training.common.crops import CropSampler, Scene, band_statistics, read_scene
 from hyperkd.training.common.train_settings import Settings

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.spectral.bands import sort_bands
 from hyperkd.spectral.sensors import sensor_bands
+from hyperkd.spectral.sorted_bands import sort_bands
 from hyperkd.types import Wavelengths
 
 

@@ -29,7 +29,7 @@ from hyperkd.synth.physics_spectra import (
     water_spectrum,
 )
 from hyperkd.synth.random_fields import Field, bricks, derive, normal, uniform, voronoi
-from hyperkd.synth.scene import Scene, synth, truth_paths
+from hyperkd.synth.scene import SimulatedScene, synth, truth_paths
 from hyperkd.synth.scene_draw import draw_scene
 from hyperkd.synth.sensor import NODATA, fine_responses, make_sensor
 from hyperkd.synth.surface_spectra import SpectralLibrary  # noqa: E402
@@ -66,7 +66,7 @@ class Report:
 
 @pytest.fixture(scope="module")
 def scene():
-    return Scene(160, 150, seed=5, border=0.1)
+    return SimulatedScene(160, 150, seed=5, border=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_built_features_lie_at_their_wavelengths():
 def test_missing_prosail_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "prosail", None)
     with pytest.raises(HyperKDError, match="needs the package prosail") as caught:
-        Scene(16, 16, 0, 0.0)
+        SimulatedScene(16, 16, 0, 0.0)
     assert caught.value.code == "missing_dependency"
     assert "hyperkd[synth]" in caught.value.hint
 
@@ -448,7 +448,7 @@ def test_border_is_the_same_in_every_good_band(scene, layers):
 @pytest.mark.parametrize("border", [0.0, 0.05, 0.24, 0.5])
 @pytest.mark.parametrize(("width", "height"), [(200, 200), (90, 310)])
 def test_footprint_leaves_the_requested_share_without_data(width, height, border, scene):
-    other = object.__new__(Scene)
+    other = object.__new__(SimulatedScene)
     other.width, other.height, other.border = width, height, border
     outside = ~other.footprint(Window(0, 0, width, height))
     assert outside.mean() == pytest.approx(border, abs=0.006)
@@ -459,7 +459,7 @@ def test_footprint_leaves_the_requested_share_without_data(width, height, border
 
 
 def test_scene_is_the_same_in_any_order_of_windows_and_on_every_run(scene, layers):
-    again = Scene(160, 150, seed=5, border=0.1)
+    again = SimulatedScene(160, 150, seed=5, border=0.1)
     lower = again.render(Window(128, 128, 32, 22))
     upper = again.render(Window(0, 0, 128, 128))
     assert np.array_equal(lower.scene, layers.scene[:, 128:, 128:])
@@ -469,7 +469,7 @@ def test_scene_is_the_same_in_any_order_of_windows_and_on_every_run(scene, layer
 
 
 def test_another_seed_is_another_scene(scene, layers):
-    other = Scene(160, 150, seed=6, border=0.1)
+    other = SimulatedScene(160, 150, seed=6, border=0.1)
     assert digest(other.render(other.grid.window)) != digest(layers)
     assert other.grid.geotransform != scene.grid.geotransform
 
@@ -491,7 +491,7 @@ def test_leaf_area_can_be_read_from_the_simulated_spectra(scene, layers):
 @pytest.fixture(scope="module")
 def many_spectra():
     """Return the bands of a scene and its pixels, ``(band, pixel)``."""
-    scene = Scene(96, 96, 1, border=0.0)
+    scene = SimulatedScene(96, 96, 1, border=0.0)
     return scene.bands, scene.render(scene.grid.window).scene.reshape(224, -1)
 
 
@@ -549,7 +549,7 @@ def test_hidden_signal_lies_in_the_null_space_and_is_not_zero():
 def test_broad_bands_cannot_see_the_hidden_signal_of_a_scene(scene, layers):
     broad = six_bands(scene.bands)
     hidden = 0.03 * metamers.hide(metamers.absorption(scene.bands.wavelengths, 2200, 60), broad)
-    marked_scene = Scene(160, 150, seed=5, border=0.1, hidden=hidden)
+    marked_scene = SimulatedScene(160, 150, seed=5, border=0.1, hidden=hidden)
     window = Window(0, 0, 128, 128)
     marked, plain = marked_scene.render(window).scene, layers.scene[:, :128, :128]
     inside = scene.footprint(window)
@@ -594,7 +594,7 @@ def test_job_writes_the_scene_and_its_truth(tmp_path, prepared):
         )
         for role, dataset in opened.items()
     }
-    scene = Scene(70, 40, seed=5, border=0.1)
+    scene = SimulatedScene(70, 40, seed=5, border=0.1)
     layers = scene.render(scene.grid.window)
     np.testing.assert_array_equal(arrays["output"], layers.scene)
     np.testing.assert_array_equal(arrays["classes"], layers.classes)

@@ -354,14 +354,14 @@ MICRO = dataclasses.replace(
 def tiles_and_scenes(potsdam):
     """All tiles of Potsdam, and two simulated scenes."""
     pytest.importorskip("prosail")
-    from hyperkd.synth.scene import Scene as Simulated
+    from hyperkd.synth.scene import SimulatedScene
 
     scenes = []
     for path in potsdam.images:
         with open_raster(str(path)) as source:
             scenes.append(read_scene(source, canonical_bands(), path.stem))
     for seed in (1, 2):
-        simulated = Simulated(64, 64, seed, border=0.0)
+        simulated = SimulatedScene(64, 64, seed, border=0.0)
         layers = simulated.render(simulated.grid.window)
         source = MemoryRaster(layers.scene, simulated.bands, simulated.grid)
         scenes.append(read_scene(source, canonical_bands(), f"simulated {seed}"))

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional
+from typing import Any, ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import inference_device_option, store_option
+
+
+def _replace_option() -> Any:
+    return option("Replace a stored model of the same name.", False)
+
+
+def _stored_name_option() -> Any:
+    return option("The name of a model, as hyperkd models list shows it.", positional=True)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class ModelsAddJob(Job):
         "but a program that writes into the file changes the stored model too.",
         False,
     )
-    replace: bool = option("Replace a stored model of the same name.", False)
+    replace: bool = _replace_option()
     store: Optional[str] = store_option("output_directory")
 
 
@@ -65,7 +73,7 @@ class ModelsFetchJob(Job):
     unverified: bool = option(
         "Take a file whose checksum nobody states; it is still checked as far as possible.", False
     )
-    replace: bool = option("Replace a stored model of the same name.", False)
+    replace: bool = _replace_option()
     endpoint: str = option("Address of the hub or of a mirror of it.", "https://huggingface.co")
     proxy: Optional[str] = option(
         "Proxy as http://host:port, or none. Default: HTTPS_PROXY, or the system's settings. Other "
@@ -89,7 +97,7 @@ class ModelsVerifyJob(Job):
     summary: ClassVar[str] = "Check a model of the store against its record, and its content."
     answers: ClassVar[bool] = True
 
-    name: str = option("The name of a model, as hyperkd models list shows it.", positional=True)
+    name: str = _stored_name_option()
     store: Optional[str] = store_option("input_directory")
 
 
@@ -102,7 +110,7 @@ class ModelsRemoveJob(Job):
     summary: ClassVar[str] = "Remove an own or fetched model from the model store."
     answers: ClassVar[bool] = True
 
-    name: str = option("The name of a model, as hyperkd models list shows it.", positional=True)
+    name: str = _stored_name_option()
     store: Optional[str] = store_option("input_directory")
 
 

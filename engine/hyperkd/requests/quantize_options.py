@@ -10,6 +10,7 @@ from hyperkd.requests.shared_options import (
     BandOptions,
     field_option,
     margin_option,
+    onnx_output_option,
 )
 
 
@@ -27,7 +28,7 @@ class QuantizeJob(BandOptions, Job):
         "The float32 model: the name of a shipped or stored model, or the path of an .onnx file.",
         role="model",
     )
-    output: str = option("The .onnx file to write.", role="output_file")
+    output: str = onnx_output_option()
     input: tuple[str, ...] = option(
         "Hyperspectral rasters on which the smaller model is compared with its original.",
         role="input_raster",

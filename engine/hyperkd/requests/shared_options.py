@@ -10,13 +10,14 @@ from typing import Any, Optional
 
 from hyperkd.requests.option import option
 
-_MODEL = "A student: the name of a shipped or stored model, or the path of an .onnx file."
-_DEVICE = "Where to compute: auto takes a GPU only when onnxruntime offers one."
-
 
 def model_option() -> Any:
     """Declare which student to run."""
-    return option(_MODEL, "tiny", role="model")
+    return option(
+        "A student: the name of a shipped or stored model, or the path of an .onnx file.",
+        "tiny",
+        role="model",
+    )
 
 
 def input_option() -> Any:
@@ -93,6 +94,11 @@ def store_option(role: str) -> Any:
     )
 
 
+def onnx_output_option() -> Any:
+    """Declare the model to write."""
+    return option("The .onnx file to write.", role="output_file")
+
+
 def inference_device_option() -> Any:
     """Declare where to run a model."""
     return option(
@@ -101,11 +107,6 @@ def inference_device_option() -> Any:
         "auto",
         choices=("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"),
     )
-
-
-def device_option() -> Any:
-    """Declare where to compute."""
-    return option(_DEVICE, "auto", choices=("auto", "cpu", "cuda"))
 
 
 @dataclass(frozen=True)

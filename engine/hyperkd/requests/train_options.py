@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hyperkd.requests.option import Job, option
+from hyperkd.requests.shared_options import onnx_output_option
 
 
 @dataclass(frozen=True)
@@ -17,4 +18,4 @@ class ExportJob(Job):
     summary: ClassVar[str] = "Export a checkpoint to ONNX with its card and self-test."
 
     checkpoint: str = option("The .safetensors checkpoint of a student.", role="checkpoint")
-    output: str = option("The .onnx file to write.", role="output_file")
+    output: str = onnx_output_option()

@@ -13,8 +13,8 @@ import numpy as np
 
 from hyperkd.errors import HyperKDError
 from hyperkd.spectral.affine import Affine
-from hyperkd.spectral.bands import Indices, sort_bands
 from hyperkd.spectral.responses import SIGMA_PER_FWHM
+from hyperkd.spectral.sorted_bands import Indices, sort_bands
 from hyperkd.types import BandTable, BoolArray, FloatArray
 
 

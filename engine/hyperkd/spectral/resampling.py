@@ -15,9 +15,9 @@ from hyperkd.spectral.band_support import (
     MATCHED,
     SupportReport,
 )
-from hyperkd.spectral.bands import Indices, SortedBands, sort_bands
 from hyperkd.spectral.responses import SIGMA_PER_FWHM
 from hyperkd.spectral.sensor_match import match_calibration
+from hyperkd.spectral.sorted_bands import Indices, SortedBands, sort_bands
 from hyperkd.types import BandTable, FloatArray, Wavelengths
 
 # With more than a tenth of its input made up, a model's output means little.

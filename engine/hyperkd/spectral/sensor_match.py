@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from hyperkd.spectral.bands import Indices, SortedBands
+from hyperkd.spectral.sorted_bands import Indices, SortedBands
 from hyperkd.types import BoolArray, FloatArray
 
 # EnMAP's calibrations of 2022 and later differ by less than 0.4 nm. Another

@@ -49,7 +49,7 @@ ILLUMINATION = Trait("illumination", "", ("canopy", "soil", "water", "built"))
 
 
 @dataclass(frozen=True)
-class Pixels:
+class MixedPixels:
     """A block of pixels without noise, and its truth.
 
     Attributes:
@@ -71,7 +71,7 @@ def points(first_pixel: int, pixels: int) -> NDArray[np.float64]:
     return (np.arange(first, first + count) + 0.5) / OVERSAMPLING
 
 
-def mix(ground: Ground, library: SpectralLibrary) -> Pixels:
+def mix(ground: Ground, library: SpectralLibrary) -> MixedPixels:
     """Average the ground points of each pixel, linearly in reflectance.
 
     Args:
@@ -95,7 +95,7 @@ def mix(ground: Ground, library: SpectralLibrary) -> Pixels:
     traits = [_average(spread, ground.cover, ground.states[trait.name], trait) for trait in TRAITS]
     traits.append(_average(spread, ground.cover, ground.illumination, ILLUMINATION))
     shape = -1, height, width
-    return Pixels(
+    return MixedPixels(
         np.ascontiguousarray(reflectance.T, dtype=np.float32).reshape(shape),
         np.ascontiguousarray(abundances.T).reshape(shape),
         np.stack(traits).reshape(shape),

@@ -50,7 +50,7 @@ class Layers:
     traits: NDArray[Any]
 
 
-class Scene:
+class SimulatedScene:
     """A simulated scene that can be computed window by window, in any order."""
 
     def __init__(
@@ -216,7 +216,7 @@ def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
             ``out_of_disk`` or ``cancelled``; no file is left then.
     """
     report.stage("preparing spectra")
-    scene = Scene(request.width, request.height, request.seed, request.border)
+    scene = SimulatedScene(request.width, request.height, request.seed, request.border)
     report.check_cancelled()
     paths = {"output": request.output, **(truth_paths(request.output) if request.truth else {})}
     counts = np.zeros(len(COVERS) + 1, dtype=np.int64)
@@ -247,7 +247,7 @@ def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
     return _summary(scene, paths, counts)
 
 
-def _create(role: str, path: str, scene: Scene) -> RasterSink:
+def _create(role: str, path: str, scene: SimulatedScene) -> RasterSink:
     about: dict[str, Any] = {"seed": scene.seed, "border": scene.border}
     count, nodata = 1, float("nan")
     dtype: np.dtype[Any] = np.dtype(np.float32)
@@ -280,7 +280,9 @@ def _create(role: str, path: str, scene: Scene) -> RasterSink:
     )
 
 
-def _summary(scene: Scene, paths: Mapping[str, str], counts: NDArray[np.int64]) -> dict[str, Any]:
+def _summary(
+    scene: SimulatedScene, paths: Mapping[str, str], counts: NDArray[np.int64]
+) -> dict[str, Any]:
     valid = int(counts[1:].sum())
     return {
         **paths,

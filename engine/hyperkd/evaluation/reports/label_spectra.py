@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hyperkd.evaluation.scores.json_numbers import numbers
 from hyperkd.raster.source import RasterSource
-from hyperkd.spectral.bands import sort_bands
+from hyperkd.spectral.sorted_bands import sort_bands
 from hyperkd.types import BandTable, FloatArray, Reporter, Window
 
 # Bands of two scenes are the same where their centres differ by less: EnMAP's wavelengths

@@ -108,7 +108,7 @@ class Perceptron(nn.Module):
         return self.fc2(functional.gelu(self.fc1(tokens)))
 
 
-class Block(nn.Module):
+class PrithviBlock(nn.Module):
     """A pre-norm transformer block."""
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -191,7 +191,7 @@ class Visible(NamedTuple):
     grid: tuple[int, int, int]
 
 
-class Encoder(_Placing):
+class PrithviEncoder(_Placing):
     """The part that gives features."""
 
     def __init__(self, config: PrithviConfig, positions: str) -> None:
@@ -202,7 +202,7 @@ class Encoder(_Placing):
         self.patch_embed = PatchEmbedding(config)
         self.temporal_embed_enc = CoordinateEncoding(dim) if config.coordinates else None
         self.location_embed_enc = CoordinateEncoding(dim) if config.coordinates else None
-        self.blocks = nn.ModuleList(Block(dim, config.heads) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(PrithviBlock(dim, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(dim, eps=_EPS)
 
     def embed(
@@ -270,7 +270,7 @@ class Encoder(_Placing):
         return Visible(latent, (ids_restore >= count).float(), ids_restore, grid)
 
 
-class Decoder(_Placing):
+class PrithviDecoder(_Placing):
     """The part that predicts the hidden patches; features do not need it."""
 
     def __init__(self, config: PrithviConfig, positions: str) -> None:
@@ -281,7 +281,7 @@ class Decoder(_Placing):
         self.temporal_embed_dec = CoordinateEncoding(dim) if config.coordinates else None
         self.location_embed_dec = CoordinateEncoding(dim) if config.coordinates else None
         self.decoder_blocks = nn.ModuleList(
-            Block(dim, config.decoder_heads) for _ in range(config.decoder_depth)
+            PrithviBlock(dim, config.decoder_heads) for _ in range(config.decoder_depth)
         )
         self.decoder_norm = nn.LayerNorm(dim, eps=_EPS)
         self.decoder_pred = nn.Linear(dim, config.bands * config.patch**2)
@@ -334,8 +334,8 @@ class Prithvi(nn.Module):
         super().__init__()
         self.config = config
         self.positions = positions
-        self.encoder = Encoder(config, positions)
-        self.decoder = Decoder(config, positions) if with_decoder else None
+        self.encoder = PrithviEncoder(config, positions)
+        self.decoder = PrithviDecoder(config, positions) if with_decoder else None
 
     def forward(
         self,
@@ -348,7 +348,7 @@ class Prithvi(nn.Module):
         """Hide the tokens with the most ``noise`` (B, N) and predict their patches.
 
         Args:
-            images, when, where: as in ``Encoder.embed``.
+            images, when, where: as in ``PrithviEncoder.embed``.
             noise: random numbers; the same numbers give the same mask.
             mask_ratio: share of hidden tokens; 0 hides none and has no loss (NaN).
         """

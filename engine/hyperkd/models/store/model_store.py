@@ -15,10 +15,9 @@ from typing import Any, Callable, Final, Optional, Union
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
+from hyperkd.folders import MODELS_VARIABLE, models_folder
 from hyperkd.locks import FileLock
 from hyperkd.temporary_names import SUFFIX
-from hyperkd.folders import MODELS_VARIABLE, models_folder
-from hyperkd.locks import Claim
 from hyperkd.types import Reporter
 
 KINDS: Final = ("student", "teacher")
