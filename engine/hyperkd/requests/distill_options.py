@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
-from hyperkd.requests.shared_options import BandOptions
+from hyperkd.requests.shared_options import (
+    ALIGNMENTS,
+    QUALITY_MASKS,
+    BandOptions,
+    training_device_option,
+)
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ class DistillJob(BandOptions, Job):
         "How the teacher's six bands are made: the mean of the bands in each range, a Gaussian "
         "response, or the nearest band.",
         "range_mean",
-        choices=("range_mean", "srf_gaussian", "nearest"),
+        choices=ALIGNMENTS,
     )
     # Not `start`: torchrun takes --start for a beginning of its own flags.
     initial: str = option(
@@ -189,11 +194,7 @@ class DistillJob(BandOptions, Job):
         "auto",
         choices=("auto", "float32", "bfloat16"),
     )
-    device: str = option(
-        "Where to train: auto takes a GPU where torch finds one.",
-        "auto",
-        choices=("auto", "cpu", "cuda"),
-    )
+    device: str = training_device_option()
     reading: str = option(
         "Where pixels are kept: in memory, in a cache on disk, or in their files; auto takes "
         "memory for the first 2 GiB, then the cache.",
@@ -208,17 +209,7 @@ class DistillJob(BandOptions, Job):
     mask: tuple[str, ...] = option(
         "Pixels of EnMAP products to leave out, by their quality layers; none for all pixels.",
         ("cloud", "cloud_shadow"),
-        choices=(
-            "none",
-            "cloud",
-            "cloud_shadow",
-            "haze",
-            "cirrus",
-            "snow",
-            "water",
-            "land",
-            "defective",
-        ),
+        choices=("none", *QUALITY_MASKS),
     )
     licence: str = option(
         "SPDX identifier of the licence under which you give the student away.", "NOASSERTION"

@@ -15,6 +15,7 @@ from hyperkd.requests.shared_options import (
     labels_option,
     margin_option,
     seed_option,
+    training_device_option,
 )
 
 
@@ -171,8 +172,4 @@ class FinetuneJob(BandOptions, Job):
         "from, which map scenes as the model does.",
         False,
     )
-    device: str = option(
-        "Where to train: auto takes a GPU where PyTorch finds one.",
-        "auto",
-        choices=("auto", "cpu", "cuda"),
-    )
+    device: str = training_device_option()

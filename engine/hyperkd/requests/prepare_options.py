@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
+    ALIGNMENTS,
+    QUALITY_MASKS,
     BandOptions,
     input_option,
     model_option,
@@ -60,16 +62,7 @@ class ImportJob(Job):
     mask: tuple[str, ...] = option(
         "Pixels to leave out, by the quality layers of EnMAP.",
         (),
-        choices=(
-            "cloud",
-            "cloud_shadow",
-            "haze",
-            "cirrus",
-            "snow",
-            "water",
-            "land",
-            "defective",
-        ),
+        choices=QUALITY_MASKS,
     )
 
 
@@ -87,7 +80,7 @@ class AlignJob(BandOptions, Job):
         "How a band is made: the mean of the bands in its range, a Gaussian response, or the "
         "nearest band.",
         "range_mean",
-        choices=("range_mean", "srf_gaussian", "nearest"),
+        choices=ALIGNMENTS,
     )
 
 

@@ -10,6 +10,14 @@ from typing import Any, Optional
 
 from hyperkd.requests.option import option
 
+# How the six bands of HLS are made.
+ALIGNMENTS = ("range_mean", "srf_gaussian", "nearest")
+# The quality layers of EnMAP by which pixels may be left out.
+QUALITY_MASKS = (
+    *("cloud", "cloud_shadow", "haze", "cirrus"),
+    *("snow", "water", "land", "defective"),
+)
+
 
 def model_option() -> Any:
     """Declare which student to run."""
@@ -97,6 +105,15 @@ def store_option(role: str) -> Any:
 def onnx_output_option() -> Any:
     """Declare the model to write."""
     return option("The .onnx file to write.", role="output_file")
+
+
+def training_device_option() -> Any:
+    """Declare where to train."""
+    return option(
+        "Where to train: auto takes a GPU where PyTorch finds one.",
+        "auto",
+        choices=("auto", "cpu", "cuda"),
+    )
 
 
 def inference_device_option() -> Any:
