@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import os
 import sys
@@ -16,9 +17,9 @@ import hyperkd
 from hyperkd.engine_process import mark_engine_process
 from hyperkd.errors import EXIT_OK, HyperKDError
 from hyperkd.jobs import process
-from hyperkd.jobs.control import Wishes, follow
+from hyperkd.jobs.control import Commands, follow
 from hyperkd.jobs.crash_words import say_crashes
-from hyperkd.jobs.dispatch import perform, tell_failure
+from hyperkd.jobs.dispatch import perform
 from hyperkd.jobs.events import (
     EventReporter,
     JsonReporter,
@@ -42,30 +43,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     mark_engine_process()
     output = process.claim_stdout()
+    if as_events:  # for who reads a log, as QGIS does: where a crash in native code was
+        faulthandler.enable(2)
+    else:
+        say_crashes()
     cancelled, finished = threading.Event(), threading.Event()
-    wishes = Wishes(cancelled)
-    ender = process.Ender(wishes, finished)
+    commands = Commands(cancelled)
+    ender = process.Ender(commands, finished)
     process.cancel_on_signals(ender, cancelled)
     if exit_with_stdin:
         process.end_with_stdin(ender)
         process.yield_to_the_user()
-    else:  # else whoever started it tells how it ended
-        say_crashes()
     reporter: EventReporter
     # torchrun numbers the processes of one training: the first alone speaks the protocol.
     follows = os.environ.get("RANK", "0") != "0"
     if as_events and not follows:
-        reporter = JsonReporter(output, cancelled, wishes=wishes)
+        reporter = JsonReporter(output, cancelled, commands=commands)
     else:
-        reporter = TextReporter(sys.stderr, cancelled, wishes)
+        reporter = TextReporter(sys.stderr, cancelled, commands)
 
     def load() -> Job:
         if control is not None:
-            follow(Path(control), wishes, finished, ender.cancel)
+            follow(Path(control), commands, finished, ender.cancel)
         return _job(options, exit_with_stdin)
 
-    ender.say_with(lambda: tell_failure(cancelled_error(), reporter))
-    # Who can end this process by force is told what it may then remove.
+    ender.say_with(lambda: reporter.fail(cancelled_error()))
+    # Whoever can kill this process learns which files it may then remove.
     with told_of_unfinished(reporter.claim) if exit_with_stdin else contextlib.nullcontext():
         status, summary = perform(load, reporter, leads=not follows)
     if status == EXIT_OK and not as_events and not follows:
@@ -177,7 +180,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         "--events",
         choices=("text", "json"),
         default="text",
-        help="How to tell what happens: a progress bar, or JSON lines on standard output.",
+        help="How to report progress: a progress bar, or JSON lines on standard output.",
     )
     command.add_argument(
         "--exit-with-stdin",
@@ -187,6 +190,6 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--control",
         metavar="FOLDER",
-        help="Read what is wanted (run, pause, stop, cancel) from the file wish in this folder, "
+        help="Read commands (run, pause, stop, cancel) from the file wish in this folder, "
         "and touch the file alive there.",
     )

@@ -45,6 +45,11 @@ def noisy(request, report):
     return succeed(request, report)
 
 
+def crash(request, _):
+    """Read memory that is not ours, in native code."""
+    ctypes.string_at(0)
+
+
 def refuse(request, _):
     """Fail with the code that stands in the field ``request.model``."""
     raise HyperKDError(request.model, "It is wrong.", "Make it right.", value=3)

@@ -21,7 +21,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, open_own, read_regular
 from hyperkd.inference.tiling.block_reader import Unreadable
 from hyperkd.inference.tiling.journal import Journal
-from hyperkd.jobs.control import Wishes, follow
+from hyperkd.jobs.control import Commands, follow
 from hyperkd.jobs.outputs import check_outputs
 from hyperkd.jobs.validate import load_job
 from hyperkd.output_checks import require_writable
@@ -405,10 +405,10 @@ def test_a_job_file_that_is_no_file_or_too_long(tmp_path: Path) -> None:
 
 def test_a_pipe_in_the_place_of_the_wish_says_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "wish")
-    wishes, finished = Wishes(), threading.Event()
-    follow(tmp_path, wishes, finished, lambda: None)
+    commands, finished = Commands(), threading.Event()
+    follow(tmp_path, commands, finished, lambda: None)
     finished.set()
-    assert not wishes.cancelled.is_set()
+    assert not commands.cancelled.is_set()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
@@ -417,7 +417,7 @@ def test_a_sign_of_life_is_given_in_a_file_alone(tmp_path: Path, kind: str) -> N
     os.utime(tmp_path / "victim", (1, 1))
     PUT[kind](tmp_path / "alive")
     with pytest.raises(HyperKDError, match="control folder .* cannot be used") as caught:
-        follow(tmp_path, Wishes(), threading.Event(), lambda: None)
+        follow(tmp_path, Commands(), threading.Event(), lambda: None)
     assert caught.value.code == "bad_job"
     assert (tmp_path / "victim").stat().st_mtime == 1
 

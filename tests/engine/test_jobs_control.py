@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.control import WISHES, Wishes, follow
+from hyperkd.jobs.control import COMMANDS, Commands, follow
 from hyperkd.jobs.events import JsonReporter
 
 
@@ -26,14 +26,14 @@ def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 @pytest.fixture
 def followed(tmp_path: Path):
-    wishes, finished = Wishes(), threading.Event()
-    follow(tmp_path, wishes, finished, lambda: None)
-    yield wishes
+    commands, finished = Commands(), threading.Event()
+    follow(tmp_path, commands, finished, lambda: None)
+    yield commands
     finished.set()
 
 
-def state(wishes: Wishes) -> tuple[bool, bool, bool]:
-    return wishes.paused.is_set(), wishes.stopped.is_set(), wishes.cancelled.is_set()
+def state(commands: Commands) -> tuple[bool, bool, bool]:
+    return commands.paused.is_set(), commands.stopped.is_set(), commands.cancelled.is_set()
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def state(wishes: Wishes) -> tuple[bool, bool, bool]:
     ],
 )
 def test_each_wish_means_one_thing(wish: str, expected: tuple[bool, ...]) -> None:
-    wishes = Wishes()
-    wishes.take("pause")
-    wishes.take(wish)
-    assert state(wishes) == expected
-    assert set(WISHES) == {"run", "pause", "stop", "cancel"}
+    commands = Commands()
+    commands.take("pause")
+    commands.take(wish)
+    assert state(commands) == expected
+    assert set(COMMANDS) == {"run", "pause", "stop", "cancel"}
 
 
 def test_a_cancelled_job_stays_cancelled() -> None:
-    wishes = Wishes()
-    wishes.take("cancel")
-    wishes.take("run")
-    assert wishes.cancelled.is_set()
+    commands = Commands()
+    commands.take("cancel")
+    commands.take("run")
+    assert commands.cancelled.is_set()
 
 
-def test_the_file_is_followed_and_life_is_shown(followed: Wishes, tmp_path: Path) -> None:
+def test_the_file_is_followed_and_life_is_shown(followed: Commands, tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     assert alive.is_file()
     os.utime(alive, (1, 1))
@@ -76,30 +76,30 @@ def test_the_file_is_followed_and_life_is_shown(followed: Wishes, tmp_path: Path
 
 def test_a_wish_from_before_the_start_holds_at_once(tmp_path: Path) -> None:
     (tmp_path / "wish").write_text("cancel")
-    wishes, finished = Wishes(), threading.Event()
+    commands, finished = Commands(), threading.Event()
     asked: list[bool] = []
-    follow(tmp_path, wishes, finished, lambda: asked.append(wishes.cancelled.is_set()))
+    follow(tmp_path, commands, finished, lambda: asked.append(commands.cancelled.is_set()))
     finished.set()
     assert asked == [True]
 
 
 def test_without_its_folder_a_job_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(HyperKDError, match=r"control folder .*nowhere cannot be used") as caught:
-        follow(tmp_path / "nowhere", Wishes(), threading.Event(), lambda: None)
+        follow(tmp_path / "nowhere", Commands(), threading.Event(), lambda: None)
     assert caught.value.code == "bad_job"
 
 
 def test_a_paused_job_waits_until_it_shall_go_on() -> None:
-    wishes, stream = Wishes(), io.StringIO()
-    report = JsonReporter(stream, wishes.cancelled, wishes=wishes)
+    commands, stream = Commands(), io.StringIO()
+    report = JsonReporter(stream, commands.cancelled, commands=commands)
     report.check_cancelled()
     assert stream.getvalue() == ""
-    wishes.take("pause")
+    commands.take("pause")
     waiting = threading.Thread(target=report.check_cancelled)
     waiting.start()
     time.sleep(0.25)
     assert waiting.is_alive()
-    wishes.take("run")
+    commands.take("run")
     waiting.join(2)
     assert not waiting.is_alive()
     said = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
@@ -108,9 +108,9 @@ def test_a_paused_job_waits_until_it_shall_go_on() -> None:
 
 @pytest.mark.parametrize("wish", ["cancel", "stop"])
 def test_a_paused_job_can_be_ended(wish: str) -> None:
-    wishes = Wishes()
-    report = JsonReporter(io.StringIO(), wishes.cancelled, wishes=wishes)
-    wishes.take("pause")
+    commands = Commands()
+    report = JsonReporter(io.StringIO(), commands.cancelled, commands=commands)
+    commands.take("pause")
     caught: list[HyperKDError] = []
 
     def check() -> None:
@@ -121,7 +121,7 @@ def test_a_paused_job_can_be_ended(wish: str) -> None:
 
     waiting = threading.Thread(target=check)
     waiting.start()
-    wishes.take(wish)
+    commands.take(wish)
     waiting.join(2)
     assert not waiting.is_alive()
     assert [error.code for error in caught] == (["cancelled"] if wish == "cancel" else [])

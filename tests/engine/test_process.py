@@ -57,6 +57,16 @@ def finish(behaviour: str, job: Path, **options: Any) -> subprocess.CompletedPro
     return subprocess.run(command(behaviour, job), capture_output=True, timeout=30, **options)
 
 
+@posix
+def test_a_crash_of_native_code_says_where_the_job_was(job: Path) -> None:
+    done = finish("crash", job)
+    assert done.returncode == -signal.SIGSEGV
+    assert b"Fatal Python error: Segmentation fault" in done.stderr
+    assert b"process_child.py" in done.stderr and b"in crash" in done.stderr
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["hello"]
+    assert files(job)["out.tif"] == "old"
+
+
 def _hear_signals() -> None:
     """Undo what a suite under nohup or in the background hands on: signals ignored."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -1,4 +1,4 @@
-"""What somebody outside wants of a running job: told through a folder, heard by the reporter.
+"""Commands to a running job from another process, given through a folder.
 
 A long training outlives the window that started it, so there is no pipe to talk
 through. ``hyperkd run job.json --control FOLDER`` reads the file ``wish`` in that
@@ -7,7 +7,7 @@ sees by the age of that file whether the job still runs, without asking the syst
 for a process whose number may by then be another's.
 
     run      go on (also the meaning of no file, or of anything else)
-    pause    wait; whatever holds memory keeps it
+    pause    wait; memory stays allocated
     stop     end soon and well, with the best result so far
     cancel   end now, with no result
 """
@@ -24,23 +24,23 @@ from typing import Callable, Final
 from hyperkd.errors import HyperKDError
 from hyperkd.files import open_own, read_regular
 
-WISH: Final = "wish"
-ALIVE: Final = "alive"
-WISHES: Final = ("run", "pause", "stop", "cancel")
+_COMMAND_FILE: Final = "wish"  # a public name, like the next one
+_HEARTBEAT_FILE: Final = "alive"
+COMMANDS: Final = ("run", "pause", "stop", "cancel")
 # A person who pauses or stops a training does not notice half a second.
 _POLL_S: Final = 0.5
-_LONGEST: Final = 100  # bytes of a wish
+_LONGEST: Final = 100  # bytes of a command
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is wanted of a job; the events are set and cleared from any thread.
+class Commands:
+    """The commands that a job was given; the events are set and cleared from any thread.
 
     Attributes:
-        cancelled: nobody wants its result any more.
-        paused: it shall wait.
-        stopped: it shall end soon, with the best result so far.
-        heard: the job knows that it is cancelled, and tidies up.
+        cancelled: end now, without a result.
+        paused: wait.
+        stopped: end soon, with the best result so far.
+        heard: set by the job when it has noticed the cancel and tidies up.
     """
 
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -48,12 +48,12 @@ class Wishes:
     stopped: threading.Event = field(default_factory=threading.Event)
     heard: threading.Event = field(default_factory=threading.Event)
 
-    def take(self, wish: str) -> None:
-        """Take one of ``WISHES``; an unknown one means ``run``. Cancelling is for good."""
-        if wish == "cancel":
+    def take(self, command: str) -> None:
+        """Take one of ``COMMANDS``; an unknown one means ``run``. Cancelling is for good."""
+        if command == "cancel":
             self.cancelled.set()
-        # A job that shall end must not wait for that.
-        for event, wanted in ((self.paused, wish == "pause"), (self.stopped, wish == "stop")):
+        # A job that is to end must not wait.
+        for event, wanted in ((self.paused, command == "pause"), (self.stopped, command == "stop")):
             if wanted:
                 event.set()
             else:
@@ -61,21 +61,21 @@ class Wishes:
 
 
 def follow(
-    folder: Path, wishes: Wishes, finished: threading.Event, cancel: Callable[[], None]
+    folder: Path, commands: Commands, finished: threading.Event, cancel: Callable[[], None]
 ) -> None:
-    """Read the wish and give a sign of life until the job has finished, in a thread.
+    """Read commands and write the heartbeat in a thread until the job has finished.
 
     Args:
         folder: the control folder, which must exist.
-        wishes: gets what is wanted.
+        commands: receives each command.
         finished: set by the main thread when the job has ended by itself.
-        cancel: called where the job shall be cancelled.
+        cancel: called when the job is cancelled.
 
     Raises:
         HyperKDError: ``bad_job`` where there is no such folder, or it is not writable.
     """
     try:
-        _touch(folder / ALIVE)
+        _touch(folder / _HEARTBEAT_FILE)
     except OSError as error:
         raise HyperKDError(
             "bad_job",
@@ -85,8 +85,8 @@ def follow(
         ) from error
 
     def hear() -> None:
-        wishes.take(_read(folder / WISH))
-        if wishes.cancelled.is_set():
+        commands.take(_read(folder / _COMMAND_FILE))
+        if commands.cancelled.is_set():
             cancel()
 
     def watch() -> None:
@@ -94,7 +94,7 @@ def follow(
             hear()
             # A folder that was removed, or a full disk, is no reason to end the job.
             with contextlib.suppress(OSError):
-                _touch(folder / ALIVE)
+                _touch(folder / _HEARTBEAT_FILE)
 
     hear()
     threading.Thread(target=watch, name="control", daemon=True).start()
@@ -111,5 +111,5 @@ def _touch(path: Path) -> None:
 def _read(path: Path) -> str:
     try:
         return read_regular(path, _LONGEST).decode().strip()
-    except (OSError, UnicodeDecodeError):  # none yet, just being replaced, or no wish of ours
+    except (OSError, UnicodeDecodeError):  # none yet, just being replaced, or no command of ours
         return ""

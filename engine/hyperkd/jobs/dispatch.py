@@ -1,4 +1,4 @@
-"""From a job to its exit status: finds its function, calls it, and words every ending."""
+"""From a job to its exit status: calls the job's function and reports how it ended."""
 
 from __future__ import annotations
 
@@ -42,12 +42,15 @@ _DISTRIBUTIONS: Final[Mapping[str, str]] = {"sklearn": "scikit-learn"}
 def perform(
     load: Callable[[], Job], reporter: EventReporter, *, leads: bool = True
 ) -> tuple[int, dict[str, Any]]:
-    """Load a job, run it and tell ``reporter`` how it ended.
+    """Load a job, run it and report how it ended.
+
+    A crash of native code ends the process before this returns; the plugin reports it by
+    the exit status, see ``docs/qgis.md``.
 
     Args:
         load: returns the job, or raises ``bad_job``.
         reporter: gets ``hello`` first, and ``done`` or ``error`` last.
-        leads: whether no other process runs the same job together with this one.
+        leads: False in the other processes of a training that torchrun started.
 
     Returns:
         The exit status of the process, and the summary (empty unless the status is 0).
@@ -78,13 +81,8 @@ def perform(
                 {},
             )
             return EXIT_BUG, {}
-    tell_failure(failure, reporter)
+    reporter.fail(failure)
     return failure.exit_status, {}
-
-
-def tell_failure(failure: HyperKDError, reporter: EventReporter) -> None:
-    """Tell why a job ends without its result."""
-    reporter.error(failure.code, failure.message, failure.hint, failure.context)
 
 
 def carry_out(job: Job, reporter: Reporter) -> dict[str, Any]:
@@ -130,28 +128,32 @@ def worded(error: Exception, job: Job | None) -> HyperKDError | None:
     # One without a number is raised by a program, not by the system.
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return _refused_file(error, job)
-    if isinstance(error, ImportError):
-        module = (error.name or "").partition(".")[0]
-        if module == "osgeo":
-            return HyperKDError(
-                "missing_dependency",
-                f"GDAL's Python bindings cannot be imported: {error}.",
-                "Install GDAL for the interpreter of the engine, "
-                "or make one with the system's packages; QGIS brings them along.",
-                module=module,
-            )
-        if module in _EXTRAS:
-            extra = _EXTRAS[module]
-            package = _DISTRIBUTIONS.get(module, module)
-            return HyperKDError(
-                "missing_dependency",
-                f"The Python package {package} cannot be imported: {error}.",
-                (f"It belongs to the extra {extra} of hyperkd. " if extra else "")
-                + f"Install it with: {sys.executable} -m pip install {package}",
-                module=module,
-                extra=extra,
-            )
-    return None
+    return _missing_package(error) if isinstance(error, ImportError) else None
+
+
+def _missing_package(error: ImportError) -> HyperKDError | None:
+    """Return the refusal of a package that is not installed, or None where it is our own."""
+    module = (error.name or "").partition(".")[0]
+    if module == "osgeo":
+        return HyperKDError(
+            "missing_dependency",
+            f"GDAL's Python bindings cannot be imported: {error}.",
+            "Install GDAL for the interpreter of the engine, "
+            "or make one with the system's packages; QGIS brings them along.",
+            module=module,
+        )
+    if module not in _EXTRAS:
+        return None
+    extra = _EXTRAS[module]
+    package = _DISTRIBUTIONS.get(module, module)
+    return HyperKDError(
+        "missing_dependency",
+        f"The Python package {package} cannot be imported: {error}.",
+        (f"It belongs to the extra {extra} of hyperkd. " if extra else "")
+        + f"Install it with: {sys.executable} -m pip install {package}",
+        module=module,
+        extra=extra,
+    )
 
 
 def _refused_file(error: OSError, job: Job | None) -> HyperKDError:

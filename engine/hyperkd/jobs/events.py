@@ -19,28 +19,28 @@ from typing import Any, TextIO
 
 import hyperkd
 from hyperkd.errors import HyperKDError
-from hyperkd.jobs.control import Wishes
+from hyperkd.jobs.control import Commands
 from hyperkd.requests.option import PROTOCOL
 
 _INTERVAL_S = 0.1  # ten progress events a second look continuous and cost nothing
 _PLAIN_INTERVAL_S = 5.0  # a log file wants a sign of life, not a film
 _BAR_WIDTH = 30
-_PAUSE_S = 0.1  # how often a paused job looks whether it shall go on
+_PAUSE_S = 0.1  # how often a paused job checks whether to continue
 
 
 class EventReporter(ABC):
     """The rules that every reporter keeps; subclasses show one event in ``_show``.
 
     Progress never goes back within a stage and is limited in rate, but the last
-    value of a stage is always told. Events may come from any thread. A reader
-    that went away cancels the job, for nobody wants its result any more.
+    value of a stage is always reported. Events may come from any thread. A reader
+    that closed its end cancels the job.
 
     Args:
         stream: where the events go.
         cancelled: set by whoever wants the job to stop.
         interval_s: shortest time between two progress events of a stage.
-        wishes: what else somebody may want, and is told that a cancel was heard; its
-            ``cancelled`` is not looked at.
+        commands: pause and stop, and where the job marks that it noticed a cancel; its
+            ``cancelled`` is ignored.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class EventReporter(ABC):
         stream: TextIO,
         cancelled: threading.Event,
         interval_s: float = _INTERVAL_S,
-        wishes: Wishes | None = None,
+        commands: Commands | None = None,
     ) -> None:
         self._stream = stream
         self._cancelled = cancelled
-        self._wishes = wishes or Wishes()
+        self._commands = commands or Commands()
         self._interval_s = interval_s
         self._lock = threading.Lock()
         self._done = -math.inf
@@ -70,7 +70,7 @@ class EventReporter(ABC):
         self._tell("stage", name=name)
 
     def progress(self, done: float, total: float, unit: str) -> None:
-        """Tell that ``done`` of ``total`` units of the current stage are finished."""
+        """Report that ``done`` of ``total`` units of the current stage are finished."""
         with self._lock:
             reached = min(done, total)
             if not (0 < total < math.inf and reached > self._done):
@@ -87,7 +87,7 @@ class EventReporter(ABC):
         self._tell("metric", step=step, values=dict(values))
 
     def log(self, level: str, message: str) -> None:
-        """Say something; ``level`` is ``info`` or ``warning``."""
+        """Write a message; ``level`` is ``info`` or ``warning``."""
         self._tell("log", level=level, message=message)
 
     def artifact(self, role: str, path: str) -> None:
@@ -107,8 +107,12 @@ class EventReporter(ABC):
         self._tell("claim", path=path, files=list(files), lock=lock)
 
     def error(self, code: str, message: str, hint: str, context: Mapping[str, Any]) -> None:
-        """Say why the job ends without its result."""
+        """Report why the job ends without its result."""
         self._tell("error", code=code, message=message, hint=hint, context=dict(context))
+
+    def fail(self, failure: HyperKDError) -> None:
+        """Report the error with which the job ends."""
+        self.error(failure.code, failure.message, failure.hint, failure.context)
 
     def done(self, summary: Mapping[str, Any]) -> None:
         """End the stream of a job that succeeded."""
@@ -116,18 +120,18 @@ class EventReporter(ABC):
 
     def check_cancelled(self) -> None:
         """Raise ``HyperKDError("cancelled")`` where the job was cancelled; wait while paused."""
-        if self._wishes.paused.is_set() and not self._cancelled.is_set():
+        if self._commands.paused.is_set() and not self._cancelled.is_set():
             self.log("info", "Paused.")
-            while self._wishes.paused.is_set() and not self._cancelled.wait(_PAUSE_S):
+            while self._commands.paused.is_set() and not self._cancelled.wait(_PAUSE_S):
                 continue
             self.log("info", "Continued.")
         if self._cancelled.is_set():
-            self._wishes.heard.set()
+            self._commands.heard.set()
             raise cancelled_error()
 
     def stop_requested(self) -> bool:
-        """Return whether the job shall end soon, with the best result so far."""
-        return self._wishes.stopped.is_set()
+        """Return whether the job is to end soon, with the best result so far."""
+        return self._commands.stopped.is_set()
 
     def _tell(self, event: str, **values: Any) -> None:
         with self._lock:
@@ -144,7 +148,7 @@ class EventReporter(ABC):
 
     @abstractmethod
     def _show(self, event: str, values: Mapping[str, Any]) -> None:
-        """Tell one event."""
+        """Write one event."""
 
     def _write(self, text: str) -> None:
         try:
@@ -169,14 +173,14 @@ class TextReporter(EventReporter):
         self,
         stream: TextIO,
         cancelled: threading.Event,
-        wishes: Wishes | None = None,
+        commands: Commands | None = None,
         *,
         bar: bool | None = None,
     ) -> None:
         self._bar = stream.isatty() if bar is None else bar
         self._bar_length = 0
         interval_s = _INTERVAL_S if self._bar else _PLAIN_INTERVAL_S
-        super().__init__(stream, cancelled, interval_s, wishes)
+        super().__init__(stream, cancelled, interval_s, commands)
 
     def _show(self, event: str, values: Mapping[str, Any]) -> None:
         if event == "progress":
@@ -214,7 +218,7 @@ class TextReporter(EventReporter):
 
 
 def cancelled_error() -> HyperKDError:
-    """Return the ending of a job that nobody wants any more."""
+    """Return the error of a job that was cancelled."""
     return HyperKDError("cancelled", "The job was cancelled.", "Start it again to get its result.")
 
 

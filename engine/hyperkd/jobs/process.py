@@ -11,7 +11,7 @@ from typing import Callable, TextIO
 
 from hyperkd import unfinished
 from hyperkd.errors import EXIT_CANCELLED
-from hyperkd.jobs.control import Wishes
+from hyperkd.jobs.control import Commands
 
 _NICE = 5  # of 19; what is not nice at all gets three times as much of a contended core
 # For a job to hear that it was cancelled, and then to tidy up, before the process ends without.
@@ -23,16 +23,16 @@ _LAST_WORDS_S = 0.5  # for the event that says so, where nobody reads the pipe a
 class Ender:
     """Cancels the job, and ends the process where it does not hear that in time.
 
-    Standard input that closes, a signal and a wish all end here. A job in native code (one
+    Standard input that closes, a signal and the command all end here. A job in native code (one
     step of a large network, a raster library) cannot be interrupted, only left.
 
     Args:
-        wishes: gets the cancel; the job says there that it has heard.
+        commands: receives the cancel; the job sets ``heard`` there.
         finished: set by the main thread when the job has ended by itself.
     """
 
-    def __init__(self, wishes: Wishes, finished: threading.Event) -> None:
-        self._wishes, self._finished = wishes, finished
+    def __init__(self, commands: Commands, finished: threading.Event) -> None:
+        self._commands, self._finished = commands, finished
         self._begun = threading.Lock()
         self._say: Callable[[], None] = lambda: None
 
@@ -42,14 +42,14 @@ class Ender:
 
     def cancel(self) -> None:
         """Cancel; called from any thread, and as often as one likes."""
-        self._wishes.cancelled.set()
+        self._commands.cancelled.set()
         if self._begun.acquire(blocking=False):  # never given back: one cancel is enough
             threading.Thread(target=self._watch, name="ender", daemon=True).start()
 
     def _watch(self) -> None:
         if self._finished.wait(_GRACE_S):
             return
-        if self._wishes.heard.is_set() and self._finished.wait(_TIDY_S):
+        if self._commands.heard.is_set() and self._finished.wait(_TIDY_S):
             return
         unfinished.abort_all()
         # The job may hold the lock of the reporter, or the pipe may be full.

@@ -47,9 +47,9 @@ class Group:
             distributed.all_reduce(tensor)
         return tensor
 
-    def any(self, wish: bool) -> bool:
-        """Return whether any process has this wish, so that all act alike."""
-        return bool(self.add_up(torch.tensor(float(wish), device=self.device)))
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process, so that all act alike."""
+        return bool(self.add_up(torch.tensor(float(flag), device=self.device)))
 
     def add_up_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace each gradient by the sum over the processes, in one message."""
