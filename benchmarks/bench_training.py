@@ -85,7 +85,7 @@ def plan(scenes: Sequence[str], steps: int) -> tuple[int, int]:
     raise SystemExit(f"No number of epochs makes {steps} steps of {tiles:g} tiles.")
 
 
-def distil(command: Sequence[str], kill_after: int = 0) -> list[dict[str, Any]]:
+def distill(command: Sequence[str], kill_after: int = 0) -> list[dict[str, Any]]:
     """Run the command and return its events, killed after a step where that is asked for."""
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT / "engine"), "OMP_NUM_THREADS": "1",
@@ -148,10 +148,10 @@ def main() -> None:
             ]  # fmt: skip
             before: list[dict[str, Any]] = []
             if case == "killed":
-                before = distil(command, kill_after=steps // 2)
+                before = distill(command, kill_after=steps // 2)
                 state = read_state(place / "student.training.safetensors")["step"]
                 command.append("--resume")
-            outcomes.append(outcome(place, before + distil(command)))
+            outcomes.append(outcome(place, before + distill(command)))
     whole, *others = outcomes
     losses = list(whole["losses"].values())
     smooth = np.convolve(losses, np.ones(SMOOTHED) / SMOOTHED, "valid")

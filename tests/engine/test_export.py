@@ -188,7 +188,7 @@ def test_an_unwritable_output_is_refused_before_the_work(exported, tmp_path):
 def test_a_checkpoint_that_is_none_is_refused_and_leaves_no_file(tmp_path):
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"no checkpoint")
-    with pytest.raises(HyperKDError, match="is no safetensors checkpoint") as caught:
+    with pytest.raises(HyperKDError, match="is not a safetensors checkpoint") as caught:
         export(ExportJob(checkpoint=str(bad), output=str(tmp_path / "m.onnx")), SilentReport())
     assert caught.value.code == "bad_model"
     assert [path.name for path in tmp_path.iterdir()] == ["bad.safetensors"]

@@ -429,7 +429,7 @@ def test_a_deep_job_is_refused(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(
         json.dumps({"protocol": 1, "job": "embed", "input": "\ud800", "output": "o"})
     )
-    with pytest.raises(HyperKDError, match="is no file name on this machine"):
+    with pytest.raises(HyperKDError, match="is not a file name on this machine"):
         load_job(str(tmp_path / "job.json"))
 
 

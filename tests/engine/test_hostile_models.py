@@ -213,7 +213,7 @@ def test_a_first_layer_with_other_inputs_is_no_stem(tmp_path, inputs):
         del node.input[:]
         node.input.extend(names.get(each, each) for each in inputs)
 
-    refused(changed(tmp_path, change), "bad_model", "which is no spectral stem")
+    refused(changed(tmp_path, change), "bad_model", "which is not a spectral stem")
 
 
 def test_a_bias_of_another_length_is_damage(tmp_path):
@@ -232,7 +232,7 @@ def test_inputs_and_outputs_are_float32(tmp_path, side):
     def change(model: Any) -> None:
         getattr(model.graph, side)[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
 
-    refused(changed(tmp_path, change), "bad_model", "is no array of float32")
+    refused(changed(tmp_path, change), "bad_model", "is not an array of float32")
 
 
 @pytest.mark.parametrize("shape", [None, ["B", 1, "H", "W"], [1, "C", "H", "W"]])

@@ -114,7 +114,7 @@ def test_a_missing_field_is_named() -> None:
         ("output", 3, "'output' must be a string, but is 3."),
         ("output", "", "'output' must not be empty, but is \"\"."),
         ("output", "a\0b", "'output' must not contain a null character"),
-        ("output", "\ud800", "'output' is no file name on this machine"),
+        ("output", "\ud800", "'output' is not a file name on this machine"),
         ("output", ["a"] * 50, "'output' must be a string, but is [" + '"a", ' * 15 + '"...'),
     ],
 )

@@ -226,7 +226,7 @@ def test_a_stem_that_mixes_pixels_or_bands_of_its_own_cannot_be_folded(tmp_path)
                 attribute.i = 2
 
     bundle = open_bundle(changed(tmp_path, group))
-    with pytest.raises(HyperKDError, match="which is no spectral stem") as caught:
+    with pytest.raises(HyperKDError, match="which is not a spectral stem") as caught:
         bundle.network("embedding", Affine(np.zeros((218, 3)), np.zeros(218)))
     assert caught.value.code == "bad_model"
 
@@ -242,7 +242,7 @@ def test_a_missing_file(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"no model\n" * 40, b"II*\x00" + bytes(500)])
 def test_what_is_no_model(tmp_path, content):
-    refused(write(tmp_path, content), "bad_model", "is no ONNX model")
+    refused(write(tmp_path, content), "bad_model", "is not an ONNX model")
 
 
 @pytest.mark.parametrize("share", [0.001, 0.25, 0.5, 0.999])
@@ -395,7 +395,7 @@ def test_a_checkpoint_that_was_cut_short(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"abc", b"no checkpoint at all\n" * 9])
 def test_what_is_no_checkpoint(tmp_path, content):
     path = write(tmp_path, content, "m.safetensors")
-    refused(path, "bad_model", "is no safetensors checkpoint", read_checkpoint_card)
+    refused(path, "bad_model", "is not a safetensors checkpoint", read_checkpoint_card)
 
 
 def test_a_checkpoint_without_a_card(tmp_path):

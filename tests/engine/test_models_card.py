@@ -90,7 +90,7 @@ def test_bands_without_fwhm_stay_without():
         ({"mean": [0.1, 0.2]}, "2 values of mean for 3 bands"),
         ({"std": [0.1, 0.2, 0.0]}, "std must be positive, its smallest value is 0"),
         ({"task": "magic"}, "the task is 'magic', known are pretrain, classification, reg"),
-        ({"tile_px": 62}, "tile_px = 62 is no multiple of patch_px = 4"),
+        ({"tile_px": 62}, "tile_px = 62 is not a multiple of patch_px = 4"),
         ({"patch_px": 4.0}, "patch_px must be a whole number, got 4.0"),
         ({"mean": ["a", 0, 0]}, "could not convert string to float"),
         (
@@ -229,8 +229,8 @@ def test_missing_fields_are_named():
     [
         ("{", "it is not JSON"),
         ("[1]", "it is not a JSON object"),
-        ('{"metrics": {"loss": NaN}}', "it is not JSON .NaN is no finite number"),
-        ('{"metrics": {"loss": 1e999}}', "it is not JSON .1e999 is no finite number"),
+        ('{"metrics": {"loss": NaN}}', "it is not JSON .NaN is not a finite number"),
+        ('{"metrics": {"loss": 1e999}}', "it is not JSON .1e999 is not a finite number"),
     ],
 )
 def test_what_is_no_card_is_refused(text, message):

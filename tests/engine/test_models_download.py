@@ -373,7 +373,7 @@ def test_a_redirect_to_a_file_of_this_machine_is_refused(
     "url", ["http://models.example.org/x", "file:///etc/passwd", "ftp://localhost/x", "x.pt", ""]
 )
 def test_only_https_is_fetched(url: str, part: Path) -> None:
-    with pytest.raises(HyperKDError, match="is no HTTPS address") as caught:
+    with pytest.raises(HyperKDError, match="is not an HTTPS address") as caught:
         download(url, part, Notes(), title="", network=FAST)
     assert caught.value.code == "bad_job"
 
@@ -440,7 +440,7 @@ def test_a_proxy_that_wants_a_login_is_named_as_such(server: Server, part: Path,
 
 @pytest.mark.parametrize("proxy", ["socks5://user:sesame@host:1", "ftp://host", "http://"])
 def test_a_proxy_that_is_none_is_refused_without_its_password(part: Path, proxy: str) -> None:
-    with pytest.raises(HyperKDError, match="is no HTTP proxy") as caught:
+    with pytest.raises(HyperKDError, match="is not an HTTP proxy") as caught:
         download("https://localhost/x", part, Notes(), title="", network=settings(proxy))
     assert caught.value.code == "bad_job"
     assert "sesame" not in str(caught.value)
@@ -603,10 +603,10 @@ def test_a_redirect_to_what_is_no_address(server: Server, part: Path, target: st
 
 @pytest.mark.parametrize("url", ["http://[::1", "https://[", "https://a:b/", ""])
 def test_an_address_that_is_none_is_refused(part: Path, url: str) -> None:
-    with pytest.raises(HyperKDError, match="is no HTTPS address") as caught:
+    with pytest.raises(HyperKDError, match="is not an HTTPS address") as caught:
         download(url, part, Notes(), title="Fetching", network=FAST)
     assert caught.value.code == "bad_job"
-    with pytest.raises(HyperKDError, match="is no HTTP proxy"):
+    with pytest.raises(HyperKDError, match="is not an HTTP proxy"):
         download("https://a/", part, Notes(), title="F", network=settings(proxy=url or "http://["))
 
 

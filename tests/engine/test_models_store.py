@@ -155,7 +155,7 @@ def test_a_record_that_is_none(stored: Store, folder: Path, content: bytes) -> N
     "name", ["", "-x", ".x", "a/b", "a b", "x" * 65, "nul", "Con.v2", "x.onnx", "x.part", "a@b"]
 )
 def test_a_name_that_is_none(name: str, folder: Path) -> None:
-    with pytest.raises(HyperKDError, match="is no name for a model") as caught:
+    with pytest.raises(HyperKDError, match="is not a name for a model") as caught:
         add(TINY, name=name)
     assert caught.value.code == "bad_job"
     assert not folder.exists()
@@ -246,11 +246,11 @@ def test_the_name_of_a_shipped_student_stays_its_own() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code", "message"),
     [
-        ("a.onnx", b"no model", "bad_model", "is no ONNX model"),
+        ("a.onnx", b"no model", "bad_model", "is not an ONNX model"),
         ("a.onnx", b"PK\x03\x04", "untrusted_model", "pickled Python object"),
-        ("a.safetensors", b"\x00" * 20, "bad_model", "no safetensors checkpoint"),
-        ("a.pt", b"<html>", "bad_model", "a.pt is no PyTorch file"),
-        ("a.tif", b"II*", "bad_job", "a.tif is no model file"),
+        ("a.safetensors", b"\x00" * 20, "bad_model", "not a safetensors checkpoint"),
+        ("a.pt", b"<html>", "bad_model", "a.pt is not a PyTorch file"),
+        ("a.tif", b"II*", "bad_job", "a.tif is not a model file"),
     ],
 )
 @pytest.mark.parametrize("torch", [True, False], ids=["torch", "no torch"])
@@ -511,7 +511,7 @@ def test_the_tensors_of_another_version_are_refused(hub: Server, folder: Path) -
 
 def test_a_page_in_place_of_a_file_without_checksum_is_refused(hub: Server, folder: Path) -> None:
     hub.behaviour.content = b"<html>Please log in</html>" * 9
-    with pytest.raises(HyperKDError, match="is no PyTorch file") as caught:
+    with pytest.raises(HyperKDError, match="is not a PyTorch file") as caught:
         fetch(hub, unverified=True)
     assert caught.value.code == "bad_model"
     assert list(folder.iterdir()) == []
@@ -524,7 +524,7 @@ def test_a_page_in_place_of_a_file_without_checksum_is_refused(hub: Server, fold
         ({"revision": "main"}, "'revision' must be 40 hexadecimal digits, but is 'main'"),
         ({"revision": "abc1234"}, "'revision' must be 40 hexadecimal digits"),
         ({"sha256": "abc"}, "'sha256' must be 64 hexadecimal digits"),
-        ({"endpoint": "http://models.example.org"}, "is no HTTPS address"),
+        ({"endpoint": "http://models.example.org"}, "is not an HTTPS address"),
     ],
 )
 def test_a_fetch_that_makes_no_sense(hub: Server, options: dict[str, Any], message: str) -> None:
@@ -583,7 +583,7 @@ def test_a_model_that_is_not_what_came(stored: Store, folder: Path) -> None:
 
 
 def test_a_model_that_never_was_sound_does_not_pass_by_its_checksum(stored: Store) -> None:
-    with pytest.raises(HyperKDError, match="forest.onnx is no ONNX model") as caught:
+    with pytest.raises(HyperKDError, match="forest.onnx is not an ONNX model") as caught:
         verify("forest")
     assert caught.value.code == "bad_model"
 

@@ -220,7 +220,7 @@ def test_another_version_than_the_one_asked_for_is_refused(tmp_path):
         (lambda t: t.update({"encoder.norm.bias": torch.ones(32).half()}), "float16 instead of"),
         (
             lambda t: t["encoder.norm.bias"].__setitem__(3, float("nan")),
-            "encoder.norm.bias holds values that are no numbers",
+            "encoder.norm.bias holds values that are not numbers",
         ),
         (lambda t: [t.pop(key) for key in list(t)], "holds no Prithvi: no tensor at all"),
     ],
@@ -302,7 +302,7 @@ def good_file(tmp_path):
 def test_a_truncated_file_is_refused(good_file, share):
     content = good_file.read_bytes()
     good_file.write_bytes(content[: int(share * len(content))])
-    refusal("bad_model", "teacher.pt is no PyTorch file, or it is cut short", good_file)
+    refusal("bad_model", "teacher.pt is not a PyTorch file, or it is cut short", good_file)
 
 
 def test_a_flipped_bit_in_the_weights_is_refused(good_file):
@@ -369,7 +369,7 @@ def test_a_compressed_archive_is_refused(good_file):
     ("bands", "problem"),
     [
         (BANDS[:4], "SWIR_1, SWIR_2 is missing"),
-        (["B02", "B03", "B04", "B8A", "B11", "B12"], "B02, B03, B04, B8A, B11, B12 is no band"),
+        (["B02", "B03", "B04", "B8A", "B11", "B12"], "B02, B03, B04, B8A, B11, B12 is not a band"),
         (BANDS[::-1], "the order is SWIR_2"),
     ],
 )
@@ -381,7 +381,7 @@ def test_a_teacher_for_other_bands_is_refused(good_file, bands, problem):
 def test_other_files_are_refused(tmp_path):
     refusal("bad_model", "nothing.pt: No such file", tmp_path / "nothing.pt")
     (tmp_path / "text.pt").write_text("version https://git-lfs.github.com/spec/v1")
-    refusal("bad_model", "text.pt is no PyTorch file", tmp_path / "text.pt")
+    refusal("bad_model", "text.pt is not a PyTorch file", tmp_path / "text.pt")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "hello")
     refusal("bad_model", "other.zip is damaged", tmp_path / "other.zip")

@@ -181,7 +181,7 @@ def test_an_unpublished_size_is_refused():
         "encoder.blocks.0.norm1.weight": (256,),
         "encoder.blocks.1.norm1.weight": (256,),
     }
-    message = "no published version of Prithvi: width 256, 2 blocks, patch 16, without date"
+    message = "not a published version of Prithvi: width 256, 2 blocks, patch 16, without date"
     with pytest.raises(HyperKDError, match=message) as caught:
         identify(shapes, "x.pt")
     assert caught.value.code == "bad_model"
@@ -214,8 +214,8 @@ def test_bands_are_the_six_of_hls():
     ("names", "problem"),
     [
         (BANDS[:4], "SWIR_1, SWIR_2 is missing"),
-        (("B02", *BANDS[1:]), "B02 is no band of Prithvi"),
-        (("BLUE", "GREEN", "RED", "NIR", "SWIR_1", "SWIR_2"), "NIR is no band of Prithvi"),
+        (("B02", *BANDS[1:]), "B02 is not a band of Prithvi"),
+        (("BLUE", "GREEN", "RED", "NIR", "SWIR_1", "SWIR_2"), "NIR is not a band of Prithvi"),
         (BANDS[::-1], "the order is SWIR_2, SWIR_1, NIR_NARROW, RED, GREEN, BLUE"),
         ((*BANDS, "BLUE"), "the order is BLUE, GREEN"),
     ],

@@ -58,12 +58,12 @@ def test_the_deviation_of_a_patch_by_hand():
     """One patch of 2 x 2 pixels and two bands, of which one pixel and one band do not count."""
     target = torch.tensor([[1.0, 9.0], [3.0, 9.0], [5.0, 9.0], [77.0, 9.0]]).view(1, 1, 2, 2, 2)
     valid = torch.tensor([1.0, 1.0, 1.0, 0.0]).view(1, 1, 2, 2, 1)
-    found = losses.patch_deviation(target, valid * torch.tensor([1.0, 0.0]))
+    found = losses.patch_std(target, valid * torch.tensor([1.0, 0.0]))
     assert found.shape == (1, 1, 1, 1, 1)
     assert float(found) == pytest.approx(math.sqrt(8 / 3), rel=1e-5)
     # A flat patch, and one in which nothing counts, do not divide by 0.
-    flat = losses.patch_deviation(torch.full((1, 1, 2, 2, 2), 3.0), valid)
-    none = losses.patch_deviation(target, torch.zeros(1, 1, 2, 2, 1))
+    flat = losses.patch_std(torch.full((1, 1, 2, 2, 2), 3.0), valid)
+    none = losses.patch_std(target, torch.zeros(1, 1, 2, 2, 1))
     assert float(flat) == float(none) == pytest.approx(1e-3)
 
 

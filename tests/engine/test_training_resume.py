@@ -172,7 +172,7 @@ def test_nothing_to_go_on_from_is_refused(tmp_path):
 def test_a_damaged_state_is_refused(tmp_path, content):
     path = tmp_path / "s.safetensors"
     path.write_bytes(content)
-    with pytest.raises(HyperKDError, match="is no state of a training") as caught:
+    with pytest.raises(HyperKDError, match="is not a state of a training") as caught:
         run(path, resume=True)
     assert caught.value.code == "bad_model"
 

@@ -27,7 +27,7 @@ def qgis() -> Interpreter:
 
 @pytest.fixture(scope="module")
 def result(qgis: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a demo of a scene that is no multiple of the tile."""
+    """Return the folder of a demo of a scene that is not a multiple of the tile."""
     folder = tmp_path_factory.mktemp("demo with a space")
     scene = folder / "my scene.tif"
     size = ["--width", "90", "--height", "70", "--seed", "3", "--no-truth"]

@@ -27,7 +27,7 @@ from hyperkd.requests.prepare_options import InfoJob
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.types import BandTable, Reporter
 
-# PyTorch's own files are no models of ours; the reader of models says so better than GDAL.
+# PyTorch's own files are not models of ours; the reader of models says so better than GDAL.
 _MODEL_SUFFIXES = (".onnx", ".pt", ".pth", ".ckpt")
 _CHECKPOINT_SUFFIX = ".safetensors"
 

@@ -23,7 +23,7 @@ def fetch(request: ModelsFetchJob, report: Reporter) -> dict[str, Any]:
     """Bring a published model into the store; one that is there already is left alone.
 
     Raises:
-        HyperKDError: ``bad_job`` for an unknown name, a revision that is no full
+        HyperKDError: ``bad_job`` for an unknown name, a revision that is not a full
             commit, or a file without a checksum unless ``unverified``;
             ``bad_model`` where another file came than the published one; else
             as ``download``.

@@ -62,7 +62,7 @@ def teacher_version(path: Path, report: Reporter) -> Optional[str]:
         if not is_zipfile(path):
             raise HyperKDError(
                 "bad_model",
-                f"{path.name} is no PyTorch file, or it is cut short.",
+                f"{path.name} is not a PyTorch file, or it is cut short.",
                 "Take the published file.",
             )
         report.log("warning", "PyTorch is not installed, so the tensors were not looked at.")

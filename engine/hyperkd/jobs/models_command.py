@@ -56,7 +56,7 @@ def add(request: ModelsAddJob, report: Reporter) -> dict[str, Any]:
 
     Raises:
         HyperKDError: ``bad_job`` where the name is taken or the file is of no
-            known kind, ``bad_model`` or ``untrusted_model`` where it is no sound
+            known kind, ``bad_model`` or ``untrusted_model`` where it is not a sound
             model, ``input_changed`` where it changed on the way.
     """
     source, target = Path(request.file), open_store(request.store)
@@ -64,7 +64,7 @@ def add(request: ModelsAddJob, report: Reporter) -> dict[str, Any]:
     if suffix not in FILE_KINDS:
         raise HyperKDError(
             "bad_job",
-            f"{source.name} is no model file.",
+            f"{source.name} is not a model file.",
             f"Give a file that ends in {', '.join(FILE_KINDS)}.",
         )
     if not source.is_file():

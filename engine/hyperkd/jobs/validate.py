@@ -37,7 +37,7 @@ def load_job(path: str) -> Job:
             standard input, and then relative paths start at the current folder.
 
     Raises:
-        HyperKDError: ``bad_job`` where the file cannot be read, is no JSON
+        HyperKDError: ``bad_job`` where the file cannot be read, is not JSON
             object, or is not the job that it should be.
     """
     if path == "-":
@@ -171,7 +171,7 @@ def _checked_string(field: JobField, value: str, folder: str) -> str:
     try:
         named = os.fsencode(value)
     except UnicodeEncodeError:
-        _refuse(field, value, "is no file name on this machine")
+        _refuse(field, value, "is not a file name on this machine")
     if b"\0" in named:
         _refuse(field, value, "must not contain a null character")
     if field.role in OUTPUT_ROLES:  # a model or a report keeps its name

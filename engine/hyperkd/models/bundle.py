@@ -107,7 +107,7 @@ def open_bundle(path: Union[str, Path]) -> Bundle:
     """Open a model file and check everything that can be checked without running it.
 
     Raises:
-        HyperKDError: ``bad_model`` where the file is no ONNX model, was cut
+        HyperKDError: ``bad_model`` where the file is not an ONNX model, was cut
             short or changed, or has no card; ``untrusted_model`` where it is a pickled
             object, points to other files, or needs foreign operators;
             ``missing_dependency`` where the package onnx is not installed.
@@ -152,7 +152,7 @@ def read_checkpoint_card(path: Union[str, Path]) -> ModelCard:
     """Return the card in the header of a checkpoint; no tensor is read.
 
     Raises:
-        HyperKDError: ``bad_model`` where the file is no safetensors file, was
+        HyperKDError: ``bad_model`` where the file is not a safetensors file, was
             cut short, or has no card; ``untrusted_model`` for a pickled object.
     """
     path = Path(path)
@@ -199,7 +199,7 @@ def _checkpoint_metadata(path: Path) -> dict[str, str]:
         if start[8:] == b"{":
             raise _cut_short(path.name, error) from error
         raise HyperKDError(
-            "bad_model", f"{path.name} is no safetensors checkpoint: {error}.", _OTHER_MODEL
+            "bad_model", f"{path.name} is not a safetensors checkpoint: {error}.", _OTHER_MODEL
         ) from error
 
 
@@ -289,7 +289,7 @@ def _refuse_other_shapes(name: str, graph: GraphProto, card: ModelCard) -> None:
         if value.type.tensor_type.elem_type != _FLOAT:
             raise HyperKDError(
                 "bad_model",
-                f"In the model {name} {value.name} is no array of float32.",
+                f"In the model {name} {value.name} is not an array of float32.",
                 _OTHER_MODEL,
             )
         dims = value.type.tensor_type.shape.dim
@@ -318,7 +318,7 @@ def output_channels(card: ModelCard) -> dict[str, int]:
 
 
 def _no_model(name: str) -> HyperKDError:
-    return HyperKDError("bad_model", f"{name} is no ONNX model.", "Give an .onnx file.")
+    return HyperKDError("bad_model", f"{name} is not an ONNX model.", "Give an .onnx file.")
 
 
 def _cut_short(name: str, why: Any) -> HyperKDError:

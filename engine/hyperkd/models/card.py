@@ -194,7 +194,7 @@ class ModelCard:
         if self.task not in TASKS:
             raise _bad(f"the task is {self.task!r}, known are {', '.join(TASKS)}")
         if self.patch_px < 1 or self.tile_px < 1 or self.tile_px % self.patch_px:
-            raise _bad(f"tile_px = {self.tile_px} is no multiple of patch_px = {self.patch_px}")
+            raise _bad(f"tile_px = {self.tile_px} is not a multiple of patch_px = {self.patch_px}")
         for name in ("tile_px", "receptive_field_px", "embedding_dim"):
             if not 1 <= getattr(self, name) <= LARGEST_SIZE:
                 raise _bad(f"{name} = {getattr(self, name)} is not from 1 to {LARGEST_SIZE}")
@@ -233,7 +233,7 @@ class ModelCard:
         A card of an older schema is migrated: what it does not know takes its default.
 
         Raises:
-            HyperKDError: ``bad_model`` where the text is no card, has a newer or
+            HyperKDError: ``bad_model`` where the text is not a card, has a newer or
                 unknown schema, lacks a field, holds an unknown one or a wrong value.
         """
         try:

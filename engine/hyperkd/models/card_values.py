@@ -23,7 +23,7 @@ def load_values(text: str) -> Any:
     """Return the values of a card's JSON.
 
     Raises:
-        ValueError: it is no JSON, or holds a number that no machine counts with.
+        ValueError: it is not JSON, or holds a number that no machine counts with.
         RecursionError: it is nested without end.
     """
     if len(text) > LONGEST_CARD:
@@ -68,7 +68,7 @@ def _finite(text: str) -> float:
     """Return a number of JSON, which knows neither NaN nor infinity; Python's reader does."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is no finite number")
+        raise ValueError(f"{text[:40]} is not a finite number")
     return value
 
 

@@ -189,7 +189,7 @@ def _first_convolutions(
         if not _is_spectral(node, tensors):
             raise _no_stem(
                 f"The pixels of the model {model} go into {node.op_type} {node.name!r}, "
-                "which is no spectral stem (a 1 x 1 convolution)."
+                "which is not a spectral stem (a 1 x 1 convolution)."
             )
         found.append(node)
     if not found:
@@ -215,7 +215,7 @@ def _numbers(tensor: TensorProto, model: str) -> NDArray[np.float64]:
     from onnx import numpy_helper
 
     if tensor.data_type not in _FLOATS:
-        raise _damaged(model, tensor.name, f"its type {tensor.data_type} is no floating point")
+        raise _damaged(model, tensor.name, f"its type {tensor.data_type} is not floating point")
     try:
         values: NDArray[np.float64] = numpy_helper.to_array(tensor).astype(np.float64)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:

@@ -186,7 +186,7 @@ def require_bands(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in BANDS]
     missing = [name for name in BANDS if name not in names]
     if unknown:
-        problem = f"{', '.join(unknown)} is no band of Prithvi"
+        problem = f"{', '.join(unknown)} is not a band of Prithvi"
     elif missing:
         problem = f"{', '.join(missing)} is missing"
     else:
@@ -244,7 +244,7 @@ def identify(shapes: Mapping[str, Shape], source: str) -> PrithviVersion:
         source: what to call the file in messages.
 
     Raises:
-        HyperKDError: ``bad_model`` where it is no Prithvi or no published version.
+        HyperKDError: ``bad_model`` where it is not a Prithvi or no published version.
     """
     token = shapes.get("encoder.cls_token")
     kernel = shapes.get("encoder.patch_embed.proj.weight")
@@ -262,7 +262,7 @@ def identify(shapes: Mapping[str, Shape], source: str) -> PrithviVersion:
             return version
     raise HyperKDError(
         "bad_model",
-        f"{source} is no published version of Prithvi: width {token[-1]}, {len(blocks)} blocks, "
+        f"{source} is not a published version of Prithvi: width {token[-1]}, {len(blocks)} blocks, "
         f"patch {kernel[-1]}, {'with' if coordinates else 'without'} date and place.",
         f"Give the published file of one of: {', '.join(VERSIONS)}.",
     )

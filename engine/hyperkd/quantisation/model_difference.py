@@ -1,7 +1,7 @@
-"""How far a model that was made smaller is from the one it was made of.
+"""The difference between a quantised model and its original.
 
-Every figure is a loss in percent points, so that one limit fits all: the smaller model
-is as good as the other at 0, and a negative loss means that it is better.
+Every loss is in percentage points, so that one limit fits all: at 0 the smaller model is
+as good as its original, and a negative loss means that it is better.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from hyperkd.models.card import ModelCard
 from hyperkd.types import BoolArray, FloatArray
 
 
-class OutputDeviation:
-    """What two models answer for the same pixels, collected tile by tile.
+class OutputDifference:
+    """The difference of two models' outputs for the same pixels, collected tile by tile.
 
     Of logits the loss is the share of pixels whose class changes, of anything else the
     share of the variance of the first model's output that the second one misses, of the
@@ -74,7 +74,7 @@ class OutputDeviation:
     def to_json(self) -> dict[str, Any]:
         """Return the loss with what it means, and the differences in the output's own unit.
 
-        What is no finite number is None.
+        What is not a finite number is None.
         """
         measure = "pixels with another class" if self._output == "logits" else "variance missed"
         errors = np.sqrt(self._error / self._pixels)
@@ -82,14 +82,14 @@ class OutputDeviation:
             errors = np.sqrt((errors**2).mean(keepdims=True))
         return {
             "measure": f"{measure}, percent",
-            "loss": _figure(self.loss),
+            "loss": _rounded(self.loss),
             "pixels": self._pixels,
-            "rmse": [_figure(error) for error in errors],
-            "largest_difference": _figure(self._largest),
+            "rmse": [_rounded(error) for error in errors],
+            "largest_difference": _rounded(self._largest),
         }
 
 
-def truth_deviation(
+def truth_difference(
     card: ModelCard, truth: NDArray[Any], first: NDArray[Any], second: NDArray[Any]
 ) -> dict[str, Any]:
     """Compare two models with the truth.
@@ -104,13 +104,13 @@ def truth_deviation(
         the scores of both models in ``before`` and ``after``.
     """
     if card.task == "regression":
-        return _values_deviation(card.targets, truth, first, second)
+        return _values_difference(card.targets, truth, first, second)
     predicted = [answers.argmax(1) for answers in (first, second)]
     right = [classes == truth for classes in predicted]
     before, after = (_class_scores(truth, classes, len(card.classes)) for classes in predicted)
     return {
         "measure": "overall accuracy, percent points",
-        "loss": _figure(100.0 * (before["overall_accuracy"] - after["overall_accuracy"])),
+        "loss": _rounded(100.0 * (before["overall_accuracy"] - after["overall_accuracy"])),
         "pixels": len(truth),
         "before": before,
         "after": after,
@@ -124,7 +124,7 @@ def _class_scores(truth: NDArray[Any], predicted: NDArray[Any], classes: int) ->
     return {name: float(getattr(scores, name)) for name in ("overall_accuracy", "macro_f1")}
 
 
-def _values_deviation(
+def _values_difference(
     targets: Sequence[Mapping[str, Any]],
     truth: NDArray[Any],
     first: NDArray[Any],
@@ -139,7 +139,7 @@ def _values_deviation(
     )
     return {
         "measure": "R2 of the worst target, percent points",
-        "loss": _figure(
+        "loss": _rounded(
             np.max([100.0 * (before[name]["r2"] - after[name]["r2"]) for name in before])
         ),
         "pixels": len(truth),
@@ -151,8 +151,8 @@ def _values_deviation(
 def _value_scores(truth: FloatArray, predicted: NDArray[Any]) -> dict[str, float]:
     known = ~np.isnan(truth)
     sums = moments(truth[known], predicted[known].astype(np.float64)).sum(axis=0)
-    figures = figures_of(sums)
-    return {name: float(figures[name]) for name in ("r2", "rmse")}
+    scores = figures_of(sums)
+    return {name: float(scores[name]) for name in ("r2", "rmse")}
 
 
 def _share(error: float, variance: float) -> float:
@@ -162,6 +162,6 @@ def _share(error: float, variance: float) -> float:
     return float(100.0 * error / variance) if variance > 0 else float("inf")
 
 
-def _figure(value: Any) -> Optional[float]:
+def _rounded(value: Any) -> Optional[float]:
     """Return six digits of a number, None where it is not finite: JSON has none of those."""
     return float(f"{float(value):.6g}") if np.isfinite(value) else None

@@ -26,7 +26,10 @@ from hyperkd.models.seal import sealed
 from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import opened_scenes
 from hyperkd.output_checks import require_writable
-from hyperkd.quantisation.model_difference import OutputDeviation, truth_deviation
+from hyperkd.quantisation.model_difference import (
+    OutputDifference,
+    truth_difference,
+)
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.quantize_options import QuantizeJob
@@ -41,11 +44,11 @@ _WEIGHTS: Final[Mapping[str, str]] = {
 
 
 def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
-    """Write a model with fewer bits, unless it loses too much on the user's own scenes.
+    """Quantise a model, unless it loses too much on the user's own scenes.
 
     Args:
-        request: what is asked for.
-        report: where progress goes.
+        request: the job.
+        report: receives progress.
 
     Returns:
         Summary: the loss and what it is measured by, sizes, the speed of both models on
@@ -74,13 +77,15 @@ def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
         report.stage(f"Making {bundle.card.name} {request.method}")
         seen = _Counted(_tiles(examples, bundle.card, request.tiles, report))
         smaller = _smaller(bundle, request.method, seen)
-        told, speed = _judge(bundle, smaller, scenes, truth, request.tiles, request.device, report)
+        comparison, speed = _compare(
+            bundle, smaller, scenes, truth, request.tiles, request.device, report
+        )
     if request.method == "static":
-        told["calibration"] = {"scenes": len(examples), "tiles": seen.count}
-    told["loss"] = {**_decisive(told), "accepted": request.loss}
-    _refuse_loss(bundle.card, told, request.loss)
-    _write(smaller, told, request.output, report)
-    return _summary(bundle, request.output, told, speed)
+        comparison["calibration"] = {"scenes": len(examples), "tiles": seen.count}
+    comparison["loss"] = {**_decisive(comparison), "accepted": request.loss}
+    _refuse_loss(bundle.card, comparison, request.loss)
+    _write(smaller, comparison, request.output, report)
+    return _summary(bundle, request.output, comparison, speed)
 
 
 def _refuse_scenes(method: str, input: Sequence[str], calibration: Sequence[str]) -> None:
@@ -162,7 +167,7 @@ def _smaller(bundle: Bundle, method: str, examples: _Counted) -> Bundle:
     return dataclasses.replace(made, card=dataclasses.replace(card, self_test=test))
 
 
-def _judge(
+def _compare(
     bundle: Bundle,
     smaller: Bundle,
     scenes: Sequence[RasterSource],
@@ -171,9 +176,9 @@ def _judge(
     device: str,
     report: Reporter,
 ) -> tuple[dict[str, Any], Optional[float]]:
-    """Return what the card shall tell of the comparison, and the speed, see ``_compare``."""
-    outputs, speed = _compare(bundle, smaller, scenes, tiles, device, report)
-    told: dict[str, Any] = {
+    """Return the comparison for the card, and the speed, see ``_compare_outputs``."""
+    outputs, speed = _compare_outputs(bundle, smaller, scenes, tiles, device, report)
+    comparison: dict[str, Any] = {
         **(smaller.card.quantisation or {}),
         "runtime": f"onnxruntime {runtime_version()}",
         "device": device,
@@ -185,11 +190,11 @@ def _judge(
             answers_at(scenes, each, truth, TileOptions(device=where), report)
             for each, where in ((bundle, "cpu"), (smaller, device))
         ]
-        told["labels"] = truth_deviation(bundle.card, truth.values, *answers)
-    return told, speed
+        comparison["labels"] = truth_difference(bundle.card, truth.values, *answers)
+    return comparison, speed
 
 
-def _compare(
+def _compare_outputs(
     bundle: Bundle,
     smaller: Bundle,
     scenes: Sequence[RasterSource],
@@ -197,8 +202,8 @@ def _compare(
     device: str,
     report: Reporter,
 ) -> tuple[dict[str, Any], Optional[float]]:
-    """Return how far each output is off, and how many times as fast the smaller model is."""
-    told: dict[str, Any] = {}
+    """Return how much each output differs, and how many times as fast the smaller model is."""
+    comparison: dict[str, Any] = {}
     ratios: list[float] = []
     total = sum(tile_count(scene, bundle.card, count) for scene in scenes)
     for output in bundle.outputs:
@@ -208,7 +213,7 @@ def _compare(
             open_session(bundle.network(output), "cpu", 1),
             open_session(smaller.network(output), device, 1 if device == "cpu" else None),
         ]
-        deviation = OutputDeviation(output)
+        difference = OutputDifference(output)
         done = 0
         for scene in scenes:
             # A scene smaller than a tile is continued by reflection, which does not count.
@@ -219,24 +224,24 @@ def _compare(
                     started = time.thread_time()
                     answers.append(session.run(pixels, valid)[0][inside])
                     seconds.append(time.thread_time() - started)
-                deviation.add(answers[0], answers[1], valid[0, 0][inside] > 0)
+                difference.add(answers[0], answers[1], valid[0, 0][inside] > 0)
                 if output == bundle.outputs[0]:
                     ratios.append(seconds[0] / max(seconds[1], 1e-9))
                 done += 1
                 report.progress(done, total, "tiles")
-        told[output] = deviation.to_json()
+        comparison[output] = difference.to_json()
     # Memory is allocated in the first run.
     speed = statistics.median(ratios[1:] or ratios)
     kind = (smaller.card.quantisation or {}).get("kind")
-    return told, round(speed, 2) if device == "cpu" and kind != "float16" else None
+    return comparison, round(speed, 2) if device == "cpu" and kind != "float16" else None
 
 
-def _decisive(told: Mapping[str, Any]) -> dict[str, Any]:
+def _decisive(comparison: Mapping[str, Any]) -> dict[str, Any]:
     """Return the loss that decides: that of accuracy where there is truth, else the largest."""
-    if "labels" in told:
-        found = told["labels"]
+    if "labels" in comparison:
+        found = comparison["labels"]
     else:
-        found = max(told["outputs"].values(), key=lambda each: _sortable(each["loss"]))
+        found = max(comparison["outputs"].values(), key=lambda each: _sortable(each["loss"]))
     return {"value": found["loss"], "measure": found["measure"], "pixels": found["pixels"]}
 
 
@@ -244,28 +249,29 @@ def _sortable(loss: Optional[float]) -> float:
     return float("inf") if loss is None else loss
 
 
-def _refuse_loss(card: ModelCard, told: Mapping[str, Any], accepted: float) -> None:
-    found = told["loss"]
+def _refuse_loss(card: ModelCard, comparison: Mapping[str, Any], accepted: float) -> None:
+    found = comparison["loss"]
     if found["value"] is not None and found["value"] <= accepted:
         return
     lost = "numbers that are not finite" if found["value"] is None else f"{found['value']:.3g}"
-    labels_help = "labels" not in told and card.task != "pretrain"
+    labels_help = "labels" not in comparison and card.task != "pretrain"
     others = {"dynamic": "static or float16", "static": "dynamic or float16"}
     raise HyperKDError(
         "quantisation_loss",
-        f"{card.name} made {told['kind']} loses {lost} ({found['measure']}, of "
+        f"{card.name} made {comparison['kind']} loses {lost} ({found['measure']}, of "
         f"{found['pixels']} pixels); {accepted:g} is accepted.",
-        f"Accept more (loss), take the method {others.get(told['kind'], 'dynamic or static')}, "
+        "Accept more (loss), take the method "
+        f"{others.get(comparison['kind'], 'dynamic or static')}, "
         "or keep the model as it is."
         + (" With labels the loss of accuracy decides." if labels_help else ""),
         **found,
     )
 
 
-def _write(smaller: Bundle, told: Mapping[str, Any], output: str, report: Reporter) -> None:
+def _write(smaller: Bundle, comparison: Mapping[str, Any], output: str, report: Reporter) -> None:
     """Write the file, read it again and test it, before it gets its name."""
     report.stage("Writing and testing the model")
-    card = dataclasses.replace(smaller.card, quantisation=told)
+    card = dataclasses.replace(smaller.card, quantisation=comparison)
     smaller.graph.metadata_props.add(key=CARD_KEY, value=card.to_json())
     with AtomicFile(output) as part:
         Path(part.temporary).write_bytes(sealed(smaller.graph))
@@ -277,10 +283,10 @@ def _write(smaller: Bundle, told: Mapping[str, Any], output: str, report: Report
 
 
 def _summary(
-    bundle: Bundle, output: str, told: Mapping[str, Any], speed: Optional[float]
+    bundle: Bundle, output: str, comparison: Mapping[str, Any], speed: Optional[float]
 ) -> dict[str, Any]:
     sizes = [bundle.path.stat().st_size, Path(output).stat().st_size]
-    found = told["loss"]
+    found = comparison["loss"]
     text = (
         f"{Path(output).name}: {sizes[0] / 1e6:.1f} MB became {sizes[1] / 1e6:.1f} MB"
         + ("" if speed is None else f", {speed:.2f} times as fast on one core of this CPU")
@@ -294,6 +300,6 @@ def _summary(
         "bytes": sizes[1],
         "bytes_before": sizes[0],
         "speed": speed,
-        "quantisation": dict(told),
+        "quantisation": dict(comparison),
         "text": text,
     }

@@ -71,7 +71,7 @@ class _DeployedStudent(_Folded, Student):
 
 
 class _DeployedDense(DenseModel):
-    """An encoder with its head as they are exported: reflectance in, the answer out."""
+    """An encoder with its head as they are exported: reflectance in, logits or values out."""
 
     def __init__(self, model: DenseModel) -> None:
         student = model.student
@@ -214,15 +214,15 @@ def _verify(content: bytes, card: ModelCard) -> None:
     inputs = card.self_test.inputs(len(card.bands), card.tile_px)
     names = list(card.outputs)
     for name, values in zip(names, session.run(names, dict(zip(INPUTS, inputs)))):
-        deviation = card.self_test.deviation(name, values)
-        if not deviation <= _PARITY:
-            raise RuntimeError(f"onnxruntime's {name} deviates from torch's by {deviation:.2g}")
+        difference = card.self_test.deviation(name, values)
+        if not difference <= _PARITY:
+            raise RuntimeError(f"onnxruntime's {name} differs from torch's by {difference:.2g}")
 
 
 def deepness_keys(card: ModelCard) -> dict[str, str]:
     """Return the metadata keys of the plugin deepness that mean the same there.
 
-    Its ``model_type`` has no embedding or reconstruction, so none is claimed.
+    Its ``model_type`` has no embedding or reconstruction, so none is stated.
     """
     return {
         "resolution": json.dumps(card.ground_sampling_m * 100),  # centimetres per pixel

@@ -108,7 +108,7 @@ class Encoder(nn.Module):
             ``(B, D, H / P, W / P)``; an invalid pixel adds exactly nothing.
 
         Raises:
-            ValueError: where H or W is no multiple of P.
+            ValueError: where H or W is not a multiple of P.
         """
         height, width = pixels.shape[2:]
         patch = self.config.patch

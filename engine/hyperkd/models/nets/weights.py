@@ -78,13 +78,15 @@ def _require_sound_archive(path: Union[str, Path], name: str) -> None:
                 f"{name} is a bare pickle, which could run any program.",
                 "Take the published file; torch has not written bare pickles since 2020.",
             )
-        raise HyperKDError("bad_model", f"{name} is no PyTorch file, or it is cut short.", _AGAIN)
+        raise HyperKDError(
+            "bad_model", f"{name} is not a PyTorch file, or it is cut short.", _AGAIN
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             problem, hint = _foreign(members)
             damaged = None if problem else archive.testzip()
-    # The last two: names that are no text, and parts that claim to be encrypted.
+    # The last two: names that are not text, and parts that claim to be encrypted.
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
         raise _damaged(name, error) from error
     if problem:
@@ -105,7 +107,7 @@ def _foreign(members: Sequence[zipfile.ZipInfo]) -> tuple[str, str]:
 
 
 def _tensors(content: Any, name: str) -> dict[str, Tensor]:
-    """Take the wrapper off and refuse everything that is no tensor with a name."""
+    """Take the wrapper off and refuse everything that is not a tensor with a name."""
     for _ in range(_DEEPEST_WRAPPER):
         if isinstance(content, Mapping):
             inner = [content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)]

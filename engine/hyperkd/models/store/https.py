@@ -111,7 +111,7 @@ def require_secure(url: str, origin: Optional[str] = None) -> None:
             "What arrives unencrypted can be changed on its way. " + BY_HAND,
         )
     raise HyperKDError(
-        "bad_job", f"{shown(url)} is no HTTPS address.", "Give one that begins with https://."
+        "bad_job", f"{shown(url)} is not an HTTPS address.", "Give one that begins with https://."
     )
 
 
@@ -119,7 +119,7 @@ def _split(url: str) -> Optional[SplitResult]:
     """Return the parts of an address, or None where it is none, as ``http://[::1``."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises where it is no number
+        parts.port  # noqa: B018 - raises where it is not a number
     except ValueError:
         return None
     return parts
@@ -185,7 +185,7 @@ def _proxies(proxy: Optional[str]) -> dict[str, str]:
             begins = "nothing" if parts is None else f"{parts.scheme}://"
             raise HyperKDError(
                 "bad_job",
-                f"The proxy for {scheme} is no HTTP proxy (its address begins with {begins}).",
+                f"The proxy for {scheme} is not an HTTP proxy (its address begins with {begins}).",
                 "Give it as http://host:port, or 'none' to go without one.",
             )
         proxies[scheme] = address

@@ -155,7 +155,7 @@ class Store:
         return sorted(self.folder.glob(f"{name}@*{SUFFIX}"))
 
     def require_free(self, name: str, replace: bool) -> None:
-        """Refuse a name that is no name, or that another model has unless it is to be replaced.
+        """Refuse a name that is not a name, or that another model has unless it is to be replaced.
 
         Raises:
             HyperKDError: ``bad_job``.
@@ -167,7 +167,7 @@ class Store:
         ):
             raise HyperKDError(
                 "bad_job",
-                f"{name!r} is no name for a model.",
+                f"{name!r} is not a name for a model.",
                 "Take up to 64 letters, digits, '-', '_' and '.', with a letter or digit at both "
                 "ends, and no file ending (--name).",
             )

@@ -22,7 +22,7 @@ _BRIGHTNESS: Final = 0.01**2  # constants of Wang et al. 2004, for a data range 
 _CONTRAST: Final = 0.03**2
 _FLAT: Final = 1e-6  # added to the variance of a patch, in units of the bands' own
 _WIDEST_STEP_NM: Final = 20.0  # of an imaging spectrometer between two neighbouring bands
-_PER_NM: Final = 100.0  # slopes are told in reflectance per 100 nm
+_PER_NM: Final = 100.0  # slopes are in reflectance per 100 nm
 
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
@@ -39,15 +39,15 @@ def masked_mse(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         target: the same of the truth.
         weight: broadcast over them, for instance ``(..., 1)``.
     """
-    apart = prediction - target
+    difference = prediction - target
     if weight.shape[-1] == 1:  # then bands are summed first, at a quarter of the time
-        squares = torch.linalg.vecdot(apart, apart)[..., None] / apart.shape[-1]
+        squares = torch.linalg.vecdot(difference, difference)[..., None] / difference.shape[-1]
     else:
-        squares = apart.square()
+        squares = difference.square()
     return weighted_mean(squares, weight)
 
 
-def patch_deviation(target: Tensor, weight: Tensor) -> Tensor:
+def patch_std(target: Tensor, weight: Tensor) -> Tensor:
     """Return the standard deviation within each patch, ``(B, M, 1, 1, 1)``, never 0.
 
     As masked autoencoders normalise patches (He et al., arXiv 2111.06377), over what counts.

@@ -1,6 +1,6 @@
 """Components of spectra in which the sensor's noise is equally large in every direction.
 
-Neighbouring bands say nearly the same. What tells materials apart is often a small
+Neighbouring bands say nearly the same. What distinguishes materials is often a small
 difference between bands, far smaller than their brightness but far larger than the noise.
 In plain or standardised reflectance a regularised classifier is charged most for just
 these directions. The minimum noise fraction (Green et al. 1988, IEEE TGRS 26, 65-74)
@@ -79,7 +79,7 @@ def noise_components(
     # One factor for all, so that the noise stays equal among them.
     size = float(np.sqrt(np.clip(signal[::-1][:kept], 0, None).mean())) or 1.0
     matrix = matrix / size
-    # Signs of eigenvectors are arbitrary; the same data shall give the same components.
+    # Signs of eigenvectors are arbitrary; the same data must give the same components.
     matrix *= np.where(matrix.sum(1) < 0, -1.0, 1.0)[:, None]
     return Components(matrix, -matrix @ mean, 1 / size)
 

@@ -29,14 +29,14 @@ STATE_KEY: Final = "hyperkd.training"
 _SCHEMA: Final = 1
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
 _SHOWN: Final = 5  # differences that a message lists
-# What changes no number of the training, or only when something is written.
+# Settings that do not change the result, but for when something is written.
 _FREE: Final = ("save_every", "report_every", "ahead", "hours")
 
 
 def identity(
     settings: Settings, recipe: Recipe, data: Mapping[str, Any], **more: Any
 ) -> dict[str, Any]:
-    """Return what a training must be started with again to go on.
+    """Return what must be the same when a training is resumed.
 
     Args:
         settings: how to train.
@@ -52,7 +52,7 @@ def identity(
 
 
 class StateFile:
-    """Keeps a training in a file.
+    """The file with the state of a training.
 
     Args:
         path: the file.
@@ -91,7 +91,7 @@ class StateFile:
             "step": progress.step,
             "weights": progress.balance.weights,
             "calibrated": progress.balance.calibrated,
-            # Infinity is no JSON.
+            # Infinity is not JSON.
             "best_loss": None if progress.best is None else progress.best_loss,
             "waited": progress.waited,
             "history": progress.history,
@@ -116,7 +116,7 @@ class StateFile:
             self._after_save(progress)
 
     def restore(self, progress: Progress) -> None:
-        """Bring the training to where the file left it, if it shall go on.
+        """Bring the training to where the file left it, if it is to be resumed.
 
         Raises:
             HyperKDError: ``bad_job`` where there is no file or it was started with
@@ -233,6 +233,6 @@ def _damaged(path: Path, error: Exception) -> HyperKDError:
     reason = (str(error).splitlines() or [""])[0]
     return HyperKDError(
         "bad_model",
-        f"{path.name} is no state of a training, or it is damaged: {reason}.",
+        f"{path.name} is not a state of a training, or it is damaged: {reason}.",
         "Train anew without --resume.",
     )

@@ -139,7 +139,7 @@ class Scenes:
         usable: those that have room for a crop.
         left_out: name of each other one, and why.
         notes: what to know about the usable ones, as sentences.
-        pixel_m: side of the pixels of the usable ones in metres, where their files tell.
+        pixel_m: side of the pixels of the usable ones in metres, where their files state them.
     """
 
     reading: str
@@ -183,7 +183,7 @@ def open_scenes(
         open_one: opens one of them.
         bands: the student's.
         tile_px: side of a crop.
-        report: is told how far it is and what is left out.
+        report: receives progress, and a warning for each scene that is left out.
         reading: one of ``READINGS``; ``auto`` takes memory for the first 2 GiB, then the cache.
         cache: folder of the cache, demanded where one is used.
         alignment: demand that each scene covers the teacher's bands, see ``align_to_hls``.

@@ -1,4 +1,4 @@
-"""How to train, and everything that the next step of a training depends on."""
+"""Settings of a training, and the state that its next step depends on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hyperkd.training.pretrain.objective import Objective
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train.
+    """Settings of the training loop.
 
     Attributes:
         steps: optimiser steps.
@@ -60,20 +60,20 @@ class Settings:
 
 
 class Validator(Protocol):
-    """Tells how good a student is."""
+    """Measures a student."""
 
     def __call__(self, student: Student, step: int) -> Mapping[str, float]:
-        """Return figures; ``validation_loss`` among them is the one to make small."""
+        """Return metrics; the training minimises ``validation_loss`` among them."""
 
 
 class Keeper(Protocol):
-    """Keeps the state of a training, so that it can go on."""
+    """Stores the state of a training, so that it can be resumed."""
 
     def save(self, progress: Progress) -> None:
-        """Keep everything that the next step depends on."""
+        """Store everything that the next step depends on."""
 
     def restore(self, progress: Progress) -> None:
-        """Bring back what ``save`` kept last, where there is something to go on from."""
+        """Restore what ``save`` stored last, if there is anything."""
 
 
 @dataclass(eq=False)

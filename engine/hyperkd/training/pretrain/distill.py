@@ -38,7 +38,7 @@ from hyperkd.training.pretrain.initial_weights import start_from_components
 from hyperkd.training.pretrain.objective import Objective
 from hyperkd.training.pretrain.reconstruction_preview import Previews
 from hyperkd.training.pretrain.student_card import Facts, valid_pixels
-from hyperkd.training.pretrain.student_report import Told, render
+from hyperkd.training.pretrain.student_report import ReportContent, render
 from hyperkd.training.pretrain.student_validation import Validation
 from hyperkd.training.pretrain.train_loop import train
 from hyperkd.training.pretrain.validation_scenes import hold_out
@@ -48,8 +48,8 @@ from hyperkd.training.teacher.prithvi_features import LoadedTeacher, Teacher
 from hyperkd.types import Reporter
 
 _PICTURES: Final = 10  # of a training
-# What the report tells of the job beside the settings of the training: no paths.
-_TOLD: Final = (
+# Options of the job that the report lists, besides the settings of the training: no paths.
+_REPORTED: Final = (
     "preset", "epochs", "initial", "teacher_frames", "validation", "precision", "device",
     "reading", "mask", "scale", "nodata", "licence",
 )  # fmt: skip
@@ -60,12 +60,12 @@ def distill(request: DistillJob, report: Reporter) -> dict[str, Any]:
 
     Args:
         request: the job.
-        report: where progress goes.
+        report: receives progress, metrics and messages.
 
     Raises:
         HyperKDError: ``bad_job``, ``bad_model`` for the teacher, ``no_valid_pixels`` and
-            what opening rasters raises for the scenes, ``bad_training`` where the loss is
-            no longer a number, ``out_of_disk``, ``out_of_memory``, ``cancelled``.
+            what opening rasters raises for the scenes, ``bad_training`` where the loss
+            becomes NaN or infinite, ``out_of_disk``, ``out_of_memory``, ``cancelled``.
     """
     device = _device(request.device)
     try:
@@ -138,8 +138,8 @@ class _Distillation:
         mean, std = band_statistics(facts.held_out.training)
         torch.manual_seed(request.seed)
         student = Student(self.config, mean.tolist(), std.tolist()).to(self.device)
-        # Tiles from a grid come again, so that their features can be kept.
-        step_px = self.config.tile // 2 if self._keeps_features else 1
+        # Tiles from a grid recur, so that their features can be cached.
+        step_px = self.config.tile // 2 if self._caches_features else 1
         sampler = CropSampler(facts.held_out.training, self.config.tile, step_px=step_px)
         if request.initial == "components" and not request.resume:
             report.stage("find components to start from")
@@ -168,7 +168,7 @@ class _Distillation:
             validate=Previews(validation, self.bands, pictures, every, report),
             keeper=self._keeper(facts, student),
             group=group,
-            prepare=lambda objective: self._keep_features(objective, sampler),
+            prepare=lambda objective: self._use_feature_cache(objective, sampler),
         )
         group.wait()
         if not group.leads:
@@ -202,7 +202,7 @@ class _Distillation:
         )
 
     def _keeper(self, facts: Facts, student: Student) -> StateFile:
-        """Return what keeps the state; it refuses to go on with anything else than this."""
+        """Return the state file; resuming from it requires the same settings and data."""
         request, outputs = self.request, self.outputs
         older = self._older_files()
         if not request.resume:
@@ -225,14 +225,14 @@ class _Distillation:
             now.load_state_dict({name: value.cpu() for name, value in tensors})
             save_checkpoint(outputs.checkpoint, now, facts.card(now, progress.history))
 
-        # Beside the ONNX file of another student it would be taken for that one.
-        apart = older or outputs.model.exists()
+        # Next to the ONNX file of another student it would be taken for that one.
+        other_student = older or outputs.model.exists()
         return StateFile(
             outputs.state,
             started_with,
             resume=request.resume,
             writes=self.group.leads,
-            after_save=None if apart else save_student,
+            after_save=None if other_student else save_student,
         )
 
     def _older_files(self) -> bool:
@@ -258,12 +258,12 @@ class _Distillation:
             )
 
     @property
-    def _keeps_features(self) -> bool:
+    def _caches_features(self) -> bool:
         return self.teacher is not None and self.request.teacher_view == "cached"
 
-    def _keep_features(self, objective: Objective, sampler: CropSampler) -> None:
+    def _use_feature_cache(self, objective: Objective, sampler: CropSampler) -> None:
         distiller, aligner = objective.distiller, objective.aligner
-        if self._keeps_features and self.teacher and distiller and aligner:
+        if self._caches_features and self.teacher and distiller and aligner:
             distiller.cache = KeptFeatures(
                 self.outputs.cache / "features",
                 distiller,
@@ -291,7 +291,7 @@ class _Distillation:
         student = student.cpu()
         card = export_model(student, facts.card(student, history), outputs.model)
         save_checkpoint(outputs.checkpoint, student, card)
-        told = Told(
+        content = ReportContent(
             card,
             history,
             example,
@@ -300,16 +300,16 @@ class _Distillation:
             scenes.left_out,
             scenes.notes,
             facts.held_out.how,
-            facts.told_of_teacher(),
+            facts.teacher_rows(),
             {
-                "job": {name: getattr(self.request, name) for name in _TOLD},
+                "job": {name: getattr(self.request, name) for name in _REPORTED},
                 "training": dataclasses.asdict(facts.settings),
                 "recipe": dataclasses.asdict(self.recipe),
             },
             seconds,
         )
         with AtomicFile(outputs.page) as part:
-            Path(part.temporary).write_text(render(told), encoding="utf-8")
+            Path(part.temporary).write_text(render(content), encoding="utf-8")
         if _may_go_on(facts.settings, history):
             total = facts.settings.steps
             report.log("info", f"{outputs.state.name} stays: --resume goes on to step {total}.")
@@ -322,7 +322,7 @@ class _Distillation:
             **{role: str(path) for role, path in files.items()},
             "steps": int(history[-1]["step"]),
             "seconds": round(seconds, 1),
-            "teacher": facts.of_teacher(),
+            "teacher": facts.teacher_entry(),
             "scenes": len(scenes.usable),
             "left_out": len(scenes.left_out),
             "held_out": facts.held_out.how,
@@ -339,26 +339,26 @@ def _may_go_on(settings: Settings, history: Sequence[Mapping[str, float]]) -> bo
 
 
 class _Quiet:
-    """The reporter of a process that does not lead: it can be cancelled, and says nothing."""
+    """The reporter of a process other than the first: it reports nothing, and can be cancelled."""
 
     def __init__(self, report: Reporter) -> None:
         self.check_cancelled = report.check_cancelled
         self.stop_requested = report.stop_requested
 
     def stage(self, name: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def progress(self, done: float, total: float, unit: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def metric(self, step: int, values: Mapping[str, float]) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def log(self, level: str, message: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def artifact(self, role: str, path: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 def _sizes(request: DistillJob) -> StudentConfig:

@@ -54,8 +54,8 @@ class Outputs:
     """The files of a training, derived from one path.
 
     Attributes:
-        checkpoint, model, page: what the user gets.
-        state: what an interrupted training goes on from; gone when it is finished.
+        checkpoint, model, page: the results.
+        state: from which an interrupted training resumes; removed when it is finished.
         previews, cache: folders.
     """
 
@@ -68,7 +68,7 @@ class Outputs:
 
     @classmethod
     def of(cls, output: str, cache: Optional[str]) -> Outputs:
-        """Return the files beside ``output``, whichever of the three it names."""
+        """Return the files next to ``output``, whichever of the three it names."""
         path = Path(output)
         stem = path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
         checkpoint, model, page = (stem.with_name(stem.name + suffix) for suffix in _SUFFIXES)
@@ -82,7 +82,7 @@ class Outputs:
         )
 
     def require_writable(self) -> None:
-        """Refuse before any work what cannot be written at its end."""
+        """Refuse outputs that cannot be written, before any work."""
         for path in (self.checkpoint, self.model, self.page, self.state):
             require_writable(str(path))
 

@@ -20,7 +20,7 @@ class Balance:
         steps: of the whole training.
 
     Attributes:
-        weights: of every part beside the squared error.
+        weights: of every part besides the squared error.
         calibrated: whether they follow the shares already.
     """
 

@@ -1,4 +1,4 @@
-"""How much there is to see in each token: a score from a guide image.
+"""How much structure each token holds: a score from a guide image.
 
 The guide is one image with little noise. Raw bands of an imaging spectrometer
 would lead to stripes, detector edges and noisy bands instead of to features.
@@ -22,12 +22,12 @@ _GABOR_RADIUS_PX: Final = 6  # two standard deviations of the wider one
 
 
 def token_scores(guide: Tensor, valid: Tensor, patch: int, score: str) -> Tensor:
-    """Return how much there is to see in each token, ``(B, N)`` float32, at least 0.
+    """Return how much structure each token holds, ``(B, N)`` float32, at least 0.
 
     Args:
         guide: ``(B, H, W)``, for instance the mean of the six bands of HLS.
         valid: ``(B, H, W)``, 1 where the pixel carries a spectrum, else 0. What an
-            invalid pixel holds never matters, and its edge is no edge.
+            invalid pixel holds never matters, and its border does not count as an edge.
         patch: side of a token's square; H and W are multiples of it.
         score: one of ``SCORES``.
     """

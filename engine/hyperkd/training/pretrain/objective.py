@@ -1,9 +1,9 @@
-"""What a student is trained for: the parts of its loss, and how much each of them weighs.
+"""The training objective of a student: the parts of its loss, and their weights.
 
     loss = MSE + w1 (1 - SSIM) + w2 KL + w3 distillation (+ spectral angle + slopes)
 
-Each part but the first is given a share: the size of its gradient beside that of
-the squared error. The weights that make it so are found once, early in the training.
+Each part but the first has a share: the norm of its gradient relative to that of the
+squared error. The weights that achieve this are computed once, early in the training.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ _OVERLAP_NM: Final = (902.0, 993.0)
 
 @dataclass(frozen=True)
 class Losses:
-    """What is demanded of the reconstruction beside a small squared error.
+    """The terms of the reconstruction loss besides the squared error.
 
     Attributes:
-        ssim, kl, angle, slope: share of structural similarity, of the divergence of
-            spectra, of the spectral angle and of the first difference: the size of
-            its gradient beside that of the squared error, once calibrated; 0: left out.
+        ssim, kl, angle, slope: shares of structural similarity, of the divergence of
+            spectra, of the spectral angle and of the first difference: the norm of its
+            gradient relative to that of the squared error, once calibrated; 0: left out.
         norm_patches: whether the squared error is measured in standard deviations of its
             own patch, instead of those of the band.
-        ssim_bands: bands of each step, drawn anew, that the similarity is computed of.
+        ssim_bands: number of bands, drawn in each step, that the similarity is computed from.
         ssim_window: side of its window in pixels.
         ssim_range: its data range for each band, in standard deviations.
-        pixels: share of a patch's pixels, drawn anew in each step, whose spectra the
-            divergence, the angle and the slopes are computed of.
+        pixels: fraction of a patch's pixels, drawn in each step, whose spectra the
+            divergence, the angle and the slopes are computed from.
         uncalibrated: weight of every part until the calibration.
         calibrate_at: step after which the weights follow the shares; earlier in a
             short training, at a tenth of it; 0: never.
@@ -79,12 +79,12 @@ class Losses:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that an arm of an ablation switches.
+    """What an arm of an ablation switches.
 
     Attributes:
         masking: which tokens are hidden.
-        losses: what is demanded of the reconstruction.
-        distillation: what is learned from the teacher; None: there is none.
+        losses: the terms of the reconstruction loss.
+        distillation: what is learned from the teacher; None: no teacher.
     """
 
     masking: Masking
@@ -92,7 +92,7 @@ class Recipe:
     distillation: Optional[Distillation]
 
     def shares(self) -> dict[str, float]:
-        """Return the share of every part beside the squared error."""
+        """Return the share of every part besides the squared error."""
         shares = self.losses.shares()
         if self.distillation is not None and self.distillation.share > 0:
             shares[FEATURES] = self.distillation.share
@@ -156,7 +156,7 @@ class Objective(nn.Module):
         recipe: what it learns for.
         bands: the student's bands.
         tile_px: side of the training tiles.
-        teacher: demanded where the recipe distils.
+        teacher: required where the recipe distils.
     """
 
     std: Tensor
@@ -260,8 +260,8 @@ class Objective(nn.Module):
         weight = valid if tiles.known is None else valid * bands
         target = student.normalise(hidden)
         if self.recipe.losses.norm_patches:
-            deviation = losses.patch_deviation(target, weight)
-            parts = {MAIN: losses.masked_mse(prediction / deviation, target / deviation, weight)}
+            std = losses.patch_std(target, weight)
+            parts = {MAIN: losses.masked_mse(prediction / std, target / std, weight)}
         else:
             parts = {MAIN: losses.masked_mse(prediction, target, weight)}
         if not wanted:

@@ -1,4 +1,4 @@
-"""A picture of what a student sees and what it makes of it."""
+"""A picture of what a student sees and of its reconstruction."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Previews:
     """Validates, and now and then writes a picture of the fixed validation tile.
 
     Args:
-        validation: gives figures and the tile.
+        validation: computes the metrics and provides the tile.
         bands: the student's.
         folder: where pictures go; None: nowhere.
         every: steps between two pictures.
@@ -76,7 +76,7 @@ class Previews:
         self._next = 0
 
     def __call__(self, student: Student, step: int) -> Mapping[str, float]:
-        """Return the figures of a student."""
+        """Return the metrics of a student."""
         if self._folder is not None and step >= self._next:
             self._next = step + self._every
             make_folder(self._folder)

@@ -1,4 +1,4 @@
-"""What a distilled student says about itself: its card, and the facts of its report."""
+"""The card of a distilled student, and the facts that its report shows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from hyperkd.training.pretrain.validation_scenes import HeldOut
 from hyperkd.training.teacher.prithvi_features import LoadedTeacher, Teacher
 from hyperkd.types import Wavelengths
 
-FIGURES = ("validation_loss", "psnr_db", "ssim", "sam_deg")
-_PIXEL_M = 30.0  # where no file tells
+VALIDATION_METRICS = ("validation_loss", "psnr_db", "ssim", "sam_deg")
+_PIXEL_M = 30.0  # where no file states it
 
 
 def valid_pixels(scenes: Sequence[PixelSource]) -> int:
@@ -32,14 +32,14 @@ def valid_pixels(scenes: Sequence[PixelSource]) -> int:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Facts:
-    """What does not change while a student is trained.
+    """What stays the same while a student is trained.
 
     Attributes:
         name, preset, licence, initial: as the job asks for them.
         bands: the student's.
         recipe, settings: what it is trained for, and how.
         held_out: the scenes.
-        pixel_m: sides of the scenes' pixels in metres, where their files tell.
+        pixel_m: sides of the scenes' pixels in metres, where their files state them.
         loaded, teacher: the teacher, or None.
     """
 
@@ -59,11 +59,11 @@ class Facts:
         """Return the card of a student with these metrics behind it."""
         config = student.config
         row = validated(self.settings, history)
-        figures = {name: round(row[name], 5) for name in FIGURES if name in row}
+        metrics = {name: round(row[name], 5) for name in VALIDATION_METRICS if name in row}
         protocol = {
             "protocol": "docs/distillation.md#validation",
             "held_out": self.held_out.how,
-            "validation": figures,
+            "validation": metrics,
             "step": int(row.get("step", 0)),
         }
         kind = "masked autoencoder, HyperKD-style" if self.teacher else "masked autoencoder"
@@ -80,7 +80,7 @@ class Facts:
             licence=self.licence,
             created=datetime.date.today().isoformat(),
             ground_sampling_m=float(np.median(self.pixel_m)) if self.pixel_m else _PIXEL_M,
-            teacher=self.of_teacher(),
+            teacher=self.teacher_entry(),
             parents=() if self.loaded is None else (self.loaded.sha256,),
             architecture=architecture(self.preset, config),
             training={
@@ -92,27 +92,27 @@ class Facts:
                 "recipe": dataclasses.asdict(self.recipe),
                 **dataclasses.asdict(self.settings),
             },
-            metrics=protocol if figures else {},
+            metrics=protocol if metrics else {},
         )
 
-    def data(self, student: Student, share: float) -> dict[str, Any]:
-        """Return what tells the scenes of this training from those of another one.
+    def data(self, student: Student, fraction: float) -> dict[str, Any]:
+        """Return values by which a resumed training recognises its scenes.
 
         Args:
             student: normalises by the statistics of the scenes to train on.
-            share: of the scenes that is held out.
+            fraction: of the scenes that is held out.
         """
         held_out = self.held_out.validation
         return {
             "scenes": len(self.held_out.training),
             "valid_pixels": valid_pixels(self.held_out.training),
-            "validation": share,
+            "validation": fraction,
             "statistics": _checksum(student.mean.cpu().numpy(), student.std.cpu().numpy()),
             "held_out": [scene.name for scene in held_out],
             "held_out_statistics": _checksum(*band_statistics(held_out)),
         }
 
-    def of_teacher(self) -> Optional[dict[str, Any]]:
+    def teacher_entry(self) -> Optional[dict[str, Any]]:
         """Return what the card says about the teacher."""
         if self.loaded is None or self.teacher is None:
             return None
@@ -125,7 +125,7 @@ class Facts:
             "patch_px": self.teacher.patch_px,
         }
 
-    def told_of_teacher(self) -> Optional[dict[str, str]]:
+    def teacher_rows(self) -> Optional[dict[str, str]]:
         """Return what the report says about the teacher, by label."""
         if self.loaded is None or self.teacher is None:
             return None
@@ -155,7 +155,7 @@ def _checksum(*arrays: NDArray[Any]) -> str:
 
 
 def validated(settings: Settings, history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
-    """Return the metrics of the validation of the student that the training gives."""
+    """Return the validation metrics of the student that the training results in."""
     rows = [row for row in history if "validation_loss" in row]
     if not rows:
         return {}

@@ -1,4 +1,4 @@
-"""The report of a distillation: one HTML page that needs nothing beside it."""
+"""The report of a distillation: one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
-    """What the page tells.
+class ReportContent:
+    """The content of the report.
 
     Attributes:
         card: of the student as exported.
@@ -62,7 +62,7 @@ class Told:
         scenes: rows ``(name, columns, rows, valid share, used for)``.
         left_out: ``(name, why)`` of scenes that were not used.
         notes: what to know about the scenes.
-        held_out: how validation was kept apart, see ``split``.
+        held_out: how the validation data was held out, see ``hold_out``.
         teacher: facts about the teacher, by label; None where there was none.
         settings: all settings, JSON values.
         seconds: of the training.
@@ -81,63 +81,63 @@ class Told:
     seconds: float
 
 
-def render(told: Told) -> str:
+def render(content: ReportContent) -> str:
     """Return the page."""
     sections = [
-        ("", _summary(told)),
-        ("Training", _curves(told.history)),
-        ("Reconstruction", _reconstruction(told)),
-        ("Data", _data(told)),
-        ("Teacher", _teacher(told)),
-        ("Settings", _settings(told.settings)),
+        ("", _summary(content)),
+        ("Training", _curves(content.history)),
+        ("Reconstruction", _reconstruction(content)),
+        ("Data", _data(content)),
+        ("Teacher", _teacher(content)),
+        ("Settings", _settings(content.settings)),
     ]
     lead = (
-        f"{told.card.name}: a masked autoencoder of {len(told.bands)} bands, "
+        f"{content.card.name}: a masked autoencoder of {len(content.bands)} bands, "
         + (
-            "distilled HyperKD-style from " + told.teacher["Name"]
-            if told.teacher
+            "distilled HyperKD-style from " + content.teacher["Name"]
+            if content.teacher
             else "trained without a teacher"
         )
         + "."
     )
-    foot = f"HyperKD {hyperkd.__version__}, {told.card.created}."
-    return document(f"Student {told.card.name}", lead, sections, foot)
+    foot = f"HyperKD {hyperkd.__version__}, {content.card.created}."
+    return document(f"Student {content.card.name}", lead, sections, foot)
 
 
-def _summary(told: Told) -> str:
-    reached: Mapping[str, float] = told.card.metrics.get("validation", {})
-    figures = [
+def _summary(content: ReportContent) -> str:
+    reached: Mapping[str, float] = content.card.metrics.get("validation", {})
+    metrics = [
         (plain(reached[name]), _WORDS[name], "hidden pixels of the validation tiles")
         for name in ("psnr_db", "ssim", "sam_deg")
         if name in reached
     ]
-    steps = int(told.history[-1]["step"])
-    time = f"{told.seconds / 60:.1f} minutes"
-    best = told.card.metrics.get("step", steps)
+    steps = int(content.history[-1]["step"])
+    time = f"{content.seconds / 60:.1f} minutes"
+    best = content.card.metrics.get("step", steps)
     note = time if best == steps else f"{time}; the student is that of step {best}"
-    figures.append((str(steps), "steps", note))
+    metrics.append((str(steps), "steps", note))
     warned = ""
-    if told.held_out == NONE:
+    if content.held_out == NONE:
         warned = box(
-            "The only scene is too small to hold anything out: the figures come from tiles "
+            "The only scene is too small to hold anything out: the metrics come from tiles "
             "that the student learned from.",
             warning=True,
         )
-    elif told.held_out == BLOCK:
+    elif content.held_out == BLOCK:
         warned = box(
-            "The figures come from a block of the only scene, beside what the student learned "
+            "The metrics come from a block of the only scene, next to what the student learned "
             "from. On another scene it will do worse.",
             warning=True,
         )
-    if told.teacher and told.teacher["Kind"] == UNVERIFIED:
+    if content.teacher and content.teacher["Kind"] == UNVERIFIED:
         warned += box(
-            f"The teacher's file has the layout of {told.teacher['Name']}, but not the checksum "
+            f"The teacher's file has the layout of {content.teacher['Name']}, but not the checksum "
             "of the published file.",
             warning=True,
         )
-    elif told.teacher and told.teacher["Kind"] != "published":
-        warned += box(f"Teacher: {told.teacher['Kind']}, not Prithvi's weights.", warning=True)
-    return cards(figures) + warned
+    elif content.teacher and content.teacher["Kind"] != "published":
+        warned += box(f"Teacher: {content.teacher['Kind']}, not Prithvi's weights.", warning=True)
+    return cards(metrics) + warned
 
 
 def _curves(history: Sequence[Mapping[str, float]]) -> str:
@@ -165,8 +165,8 @@ def _plot(history: Sequence[Mapping[str, float]], names: Sequence[str], label: s
     return figure_of(chart, "", legend if len(lines) > 1 else ())
 
 
-def _reconstruction(told: Told) -> str:
-    image = base64.b64encode(encode_png(picture(told.example, told.bands))).decode("ascii")
+def _reconstruction(content: ReportContent) -> str:
+    image = base64.b64encode(encode_png(picture(content.example, content.bands))).decode("ascii")
     shown = (
         f'<img style="max-width:100%;image-rendering:pixelated" alt="a tile, what the student '
         f'saw of it, and its reconstruction" src="data:image/png;base64,{image}">'
@@ -175,26 +175,26 @@ def _reconstruction(told: Told) -> str:
         "A validation tile in true colour; what of it the student saw; its reconstruction, in "
         "which visible patches are true."
     )
-    return figure_of(shown, caption) + heading("Spectra of hidden pixels") + _spectra(told)
+    return figure_of(shown, caption) + heading("Spectra of hidden pixels") + _spectra(content)
 
 
-def _spectra(told: Told) -> str:
+def _spectra(content: ReportContent) -> str:
     """Draw truth and prediction of hidden pixels from the darkest to the brightest."""
-    hidden = np.argwhere(told.example.valid & ~told.example.shown)
+    hidden = np.argwhere(content.example.valid & ~content.example.shown)
     if len(hidden) == 0:
         return paragraph("No pixel was hidden.")
-    brightness = told.example.truth[tuple(hidden.T)].mean(1)
+    brightness = content.example.truth[tuple(hidden.T)].mean(1)
     ranked = hidden[brightness.argsort(kind="stable")]
     places = ranked[np.linspace(0, len(ranked) - 1, _SPECTRA).astype(int)]
-    x = told.bands.centre_nm
+    x = content.bands.centre_nm
     # Bands on either side of a gap are not joined.
     run = np.cumsum(np.r_[0, np.diff(x) > 20.0]).astype(np.int64)
     lines, legend = [], []
     for number, (row, col) in enumerate(places):
         colour = _COLOURS[number]
         name = f"row {row}, column {col}"
-        truth = told.example.truth[row, col].astype(np.float64)
-        guess = told.example.prediction[row, col].astype(np.float64)
+        truth = content.example.truth[row, col].astype(np.float64)
+        guess = content.example.prediction[row, col].astype(np.float64)
         lines.append(Line(name, x, truth, colour, run))
         lines.append(Line(f"{name}, predicted", x, guess, colour, run, dashed=True))
         legend.append((colour, name))
@@ -202,22 +202,22 @@ def _spectra(told: Told) -> str:
     return figure_of(chart, "Full: truth. Dashed: what the student predicted.", legend)
 
 
-def _data(told: Told) -> str:
+def _data(content: ReportContent) -> str:
     head = ("scene", "columns", "rows", "valid", "used for")
     parts = [
-        paragraph(f"Held out for validation: {told.held_out}."),
-        table(head, [list(row) for row in told.scenes], texts=(4,)),
+        paragraph(f"Held out for validation: {content.held_out}."),
+        table(head, [list(row) for row in content.scenes], texts=(4,)),
     ]
-    if told.left_out:
+    if content.left_out:
         parts.append(heading("Left out"))
-        parts.append(table(("scene", "why"), [list(row) for row in told.left_out], texts=(1,)))
-    return "".join(parts) + box(*told.notes)
+        parts.append(table(("scene", "why"), [list(row) for row in content.left_out], texts=(1,)))
+    return "".join(parts) + box(*content.notes)
 
 
-def _teacher(told: Told) -> str:
-    if told.teacher is None:
+def _teacher(content: ReportContent) -> str:
+    if content.teacher is None:
         return paragraph("None: a plain hyperspectral masked autoencoder.")
-    rows = [[name, value] for name, value in told.teacher.items()]
+    rows = [[name, value] for name, value in content.teacher.items()]
     return table(("", ""), rows, texts=(1,))
 
 

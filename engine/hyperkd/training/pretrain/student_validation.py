@@ -2,7 +2,7 @@
 
 The same tiles under the same random masks every time, so that a curve shows the
 student and not the luck of the draw. Masks are random whatever leads them in
-training, and figures come from hidden valid pixels alone.
+training, and metrics come from hidden valid pixels alone.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Validation:
         self._bands = torch.arange(0, bands, step, device=device)[:_SSIM_BANDS]
 
     def __call__(self, student: Student, step: int) -> Mapping[str, float]:
-        """Return the figures of a student.
+        """Return the metrics of a student.
 
         Returns:
             ``validation_loss``, the mean squared error in normalised reflectance;

@@ -1,4 +1,4 @@
-"""Feature distillation: the student's tokens learn to tell what the teacher's tell.
+"""Feature distillation: the student's tokens learn to predict the teacher's features.
 
 The teacher is shown six broad bands that are made, inside the training step,
 from the tile's own bands by the alignment matrix (spectral range-based channel
@@ -43,7 +43,7 @@ class Distillation:
     """What is learned from the teacher.
 
     Attributes:
-        layers: depths that are compared, as shares of the blocks of both networks.
+        layers: depths that are compared, as fractions of the blocks of both networks.
         distance: ``cosine``, one minus the cosine of normed features; ``smooth_l1``
             of normed features; ``l1`` of features brought to length 1, as in DMAE;
             ``divergence``, Kullback-Leibler divergence of the softmax over a token's
@@ -53,7 +53,7 @@ class Distillation:
             ``full``, it sees the whole tile; ``cached``, likewise, and its features are
             kept on disk, for which tiles come from a grid instead of from anywhere.
         alignment: one of ``hyperkd.spectral.hls_alignment.MODES``.
-        share: size of its gradient beside that of the squared error, once calibrated.
+        share: norm of its gradient relative to that of the squared error, once calibrated.
         projector: ``linear`` from the student's width to the teacher's, or ``none``,
             for networks of the same width.
         late: fraction of its weight that is left at the end of training.
@@ -175,8 +175,8 @@ class Distiller(nn.Module):
         blocks: numbers of the teacher's blocks that are compared.
 
     Raises:
-        HyperKDError: ``bad_job`` where the tile is no multiple of the teacher's patch, or
-            there shall be no projector between different widths.
+        HyperKDError: ``bad_job`` where the tile is not a multiple of the teacher's patch, or
+            no projector is wanted between different widths.
     """
 
     def __init__(
@@ -279,7 +279,7 @@ class Distiller(nn.Module):
         ]
 
     def look(self, tiles: Tiles, six: Tensor, keep: Optional[Tensor] = None) -> list[Tensor]:
-        """Ask the teacher; ``keep`` (B, K) names the tokens that it sees, default: all."""
+        """Return the teacher's features of the tokens ``keep`` (B, K), which are all it sees."""
         with torch.no_grad():
             return self._teacher.look(six, tiles.valid, self.blocks, keep, values=self._relations)
 
@@ -300,16 +300,16 @@ def _projector(settings: Distillation, own: int, other: int) -> nn.Module:
 def feature_distance(own: Tensor, other: Tensor, weight: Tensor, distance: str) -> Tensor:
     """Return the mean distance of features ``(B, K, T)`` over tokens ``weight`` (B, K)."""
     if distance == "cosine":
-        apart = 1 - functional.cosine_similarity(own, other, dim=2, eps=1e-6)
+        distances = 1 - functional.cosine_similarity(own, other, dim=2, eps=1e-6)
     elif distance == "l1":
         unit, target = (functional.normalize(each, dim=2, eps=1e-6) for each in (own, other))
-        apart = (unit - target).abs().mean(2)
+        distances = (unit - target).abs().mean(2)
     elif distance == "divergence":
         mine, theirs = own.log_softmax(2), other.log_softmax(2)
-        apart = (theirs.exp() * (theirs - mine)).sum(2)
+        distances = (theirs.exp() * (theirs - mine)).sum(2)
     else:
-        apart = functional.smooth_l1_loss(own, other, reduction="none").mean(2)
-    return (apart * weight).sum() / weight.sum().clamp(min=1)
+        distances = functional.smooth_l1_loss(own, other, reduction="none").mean(2)
+    return (distances * weight).sum() / weight.sum().clamp(min=1)
 
 
 def relation_distance(own: Tensor, other: Tensor, weight: Tensor, heads: int) -> Tensor:

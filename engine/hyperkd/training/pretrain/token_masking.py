@@ -1,7 +1,7 @@
-"""Which tokens the student may see: at random, or led by what there is to see.
+"""Which tokens the student may see: at random, or guided by structure.
 
 Masked autoencoders hide tokens at random. Guided masking hides those with much
-to see more often: with structure to predict instead of flat ground, the task is
+structure more often: with structure to predict instead of flat ground, the task is
 harder to solve by interpolation. Hiding nothing but structure would leave an
 ill-posed task, so most of what is hidden stays random, the guided share grows
 during training, and some of the best tokens stay visible as hints.
@@ -31,7 +31,7 @@ class Masking:
 
     Attributes:
         ratio: share of hidden tokens.
-        score: what leads the guided share, one of ``SCORE_NAMES``; ``random`` is the
+        score: what chooses the guided share, one of ``SCORE_NAMES``; ``random`` is the
             control: no token is preferred.
         guided_share: share of the hidden tokens that the score chooses at the end
             of training; it grows from 0 linearly.

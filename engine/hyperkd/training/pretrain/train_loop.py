@@ -63,9 +63,9 @@ def train(
         student: what to train, on the device where it lies.
         sampler: where the tiles come from.
         settings: how to train.
-        report: is told losses, learning rate, samples per second and seconds left.
+        report: receives losses, learning rate, samples per second and seconds left.
         recipe: what to train for.
-        teacher: demanded where the recipe distils.
+        teacher: required where the recipe distils.
         bands: the student's; default: the canonical grid.
         validate: called every ``validate_every`` steps and at the end.
         keeper: called every ``save_every`` steps, and at the end also of a cancelled run.
@@ -77,7 +77,7 @@ def train(
         The reported metrics, each with its ``step``.
 
     Raises:
-        HyperKDError: ``bad_training`` where the loss is no longer a number, ``cancelled``.
+        HyperKDError: ``bad_training`` where the loss becomes NaN or infinite, ``cancelled``.
     """
     progress = _begin(student, sampler.tile_px, settings, recipe, teacher, bands)
     if prepare is not None:
@@ -93,7 +93,7 @@ def train(
             for step in range(first, settings.steps):
                 losses = run.step(step, batches)
                 asked = group.any(report.stop_requested() or run.late())
-                run.tell(losses, last=asked or progress.step == settings.steps)
+                run.report_step(losses, last=asked or progress.step == settings.steps)
                 if keeper is not None and _every(settings.save_every, progress.step):
                     keeper.save(progress)
                 if after_step is not None:
@@ -102,7 +102,7 @@ def train(
                     report.log("info", reason)
                     break
     except HyperKDError as error:
-        # A loss that is no number must not replace the last good state.
+        # A loss of NaN must not replace the last good state.
         if keeper is None or error.code != "cancelled" or progress.step == 0:
             raise
         if progress.step > first:
@@ -128,7 +128,7 @@ def _begin(
     teacher: Optional[FrozenTeacher],
     bands: Optional[Wavelengths],
 ) -> Progress:
-    """Return a training before its first step."""
+    """Return the state of a training before its first step."""
     # A plain recipe asks for no wavelengths, so a student of other bands may do without.
     objective = Objective(student, recipe, bands or canonical_bands(), tile_px, teacher)
     parameters = [*student.parameters(), *objective.parameters()]
@@ -155,7 +155,7 @@ def _early_end(progress: Progress, settings: Settings, asked: bool) -> str:
 
 @dataclass(eq=False)
 class _Run:
-    """One training on its way."""
+    """A training in progress."""
 
     progress: Progress
     sampler: CropSampler
@@ -180,7 +180,7 @@ class _Run:
         weights = progress.balance.at(done)
         set_learning_rate(progress.optimiser, self.rate(step))
         progress.optimiser.zero_grad(set_to_none=True)
-        told: list[Tensor] = []
+        chunk_values: list[Tensor] = []
         for tiles, draws in chunks:
             # A step of a large student takes minutes on a CPU; nothing is changed before its end.
             self.report.check_cancelled()
@@ -190,13 +190,13 @@ class _Run:
             )
             loss = weighted_sum(parts, weights)
             (loss * share).backward()
-            told.append(torch.stack([loss, *parts.values()]).detach() * share)
+            chunk_values.append(torch.stack([loss, *parts.values()]).detach() * share)
         self.group.add_up_gradients(progress.parameters)
         norm = nn.utils.clip_grad_norm_(progress.parameters, settings.clip)
-        total = self.group.add_up(torch.stack(told).sum(0))
+        total = self.group.add_up(torch.stack(chunk_values).sum(0))
         values, length = total.tolist(), float(norm)
         if not (math.isfinite(values[0]) and math.isfinite(length)):
-            raise self._no_number(step, values[0], length, chunks, told)
+            raise self._diverged(step, values[0], length, chunks, chunk_values)
         progress.optimiser.step()
         if progress.average is not None:
             progress.average.update(progress.student)
@@ -218,7 +218,7 @@ class _Run:
         settings = self.settings
         return learning_rate(step, settings.steps, settings.learning_rate, settings.warmup)
 
-    def tell(self, losses: Mapping[str, float], last: bool) -> None:
+    def report_step(self, losses: Mapping[str, float], last: bool) -> None:
         """Report a finished step; validate where it is time to, and after the last one."""
         progress, settings = self.progress, self.settings
         done = progress.step
@@ -248,20 +248,20 @@ class _Run:
         own = {name: value.clone() for name, value in student.state_dict().items()}
         student.load_state_dict(progress.result())
         student.eval()
-        figures = self.validate(student, progress.step)
-        loss = figures["validation_loss"]
+        metrics = self.validate(student, progress.step)
+        loss = metrics["validation_loss"]
         progress.waited = 0 if loss < progress.best_loss else progress.waited + 1
         if progress.waited == 0:
             progress.best_loss = loss
             progress.best = {name: value.clone() for name, value in student.state_dict().items()}
         student.load_state_dict(own)
         student.train()
-        return figures
+        return metrics
 
     def _sizes(
         self, chunks: list[tuple[Tiles, Draws]], done: float
     ) -> dict[str, tuple[float, float]]:
-        """Measure how long the gradient of each part is, and that of the squared error beside it.
+        """Return the gradient norms of each part of the loss and of the squared error.
 
         Both over the parameters that the part reaches.
         """
@@ -290,18 +290,18 @@ class _Run:
             sizes[name] = (_length(sums), _length(reached))
         return sizes
 
-    def _no_number(
+    def _diverged(
         self,
         step: int,
         loss: float,
         length: float,
         chunks: list[tuple[Tiles, Draws]],
-        told: list[Tensor],
+        chunk_values: list[Tensor],
     ) -> HyperKDError:
-        """Return the refusal to go on, with the step and the tiles at fault."""
+        """Return the error that ends the training, with its step and the tiles in question."""
         wrong = [
             crop
-            for (tiles, _), values in zip(chunks, told)
+            for (tiles, _), values in zip(chunks, chunk_values)
             if not bool(values.isfinite().all())
             for crop in tiles.crops
         ]

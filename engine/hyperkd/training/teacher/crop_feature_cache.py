@@ -23,7 +23,7 @@ class KeptFeatures:
         folder: where features are kept.
         distiller: whose teacher is asked.
         aligner: makes what the teacher sees; another matrix of it means other features.
-        identity: what the teacher's features depend on beside the image, see ``Teacher``.
+        identity: what the teacher's features depend on besides the image, see ``Teacher``.
         scenes: the scenes that crops are numbers of.
         tile_px: side of a crop.
         patch_px, dim: of the teacher's tokens.

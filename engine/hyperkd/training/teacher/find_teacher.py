@@ -36,7 +36,7 @@ def find_teacher(name_or_path: str) -> LoadedTeacher:
         return load_stand_in(path)
     loaded = load_teacher(path)
     known = find_published(loaded.version.name)
-    # Tensors of the right shapes can hold anything; where a checksum is stated, it tells.
+    # Tensors of the right shapes can hold anything; a stated checksum decides.
     kind = loaded.kind if known.sha256 in (None, loaded.sha256) else UNVERIFIED
     return dataclasses.replace(loaded, kind=kind, licence=known.licence)
 

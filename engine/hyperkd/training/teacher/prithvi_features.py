@@ -106,7 +106,7 @@ def read_teacher(path: Union[str, Path], version: Optional[str] = None) -> Prith
         if tensor.dtype != torch.float32:
             problem = f"{name} is {str(tensor.dtype).replace('torch.', '')} instead of float32"
         elif not bool(tensor.isfinite().all()):
-            problem = f"{name} holds values that are no numbers"
+            problem = f"{name} holds values that are not numbers"
         else:
             continue
         raise HyperKDError(
@@ -169,7 +169,7 @@ class Teacher:
         dim: D, the width of its features.
         heads: attention heads of its blocks.
         depth: how many blocks it has.
-        identity: what its features depend on beside the image, see ``FeatureKey``.
+        identity: what its features depend on besides the image, see ``FeatureKey``.
         note: what looked wrong in the first input, as a sentence, or "".
     """
 
@@ -321,7 +321,7 @@ class Teacher:
         if height % self.patch_px or width % self.patch_px:
             raise HyperKDError(
                 "bad_job",
-                f"The teacher {self.version.name} cannot look at {width} x {height} pixels: "
+                f"The teacher {self.version.name} cannot take {width} x {height} pixels: "
                 f"its patches have {self.patch_px}.",
                 f"Choose a tile size that is a multiple of {self.patch_px} pixels.",
             )
@@ -342,7 +342,7 @@ def block_count(depth: float, blocks: int) -> int:
     if not 0 < depth <= 1:
         raise HyperKDError(
             "bad_job",
-            f"The depth to look at is {depth:g}.",
+            f"The teacher's depth is {depth:g}.",
             "Give a share of the blocks: more than 0, at most 1.",
         )
     return max(1, math.ceil(depth * blocks - 1e-9))

@@ -113,7 +113,7 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
         positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
 
     Raises:
-        HyperKDError: ``bad_model`` where it is no stand-in teacher, or its tensors are
+        HyperKDError: ``bad_model`` where it is not a stand-in teacher, or its tensors are
             not exactly those of its architecture.
     """
     name = Path(path).name
@@ -121,7 +121,7 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
     if what is None:
         raise HyperKDError(
             "bad_model",
-            f"{name} is no teacher: its header has no {TEACHER_KEY}.",
+            f"{name} is not a teacher: its header has no {TEACHER_KEY}.",
             "Give the published .pt file of a Prithvi, or a stand-in teacher; a student's "
             "checkpoint cannot teach.",
         )
@@ -132,7 +132,7 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
     strange = [key for key, tensor in tensors.items() if not bool(tensor.isfinite().all())]
     if strange:
         raise HyperKDError(
-            "bad_model", f"{name}: {strange[0]} holds values that are no numbers.", _TAKE_ANOTHER
+            "bad_model", f"{name}: {strange[0]} holds values that are not numbers.", _TAKE_ANOTHER
         )
     with torch.device("meta"):
         network = Prithvi(what.config, positions, with_decoder=has_decoder)

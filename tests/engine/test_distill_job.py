@@ -46,7 +46,7 @@ from hyperkd.training.teacher.standin import (  # noqa: E402
     read_manifest,
     save_stand_in,
 )
-from tests.engine.distil_child import MICRO, quick_export  # noqa: E402
+from tests.engine.distill_child import MICRO, quick_export  # noqa: E402
 from tests.engine.test_training_scenes import CENTRE, make_scene  # noqa: E402
 from tests.engine.training_factories import CancelAfter, nano_version  # noqa: E402
 
@@ -535,9 +535,9 @@ def test_the_wrong_kind_of_teacher_is_refused(scenes, stand_in, tmp_path, monkey
     (tmp_path / "text.pt").write_text("hello")
     (tmp_path / "text.safetensors").write_text("hello")
     cases = [
-        (student, "student.safetensors is no teacher: its header has no hyperkd.teacher"),
+        (student, "student.safetensors is not a teacher: its header has no hyperkd.teacher"),
         (student.replace(".safetensors", ".onnx"), "student.onnx is a student"),
-        (str(tmp_path / "text.pt"), "text.pt is no PyTorch file"),
+        (str(tmp_path / "text.pt"), "text.pt is not a PyTorch file"),
         (str(tmp_path / "text.safetensors"), "text.safetensors cannot be read as a teacher"),
         (str(tmp_path / "absent.pt"), "There is no teacher"),
         ("prithvi-eo-2.0-300m", "The teacher prithvi-eo-2.0-300m is not in the model store"),
@@ -694,7 +694,7 @@ def test_the_command_is_killed_then_cancelled_and_comes_to_its_end(one_potsdam, 
     output, state = tmp_path / "potsdam.safetensors", tmp_path / "potsdam.training.safetensors"
     hold = tmp_path / "hold"
     command = [
-        sys.executable, str(Path(__file__).with_name("distil_child.py")), "distill",
+        sys.executable, str(Path(__file__).with_name("distill_child.py")), "distill",
         "--input", *map(str, images), "--output", str(output), "--initial", "random",
         "--events", "json",
     ]  # fmt: skip
