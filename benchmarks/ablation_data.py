@@ -31,7 +31,7 @@ from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.synth.metamers import absorption, hide
 from hyperkd.synth.mixing import TRAITS
 from hyperkd.synth.scene import SimulatedScene
-from hyperkd.training.common.crops import UNIT, Scene, read_scene
+from hyperkd.training.common.crops import UNIT, MemoryScene, read_scene
 from hyperkd.types import BandTable, FloatArray
 
 # Far from each other and from the seeds of benchmarks/train_student.py.
@@ -83,10 +83,10 @@ class Group:
         classes: NDArray[np.int64] = self.abundances.argmax(-1)
         return classes
 
-    def scenes(self) -> list[Scene]:
+    def scenes(self) -> list[MemoryScene]:
         """Return the scenes as the trainer takes them; every pixel is valid."""
         valid = np.ones(self.pixels.shape[1:3], np.bool_)
-        return [Scene(f"scene {i}", pixels, valid) for i, pixels in enumerate(self.pixels)]
+        return [MemoryScene(f"scene {i}", pixels, valid) for i, pixels in enumerate(self.pixels)]
 
 
 def canonical_table() -> BandTable:

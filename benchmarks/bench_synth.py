@@ -20,7 +20,6 @@ from osgeo import gdal
 from real_tiles import POTSDAM, require
 
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.source import open_raster
 from hyperkd.synth.scene import SimulatedScene
 
 LABELS = {1: "roof", 2: "pavement", 3: "low vegetation", 4: "tree", 5: "soil"}

@@ -28,7 +28,7 @@ from hyperkd.models.sizes import PRESETS
 from hyperkd.reporting import SilentReporter
 from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands
-from hyperkd.training.common.crops import CropSampler, Scene, band_statistics
+from hyperkd.training.common.crops import CropSampler, MemoryScene, band_statistics
 from hyperkd.training.common.masked_batch import Tiles
 from hyperkd.training.common.optimiser import make_optimiser
 from hyperkd.training.common.train_settings import Settings
@@ -42,7 +42,7 @@ from hyperkd.training.teacher.standin import random_teacher
 SIDE, SCENES = 256, 2
 
 
-def make_scene(seed: int) -> Scene:
+def make_scene(seed: int) -> MemoryScene:
     """Return smooth spectra under a smooth field, with a little noise."""
     generator = np.random.default_rng(seed)
     centre = np.linspace(0, 1, len(canonical_bands()))
@@ -53,7 +53,7 @@ def make_scene(seed: int) -> Scene:
     share = (0.5 + 0.5 * np.sin(row + seed) * np.cos(1.3 * col))[..., None]
     pixels = share * ends[0] + (1 - share) * ends[1]
     pixels = pixels + generator.normal(0, 30, pixels.shape)
-    return Scene(str(seed), np.int16(pixels), np.ones((SIDE, SIDE), bool))
+    return MemoryScene(str(seed), np.int16(pixels), np.ones((SIDE, SIDE), bool))
 
 
 class Case:

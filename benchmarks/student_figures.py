@@ -14,7 +14,7 @@ from scipy.sparse.linalg import splu
 
 from hyperkd.metrics import psnr_db, spectral_angle_deg
 from hyperkd.models.nets.student import Student
-from hyperkd.training.common.crops import UNIT, CropSampler, Scene
+from hyperkd.training.common.crops import UNIT, CropSampler, MemoryScene
 from hyperkd.training.common.masked_batch import Masked
 from hyperkd.training.pretrain.token_masking import random_order, visible_count
 
@@ -40,7 +40,9 @@ class Crops:
     patch: int
 
     @classmethod
-    def draw(cls, scenes: Sequence[Scene], tile: int, patch: int, count: int, seed: int) -> Crops:
+    def draw(
+        cls, scenes: Sequence[MemoryScene], tile: int, patch: int, count: int, seed: int
+    ) -> Crops:
         """Draw ``count`` tiles, and masks that hide three quarters of each."""
         generator = np.random.default_rng(seed)
         pixels, valid = CropSampler(scenes, tile).batch(generator, count)
@@ -172,7 +174,7 @@ def _inpaint_four(
 
 def probe_figures(
     students: Mapping[str, Student],
-    scenes: Sequence[Scene],
+    scenes: Sequence[MemoryScene],
     classes: Sequence[NDArray[np.uint8]],
     per_class: int,
     seed: int,
@@ -217,7 +219,7 @@ def _sample(classes: NDArray[np.uint8], per_class: int, seed: int) -> NDArray[np
     return np.concatenate(chosen)
 
 
-def _embed(student: Student, scene: Scene) -> NDArray[np.float32]:
+def _embed(student: Student, scene: MemoryScene) -> NDArray[np.float32]:
     """Return ``(H * W, D)``; the scene is cut into tiles without overlap."""
     tile = student.config.tile
     rows, cols = scene.valid.shape

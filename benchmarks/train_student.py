@@ -44,7 +44,7 @@ from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.synth.scene import SimulatedScene
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
-from hyperkd.training.common.crops import CropSampler, Scene, band_statistics, read_scene
+from hyperkd.training.common.crops import CropSampler, MemoryScene, band_statistics, read_scene
 from hyperkd.training.common.train_settings import Settings
 from hyperkd.training.export import export_model
 from hyperkd.training.pretrain.distill_settings import recipe_of
@@ -98,7 +98,7 @@ class LogReporter:
         return False
 
 
-def simulate(seed: int, side: int) -> tuple[Scene, NDArray[np.uint8]]:
+def simulate(seed: int, side: int) -> tuple[MemoryScene, NDArray[np.uint8]]:
     """Return a simulated scene on the student's bands, and its class map."""
     simulated = SimulatedScene(side, side, seed, border=0.1)
     layers = simulated.render(simulated.grid.window)
@@ -106,7 +106,9 @@ def simulate(seed: int, side: int) -> tuple[Scene, NDArray[np.uint8]]:
     return read_scene(source, canonical_bands(), f"simulated {seed}"), layers.classes[0]
 
 
-def read_potsdam(folder: Path, tiles: Sequence[tuple[int, int]], name: str) -> Optional[Scene]:
+def read_potsdam(
+    folder: Path, tiles: Sequence[tuple[int, int]], name: str
+) -> Optional[MemoryScene]:
     """Return a block of Potsdam tiles as one scene, invalid where there is none."""
     paths = {place: folder / f"enmap_potsdam_tile_{place[0]}_{place[1]}.tif" for place in tiles}
     if not all(path.is_file() for path in paths.values()):
@@ -123,7 +125,7 @@ def read_potsdam(folder: Path, tiles: Sequence[tuple[int, int]], name: str) -> O
             tile = read_scene(source, bands, path.stem)
         pixels[row : row + side, col : col + side] = tile.pixels
         valid[row : row + side, col : col + side] = tile.valid
-    return Scene(name, pixels, valid)
+    return MemoryScene(name, pixels, valid)
 
 
 def main() -> None:
@@ -266,12 +268,12 @@ def _about_teacher(
 
 def _measure(
     student: Student,
-    held_out: Sequence[tuple[Scene, NDArray[np.uint8]]],
-    north: Optional[Scene],
+    held_out: Sequence[tuple[MemoryScene, NDArray[np.uint8]]],
+    north: Optional[MemoryScene],
     args: argparse.Namespace,
 ) -> Mapping[str, Figures]:
     tile, patch = student.config.tile, student.config.patch
-    groups: list[tuple[str, list[Scene], int]] = [
+    groups: list[tuple[str, list[MemoryScene], int]] = [
         ("held-out simulated scenes", [scene for scene, _ in held_out], 64)
     ]
     if north is not None:

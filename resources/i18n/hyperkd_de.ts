@@ -896,6 +896,10 @@
         <translation>Einbettung</translation>
     </message>
     <message>
+        <source>Embedding the places</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Embed…</source>
         <translation>Einbetten…</translation>
     </message>
@@ -942,6 +946,10 @@
     <message>
         <source>Error at the threshold</source>
         <translation>Fehler an der Schwelle</translation>
+    </message>
+    <message>
+        <source>Estimating background statistics</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Every feature has its own class. Does the field “{field}” hold the classes, or does it number the features?</source>
@@ -1464,10 +1472,6 @@
         <translation>Lernrate</translation>
     </message>
     <message>
-        <source>Learning what is ordinary</source>
-        <translation>Es wird gelernt, was üblich ist</translation>
-    </message>
-    <message>
         <source>Left out for contradicting labels: {count} pixels ({where}).</source>
         <translation>Weggelassen wegen widersprüchlicher Label: {count} Pixel ({where}).</translation>
     </message>
@@ -1486,14 +1490,6 @@
     <message>
         <source>Look at HyperKD's engine</source>
         <translation>HyperKDs Engine ansehen</translation>
-    </message>
-    <message>
-        <source>Looking at the places</source>
-        <translation>Die Stellen werden betrachtet</translation>
-    </message>
-    <message>
-        <source>Looking at the scene</source>
-        <translation>Die Szene wird betrachtet</translation>
     </message>
     <message>
         <source>Looking for QGIS's Python</source>
@@ -2222,6 +2218,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Sampling spectra</source>
         <translation>Spektren werden gezogen</translation>
+    </message>
+    <message>
+        <source>Sampling the scene</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Save a copy</source>
@@ -3270,10 +3270,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Where to train: auto takes a GPU where PyTorch finds one.</source>
         <translation>Wo trainiert wird: auto nimmt eine GPU, wo PyTorch eine findet.</translation>
-    </message>
-    <message>
-        <source>Where to train: auto takes a GPU where torch finds one.</source>
-        <translation>Wo trainiert wird: auto nimmt eine GPU, wo torch eine findet.</translation>
     </message>
     <message>
         <source>Which error: the RMSE in reflectance, or the spectral angle, which ignores brightness and is mostly noise where it is dark.</source>

@@ -52,7 +52,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "training": (
         BASE
         | {"metrics", "raster", "spectral", "models", "models.nets", "training"}
-        | {"open_scene", "inference", "evaluation"},
+        | {"open_scene", "reporting", "inference", "evaluation"},
         {"torch", "onnx", "onnxruntime", "onnxscript", "safetensors", "sklearn"},
     ),
     "inference": (BASE | {"raster", "spectral", "open_scene", "models", "inference"}, set()),

@@ -273,7 +273,7 @@ TABLE = [
     ("dense", "other family", lambda p: change_card(p, architecture={"family": "x"}),
      "bad_model", "cannot be built: family 'x'"),
     ("dense", "other shapes", reshape_checkpoint, "bad_model", r"wrong shapes: .*instead of"),
-    ("teacher", "corrupted head", lambda p: flip(p, 0.0), "bad_model", "damaged|not a PyTorch file"),
+    ("teacher", "corrupted head", lambda p: flip(p, 0.0), "bad_model", "damaged|a PyTorch file"),
     ("teacher", "corrupted weights", lambda p: flip(p, 0.5), "bad_model", "m.pt is damaged"),
     ("teacher", "one bit", lambda p: flip_bit(p, 0.5), "bad_model", "m.pt is damaged"),
     ("teacher", "truncated", lambda p: truncate(p, 0.6), "bad_model", "m.pt is not a PyTorch file"),

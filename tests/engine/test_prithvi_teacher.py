@@ -193,7 +193,10 @@ def test_the_unit_is_judged_from_valid_pixels_alone():
         (lambda: look_with(loaded(), 0.0), "depth is 0"),
         (lambda: look_with(loaded(), 1.5), "depth is 1.5"),
         (lambda: look_with(loaded(), frames="four"), "frames are 'four'"),
-        (lambda: look_with(loaded()).features(*scene(1, 16, 20)), "cannot take 20 x 16 pixels: its patches"),
+        (
+            lambda: look_with(loaded()).features(*scene(1, 16, 20)),
+            "cannot take 20 x 16 pixels: its patches",
+        ),
         (
             lambda: look_with(loaded()).features(*scene(), where=torch.zeros(2, 2)),
             "prithvi-nano takes no date and no place",

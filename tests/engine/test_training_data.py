@@ -10,7 +10,7 @@ from hyperkd.raster.memory import MemoryRaster
 from hyperkd.training.common.crops import (
     UNIT,
     CropSampler,
-    Scene,
+    MemoryScene,
     band_statistics,
     good_places,
     has_place,
@@ -32,10 +32,10 @@ def table(centre_nm, good=None, scale=1e-4, offset=0.0, nodata=-32768.0) -> Band
     )
 
 
-def numbered(rows, cols, name="numbered") -> Scene:
+def numbered(rows, cols, name="numbered") -> MemoryScene:
     """A scene of two bands that hold each pixel's row and column."""
     row, col = np.mgrid[:rows, :cols].astype(np.int16)
-    return Scene(name, np.stack((row, col), 2), np.ones((rows, cols), bool))
+    return MemoryScene(name, np.stack((row, col), 2), np.ones((rows, cols), bool))
 
 
 # --- reading -----------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def test_a_scene_that_misses_the_bands_is_refused():
 def test_statistics_count_every_valid_pixel_once():
     generator = np.random.default_rng(1)
     scenes = [
-        Scene(
+        MemoryScene(
             str(i),
             generator.integers(-50, 6000, (7, 5 + i, 3), dtype=np.int16),
             generator.random((7, 5 + i)) < 0.7,
@@ -113,7 +113,7 @@ def test_statistics_count_every_valid_pixel_once():
 
 
 def test_a_constant_band_gets_a_floor_instead_of_a_zero():
-    scene = Scene("s", np.full((4, 4, 2), 1234, np.int16), np.ones((4, 4), bool))
+    scene = MemoryScene("s", np.full((4, 4, 2), 1234, np.int16), np.ones((4, 4), bool))
     mean, std = band_statistics([scene])
     np.testing.assert_allclose(mean, 0.1234)
     np.testing.assert_allclose(std, 1e-3)
@@ -164,7 +164,7 @@ def test_a_scene_that_cannot_give_a_crop_is_refused():
     assert caught.value.code == "no_valid_pixels" and not has_place(scene.valid, 8)
 
 
-def in_a_corner(rows=400, cols=300) -> Scene:
+def in_a_corner(rows=400, cols=300) -> MemoryScene:
     """Nearly all cloud: chance hardly ever hits what is left."""
     scene = numbered(rows, cols)
     scene.valid[:] = False

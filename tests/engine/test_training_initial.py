@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from hyperkd.models.nets.student import Student, take_patches  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
-from hyperkd.training.common.crops import CropSampler, Scene, band_statistics  # noqa: E402
+from hyperkd.training.common.crops import CropSampler, MemoryScene, band_statistics  # noqa: E402
 from hyperkd.training.common.masked_batch import draw  # noqa: E402
 from hyperkd.training.pretrain.initial_weights import start_from_components  # noqa: E402
 from tests.engine.training_factories import reconstruction_loss  # noqa: E402
@@ -22,14 +22,14 @@ NANO = StudentConfig(
 )  # fmt: skip
 
 
-def noisy_scene(side=48) -> Scene:
+def noisy_scene(side=48) -> MemoryScene:
     """Smooth mixtures of three spectra, and a little noise so that no component is empty."""
     generator = np.random.default_rng(0)
     ends = generator.uniform(500, 5000, (3, 6))
     row, col = np.mgrid[:side, :side] / side
     shares = np.stack((np.sin(5 * row + col) ** 2, np.cos(6 * col) ** 2, row * col), 2)
     pixels = shares @ ends + generator.normal(0, 30, (side, side, 6))
-    return Scene("noisy", np.int16(pixels), np.ones((side, side), bool))
+    return MemoryScene("noisy", np.int16(pixels), np.ones((side, side), bool))
 
 
 @pytest.fixture

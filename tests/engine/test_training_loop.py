@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from hyperkd.models.nets.student import Student  # noqa: E402
 from hyperkd.models.sizes import StudentConfig  # noqa: E402
-from hyperkd.training.common.crops import CropSampler, Scene, band_statistics  # noqa: E402
+from hyperkd.training.common.crops import CropSampler, MemoryScene, band_statistics  # noqa: E402
 from hyperkd.training.common.masked_batch import Masked, draw  # noqa: E402
 from hyperkd.training.common.optimiser import learning_rate, make_optimiser  # noqa: E402
 from hyperkd.training.pretrain.train_loop import train  # noqa: E402
@@ -59,14 +59,14 @@ class Recorder:
             raise HyperKDError("cancelled", "The job was cancelled.")
 
 
-def smooth_scene(side=48, seed=0) -> Scene:
+def smooth_scene(side=48, seed=0) -> MemoryScene:
     """Two spectra mixed along a smooth gradient: easy to predict from the surroundings."""
     generator = np.random.default_rng(seed)
     ends = generator.uniform(500, 5000, (2, 6))
     row, col = np.mgrid[:side, :side] / side
     share = 0.5 + 0.5 * np.sin(4 * row + seed) * np.cos(5 * col)
     pixels = share[..., None] * ends[0] + (1 - share[..., None]) * ends[1]
-    return Scene(str(seed), np.int16(pixels), np.ones((side, side), bool))
+    return MemoryScene(str(seed), np.int16(pixels), np.ones((side, side), bool))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hyperkd.raster.open_raster import open_raster
 from hyperkd.raster.products.open_product import Product
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.training.common import scene_pixels as module
-from hyperkd.training.common.crops import CropSampler, Scene, band_statistics, read_scene
+from hyperkd.training.common.crops import CropSampler, MemoryScene, band_statistics, read_scene
 from hyperkd.training.common.scene_pixels import FileScene, cached_scene, open_scenes, opener
 from hyperkd.training.pretrain.validation_scenes import BLOCK, NONE, SCENES, hold_out
 from hyperkd.types import Wavelengths
@@ -326,9 +326,9 @@ def test_pixels_under_a_quality_mask_are_left_out(scene_path, tmp_path, reading)
 # --- what is held out --------------------------------------------------------------------
 
 
-def plain(rows=64, cols=40, name="s") -> Scene:
+def plain(rows=64, cols=40, name="s") -> MemoryScene:
     row, col = np.mgrid[:rows, :cols].astype(np.int16)
-    return Scene(name, np.stack((row, col), 2), np.ones((rows, cols), bool))
+    return MemoryScene(name, np.stack((row, col), 2), np.ones((rows, cols), bool))
 
 
 def test_whole_scenes_are_held_out():

@@ -15,7 +15,7 @@ from hyperkd.models.prithvi_versions import PrithviConfig, PrithviVersion
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands
-from hyperkd.training.common.crops import Scene, band_statistics
+from hyperkd.training.common.crops import MemoryScene, band_statistics
 from hyperkd.training.common.losses import masked_mse
 from hyperkd.training.common.masked_batch import Masked
 from hyperkd.training.common.train_settings import Settings
@@ -81,14 +81,14 @@ def make_settings(steps: int, **changes: Any) -> Settings:
     return Settings(steps, **{**values, "average": 0.0, "patience": 0, "hours": 0.0, **changes})
 
 
-def smooth_scene(side: int = 48, seed: int = 0, bands: int = COUNT) -> Scene:
+def smooth_scene(side: int = 48, seed: int = 0, bands: int = COUNT) -> MemoryScene:
     """Two spectra mixed along a smooth gradient: easy to predict from the surroundings."""
     generator = np.random.default_rng(seed)
     ends = generator.uniform(500, 5000, (2, bands))
     row, col = np.mgrid[:side, :side] / side
     share = 0.5 + 0.5 * np.sin(4 * row + seed) * np.cos(5 * col)
     pixels = share[..., None] * ends[0] + (1 - share[..., None]) * ends[1]
-    return Scene(f"scene {seed}", np.int16(pixels), np.ones((side, side), bool))
+    return MemoryScene(f"scene {seed}", np.int16(pixels), np.ones((side, side), bool))
 
 
 def make_student(config: StudentConfig = NANO, seed: int = 0) -> Student:
@@ -117,7 +117,7 @@ def reconstruction_loss(student: Student, masked: Masked) -> torch.Tensor:
     return masked_mse(masked.predict(student), student.normalise(hidden), valid)
 
 
-def canonical_scene(side: int = 40, seed: int = 0, patches: int = 6) -> Scene:
+def canonical_scene(side: int = 40, seed: int = 0, patches: int = 6) -> MemoryScene:
     """A scene on the canonical bands: squares of smooth random spectra, and a little noise."""
     generator = np.random.default_rng(seed)
     x = (canonical_bands().centre_nm - 400) / 2100
@@ -127,4 +127,4 @@ def canonical_scene(side: int = 40, seed: int = 0, patches: int = 6) -> Scene:
     size = -(-side // patches)
     labels = labels.repeat(size, 0).repeat(size, 1)[:side, :side]
     pixels = spectra[labels] * 1e4 + generator.normal(0, 20, (side, side, len(x)))
-    return Scene(f"canonical {seed}", np.int16(pixels), np.ones((side, side), bool))
+    return MemoryScene(f"canonical {seed}", np.int16(pixels), np.ones((side, side), bool))

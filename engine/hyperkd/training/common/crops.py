@@ -48,7 +48,7 @@ class PixelSource(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class MemoryScene:
     """A scene on the student's bands, in memory or mapped from a file.
 
     Attributes:
@@ -114,7 +114,7 @@ def read_scene(
     report: Optional[Reporter] = None,
     pixels: Optional[Pixels] = None,
     leave_out: Optional[LeaveOut] = None,
-) -> Scene:
+) -> MemoryScene:
     """Read a raster window by window and bring it to the student's bands.
 
     Args:
@@ -140,7 +140,7 @@ def read_scene(
         place = window.slices()
         pixels[place], valid[place] = mapping.read(source, window)
     require_valid(valid, name)
-    return Scene(name, pixels, valid, mapping.known)
+    return MemoryScene(name, pixels, valid, mapping.known)
 
 
 def require_valid(valid: BoolArray, name: str) -> None:

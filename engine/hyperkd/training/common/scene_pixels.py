@@ -35,9 +35,9 @@ from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.crops import (
     READ_PX,
     LeaveOut,
+    MemoryScene,
     Pixels,
     PixelSource,
-    Scene,
     ToStudentBands,
     has_place,
     read_scene,
@@ -289,7 +289,7 @@ def _leave_out(product: Product) -> Optional[LeaveOut]:
 
 def cached_scene(
     product: Product, path: str, bands: Wavelengths, name: str, folder: Path, report: Reporter
-) -> Scene:
+) -> MemoryScene:
     """Return a scene whose pixels are mapped from a cache, filled where it is empty or damaged.
 
     The file's name is a checksum of all that its content depends on, so a changed
@@ -311,7 +311,7 @@ def cached_scene(
             del mapped
         with AtomicFile(valid_path) as part, open(part.temporary, "wb") as file:
             np.save(file, valid, allow_pickle=False)
-    return Scene(
+    return MemoryScene(
         name,
         np.load(pixels_path, mmap_mode="r", allow_pickle=False),
         np.load(valid_path, allow_pickle=False),

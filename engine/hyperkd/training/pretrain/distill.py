@@ -17,6 +17,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.models.sizes import preset as sizes_of
+from hyperkd.reporting import SilentReporter
 from hyperkd.requests.distill_options import DistillJob
 from hyperkd.spectral.sensors import canonical_bands, given_bands
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
@@ -70,7 +71,7 @@ def distill(request: DistillJob, report: Reporter) -> dict[str, Any]:
     device = _device(request.device)
     try:
         with joined(device) as group:
-            quiet = report if group.leads else _Quiet(report)
+            quiet = report if group.leads else _CancelOnly(report)
             return _Distillation(request, device, group, quiet).run()
     except torch.OutOfMemoryError as error:
         raise HyperKDError(
@@ -338,27 +339,12 @@ def _may_go_on(settings: Settings, history: Sequence[Mapping[str, float]]) -> bo
     return history[-1]["step"] < settings.steps and not ended_itself
 
 
-class _Quiet:
+class _CancelOnly(SilentReporter):
     """The reporter of a process other than the first: it reports nothing, and can be cancelled."""
 
     def __init__(self, report: Reporter) -> None:
-        self.check_cancelled = report.check_cancelled
-        self.stop_requested = report.stop_requested
-
-    def stage(self, name: str) -> None:
-        """Do nothing."""
-
-    def progress(self, done: float, total: float, unit: str) -> None:
-        """Do nothing."""
-
-    def metric(self, step: int, values: Mapping[str, float]) -> None:
-        """Do nothing."""
-
-    def log(self, level: str, message: str) -> None:
-        """Do nothing."""
-
-    def artifact(self, role: str, path: str) -> None:
-        """Do nothing."""
+        self.check_cancelled = report.check_cancelled  # type: ignore[method-assign]
+        self.stop_requested = report.stop_requested  # type: ignore[method-assign]
 
 
 def _sizes(request: DistillJob) -> StudentConfig:
