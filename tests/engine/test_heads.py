@@ -128,7 +128,7 @@ def test_the_neighbours_are_a_mean_of_the_valid_ones():
     head, valid = make().head, torch.ones(1, 1, 3, 4)
     valid[..., 0, 0] = valid[..., 2, 2] = 0
     components = torch.arange(12.0).view(1, 1, 3, 4) * valid
-    apart = head.apart(components, valid)[0, 0]
+    apart = head.neighbour_difference(components, valid)[0, 0]
     assert float(apart[1, 1]) == pytest.approx((1 + 2 + 4 + 5 + 6 + 8 + 9) / 7 - 5, rel=1e-5)
     assert float(apart[0, 3]) == pytest.approx((2 + 3 + 6 + 7) / 4 - 3, rel=1e-5)
     assert float(apart[2, 2]) == 0  # not valid itself

@@ -273,7 +273,7 @@ def test_overlapping_detectors_without_fwhm_are_noted():
     centre = np.r_[np.arange(400.0, 1000.0, 8.3), np.arange(900.5, 2500.0, 10.7)]
     report = resample(table(centre), canonical_bands()).report
     assert report.notes == (
-        "Detectors seem to overlap, but without FWHM their bands cannot be told apart; "
+        "Detectors seem to overlap, but without FWHM their bands cannot be distinguished; "
         "they are used as one.",
     )
     assert resample(even_sensor(400, 2501, 10), canonical_bands()).report.notes == ()

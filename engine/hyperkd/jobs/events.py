@@ -1,7 +1,7 @@
 """How a running job speaks: JSON lines for a program, a progress bar for a person.
 
 Each event is one JSON object on one line; the key ``event`` names its kind and
-its values stand beside it: ``{"event": "progress", "done": 1, "total": 4, "unit": "tiles"}``.
+its values follow: ``{"event": "progress", "done": 1, "total": 4, "unit": "tiles"}``.
 The kinds and their values are in ``schema.json``. Readers ignore kinds and keys
 that they do not know. Lines are ASCII; a number that is not finite is null.
 """

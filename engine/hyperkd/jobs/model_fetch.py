@@ -85,7 +85,7 @@ def _take(
     target.write(record, lambda: _move(part, target.path(record)))
     for left in target.parts(model.name):  # of other revisions
         forget(left)
-    forget(part)  # what was noted beside it
+    forget(part)  # the notes about the download
     return summary_of(target, record, report)
 
 
@@ -127,7 +127,7 @@ def _arrived(
         try:
             version = teacher_version(part, report)
         except HyperKDError as error:
-            # Raised anew below: the traceback would keep the file open on Windows.
+            # Raised again below: the traceback would keep the file open on Windows.
             wrong = HyperKDError(error.code, error.message, error.hint, **error.context)
     if wrong is None and version not in (None, model.name):
         wrong = HyperKDError(
@@ -149,7 +149,7 @@ def _move(part: Path, path: Path) -> None:
         raise HyperKDError(
             "unwritable_output",
             f"Cannot put the model in its place {path}: {error.strerror}.",
-            "Close the programs that use it and fetch again; nothing is transferred anew.",
+            "Close the programs that use it and fetch again; nothing is transferred again.",
         ) from error
 
 

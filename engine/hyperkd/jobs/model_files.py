@@ -23,7 +23,7 @@ def examine(
         path: the file.
         suffix: which kind of file it is, a key of ``FILE_KINDS``.
         digest: its SHA-256.
-        report: told what could not be checked.
+        report: receives a warning for what could not be checked.
 
     Returns:
         A name for the model, its licence, and which checks it passed.

@@ -61,7 +61,7 @@ def code_of(job: Job, path: str) -> str:
         (_MODELS, "bad_model"),
         (OUTPUT_ROLES, "unwritable_output"),
     ):
-        # What lies beside a file, or in a folder, goes by its name.
+        # A file next to the named one, or in a named folder, has the role of that name.
         if path and any(path.startswith(named) for _, named in _paths(job, roles)):
             return code
     return "bad_job"

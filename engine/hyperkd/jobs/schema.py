@@ -1,6 +1,6 @@
-"""``schema.json``: the jobs and events of the protocol as JSON Schema, made from ``spec.py``.
+"""``schema.json``: the jobs and events of the protocol as JSON Schema, made from ``requests/``.
 
-``python -m hyperkd.jobs.schema`` writes it anew; ``--check`` only compares.
+``python -m hyperkd.jobs.schema`` writes it; ``--check`` only compares.
 """
 
 from __future__ import annotations

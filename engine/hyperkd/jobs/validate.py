@@ -21,7 +21,7 @@ _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", 
 # GDAL's names of virtual files and of data sets inside a file, as NETCDF:"cube.nc":radiance;
 # one letter before the colon is a Windows drive.
 _GDAL_NAME = re.compile(r"/vsi|[A-Za-z][A-Za-z0-9_]+:")
-# Where a value may be a name instead of a file, and the suffixes that tell the file.
+# Where a value may be a name instead of a file, and the suffixes that mark a file.
 _NAMED_ROLES = {
     "model": (".onnx",),
     "band_table": (".csv",),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _TEXT: Final = (str, bytes)
 _STANDARD: Final = ("", "ai.onnx")
-# Deterministic and without state: each runs once over arrays whose sizes its inputs tell. Not
+# Deterministic and without state: each runs once over arrays whose sizes its inputs determine. Not
 # here: loops, branches and scans, which need not end; recurrent layers; sequences, optionals
 # and texts; random numbers; decoders of images.
 _ARITHMETIC: Final = frozenset(

@@ -82,7 +82,7 @@ def fold(
     Args:
         graph: then takes as many channels as ``first_layer`` has inputs, and holds the new
             weights of these convolutions.
-        constants: what the nodes of ``graph`` read beside tensors that are computed.
+        constants: what the nodes of ``graph`` read besides computed tensors.
         first_layer: ``(C, sources)`` map to what the convolutions read now.
         model: what to call it in messages.
 

@@ -204,7 +204,7 @@ def published_names(names: Iterable[str]) -> dict[str, str]:
     """Map the names in a file to the published ones with ``encoder.`` and ``decoder.``.
 
     Prefixes of training wrappers are stripped. The first file of version 1
-    (2023) has flat names: no prefix tells encoder and decoder apart.
+    (2023) has flat names: no prefix distinguishes encoder and decoder.
 
     Raises:
         HyperKDError: ``bad_model`` where two names become one.

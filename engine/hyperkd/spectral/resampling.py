@@ -233,7 +233,7 @@ def _notes(have: SortedBands, all_matched: bool) -> tuple[str, ...]:
     close = steps[1:-1] < np.minimum(steps[:-2], steps[2:]) / 2
     if have.fwhm_nm is None and not all_matched and close.any():
         notes.append(
-            "Detectors seem to overlap, but without FWHM their bands cannot be told apart; "
+            "Detectors seem to overlap, but without FWHM their bands cannot be distinguished; "
             "they are used as one."
         )
     return tuple(notes)

@@ -21,7 +21,7 @@ def match_calibration(source: SortedBands, target: SortedBands) -> Indices:
 
     Detectors that overlap have bands less than a calibration's shift apart
     (911.715 nm VNIR and 911.872 nm SWIR in 2022, 911.97 and 911.57 nm later), so
-    neither the nearest band nor the rank tells them apart. The shift does: it
+    neither the nearest band nor the rank distinguishes them. The shift does: it
     changes slowly along a detector, and is known from its other bands.
 
     Returns:

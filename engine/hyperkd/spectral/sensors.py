@@ -1,6 +1,6 @@
 """Band tables of known sensors, for files that do not carry their own.
 
-The tables are CSV files beside this module, one row a band in the order in
+The tables are CSV files next to this module, one row a band in the order in
 which the product is delivered. ``enmap.csv`` is the band characterisation that
 the EnMAP ground segment gives with its Level 2A products (calibration of 2022);
 later calibrations differ from it by less than 0.4 nm.
@@ -38,7 +38,7 @@ _ENMAP_NODATA: Final = -32768.0
 def sensor_bands(name: str) -> BandTable:
     """Return the band table of a known sensor, in the order in which it is delivered.
 
-    The names of the bands tell the detector and the band's number on it, for
+    The names of the bands state the detector and the band's number on it, for
     instance ``VNIR 91``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Bands sorted by wavelength and told apart by detector, whatever order the file has."""
+"""The bands of a raster sorted by wavelength and grouped by detector."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SortedBands:
         node: ``(bands,)`` for each band of the table its place in ``centre_nm``, -1 for a bad one.
         detectors: the nodes of each detector, ascending; one detector on both
             sides of a gap counts twice. A single one where there is no FWHM,
-            because detectors that overlap cannot be told apart without it.
+            because detectors that overlap cannot be distinguished without it.
     """
 
     centre_nm: FloatArray

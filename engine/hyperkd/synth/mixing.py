@@ -43,7 +43,7 @@ TRAITS = (
     Trait("water_chlorophyll", "mg/m3", ("water",)),
     Trait("suspended_matter", "g/m3", ("water",)),
 )
-# Below this share of a pixel a trait is not defined: no spectrum tells it.
+# Below this share of a pixel a trait is not defined: no spectrum shows it.
 MINIMUM_SHARE = 0.1
 ILLUMINATION = Trait("illumination", "", ("canopy", "soil", "water", "built"))
 

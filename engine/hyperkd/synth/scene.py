@@ -1,4 +1,4 @@
-"""A simulated EnMAP scene on disk, with its truth beside it."""
+"""A simulated EnMAP scene on disk, with its truth layers."""
 
 from __future__ import annotations
 
@@ -195,13 +195,13 @@ def _utm_north_wkt(zone: int) -> str:
 
 
 def truth_paths(output: str) -> dict[str, str]:
-    """Return the paths of the truth layers beside a scene, by role."""
+    """Return the paths of the truth layers of a scene, by role."""
     stem, _ = os.path.splitext(output)
     return {role: f"{stem}_{role}.tif" for role in ("classes", "abundances", "traits")}
 
 
 def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
-    """Simulate an EnMAP-like scene and write it, with its truth beside it.
+    """Simulate an EnMAP-like scene and write it with its truth layers.
 
     Args:
         request: what is asked for.

@@ -48,11 +48,10 @@ class HeadConfig:
         patch: P, side of one token's square in pixels.
         components: R, linear combinations of the bands.
         hidden: S, channels of each member.
-        members: M, perceptrons whose answers are averaged.
-        dropout: share of the members' channels that training leaves out.
-        neighbours: whether it looks at the neighbouring pixels.
-        tokens: whether it looks at the tokens; without them the encoder has no part in the
-            answer and is not computed.
+        members: M, perceptrons of the ensemble, whose outputs are averaged.
+        dropout: fraction of the members' channels that training drops.
+        neighbours: whether the neighbouring pixels are an input.
+        tokens: whether the tokens are an input; without them the encoder is not computed.
     """
 
     task: str
@@ -84,7 +83,7 @@ class HeadConfig:
 
     @property
     def reach_px(self) -> int:
-        """Side of the square of pixels that it looks at besides the tokens."""
+        """Side of the square of pixels that it reads besides the tokens."""
         return _NEIGHBOURS if self.neighbours else 1
 
     def to_dict(self) -> Mapping[str, Any]:
@@ -93,7 +92,7 @@ class HeadConfig:
 
 
 class DenseHead(nn.Module):
-    """Linear path, components and tokens of every pixel, and a committee over them.
+    """A linear model and an MLP ensemble on the components and tokens of every pixel.
 
     Args:
         config: the sizes.
@@ -170,7 +169,7 @@ class DenseHead(nn.Module):
         """Answer for every pixel.
 
         Args:
-            tokens: ``(B, D, H / P, W / P)``; None where the head looks at none.
+            tokens: ``(B, D, H / P, W / P)``; None where they are no input.
             pixels: ``(B, C, H, W)`` *normalised* reflectance.
             valid: ``(B, 1, H, W)``, 1 where the pixel carries a spectrum, else 0.
 
@@ -193,7 +192,7 @@ class DenseHead(nn.Module):
 
         Args:
             context: ``(B, K + M S, H, W)``: ``self.context`` of tokens brought to pixels, or
-                None where the head looks at none.
+                None where they are no input.
             pixels, valid: as in ``forward``; H and W are any.
 
         Returns:
@@ -205,7 +204,7 @@ class DenseHead(nn.Module):
         hidden = self.spectral(components)
         both = [] if context is None else [context]
         if self.config.neighbours:
-            both.append(self.beside(self.apart(components, valid)))
+            both.append(self.beside(self.neighbour_difference(components, valid)))
         for entering in both:
             answer = answer + entering[:, :outputs]
             hidden = hidden + entering[:, outputs:]
@@ -218,7 +217,7 @@ class DenseHead(nn.Module):
         low, high = self.target_low[:, None, None], self.target_high[:, None, None]
         return torch.minimum(torch.maximum(values, low), high)
 
-    def apart(self, components: Tensor, valid: Tensor) -> Tensor:
+    def neighbour_difference(self, components: Tensor, valid: Tensor) -> Tensor:
         """Return the mean over a pixel's valid neighbours and itself, less the pixel.
 
         Args:

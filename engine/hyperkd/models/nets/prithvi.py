@@ -33,7 +33,7 @@ def sine_cosine(values: Tensor, dim: int) -> Tensor:
 def position_table(dim: int, frames: int, rows: int, cols: int) -> Tensor:
     """Return the positions of a grid, ``(T, rows, cols, D)`` float32.
 
-    Six sixteenths of the channels tell the column, six the row, four the frame.
+    Six sixteenths of the channels encode the column, six the row, four the frame.
     """
     part = dim // 16
     # In float64 and then rounded, as the published tables were made.

@@ -121,17 +121,17 @@ class Student(Encoder):
         block of 2 x 2, the one at position k, so three quarters are hidden as in
         training; a token's prediction is the mean over the three passes in which it
         was hidden, or those of them that saw a valid pixel. A grid with an odd number
-        of tokens gets a row or column without a valid pixel beside it.
+        of tokens gets a row or column without a valid pixel next to it.
         """
         embedded = self.embed(pixels, valid)
         height, width = embedded.shape[2:]
-        beside = (0, width % 2, 0, height % 2)
-        embedded = functional.pad(embedded, beside)
+        extra = (0, width % 2, 0, height % 2)
+        embedded = functional.pad(embedded, extra)
         rows, cols = embedded.shape[2:]
         places = token_places(rows, cols, embedded.device).permute(2, 0, 1)[None]
         places = _split_blocks(places)  # (1, 4, N / 4, 2)
         visible = _split_blocks(embedded)  # (B, 4, N / 4, D)
-        empty = functional.pad(self.empty(valid), beside, value=1.0)
+        empty = functional.pad(self.empty(valid), extra, value=1.0)
         empty = _split_blocks(empty)[..., 0]  # (B, 4, N / 4)
         nothing = empty.amin(2)  # (B, 4)
         each = places.expand(visible.shape[0], -1, -1, -1).flatten(0, 1)

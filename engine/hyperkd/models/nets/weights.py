@@ -19,7 +19,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from hyperkd.errors import HyperKDError
 
-# Training scripts put the tensors under one of these, beside their own state.
+# Training scripts put the tensors under one of these, next to their own state.
 _WRAPPERS: Final = ("state_dict", "model_state", "model")
 _DEEPEST_WRAPPER: Final = 3  # a file could wrap itself
 _PICKLE_START: Final = b"\x80"  # of every pickle of protocol 2 and later

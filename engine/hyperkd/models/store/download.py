@@ -41,7 +41,7 @@ from hyperkd.types import Reporter
 _CHUNK: Final = 1 << 18
 _POLL_S: Final = 0.1  # how late a cancel may be noticed
 _LONGEST_WAIT_S: Final = 60.0  # that a server may ask for with Retry-After
-_PROGRESS: Final = 1 << 20  # bytes that make a broken attempt a success: patience starts anew
+_PROGRESS: Final = 1 << 20  # bytes that make a broken attempt a success: patience starts again
 _LONGEST_NOTES: Final = 1 << 16  # bytes
 _TRY_LATER: Final = (408, 425, 429)
 
@@ -62,7 +62,7 @@ def download(
     Args:
         url: an HTTPS address; plain HTTP is taken on this machine alone.
         part: the partial file; its folder exists.
-        report: told the stage ``title``, progress in MB, and every new attempt.
+        report: receives the stage ``title``, progress in MB, and every new attempt.
         title: what the user reads above the progress bar.
         size: bytes of the right file, where known.
         network: proxy, certificates, patience.
@@ -252,7 +252,7 @@ class _Transfer:
             raise _Broken(self._why(error)) from error
         except ValueError as error:
             raise failed(
-                f"{shown(self._url)} redirects to an address that is none ({error}).", BY_HAND
+                f"{shown(self._url)} redirects to an invalid address ({error}).", BY_HAND
             ) from error
 
     def _answer(self, status: int, url: str, retry_after: Optional[str] = None) -> Exception:
@@ -361,7 +361,7 @@ class _Transfer:
         descriptor = open_own(self._part) if start else create_new(self._part)
         with os.fdopen(descriptor, "r+b") as file:
             # The file is empty or a true part of this version at this moment, so what is
-            # noted beside it is right whenever the process is killed.
+            # noted about it is right whenever the process is killed.
             _notes_of(self._part).write_text(json.dumps(asdict(version)), encoding="utf-8")
             file.seek(start)
             while position < total:

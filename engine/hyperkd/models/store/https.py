@@ -63,7 +63,7 @@ def shown(url: str) -> str:
     """Return an address without user, password and query, which may be secrets."""
     parts = _split(url)
     if parts is None:
-        return "an address that is none"
+        return "an invalid address"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -1,4 +1,4 @@
-"""The local model store: one folder, each model a file with a small JSON record beside it."""
+"""The local model store: one folder, each model a file with a small JSON record."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class Store:
         """Give a model its place, and its record; an older file of the name goes.
 
         The record waits under a name of its own before the model is moved: a process that is
-        killed in between has told all that ``recover`` needs.
+        killed in between has written all that ``recover`` needs.
 
         Args:
             record: the record.

@@ -103,7 +103,7 @@ def _gap(bands: int, draws: np.random.Generator) -> slice:
 
 
 def _bridged(image: Tensor, gap: slice) -> Tensor:
-    """Return what a straight line between the bands beside a gap puts into it."""
+    """Return what a straight line between the bands next to a gap puts into it."""
     bands = image.shape[0]
     left, right = max(gap.start - 1, 0), min(gap.stop, bands - 1)
     share = torch.linspace(0, 1, gap.stop - gap.start + 2, device=image.device)[1:-1]

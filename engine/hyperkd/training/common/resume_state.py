@@ -132,7 +132,7 @@ class StateFile:
                 "bad_job",
                 f"The training in {self.path.name} was started with other settings: "
                 f"{'; '.join(changes[:_SHOWN])}{more}.",
-                "Go on with the settings it was started with, or train anew without --resume.",
+                "Go on with the settings it was started with, or start again without --resume.",
                 differences=changes,
             )
         stored = load_file(self.path)
@@ -152,7 +152,7 @@ def read_state(path: Path) -> dict[str, Any]:
         raise HyperKDError(
             "bad_job",
             f"There is nothing to go on from: {path} does not exist.",
-            "Train anew without --resume; a finished training keeps no state.",
+            "Start again without --resume; a finished training keeps no state.",
         )
     try:
         with safe_open(path, "pt") as file:
@@ -234,5 +234,5 @@ def _damaged(path: Path, error: Exception) -> HyperKDError:
     return HyperKDError(
         "bad_model",
         f"{path.name} is not a state of a training, or it is damaged: {reason}.",
-        "Train anew without --resume.",
+        "Start again without --resume.",
     )
