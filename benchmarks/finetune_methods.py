@@ -11,15 +11,16 @@ import numpy as np
 from finetune_tasks import Fold, Task
 from numpy.typing import NDArray
 
-from hyperkd.evaluation.baselines.classical_models import baselines
+from hyperkd.evaluation.baselines.classical_models import fit_baselines
 from hyperkd.evaluation.reports.label_spectra import common_bands, reflectance_at
 from hyperkd.evaluation.splits.split_labels import TRAIN, VALIDATION
 from hyperkd.inference.predict import predict_at
 from hyperkd.reporting import RecordingReporter
+from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.requests.shared_options import TileOptions
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune.finetuned_card import card_of
-from hyperkd.training.finetune.fit import FitSettings, fit
+from hyperkd.training.finetune.fit import fit
 
 STUDENT, SCRATCH = "HyperKD", "HyperKD from scratch"
 CLASSICAL: Mapping[str, tuple[str, ...]] = {
@@ -57,15 +58,12 @@ def classical(task: Task, fold: Fold, seed: int) -> dict[str, Answer]:
         )
         for sources, labels in ((fold.sources, fold.labels), (fold.test_sources, fold.test))
     ]
-    found = baselines(
-        task.kind,
-        spectra[0][learn],
-        fold.labels.values[learn],
-        fold.groups[learn],
-        spectra[1],
-        seed,
+    found = fit_baselines(
+        task.kind, spectra[0][learn], fold.labels.values[learn], fold.groups[learn], seed
     )
-    return {name: Answer(model.predicted, model.settings) for name, model in found.items()}
+    return {
+        name: Answer(model.predict(spectra[1]), model.settings) for name, model in found.items()
+    }
 
 
 def student(task: Task, fold: Fold, seed: int, start: str, folder: Path) -> Answer:
@@ -78,17 +76,18 @@ def student(task: Task, fold: Fold, seed: int, start: str, folder: Path) -> Answ
         start: the shipped student to start from, or ``scratch``.
         folder: for the model.
     """
-    path, settings = folder / "model.onnx", FitSettings()
-    fitted = fit(
-        fold.sources,
-        fold.labels,
-        fold.split,
+    path = folder / "model.onnx"
+    request = FinetuneJob(
+        input=(),
+        labels=(),
+        output=str(path),
+        task=task.kind,
         student=start,
-        settings=settings,
         seed=seed,
-        report=RecordingReporter(),
+        device="cpu",
     )
-    card = card_of(fitted, "benchmark", fold.labels, fold.split, fold.sources, settings, seed)
+    fitted = fit(fold.sources, fold.labels, fold.split, request, RecordingReporter())
+    card = card_of(fitted, fold.labels, fold.split, fold.sources, request)
     card = export_model(fitted.model, card, path)
     answers = np.concatenate(
         [
@@ -104,4 +103,4 @@ def student(task: Task, fold: Fold, seed: int, start: str, folder: Path) -> Answ
     )
     predicted = answers.argmax(axis=1) if task.kind == "classification" else answers
     told = {"tune": fitted.tune, "receptive_field_px": card.receptive_field_px}
-    return Answer(predicted, {**told, "found": repr(fitted.found.plan)})
+    return Answer(predicted, {**told, "found": repr(fitted.search.hyperparameters)})

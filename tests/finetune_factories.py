@@ -16,8 +16,9 @@ from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import StudentConfig
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.memory import MemoryRaster
+from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
-from hyperkd.training.finetune.labelled_pixels import Places, TileReader
+from hyperkd.training.finetune.labelled_pixels import LabelledPixels, TileReader
 from hyperkd.types import BandTable, Wavelengths
 from tests.factories import WAVELENGTHS_NM
 
@@ -114,12 +115,20 @@ def split_at(labels: Labels, part: NDArray[Any]) -> Split:
 
 
 def thirds(rows: int, cols: int) -> NDArray[np.int8]:
-    """Parts in stripes of 8 columns: of four two teach, one validates and one tests."""
+    """Parts in stripes of 8 columns: two of four are for training, one validates and one tests."""
     part = np.array([0, 1, 0, 2], np.int8)[(np.arange(cols) // 8) % 4]
     return np.broadcast_to(part, (rows, cols)).copy()
 
 
-def reader(source: MemoryRaster, labels: Labels, part: NDArray[Any]) -> tuple[TileReader, Places]:
+def request(student: str = "tiny", **options: Any) -> FinetuneJob:
+    """The options of a fine-tuning on the CPU whose files nobody reads or writes."""
+    files: dict[str, Any] = {"input": (), "labels": (), "output": "m.onnx", "device": "cpu"}
+    return FinetuneJob(**{**files, "task": "classification", "student": student, **options})
+
+
+def reader(
+    source: MemoryRaster, labels: Labels, part: NDArray[Any]
+) -> tuple[TileReader, LabelledPixels]:
     """The reader of a scene's labels."""
-    places = Places.of(labels, [part.astype(np.int8).ravel()])
-    return TileReader([source], places, student_card()), places
+    pixels = LabelledPixels.of(labels, [part.astype(np.int8).ravel()])
+    return TileReader([source], pixels, student_card()), pixels

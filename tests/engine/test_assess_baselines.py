@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +14,25 @@ from sklearn.cross_decomposition import PLSRegression
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.baselines import classical_models as module
 from hyperkd.evaluation.baselines import plsr
-from hyperkd.evaluation.baselines.classical_models import baselines
+from hyperkd.evaluation.baselines.classical_models import fit_baselines
 from hyperkd.evaluation.scores.paired_comparison import compare_classifications, compare_regressions
 from tests.reports import SilentReport
 
 BANDS = 12
+
+
+@dataclass
+class Baseline:
+    """What a trained model predicts, and what was chosen for it."""
+
+    predicted: np.ndarray
+    settings: Mapping[str, Any]
+
+
+def baselines(task, spectra, values, groups, test, seed, report=None) -> dict[str, Baseline]:
+    """Train the classical models and apply them."""
+    found = fit_baselines(task, spectra, values, groups, seed, report)
+    return {name: Baseline(model.predict(test), model.settings) for name, model in found.items()}
 
 
 @pytest.fixture(autouse=True)

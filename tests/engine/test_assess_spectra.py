@@ -15,7 +15,7 @@ from hyperkd.evaluation.reports.label_spectra import (
     spectra_by_class,
     spectra_by_value,
 )
-from hyperkd.evaluation.splits.fingerprint import SIZE, fingerprint, seen_share
+from hyperkd.evaluation.splits.fingerprint import SIZE, fingerprint, seen_fraction
 from hyperkd.raster.open_raster import open_raster
 from hyperkd.types import BandTable, GridSpec, Wavelengths
 from tests.factories import GEOTRANSFORM, make_raster, spectra, wkt
@@ -118,16 +118,16 @@ def test_small_sets_are_compared_exactly() -> None:
     seen = fingerprint([(GRID, *pixels(0, 200))])
     assert seen["pixels"] == 200
     assert len(seen["hashes"]) == 200
-    assert seen_share(seen, [(GRID, *pixels(150, 250))]) == 0.5
-    assert seen_share(seen, [(GRID, *pixels(0, 200))]) == 1
-    assert seen_share(seen, [(GRID, *pixels(200, 400))]) == 0
+    assert seen_fraction(seen, [(GRID, *pixels(150, 250))]) == 0.5
+    assert seen_fraction(seen, [(GRID, *pixels(0, 200))]) == 1
+    assert seen_fraction(seen, [(GRID, *pixels(200, 400))]) == 0
 
 
 @pytest.mark.parametrize(("start", "share"), [(0, 1.0), (5000, 0.5), (9000, 0.1), (10_000, 0.0)])
 def test_large_sets_are_compared_by_a_sample(start: int, share: float) -> None:
     seen = fingerprint([(GRID, *pixels(0, 10_000))])
     assert len(seen["hashes"]) == SIZE
-    assert seen_share(seen, [(GRID, *pixels(start, start + 10_000))]) == pytest.approx(
+    assert seen_fraction(seen, [(GRID, *pixels(start, start + 10_000))]) == pytest.approx(
         share, abs=0.1
     )
     assert json.loads(json.dumps(seen)) == seen
@@ -139,16 +139,16 @@ def test_a_tile_of_a_scene_holds_the_same_pixels() -> None:
     tile = GridSpec(50, 50, (x0 + 100 * dx, dx, rx, y0 + 20 * dy, ry, dy), GRID.crs_wkt)
     rows, cols = np.divmod(np.arange(100), 10)
     seen = fingerprint([(GRID, rows + 20, cols + 100)])
-    assert seen_share(seen, [(tile, rows, cols)]) == 1
-    assert seen_share(seen, [(GRID, rows, cols)]) == 0
+    assert seen_fraction(seen, [(tile, rows, cols)]) == 1
+    assert seen_fraction(seen, [(GRID, rows, cols)]) == 0
 
 
 def test_degrees_and_rasters_without_a_place_have_fingerprints_too() -> None:
     degrees = GridSpec(400, 300, (13.0, 0.00027, 0, 52.5, 0, -0.00027), wkt(4326))
     seen = fingerprint([(degrees, *pixels(0, 100))])
     assert seen["pixels"] == 100
-    assert seen_share(seen, [(degrees, *pixels(50, 150))]) == 0.5
+    assert seen_fraction(seen, [(degrees, *pixels(50, 150))]) == 0.5
     nowhere = GridSpec(400, 300)
     seen = fingerprint([(nowhere, *pixels(0, 100))])
-    assert seen_share(seen, [(nowhere, *pixels(90, 100))]) == 1
-    assert seen_share(seen, [(GridSpec(401, 300), *pixels(90, 100))]) == 0
+    assert seen_fraction(seen, [(nowhere, *pixels(90, 100))]) == 1
+    assert seen_fraction(seen, [(GridSpec(401, 300), *pixels(90, 100))]) == 0

@@ -18,7 +18,8 @@ pytest.importorskip("onnxruntime")
 from osgeo import gdal  # noqa: E402
 
 from hyperkd.errors import HyperKDError  # noqa: E402
-from hyperkd.evaluation.splits.fingerprint import seen_share  # noqa: E402
+from hyperkd.evaluation.splits.fingerprint import seen_fraction  # noqa: E402
+from hyperkd.evaluation.splits.requested_split import is_frozen  # noqa: E402
 from hyperkd.inference.predict import predict_at  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
@@ -29,9 +30,9 @@ from hyperkd.requests.shared_options import TileOptions  # noqa: E402
 from hyperkd.training.common.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.finetune.base_encoder import checkpoint_of, load_base, new_base  # noqa: E402
 from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402
-from hyperkd.training.finetune.finetune_request import Request  # noqa: E402
-from hyperkd.training.finetune.fit import Fit, FitSettings, fit  # noqa: E402
-from hyperkd.training.finetune.labelled_pixels import Places  # noqa: E402
+from hyperkd.training.finetune.fit import Fit, fit  # noqa: E402
+from hyperkd.training.finetune.head.tasks import SoftTargets  # noqa: E402
+from hyperkd.training.finetune.labelled_pixels import LabelledPixels  # noqa: E402
 from hyperkd.training.finetune.map_preview import grid_of, window_of  # noqa: E402
 from hyperkd.training.finetune.soft_targets import _columns  # noqa: E402
 from hyperkd.training.teacher.standin import StandIn, save_stand_in  # noqa: E402
@@ -200,7 +201,7 @@ def test_the_card_knows_which_pixels_taught(trained, place):
     card = open_bundle(folder / "two.onnx").card
     with open_raster(str(place / "scene.tif")) as source:
         rows, cols = (axis.ravel() for axis in np.indices((ROWS, COLS)))
-        share = seen_share(card.training["labels_seen"], [(source.grid, rows, cols)])
+        share = seen_fraction(card.training["labels_seen"], [(source.grid, rows, cols)])
     taught = card.training["split"]["train"]["pixels"]
     assert card.training["pixels"] == taught
     assert share == pytest.approx(taught / (ROWS * COLS), abs=0.1)
@@ -235,7 +236,7 @@ def test_the_report_compares_with_classical_models_on_the_same_pixels(trained):
     assert "Accuracy of two" in page and str(folder) not in page
     found = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
     names = [method["name"] for method in found["comparisons"][0]["methods"]]
-    assert names == ["HyperKD", "logistic regression", "RBF SVM", "random forest"]
+    assert names == ["two", "logistic regression", "RBF SVM", "random forest"]
     assert found["assessment"]["pixels"] == told["metrics"]["test"]["pixels"]
     assert len(found["history"]) == len(report.metrics) <= 3
     roles = [role for role, _ in report.artifacts]
@@ -392,12 +393,12 @@ def accuracy(fitted, source, classes, part) -> float:
     return float((mapped == classes)[part].mean())
 
 
-QUICK = FitSettings(epochs=4)
+QUICK = {"epochs": 4}
 
 
 def test_held_out_pixels_are_told_apart(nano):
     source, labels, split, classes = problem()
-    fitted = fit([source], labels, split, student=nano, settings=QUICK, report=Report())
+    fitted = fit([source], labels, split, make.request(nano, **QUICK), Report())
     assert accuracy(fitted, source, classes, make.thirds(32, 64) == 2) > 0.95
     assert fitted.scores["accuracy"] > 0.95 and fitted.tune == "frozen"
 
@@ -405,7 +406,7 @@ def test_held_out_pixels_are_told_apart(nano):
 def test_random_labels_score_at_chance(nano):
     """Whatever the test part knew of the training part would show here."""
     source, labels, split, classes = problem("shuffled")
-    fitted = fit([source], labels, split, student=nano, settings=QUICK, report=Report())
+    fitted = fit([source], labels, split, make.request(nano, **QUICK), Report())
     counts = np.bincount(classes[make.thirds(32, 64) == 2], minlength=3)
     # 32 squares of 4 x 4 pixels are 32 independent answers: three standard deviations.
     assert accuracy(fitted, source, classes, make.thirds(32, 64) == 2) < (
@@ -416,8 +417,8 @@ def test_random_labels_score_at_chance(nano):
 
 def state_of(nano, seed, kind="classes", **settings):
     source, labels, split, _ = problem(kind)
-    chosen = dataclasses.replace(QUICK, **settings)
-    fitted = fit([source], labels, split, student=nano, settings=chosen, seed=seed, report=Report())
+    request = make.request(nano, **{**QUICK, "seed": seed, **settings})
+    fitted = fit([source], labels, split, request, Report())
     return fitted.model.state_dict(), fitted
 
 
@@ -449,9 +450,8 @@ def test_a_seed_gives_the_same_model_to_the_last_bit(nano, tune):
 def test_each_way_to_tune_changes_its_part_of_the_encoder(nano, tune, changed):
     before = load_base(nano).encoder.state_dict()
     source, labels, split, _ = problem("hard")
-    settings = FitSettings(tune=tune, epochs=3, last=1, learning_rate=3e-3)
-    report = Report()
-    fitted = fit([source], labels, split, student=nano, settings=settings, report=report)
+    request = make.request(nano, tune=tune, epochs=3, last=1, learning_rate=3e-3)
+    fitted = fit([source], labels, split, request, Report())
     after = fitted.model.student.state_dict()
     assert sorted(after) == sorted(before)
     differing = {name for name in before if not torch.equal(before[name], after[name])}
@@ -468,13 +468,13 @@ def test_each_way_to_tune_changes_its_part_of_the_encoder(nano, tune, changed):
 
 def test_a_new_encoder_is_trained_from_its_seed(nano):
     source, labels, split, _ = problem()
-    places = Places.of(labels, split.parts)
+    pixels = LabelledPixels.of(labels, split.parts)
     with pytest.raises(HyperKDError) as caught:
-        new_base("tiny", [source], places, 0, Report())
+        new_base("tiny", [source], pixels, 0, Report())
     assert caught.value.code == "band_mismatch"  # six bands are not EnMAP's
-    assert Request(input=(), labels=(), output="", task="", student="scratch:small").is_new
+    assert is_frozen(make.request("tiny")) and not is_frozen(make.request("scratch:small"))
     with pytest.raises(HyperKDError, match="There is no preset 'huge'"):
-        _ = Request(input=(), labels=(), output="", task="", student="scratch:huge").is_new
+        is_frozen(make.request("scratch:huge"))
 
 
 def test_targets_that_are_unknown_here_and_there_teach_where_they_are_known(nano):
@@ -484,7 +484,7 @@ def test_targets_that_are_unknown_here_and_there_teach_where_they_are_known(nano
     labels = make.every_pixel(targets)
     split = make.split_at(labels, make.thirds(32, 64))
     source = make.scene(reflectance)
-    fitted = fit([source], labels, split, student=nano, settings=QUICK, report=Report())
+    fitted = fit([source], labels, split, make.request(nano, **QUICK), Report())
     pixels = torch.from_numpy(source.read(Window(0, 0, 16, 16)).astype(np.float32) * 1e-4)
     with torch.no_grad():
         values = fitted.model(pixels[None], torch.ones(1, 1, 16, 16))[0].numpy()
@@ -494,6 +494,33 @@ def test_targets_that_are_unknown_here_and_there_teach_where_they_are_known(nano
     assert fitted.scores["r2"] > 0.95
 
 
+def test_an_encoder_is_trained_for_targets_too(nano):
+    """The limits of the targets are infinite at first: their average was NaN, so were scores."""
+    reflectance = make.noisy(32, 64)
+    labels = make.every_pixel((reflectance[0] * reflectance[3])[None] * 100)
+    split = make.split_at(labels, make.thirds(32, 64))
+    request = make.request(nano, tune="full", epochs=4, learning_rate=3e-3)
+    fitted = fit([make.scene(reflectance)], labels, split, request, Report())
+    assert len(fitted.history) == 4
+    assert all(np.isfinite(list(row.values())).all() for row in fitted.history)
+    assert fitted.tuned is not None and fitted.tuned.epochs > 0
+    best = fitted.history[fitted.tuned.epochs - 1]
+    assert best["validation_loss"] == fitted.scores["loss"]
+
+
+@pytest.mark.parametrize("asked", [{"folds": 3}, {"refit": True}])
+def test_a_trained_encoder_keeps_a_validation_part_in_the_final_model(place, tmp_path, asked):
+    """That part tells when to stop; all other labels are trained on, those of the test too."""
+    output = tmp_path / "m.onnx"
+    told = finetune(
+        FinetuneJob(**fields(place, output, tune="last", epochs=1, baselines=False, **asked)),
+        Report(),
+    )
+    counts = open_bundle(output).card.training
+    assert counts["pixels"] == ROWS * COLS and told["tune"] == "last"
+    assert told["metrics"]["test"]["pixels"] > 0
+
+
 def test_an_earlier_models_answers_teach_its_classes(nano, monkeypatch):
     from hyperkd.training.finetune import fit as finetune_fit
 
@@ -501,16 +528,14 @@ def test_an_earlier_models_answers_teach_its_classes(nano, monkeypatch):
     wrong = np.full((32 * 64, 3), -9.0, np.float32)
     wrong[np.arange(32 * 64), (classes.ravel() + 1) % 3] = 9.0
 
-    def answers(name, sources, asked, places, report):
-        return wrong[places.row * 64 + places.col]
+    def wrong_targets(name, weight, sources, asked, pixels, report):
+        return SoftTargets(wrong[pixels.row * 64 + pixels.col], weight)
 
-    monkeypatch.setattr(finetune_fit, "earlier_answers", answers)
-    plain = fit([source], labels, split, student=nano, settings=QUICK, report=Report())
-    settings = FitSettings(epochs=40, previous="m", previous_weight=1.0)
-    misled = fit(
-        [source], labels, split, student=nano, settings=settings, found=dataclasses.replace(
-            plain.found, epochs=40), report=Report()
-    )  # fmt: skip
+    monkeypatch.setattr(finetune_fit, "read_soft_targets", wrong_targets)
+    plain = fit([source], labels, split, make.request(nano, **QUICK), Report())
+    request = make.request(nano, epochs=40, previous="m", previous_weight=1.0)
+    search = dataclasses.replace(plain.search, epochs=40)
+    misled = fit([source], labels, split, request, Report(), search=search)
     part = make.thirds(32, 64) == 2
     assert accuracy(misled, source, classes, part) < accuracy(plain, source, classes, part) - 0.3
 
@@ -584,9 +609,11 @@ def test_a_teacher_draws_the_tokens_towards_its_features(nano, monkeypatch):
     from hyperkd.training.finetune.labelled_pixels import TileReader
 
     tiles = list(
-        TileReader([source], Places.of(labels, split.parts), make.student_card()).read(Report())
+        TileReader([source], LabelledPixels.of(labels, split.parts), make.student_card()).read(
+            Report()
+        )
     )
-    guide = soft_targets.TeacherGuide(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
+    guide = soft_targets.TeacherLoss(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
     encoder = make.student().encoder()
     pixels = torch.from_numpy(np.stack([tile.pixels for tile in tiles[:2]])) * 0.1 + 0.2
     optimiser = torch.optim.Adam([*encoder.parameters(), *guide.parameters()], 1e-2)
@@ -600,7 +627,7 @@ def test_a_teacher_draws_the_tokens_towards_its_features(nano, monkeypatch):
     assert losses[-1] < 0.2 * losses[0] and stand.looks == 2  # once a tile, then kept
     monkeypatch.setattr(Stand, "patch_px", 5)
     with pytest.raises(HyperKDError, match="do not divide into the teacher's patches of 5 px"):
-        soft_targets.TeacherGuide(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
+        soft_targets.TeacherLoss(stand, tiles, make.student_card(), make.CONFIG.dim, 0)
 
 
 def test_a_teachers_file_changes_the_encoder_as_far_as_its_weight_says(nano, tmp_path):
@@ -636,9 +663,9 @@ def refused(place, tmp_path, code, message, **changes):
     [
         ({"folds": 2}, "2 folds are too few"),
         ({"test": 0.0, "report": "r"}, "Without a test part there is nothing to report"),
-        ({"test": 0.6, "validation": 0.5}, "leave too little to learn from"),
+        ({"test": 0.6, "validation": 0.5}, "leave too little to train on"),
         ({"colours": ("10=red",)}, "'10=red' is no colour of a class"),
-        ({"teacher": "t.pt"}, "the encoder stays as it is"),
+        ({"teacher": "t.pt"}, "the encoder is frozen"),
         ({"preview_extent": (1.0, 2.0)}, "has 2 numbers"),
         ({"previous": "m.onnx", "task": "regression"}, "probabilities of classes"),
         ({"unit": ("%",)}, r"1 units \(%\) for 0 targets\."),
@@ -704,7 +731,7 @@ def test_a_class_that_no_part_can_teach_is_refused(nano):
     source, labels, split, classes = problem()
     part = np.where(classes == 2, 2, 0)
     with pytest.raises(HyperKDError, match="no pixel of c is left to learn from") as caught:
-        fit([source], labels, make.split_at(labels, part), student=nano, report=Report())
+        fit([source], labels, make.split_at(labels, part), make.request(nano), Report())
     assert caught.value.code == "bad_training"
 
 
@@ -712,7 +739,7 @@ def test_a_target_that_never_varies_is_refused(nano):
     labels = make.every_pixel(np.full((1, 32, 64), 3.0))
     split = make.split_at(labels, make.thirds(32, 64))
     with pytest.raises(HyperKDError, match="target t0 has fewer than 2 different") as caught:
-        fit([problem()[0]], labels, split, student=nano, report=Report())
+        fit([problem()[0]], labels, split, make.request(nano), Report())
     assert caught.value.code == "bad_training"
 
 
@@ -720,14 +747,7 @@ def test_an_encoder_cannot_be_trained_without_a_validation_part(nano):
     source, labels, _, _ = problem()
     split = make.split_at(labels, np.zeros((32, 64)))
     with pytest.raises(HyperKDError, match="no validation part") as caught:
-        fit(
-            [source],
-            labels,
-            split,
-            student=nano,
-            settings=FitSettings(tune="full"),
-            report=Report(),
-        )
+        fit([source], labels, split, make.request(nano, tune="full"), Report())
     assert caught.value.code == "bad_training"
 
 

@@ -1,4 +1,4 @@
-"""The parts of fine-tuning: tiles, components, choices, the committee, the head they become."""
+"""The parts of fine-tuning: tiles, components, hyperparameters, the ensemble, the head."""
 
 from __future__ import annotations
 
@@ -13,16 +13,37 @@ from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.metrics import f1_score, r2_score  # noqa: E402
 
 from hyperkd.errors import HyperKDError  # noqa: E402
+from hyperkd.evaluation.splits.split_units import inner_folds  # noqa: E402
 from hyperkd.models.nets.heads import DenseModel  # noqa: E402
-from hyperkd.training.common.augment import VIEWS, Augment, Strength, back_from_view, view_of  # noqa: E402
+from hyperkd.training.common.augment import (  # noqa: E402
+    VIEWS,
+    Augment,
+    AugmentConfig,
+    back_from_view,
+    view_of,
+)
 from hyperkd.training.common.noise_components import noise_components  # noqa: E402
 from hyperkd.training.finetune.adapters import add_adapters, merge_adapters  # noqa: E402
-from hyperkd.training.finetune.head.fit_head import Found, HeadFit, HeadSettings  # noqa: E402
-from hyperkd.training.finetune.head.hyperparameter_search import Plan, Sights, choose, judged  # noqa: E402
-from hyperkd.training.finetune.head.tasks import Classes, Quantities, softened, spread  # noqa: E402
-from hyperkd.training.finetune.inner_folds import inner_folds, thinned  # noqa: E402
-from hyperkd.training.finetune.labelled_pixels import Places, TileReader, subset  # noqa: E402
-from hyperkd.training.finetune.token_cache import gather, tokens_of  # noqa: E402
+from hyperkd.training.finetune.base_encoder import BaseEncoder  # noqa: E402
+from hyperkd.training.finetune.head import mlp_ensemble  # noqa: E402
+from hyperkd.training.finetune.head.fit_head import HeadFit, HeadSearch  # noqa: E402
+from hyperkd.training.finetune.head.hyperparameter_search import (  # noqa: E402
+    HeadInputs,
+    Hyperparameters,
+    scored_pixels,
+    search_hyperparameters,
+)
+from hyperkd.training.finetune.head.tasks import (  # noqa: E402
+    Classification,
+    Regression,
+    SoftTargets,
+    distilled,
+    task_of,
+    weighted_labels,
+)
+from hyperkd.training.finetune.labelled_pixels import LabelledPixels  # noqa: E402
+from hyperkd.training.finetune.pixel_features import read_features, tokens_of  # noqa: E402
+from hyperkd.training.finetune.training_pixels import subset, thinned  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
@@ -32,46 +53,46 @@ torch.set_num_threads(1)
 # --- tiles ---
 
 
-def gathered(source, labels, part, encoder=None, seed=0):
-    _, places = make.reader(source, labels, part)
-    taught = places.take(places.part != 2)
-    tests = places.take(places.part == 2)
-    reader = TileReader([source], taught, make.student_card())
-    return gather(reader, taught, encoder, make.BANDS, tests, seed, SilentReport()), taught
+def features_of(source, labels, part, encoder=None, seed=0):
+    _, pixels = make.reader(source, labels, part)
+    train, test = pixels.take(pixels.part != 2), pixels.take(pixels.part == 2)
+    encoder = make.student().encoder().eval() if encoder is None else encoder
+    base = BaseEncoder(encoder, make.student_card(), "nano", None)
+    return read_features([source], train, test, base, seed, "cpu", SilentReport()), train
 
 
 def test_labelled_pixels_show_their_normalised_reflectance():
     reflectance = make.noisy(40, 56)
     labels = make.every_pixel(np.zeros((40, 56)))
     source = make.scene(reflectance)
-    spectra, places = gathered(source, labels, np.zeros((40, 56)))
+    features, pixels = features_of(source, labels, np.zeros((40, 56)))
     expected = (np.rint(reflectance * 1e4) * 1e-4 - 0.2) / 0.1
-    np.testing.assert_allclose(spectra.own, expected[:, places.row, places.col].T, atol=1e-5)
+    np.testing.assert_allclose(features.spectra, expected[:, pixels.row, pixels.col].T, atol=1e-5)
 
 
 def test_neighbours_count_where_they_are_valid():
     reflectance, valid = make.noisy(20, 20), np.ones((20, 20), bool)
     valid[9, 9:12] = False
     labels = subset(make.every_pixel(np.zeros((20, 20))), valid.ravel())
-    spectra, places = gathered(make.scene(reflectance, valid), labels, np.zeros(valid.sum()))
+    features, pixels = features_of(make.scene(reflectance, valid), labels, np.zeros(valid.sum()))
     normal = (np.rint(reflectance * 1e4) * 1e-4 - 0.2) / 0.1
-    here = int(np.flatnonzero((places.row == 10) & (places.col == 10))[0])
+    here = int(np.flatnonzero((pixels.row == 10) & (pixels.col == 10))[0])
     around = normal[:, 9:12, 9:12][:, valid[9:12, 9:12]]
     assert around.shape[1] == 6
     np.testing.assert_allclose(
-        spectra.apart[here], around.mean(1) - normal[:, 10, 10], rtol=1e-4, atol=1e-5
+        features.difference[here], around.mean(1) - normal[:, 10, 10], rtol=1e-4, atol=1e-5
     )
 
 
 def test_each_pixel_lies_in_the_tile_that_counts_most_in_the_map():
     """Tiles of 16 at 0, 12 and 24 share 4 pixels, whose halves belong to either side."""
     labels = make.every_pixel(np.zeros((16, 40)))
-    reader, places = make.reader(make.scene(make.noisy(16, 40)), labels, np.zeros((16, 40)))
+    reader, pixels = make.reader(make.scene(make.noisy(16, 40)), labels, np.zeros((16, 40)))
     first = {int(tile.window.col): tile for tile in reader.read(SilentReport())}
     assert list(first) == [0, 12, 24]
-    columns = {col: np.unique(places.col[tile.index]).tolist() for col, tile in first.items()}
+    columns = {col: np.unique(pixels.col[tile.index]).tolist() for col, tile in first.items()}
     assert columns[0] == list(range(14)) and columns[24] == list(range(26, 40))
-    assert sorted(np.concatenate([t.index for t in first.values()])) == list(range(len(places)))
+    assert sorted(np.concatenate([t.index for t in first.values()])) == list(range(len(pixels)))
 
 
 def test_a_scene_smaller_than_a_tile_is_reflected():
@@ -90,9 +111,9 @@ def test_test_pixels_have_no_part_in_the_statistics_of_the_scene():
     marked = reflectance.copy()
     marked[:, :, 8:] = 0.9
     labels = make.every_pixel(np.zeros((16, 16)))
-    spectra, _ = gathered(make.scene(marked), labels, part)
-    assert spectra.scene.max() < (0.9 - 0.2) / 0.1 - 1
-    assert len(spectra.scene) == 16 * 8 and len(spectra.steps) == 16 * 7 + 15 * 8
+    features, _ = features_of(make.scene(marked), labels, part)
+    assert features.scene.max() < (0.9 - 0.2) / 0.1 - 1
+    assert len(features.scene) == 16 * 8 and len(features.steps) == 16 * 7 + 15 * 8
 
 
 @pytest.mark.parametrize("view", range(VIEWS))
@@ -109,18 +130,18 @@ def test_kept_tokens_are_those_of_the_whole_model():
     """Of each view; those of view 0 are what the map is made from."""
     source, labels = make.scene(make.noisy(16, 16)), make.every_pixel(np.zeros((16, 16)))
     encoder = make.student().encoder().eval()
-    spectra, places = gathered(source, labels, np.zeros((16, 16)), encoder)
-    assert spectra.tokens.shape == (256, VIEWS, make.CONFIG.dim)
+    features, pixels = features_of(source, labels, np.zeros((16, 16)), encoder)
+    assert features.tokens.shape == (256, VIEWS, make.CONFIG.dim)
     reader, _ = make.reader(source, labels, np.zeros((16, 16)))
     (tile,) = reader.read(SilentReport())
-    pixels = torch.from_numpy(tile.pixels)[None] * 0.1 + 0.2
+    reflectance = torch.from_numpy(tile.pixels)[None] * 0.1 + 0.2
     with torch.no_grad():
-        whole = encoder.embedding(pixels, torch.ones(1, 1, 16, 16))[0].numpy()
+        whole = encoder.embedding(reflectance, torch.ones(1, 1, 16, 16))[0].numpy()
     np.testing.assert_allclose(
-        spectra.tokens[:, 0], whole[:, places.row, places.col].T, rtol=1e-4, atol=1e-5
+        features.tokens[:, 0], whole[:, pixels.row, pixels.col].T, rtol=1e-4, atol=1e-5
     )
-    np.testing.assert_array_equal(spectra.tokens[tile.index, 5], tokens_of(encoder, tile, 5))
-    assert np.abs(spectra.tokens[:, 5] - spectra.tokens[:, 0]).max() > 0.01
+    np.testing.assert_array_equal(features.tokens[tile.index, 5], tokens_of(encoder, tile, 5))
+    assert np.abs(features.tokens[:, 5] - features.tokens[:, 0]).max() > 0.01
 
 
 # --- components ---
@@ -179,16 +200,16 @@ def test_without_noise_there_are_components_all_the_same(steps):
     assert found.apply(spectra).var(0).mean() == pytest.approx(1, rel=0.05)
 
 
-# --- goals ---
+# --- tasks ---
 
 
 def test_class_weights_balance_as_far_as_asked():
     values = np.array([0] * 80 + [1] * 20)
-    goal = Classes(3)
-    np.testing.assert_allclose(goal.weights(values, 0.0), 1)
-    full = goal.weights(values, 1.0)
+    task = Classification(3, 0.0)
+    np.testing.assert_allclose(task.weights(values, 0.0), 1)
+    full = task.weights(values, 1.0)
     assert full[:80].sum() == pytest.approx(full[80:].sum())
-    half = goal.weights(values, 0.5)
+    half = task.weights(values, 0.5)
     assert half[99] / half[0] == pytest.approx(2) and half.mean() == pytest.approx(1)
 
 
@@ -198,7 +219,7 @@ def test_the_linear_start_is_scikit_learns_logistic_regression(classes):
     features = generator.normal(size=(200, 4)).astype(np.float32)
     values = (features[:, 0] * 2 + generator.normal(size=200)).round().clip(0, classes - 1)
     values = values.astype(np.int64)
-    linear = Classes(classes).fit(features, values, np.ones(200), 0.5)
+    linear = Classification(classes, 0.0).fit(features, values, np.ones(200), 0.5)
     model = LogisticRegression(C=0.5, tol=1e-3, max_iter=300).fit(features, values)
     answers = linear.apply(features)
     expected = model.decision_function(features)
@@ -207,26 +228,28 @@ def test_the_linear_start_is_scikit_learns_logistic_regression(classes):
     np.testing.assert_allclose(answers, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_a_class_that_was_not_shown_is_never_the_answer():
+def test_a_class_without_a_training_pixel_is_never_predicted():
     features = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    linear = Classes(4).fit(features, np.array([1, 3] * 25), np.ones(50), 1.0)
+    linear = Classification(4, 0.0).fit(features, np.array([1, 3] * 25), np.ones(50), 1.0)
     assert set(linear.apply(100 * features).argmax(1)) <= {1, 3}
-    alone = Classes(4).fit(features, np.full(50, 2), np.ones(50), 1.0)
+    alone = Classification(4, 0.0).fit(features, np.full(50, 2), np.ones(50), 1.0)
     assert (alone.apply(features).argmax(1) == 2).all()
 
 
-def test_classes_are_judged_as_scikit_learn_does():
+def test_scores_of_classes_are_those_of_scikit_learn():
     generator = np.random.default_rng(1)
     values, answers = generator.integers(0, 4, 300), generator.normal(size=(300, 5))
     answers[np.arange(300), values] += 1
-    judged_ = Classes(5).judge(answers, values)
+    scores, temperature = Classification(5, 0.0).scores(answers, values)
     chosen = answers.argmax(1)
-    assert judged_["accuracy"] == np.mean(chosen == values)
+    assert scores["accuracy"] == np.mean(chosen == values)
     labels = np.unique(values)
     expected = f1_score(values, chosen, labels=labels, average="macro")
-    assert judged_["macro_f1"] == pytest.approx(expected)
+    assert scores["macro_f1"] == pytest.approx(expected)
     # Calibrated: twice as sure is not worse.
-    assert Classes(5).judge(2 * answers, values)["loss"] == pytest.approx(judged_["loss"], rel=1e-4)
+    twice, half = Classification(5, 0.0).scores(2 * answers, values)
+    assert twice["loss"] == pytest.approx(scores["loss"], rel=1e-4)
+    assert half == pytest.approx(2 * temperature, rel=1e-2)
 
 
 def test_unknown_targets_have_no_part():
@@ -234,49 +257,49 @@ def test_unknown_targets_have_no_part():
     features = generator.normal(size=(60, 3)).astype(np.float32)
     values = np.stack([features[:, 0] * 2, features[:, 1] - 1], 1).astype(float)
     values[:20, 1] = np.nan
-    goal = Quantities(2)
-    linear = goal.fit(features, values, np.ones(60), 1e6)
+    task = Regression(values)
+    linear = task.fit(features, values, np.ones(60), 1e6)
     np.testing.assert_allclose(linear.weight, [[2, 0, 0], [0, 1, 0]], atol=1e-3)
     answers = linear.apply(features)
     known = np.isfinite(values)
     expected = np.mean([r2_score(values[k, t], answers[k, t]) for t, k in enumerate(known.T)])
-    assert goal.judge(answers, values)["r2"] == pytest.approx(expected)
+    assert task.scores(answers, values)[0]["r2"] == pytest.approx(expected)
     wrong = torch.from_numpy(answers)
     wrong[:20, 1] += 1e6
-    loss = goal.loss(wrong, torch.from_numpy(values).float())
+    loss = task.loss(wrong, torch.from_numpy(values).float())
     assert float(loss.max()) < 1e-3
 
 
 def test_hubers_loss_is_linear_far_away():
-    loss = Quantities(1).loss(torch.tensor([[0.5], [3.0]]), torch.zeros(2, 1))
+    loss = Regression(np.zeros((1, 1))).loss(torch.tensor([[0.5], [3.0]]), torch.zeros(2, 1))
     torch.testing.assert_close(loss, torch.tensor([0.125, 2.5]))
 
 
-def test_another_models_answers_share_the_loss():
+def test_soft_targets_get_their_part_of_the_loss():
     answers = torch.tensor([[2.0, 0.0], [2.0, 0.0]])
     soft = torch.tensor([[0.0, 0.0], [torch.nan, torch.nan]])
-    loss = softened(torch.tensor([1.0, 1.0]), answers, soft, 0.25)
+    loss = distilled(torch.tensor([1.0, 1.0]), answers, soft, 0.25)
     even = -torch.log_softmax(answers[0], -1).mean()
     torch.testing.assert_close(loss, torch.stack([0.75 + 0.25 * even, torch.tensor(1.0)]))
 
 
-def test_another_models_answers_are_labels_of_a_linear_model():
-    """The same loss as a perceptron's, whatever the answers are."""
+def test_soft_targets_are_weighted_labels_of_a_linear_model():
+    """The same loss as a perceptron's, whatever the outputs are."""
     generator = np.random.default_rng(2)
     values, weights = np.array([0, 2, 1, 1]), np.array([1.0, 2.0, 0.5, 3.0])
     soft = generator.normal(size=(4, 3)).astype(np.float32)
     soft[3] = np.nan
     answers = torch.from_numpy(generator.normal(size=(4, 3)))
-    rows, classes, each = spread(values, weights, soft, 0.3)
+    rows, classes, each = weighted_labels(values, weights, SoftTargets(soft, 0.3))
     given = torch.log_softmax(answers, -1).numpy()[rows, classes]
     hard = torch.nn.functional.cross_entropy(answers, torch.from_numpy(values), reduction="none")
-    loss = softened(hard, answers, torch.from_numpy(soft).double(), 0.3)
+    loss = distilled(hard, answers, torch.from_numpy(soft).double(), 0.3)
     assert -(given * each).sum() == pytest.approx(float((loss.numpy() * weights).sum()))
     np.testing.assert_allclose(np.bincount(rows, each), weights)
     assert classes[rows == 3].tolist() == [1]
 
 
-# --- folds and choices ---
+# --- folds and hyperparameters ---
 
 
 def test_folds_keep_blocks_whole_and_spread_the_classes():
@@ -296,67 +319,70 @@ def test_few_scenes_are_cut_into_blocks():
     assert len(np.unique(inner_folds(labels, "scenes", None, 0))) == 5
 
 
-def test_a_class_in_one_fold_judges_nobody():
+def test_a_class_in_one_fold_is_not_scored():
     values, fold = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1])
-    np.testing.assert_array_equal(judged(values, fold), [True, True, True, True, False])
-    assert judged(np.array([0, 1]), np.array([0, 1])).all()
+    np.testing.assert_array_equal(scored_pixels(values, fold), [True, True, True, True, False])
+    assert scored_pixels(np.array([0, 1]), np.array([0, 1])).all()
 
 
 def test_thinning_keeps_rare_classes():
     values = np.zeros(90_000, np.int64)
     values[:50] = 1
     nothing = np.zeros(90_000, np.int64)
-    places = Places(nothing, nothing, nothing, nothing, values, nothing.astype(np.int8))
-    kept = thinned(places, np.ones(90_000, bool), 0)
+    pixels = LabelledPixels(nothing, nothing, nothing, nothing, values, nothing.astype(np.int8))
+    kept = thinned(pixels, np.ones(90_000, bool), 0)
     assert kept[:50].all() and 39_900 < kept.sum() < 40_100
 
 
-def sights(count=400, seed=0, informative="tokens"):
+def head_inputs(count=400, seed=0, informative="tokens"):
     generator = np.random.default_rng(seed)
-    components, apart = (generator.normal(size=(count, 4)).astype(np.float32) for _ in range(2))
+    components, difference = (
+        generator.normal(size=(count, 4)).astype(np.float32) for _ in range(2)
+    )
     tokens = generator.normal(size=(count, 2, 6)).astype(np.float32)
-    source = {"tokens": tokens[:, 0], "apart": apart, "components": components}[informative]
-    values = (source[:, 0] + 0.3 * generator.normal(size=count) > 0).astype(np.int64)
-    return Sights(components, apart, tokens, np.ones(4, np.float32)), values
+    source = {"tokens": tokens[:, 0], "difference": difference, "components": components}
+    values = source[informative][:, 0] + 0.3 * generator.normal(size=count) > 0
+    sizes = np.ones(4, np.float32)
+    return HeadInputs(
+        components, difference, tokens, sizes, values.astype(np.int64), Classification(2, 0.0)
+    )
+
+
+def searched(inputs, tokens=None, generator=None):
+    fold = np.arange(len(inputs.values)) % 5
+    generator = generator or np.random.default_rng(0)
+    return search_hyperparameters(
+        inputs, fold, SilentReport(), balance=None, tokens=tokens, generator=generator
+    ).hyperparameters
 
 
 @pytest.mark.parametrize(
     ("informative", "expected"),
-    [("tokens", (False, True)), ("apart", (True, False)), ("components", (False, False))],
+    [("tokens", (False, True)), ("difference", (True, False)), ("components", (False, False))],
 )
 def test_a_path_is_taken_where_it_helps_and_only_there(informative, expected):
-    seen, values = sights(informative=informative)
-    fold = np.arange(len(values)) % 5
-    generator = np.random.default_rng(0)
-    plan = choose(seen, values, fold, Classes(2), SilentReport(), generator=generator)
-    assert (plan.neighbours > 0, plan.tokens > 0) == expected
+    found = searched(head_inputs(informative=informative))
+    assert (found.neighbours > 0, found.tokens > 0) == expected
 
 
 def test_tokens_can_be_asked_for_or_forbidden():
-    seen, values = sights(informative="components")
+    inputs = head_inputs(informative="components")
     for asked in (True, False):
-        plan = choose(
-            seen, values, np.arange(400) % 5, Classes(2), SilentReport(),
-            tokens=asked, generator=np.random.default_rng(0),
-        )  # fmt: skip
-        assert (plan.tokens > 0) is asked
+        assert (searched(inputs, asked).tokens > 0) is asked
 
 
 def test_a_quantity_may_follow_a_small_component():
     generator = np.random.default_rng(0)
     sizes = np.array([5, 3, 1, 1], np.float32)
     components = generator.normal(size=(300, 4)).astype(np.float32) * sizes
-    seen = Sights(components, components * 0, None, sizes)
-    values = components[:, 3:] + 0.05 * generator.normal(size=(300, 1))
-    plan = choose(
-        seen, values, np.arange(300) % 5, Quantities(1), SilentReport(), generator=generator
-    )
-    assert plan.emphasis < 1
-    large = components[:, :1] / 5 + 0.5 * generator.normal(size=(300, 1))
-    plan = choose(
-        seen, large, np.arange(300) % 5, Quantities(1), SilentReport(), generator=generator
-    )
-    assert plan.emphasis >= 1
+
+    def emphasis(targets):
+        task = Regression(targets)
+        inputs = HeadInputs(components, components * 0, None, sizes, targets, task)
+        return searched(inputs, generator=generator).emphasis
+
+    assert emphasis(components[:, 3:] + 0.05 * generator.normal(size=(300, 1))) < 1
+    assert emphasis(components[:, :1] / 5 + 0.5 * generator.normal(size=(300, 1))) >= 1
 
 
 # --- the head ---
@@ -364,55 +390,54 @@ def test_a_quantity_may_follow_a_small_component():
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("emphasis", [0.0, 1.0])
-def test_the_head_is_what_was_trained(task, emphasis):
+def test_the_head_is_what_was_trained(task, emphasis, monkeypatch):
     """Kept features and the assembled network agree: on all paths, on a tile as in a map."""
     generator = np.random.default_rng(4)
     source = make.scene(make.noisy(16, 16))
     values = generator.integers(0, 3, (16, 16))
     if task == "classification":
-        labels, goal = make.every_pixel(values), Classes(3)
+        labels = make.every_pixel(values)
     else:
-        labels, goal = make.every_pixel(generator.normal(size=(2, 16, 16))), Quantities(2)
+        labels = make.every_pixel(generator.normal(size=(2, 16, 16)))
     encoder = make.student().encoder().eval()
-    spectra, places = gathered(source, labels, np.zeros((16, 16)), encoder)
-    fit = HeadFit(
-        spectra, np.array(make.MEAN), np.array(make.STD), places.values,
-        np.arange(256) % 5, goal, HeadSettings(), SilentReport(), make.CONFIG,
-    )  # fmt: skip
-    plan = Plan(0.3, emphasis, 0.5, 0.3, 0.1)
+    features, pixels = features_of(source, labels, np.zeros((16, 16)), encoder)
     kept = []
-    original = fit._training
 
-    def training(*args):
-        kept.append(original(*args))
-        return kept[-1]
+    class Kept(mlp_ensemble.EnsembleTraining):
+        def __init__(self, *given):
+            super().__init__(*given)
+            kept.append(self)
 
-    fit._training = training
-    head = fit.train(Found(plan, 3, 1.0, {}, []))
-    expected = kept[-1].answers(np.arange(256)).mean(0)
-    linear = kept[-1]
-    assert np.abs(linear.committee.leave.detach()).max() > 1e-4  # it learnt something
+    monkeypatch.setattr(mlp_ensemble, "EnsembleTraining", Kept)
+    found = Hyperparameters(0.3, emphasis, 0.5, 0.3, 0.1)
+    fit = head_fit(features, labels, np.arange(256) % 5)
+    head = fit.train(HeadSearch(found, 3, 1.0, {}, [], False))
+    expected = kept[-1].outputs().mean(0)
+    assert np.abs(kept[-1].ensemble.leave.detach()).max() > 1e-4  # it learnt something
     model = DenseModel(encoder, head)
     reader, _ = make.reader(source, labels, np.zeros((16, 16)))
     (tile,) = reader.read(SilentReport())
     with torch.no_grad():
-        pixels = torch.from_numpy(tile.pixels)[None] * 0.1 + 0.2
-        got = model(pixels, torch.ones(1, 1, 16, 16))[0].numpy()[:, places.row, places.col].T
+        reflectance = torch.from_numpy(tile.pixels)[None] * 0.1 + 0.2
+        whole = model(reflectance, torch.ones(1, 1, 16, 16))[0].numpy()
+    got = whole[:, pixels.row, pixels.col].T
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=2e-3)
 
 
-def test_the_search_stops_where_nothing_more_is_learnt_and_knows_its_best():
-    source, labels = (
-        make.scene(make.noisy(16, 32)),
-        make.every_pixel(np.random.default_rng(0).integers(0, 2, (16, 32))),
-    )
-    spectra, places = gathered(source, labels, np.zeros((16, 32)))
-    fold = inner_folds(labels, "blocks", 4, 0)
-    fit = HeadFit(
-        spectra, np.array(make.MEAN), np.array(make.STD), places.values, fold,
-        Classes(2), HeadSettings(epochs=200), SilentReport(), make.CONFIG,
+def head_fit(features, labels, fold, report=None, **options):
+    """A fit with all options of the job as they are but for those given."""
+    task, values = task_of(labels, 0.0, labels.values)
+    return HeadFit(
+        features, values, fold, task, make.request(class_weights="auto", **options),
+        make.CONFIG, make.student_card(), report or SilentReport(),
     )  # fmt: skip
-    found = fit.search()
+
+
+def test_the_search_stops_where_nothing_more_is_learnt_and_knows_its_best():
+    labels = make.every_pixel(np.random.default_rng(0).integers(0, 2, (16, 32)))
+    features, _ = features_of(make.scene(make.noisy(16, 32)), labels, np.zeros((16, 32)))
+    fold = inner_folds(labels, "blocks", 4, 0)
+    found = head_fit(replace(features, tokens=None), labels, fold, epochs=200).search()
     assert len(found.history) < 200
     losses = [row["validation_loss"] for row in found.history]
     if found.epochs:
@@ -428,16 +453,10 @@ class StopAtOnce(SilentReport):
 
 
 def test_a_training_that_shall_stop_keeps_its_best():
-    source, labels = (
-        make.scene(make.noisy(16, 16)),
-        make.every_pixel(np.random.default_rng(0).integers(0, 2, (16, 16))),
-    )
-    spectra, places = gathered(source, labels, np.zeros((16, 16)))
-    fit = HeadFit(
-        spectra, np.array(make.MEAN), np.array(make.STD), places.values,
-        np.arange(256) % 4, Classes(2), HeadSettings(), StopAtOnce(), make.CONFIG,
-    )  # fmt: skip
-    found = fit.search()
+    labels = make.every_pixel(np.random.default_rng(0).integers(0, 2, (16, 16)))
+    features, _ = features_of(make.scene(make.noisy(16, 16)), labels, np.zeros((16, 16)))
+    fold = np.arange(256) % 4
+    found = head_fit(replace(features, tokens=None), labels, fold, StopAtOnce()).search()
     assert found.stopped and found.epochs == 0 and found.history == []
 
 
@@ -451,9 +470,9 @@ def test_no_augmentation_changes_nothing_and_illumination_scales_reflectance():
     own = torch.from_numpy(components.apply(spectra[:5]))[None]
     scales = torch.tensor([1.0, 2, 3, 1, 1, 1])
     draws = np.random.default_rng(0)
-    none = Augment(Strength(0, 0, 0), components, mean, std)
+    none = Augment(AugmentConfig(0, 0, 0), components, mean, std)
     torch.testing.assert_close(none.components([own * scales], scales, draws)[0], own * scales)
-    bright = Augment(Strength(0.3, 0, 0), components, mean, std)
+    bright = Augment(AugmentConfig(0.3, 0, 0), components, mean, std)
     (changed,) = bright.components([own * scales], scales, np.random.default_rng(3))
     factor = np.exp(0.3 * np.random.default_rng(3).standard_normal((1, 5, 1)))[0]
     brighter = ((spectra[:5] * std + mean) * factor - mean) / std
@@ -466,7 +485,7 @@ def test_lost_bands_are_bridged_by_a_straight_line():
     mean, std = torch.zeros(40), torch.ones(40)
     components = noise_components(np.random.default_rng(0).normal(size=(99, 40)), np.zeros((0, 40)),
                                   np.ones(40), 4)  # fmt: skip
-    augment = Augment(Strength(0, 0, 1.0), components, mean.numpy(), std.numpy())
+    augment = Augment(AugmentConfig(0, 0, 1.0), components, mean.numpy(), std.numpy())
     line = augment.tiles(pixels, mean, std, np.random.default_rng(1))
     torch.testing.assert_close(line, pixels)  # a line already
     changed = augment.tiles(pixels**2, mean, std, np.random.default_rng(1))

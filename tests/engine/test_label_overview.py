@@ -89,25 +89,27 @@ def test_the_split_is_the_one_of_a_fine_tuning(scene, polygons, student, tmp_pat
     assert [colours.GetColorEntry(value)[:3] for value in (1, 3)] == [(31, 143, 224), (228, 87, 46)]
 
 
-def test_a_fine_tuned_model_counts_with_the_reach_of_its_encoder(scene, polygons, tmp_path) -> None:
+def test_a_fine_tuned_model_counts_with_the_receptive_field_of_its_encoder(
+    scene, polygons, tmp_path
+) -> None:
     model = make_model(tmp_path / "model.onnx")
     assert open_bundle(model).card.receptive_field_px == 3  # its head's
     assert look(polygons, model, split="polygons")["split"]["buffer_px"] == 4
 
 
 @pytest.mark.parametrize(("student", "tile"), [("scratch", 64), ("scratch:small", 128)])
-def test_a_new_encoder_counts_with_the_reach_of_its_preset(
+def test_a_new_encoder_counts_with_the_receptive_field_of_its_preset(
     scene, polygons, monkeypatch, student, tile
 ) -> None:
-    reaches = []
+    fields_px = []
 
     def split(labels, receptive_field_px, **others):
-        reaches.append(receptive_field_px)
+        fields_px.append(receptive_field_px)
         raise HyperKDError("class_missing_in_split", "This is all that we want to know.")
 
-    monkeypatch.setattr("hyperkd.evaluation.label_overview.split_labels", split)
+    monkeypatch.setattr("hyperkd.evaluation.splits.requested_split.split_labels", split)
     look(polygons, student)
-    assert reaches == [tile]
+    assert fields_px == [tile]
 
 
 def test_a_preset_that_does_not_exist_is_refused(scene, polygons) -> None:

@@ -27,7 +27,7 @@ from hyperkd.evaluation.splits.split_labels import (
     k_folds,
     split_labels,
 )
-from hyperkd.evaluation.splits.split_units import Pixels, by_block, by_scene, deal
+from hyperkd.evaluation.splits.split_units import GroupedPixels, by_block, by_scene, deal
 from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.open_raster import open_raster
 from tests.label_factories import read
@@ -237,7 +237,7 @@ def test_scenes_that_share_a_polygon_stay_together() -> None:
         [([0, 9], [0, 9], [0, 1], [n, shared]) for n, shared in enumerate([90, 91, 90, 92])],
         classes=2,
     )
-    pixels = Pixels.of(labels)
+    pixels = GroupedPixels.of(labels)
     assert by_scene(pixels).tolist() == [0, 0, 1, 1, 0, 0, 2, 2]
     split = split_labels(labels, method="scenes")
     assert set(split.parts[0]) == set(split.parts[2])
@@ -295,8 +295,8 @@ def test_blocks_cut_no_polygon_that_fits_into_one() -> None:
     group = np.array([0] * 4 + [1] * 2 + [2] * 6)
     labels = make_labels([(rows, rows, group > 0, group)], classes=2)
     # Blocks of 4: group 0 fits, group 1 would be cut at row 4 but fits, group 2 is too long.
-    assert by_block(Pixels.of(labels), 4).tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 3]
-    assert by_block(Pixels.of(labels), 6).tolist() == [0] * 6 + [1] * 6
+    assert by_block(GroupedPixels.of(labels), 4).tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 3]
+    assert by_block(GroupedPixels.of(labels), 6).tolist() == [0] * 6 + [1] * 6
 
 
 def test_a_block_holds_a_group_of_several_scenes_once() -> None:
@@ -304,14 +304,14 @@ def test_a_block_holds_a_group_of_several_scenes_once() -> None:
         [([0, 1, 30], [0, 0, 30], [0, 0, 1], [5, 5, 6]), ([50, 51], [50, 50], [0, 1], [5, 8])],
         classes=2,
     )
-    assert by_block(Pixels.of(labels), 4).tolist() == [0, 0, 1, 0, 2]
+    assert by_block(GroupedPixels.of(labels), 4).tolist() == [0, 0, 1, 0, 2]
 
 
 def test_given_blocks_are_kept() -> None:
     labels = scattered(5, polygons=100, size=120)
     split = split_labels(labels, method="blocks", block_px=13)
     assert (split.method, split.block_px) == ("blocks", 13)
-    unit = by_block(Pixels.of(labels), 13)
+    unit = by_block(GroupedPixels.of(labels), 13)
     assert all(len(set(flat(split)[unit == u].tolist())) == 1 for u in np.unique(unit))
 
 

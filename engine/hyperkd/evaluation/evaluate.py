@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.baselines.baseline_comparison import Learned, contest
+from hyperkd.evaluation.baselines.baseline_comparison import (
+    BaselineComparison,
+    BaselineFold,
+    compare_with_baselines,
+)
 from hyperkd.evaluation.reports.accuracy_report import require_writable_report, write_report
-from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment, assess_classification
+from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment
 from hyperkd.evaluation.scores.map_area import AreaEstimate, estimate_area
-from hyperkd.evaluation.scores.regression_error import RegressionAssessment, assess_regression
-from hyperkd.evaluation.splits.fingerprint import seen_share
+from hyperkd.evaluation.scores.model_scores import KEY_METRICS, Assessment, assess, predictions
+from hyperkd.evaluation.splits.fingerprint import pixel_hashes, seen_fraction
 from hyperkd.evaluation.splits.strata import read_strata
-from hyperkd.evaluation.truth import answers_at, read_truth, require_answers
+from hyperkd.evaluation.truth import predict_labels, read_truth, require_predictions
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
@@ -30,7 +35,6 @@ from hyperkd.types import Reporter
 
 # Files that the report names of many.
 _NAMED = 6
-_KEY_FIGURES = ("overall_accuracy", "macro_f1", "macro_iou", "kappa")
 
 
 def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
@@ -51,30 +55,32 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
     """
     bundle = open_bundle(resolve(request.model))
     card = bundle.card
-    require_answers(card)
+    require_predictions(card)
     require_writable_report(request.report)
     with ExitStack() as stack:
         sources = opened_scenes(request.input, request, stack)
         truth = read_truth(sources, request.labels, card, request.field, request.margin, report)
-        learned = None
+        training = None
         if request.training_labels:
             scenes = opened_scenes(request.training_input, request, stack) or sources
-            learned = Learned(
+            training = (
                 scenes,
                 read_truth(
                     scenes, request.training_labels, card, request.field, request.margin, report
                 ),
             )
-        answers = answers_at(sources, bundle, truth, request, report)
-        judged = _judge(card, truth, answers, request.seed)
+        report.stage("Predicting at the labels")
+        outputs = predict_labels(sources, bundle, truth, request, report)
+        assessment = assess(
+            card, truth.values, outputs, truth.group, request.seed, card.temperature
+        )
         notes: list[str] = []
         areas = None
         if request.strata:
             areas = _areas(
-                request.strata, sources, card, truth, answers, request.seed, notes, report
+                request.strata, sources, card, truth, outputs, request.seed, notes, report
             )
-        beside = contest(card, sources, truth, answers, learned, request.seed, report)
-        notes += beside.notes
+        baselines = _baselines(card, sources, truth, outputs, training, request.seed, notes, report)
         seen = _seen(card, sources, truth, notes)
         for note in notes:
             report.log("warning", note)
@@ -82,30 +88,69 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
         report.stage("Writing the report")
         write_report(
             request.report,
-            judged,
+            assessment,
             title=f"Accuracy of {card.name}",
             about=_about(
                 bundle, request.input, request.labels, request.field, request.strata, truth
             ),
             protocol=_protocol(bool(request.strata), len(truth)),
             optimistic=seen,
-            comparisons=beside.comparisons,
-            spectra=beside.spectra,
+            comparisons=baselines.comparisons,
+            spectra=baselines.spectra,
             areas=areas,
             notes=notes,
             report=report,
         )
-    return _summary(judged, areas, [*notes, *judged.notes])
+    return _summary(assessment, areas, [*notes, *assessment.notes])
 
 
-def _judge(
-    card: ModelCard, truth: Labels, answers: NDArray[np.float32], seed: int
-) -> Union[ClassificationAssessment, RegressionAssessment]:
-    if card.task == "regression":
-        return assess_regression(truth.values, answers, card.targets, truth.group, seed=seed)
-    return assess_classification(
-        truth.values, answers, card.classes, truth.group, seed=seed, temperature=card.temperature
+def _baselines(
+    card: ModelCard,
+    sources: Sequence[RasterSource],
+    truth: Labels,
+    outputs: NDArray[np.float32],
+    training: Optional[tuple[Sequence[RasterSource], Labels]],
+    seed: int,
+    notes: list[str],
+    report: Reporter,
+) -> BaselineComparison:
+    """Compare with classical models, where there are labels to train them on."""
+    tested, folds, labels = np.arange(len(truth)), [], truth
+    if training is not None:
+        scenes, known = training
+        shared = _shared(scenes, known, sources, truth)
+        if shared.any():
+            notes.append(
+                f"{int(shared.sum())} of the training labels are tested too; the classical "
+                "models did not learn from them."
+            )
+        folds = [BaselineFold(len(truth) + np.flatnonzero(~shared), tested)]
+        sources = [*sources, *scenes]
+        labels = replace(truth, scenes=(*truth.scenes, *known.scenes))
+    compared = compare_with_baselines(
+        card, sources, labels, predictions(card, outputs), folds, tested, seed, report
     )
+    notes += compared.notes
+    return compared
+
+
+def _shared(
+    scenes: Sequence[RasterSource],
+    training: Labels,
+    sources: Sequence[RasterSource],
+    truth: Labels,
+) -> NDArray[np.bool_]:
+    """Return ``(n,)`` whether each training pixel is tested too."""
+
+    def hashes(rasters: Sequence[RasterSource], labels: Labels) -> list[int]:
+        return [
+            number
+            for raster, scene in zip(rasters, labels.scenes)
+            for number in pixel_hashes(raster.grid, scene.rows, scene.cols)
+        ]
+
+    tested = set(hashes(sources, truth))
+    return np.array([number in tested for number in hashes(scenes, training)], np.bool_)
 
 
 def _areas(
@@ -113,7 +158,7 @@ def _areas(
     sources: Sequence[RasterSource],
     card: ModelCard,
     truth: Labels,
-    answers: NDArray[np.float32],
+    outputs: NDArray[np.float32],
     seed: int,
     notes: list[str],
     report: Reporter,
@@ -133,7 +178,7 @@ def _areas(
         )
     return estimate_area(
         truth.values[inside],
-        answers.argmax(axis=1)[inside],
+        outputs.argmax(axis=1)[inside],
         found.index[inside],
         found.pixels,
         card.classes,
@@ -147,7 +192,7 @@ def _areas(
 def _seen(
     card: ModelCard, sources: Sequence[RasterSource], truth: Labels, notes: list[str]
 ) -> bool:
-    """Return whether the model learned from some of the pixels, and say so."""
+    """Return whether the model was trained on some of the pixels, and say so."""
     seen = card.training.get("labels_seen")
     if seen is None:
         notes.append(
@@ -155,14 +200,14 @@ def _seen(
             "are none of them."
         )
         return False
-    places = [(source.grid, scene.rows, scene.cols) for source, scene in zip(sources, truth.scenes)]
-    share = seen_share(seen, places)
-    if share > 0:
+    pixels = [(source.grid, scene.rows, scene.cols) for source, scene in zip(sources, truth.scenes)]
+    fraction = seen_fraction(seen, pixels)
+    if fraction > 0:
         notes.append(
-            f"About {share:.0%} of these pixels are among those that the model learned from or "
+            f"About {fraction:.0%} of these pixels are among those that the model learned from or "
             "was chosen with."
         )
-    return share > 0
+    return fraction > 0
 
 
 def _about(
@@ -202,20 +247,20 @@ def _protocol(stratified: bool, pixels: int) -> str:
 
 
 def _summary(
-    judged: Union[ClassificationAssessment, RegressionAssessment],
+    assessment: Assessment,
     areas: Optional[AreaEstimate],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    told = judged.to_json()
-    summary: dict[str, Any] = {"pixels": told["pixels"], "groups": told["groups"]}
-    if isinstance(judged, ClassificationAssessment):
-        summary.update({name: told["overall"][name]["value"] for name in _KEY_FIGURES})
+    scores = assessment.to_json()
+    summary: dict[str, Any] = {"pixels": scores["pixels"], "groups": scores["groups"]}
+    if isinstance(assessment, ClassificationAssessment):
+        summary.update({name: scores["overall"][name]["value"] for name in KEY_METRICS})
         if areas is not None:
             adjusted = areas.to_json()["overall_accuracy"]["value"]
             summary["area_adjusted_overall_accuracy"] = adjusted
     else:
         summary["targets"] = {
             target["name"]: {name: target[name]["value"] for name in ("r2", "rmse", "bias")}
-            for target in told["targets"]
+            for target in scores["targets"]
         }
     return {**summary, "notes": list(notes)}

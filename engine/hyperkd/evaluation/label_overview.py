@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.splits.split_labels import split_labels
+from hyperkd.evaluation.splits.requested_split import requested_split
 from hyperkd.evaluation.splits.split_parts import LEFT_OUT, PARTS, Split
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
@@ -62,22 +62,10 @@ def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
             report=report,
         )
         report.stage("Splitting the labels")
-        frozen = request.tune == "frozen" or (
-            request.tune == "auto" and sizes_of_scratch(request.student) is None
-        )
-        held = 0.0 if frozen else request.validation
         made: Optional[Split] = None
         refusal = ""
         try:
-            made = split_labels(
-                found,
-                method=request.split,
-                shares=(1.0 - request.test - held, held, request.test),
-                buffer_px=request.buffer,
-                receptive_field_px=_field_px(request.student),
-                seed=request.seed,
-                block_px=request.block,
-            )
+            made = requested_split(found, request, _receptive_field_px(request.student))
         except HyperKDError as error:
             if error.code != "class_missing_in_split":
                 raise
@@ -86,7 +74,7 @@ def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
     return _summary(found, made, refusal, request.input, paths)
 
 
-def _field_px(student: str) -> int:
+def _receptive_field_px(student: str) -> int:
     """Return the side of the square of pixels that one token of a student depends on."""
     sizes = sizes_of_scratch(student)
     if sizes is not None:

@@ -1,9 +1,10 @@
-"""The truth in a model's own terms, and what the model answers there."""
+"""Reference labels in a model's classes or targets, and what the model predicts there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.label_matching import fitting_labels
 from hyperkd.inference.predict import predict_at
-from hyperkd.models.bundle import Bundle
+from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource
@@ -19,8 +20,8 @@ from hyperkd.requests.shared_options import TileOptions
 from hyperkd.types import Reporter
 
 
-def require_answers(card: ModelCard) -> None:
-    """Refuse a model that gives nothing which labels could judge.
+def require_predictions(card: ModelCard) -> None:
+    """Refuse a model without predictions that labels could be compared with.
 
     Raises:
         HyperKDError: ``bad_model`` for a student.
@@ -29,7 +30,7 @@ def require_answers(card: ModelCard) -> None:
         raise HyperKDError(
             "bad_model",
             f"The model {card.name} is a student that was not fine-tuned: it predicts nothing "
-            "that labels could judge.",
+            "to compare with labels.",
             "Fine-tune it first, and evaluate the model that this gives.",
         )
 
@@ -67,23 +68,39 @@ def read_truth(
     return fitting_labels(found, card, bool(field))
 
 
-def answers_at(
+def predict_labels(
     sources: Sequence[RasterSource],
-    bundle: Bundle,
-    truth: Labels,
+    model: Union[Path, Bundle],
+    labels: Labels,
     options: TileOptions,
     report: Reporter,
+    chosen: Optional[NDArray[np.bool_]] = None,
 ) -> NDArray[np.float32]:
-    """Return logits or values at the labelled pixels of all scenes, ``(n, K)`` or ``(n, T)``.
+    """Return what the map of each scene is made from at the labelled pixels of all scenes.
+
+    Args:
+        sources: the scenes.
+        model: for classification or regression.
+        labels: n pixels.
+        options: how to run the model.
+        report: progress.
+        chosen: ``(n,)`` which pixels; all where it is None.
+
+    Returns:
+        Of the chosen pixels ``(k, K)`` float32 logits, not divided by the temperature, or
+        ``(k, T)`` values.
 
     Raises:
         HyperKDError: as ``predict_at``.
     """
-    found = []
-    for source, scene in zip(sources, truth.scenes):
-        if len(scene):
-            report.stage(f"Predicting at the labels of {Path(source.path).name}")
-            found.append(
-                predict_at(source, bundle, (scene.rows, scene.cols), options=options, report=report)
-            )
-    return np.concatenate(found)
+    bundle = model if isinstance(model, Bundle) else open_bundle(model)
+    if chosen is None:
+        chosen = np.ones(len(labels), np.bool_)
+    outputs, first = [], 0
+    for source, scene in zip(sources, labels.scenes):
+        here = chosen[first : first + len(scene)]
+        first += len(scene)
+        if here.any():
+            pixels = scene.rows[here], scene.cols[here]
+            outputs.append(predict_at(source, bundle, pixels, options=options, report=report))
+    return np.concatenate(outputs)

@@ -1,9 +1,8 @@
-"""Classical models on raw spectra, trained and tested on the very split of the network.
+"""Classical models on raw spectra: the baselines that a network is compared with.
 
-They tell whether a network earned its place. Defaults are those of a careful analyst:
-standardised bands, settings chosen by cross-validation inside the training part, grouped
-as the split is. Training samples are capped, so that all take seconds: the settings say
-how many pixels a model was trained on.
+Bands are standardised, and settings are chosen by cross-validation inside the training
+pixels, with groups kept together. Training samples are capped, so that all take seconds: the
+settings tell how many pixels a model was trained on.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Final, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,10 @@ from hyperkd.types import FloatArray, Reporter
 MAX_PIXELS = 5000
 MAX_TUNING_PIXELS = 1500
 _PER_CLASS = 50
+METHODS: Final[Mapping[str, tuple[str, ...]]] = {
+    "classification": ("logistic regression", "RBF SVM", "random forest"),
+    "regression": ("PLSR", "random forest"),
+}
 _FOLDS = 3
 _TREES = 200
 # In standard deviations of a band: above the rounding of float32, far below one stored step.
@@ -32,19 +35,6 @@ _C_LINEAR = (0.01, 0.1, 1.0, 10.0)
 _C_KERNEL = (1.0, 10.0, 100.0, 1000.0)
 # Of the kernel's width, as multiples of 1 / number of bands (bands have unit variance).
 _GAMMA = (0.1, 1.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Baseline:
-    """A classical model's answer.
-
-    Attributes:
-        predicted: ``(n,)`` int64 class indices, or ``(n, T)`` float64 values.
-        settings: what was chosen, for the report.
-    """
-
-    predicted: NDArray[Any]
-    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +57,7 @@ class Scaling:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedBaseline:
     """A trained classical model.
 
     Attributes:
@@ -98,68 +88,43 @@ class Fitted:
         return answers[0] if self.task == "classification" else np.stack(answers, axis=1)
 
 
-def baselines(
-    task: str,
-    spectra_train: NDArray[Any],
-    truth_train: NDArray[Any],
-    groups_train: NDArray[np.int64],
-    spectra_test: NDArray[Any],
-    seed: int,
-    report: Optional[Reporter] = None,
-) -> dict[str, Baseline]:
-    """Train classical models and apply them.
-
-    Args:
-        task, spectra_train, truth_train, groups_train, seed, report: see ``fit_baselines``.
-        spectra_test: ``(m, C)`` reflectance of the same bands.
-
-    Returns:
-        By name, as ``fit_baselines``.
-    """
-    found = fit_baselines(task, spectra_train, truth_train, groups_train, seed, report)
-    return {
-        name: Baseline(model.predict(spectra_test), model.settings) for name, model in found.items()
-    }
-
-
 def fit_baselines(
     task: str,
     spectra: NDArray[Any],
-    truth: NDArray[Any],
+    values: NDArray[Any],
     groups: NDArray[np.int64],
     seed: int,
     report: Optional[Reporter] = None,
     *,
     decisions: bool = False,
-) -> dict[str, Fitted]:
+) -> dict[str, FittedBaseline]:
     """Train classical models.
 
     Args:
         task: ``classification`` or ``regression``.
         spectra: ``(n, C)`` reflectance of the good bands, finite; two groups or more.
-        truth: ``(n,)`` class indices of at least two classes, or ``(n, T)`` values (NaN where
-            a pixel has no truth).
+        values: ``(n,)`` class indices of at least two classes, or ``(n, T)`` targets, NaN
+            where one is unknown.
         groups: ``(n,)`` the polygon, point or block of each pixel.
         seed: of sampling, folds and forests.
-        report: is asked between two fits whether the job was cancelled.
+        report: tells between two fits whether the job was cancelled.
         decisions: whether to keep what a model without probabilities decides in the folds.
 
     Returns:
-        By name: ``logistic regression``, ``RBF SVM``, ``random forest``; or ``PLSR`` and
-        ``random forest``.
+        The models by the names in ``METHODS``.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     train = np.asarray(spectra, np.float64)
     if task == "classification":
-        keep = capped(truth, MAX_PIXELS, seed)
+        keep = capped(values, MAX_PIXELS, seed)
         with warnings.catch_warnings():
             # A logistic regression cut off at its last iteration predicts the same.
             warnings.filterwarnings("ignore", category=ConvergenceWarning)
             # A class of fewer pixels than folds takes no part in some of them.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-            return _classifiers(train[keep], truth[keep], groups[keep], seed, report, decisions)
-    columns = np.asarray(truth, np.float64).T
+            return _classifiers(train[keep], values[keep], groups[keep], seed, report, decisions)
+    columns = np.asarray(values, np.float64).T
     kept = [_known(column, MAX_PIXELS, seed) for column in columns]
     # The targets share one scaling, so that one model can answer all of them.
     scaling = Scaling.of(train[np.unique(np.concatenate(kept))])
@@ -169,7 +134,7 @@ def fit_baselines(
         for column, known in zip(columns, kept)
     ]
     return {
-        name: Fitted(
+        name: FittedBaseline(
             task,
             scaling,
             tuple(fitted[name][0] for fitted in by_target),
@@ -181,24 +146,24 @@ def fit_baselines(
 
 def _classifiers(
     spectra: FloatArray,
-    truth: NDArray[np.int64],
+    values: NDArray[np.int64],
     groups: NDArray[np.int64],
     seed: int,
     report: Optional[Reporter],
     decisions: bool,
-) -> dict[str, Fitted]:
+) -> dict[str, FittedBaseline]:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import SVC
 
     scaling = Scaling.of(spectra)
     train = scaling.apply(spectra)
-    few = capped(truth, MAX_TUNING_PIXELS, seed)
-    folds = [(few[a], few[b]) for a, b in _class_folds(truth[few], groups[few], seed)]
+    few = capped(values, MAX_TUNING_PIXELS, seed)
+    folds = [(few[a], few[b]) for a, b in _class_folds(values[few], groups[few], seed)]
     logistic = _best_classifier(
         [LogisticRegression(C=c, max_iter=1000, tol=1e-3, random_state=seed) for c in _C_LINEAR],
         train,
-        truth,
+        values,
         folds,
         report,
     )
@@ -210,19 +175,19 @@ def _classifiers(
             for gamma in _GAMMA
         ],
         train,
-        truth,
+        values,
         folds,
         report,
     )
     forest = RandomForestClassifier(_TREES, random_state=seed)
     searched = {"C": machine.C, "gamma": machine.gamma}
-    held_out = tuple(_held_out(machine, train, truth, folds)) if decisions else ()
+    held_out = tuple(_held_out(machine, train, values, folds)) if decisions else ()
 
-    def fitted(model: Any, told: dict[str, Any], *more: Any) -> Fitted:
-        model.fit(train, truth)
+    def fitted(model: Any, told: dict[str, Any], *more: Any) -> FittedBaseline:
+        model.fit(train, values)
         if model is forest:
             _steady(model)
-        return Fitted("classification", scaling, (model,), told, *more)
+        return FittedBaseline("classification", scaling, (model,), told, *more)
 
     return {
         "logistic regression": fitted(logistic, _told({"C": logistic.C}, train, folds)),
@@ -246,16 +211,16 @@ def _steady(forest: Any) -> Any:
 def _held_out(
     model: Any,
     train: FloatArray,
-    truth: NDArray[np.int64],
+    values: NDArray[np.int64],
     folds: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
 ) -> Iterator[tuple[FloatArray, NDArray[np.int64]]]:
     """Yield decisions for what each fold holds out, of folds whose training has all classes."""
     from sklearn.base import clone
 
-    classes = np.unique(truth)
+    classes = np.unique(values)
     for fit, held in folds:
-        if np.array_equal(np.unique(truth[fit]), classes):
-            yield decisions_of(clone(model).fit(train[fit], truth[fit]), train[held]), truth[held]
+        if np.array_equal(np.unique(values[fit]), classes):
+            yield decisions_of(clone(model).fit(train[fit], values[fit]), train[held]), values[held]
 
 
 def decisions_of(model: Any, spectra: FloatArray) -> FloatArray:
@@ -266,7 +231,7 @@ def decisions_of(model: Any, spectra: FloatArray) -> FloatArray:
 
 def _regressors(
     train: FloatArray,
-    truth: FloatArray,
+    values: FloatArray,
     groups: NDArray[np.int64],
     seed: int,
     report: Optional[Reporter],
@@ -274,25 +239,25 @@ def _regressors(
     """Return by name the fitted model of one target and its settings."""
     from sklearn.ensemble import RandomForestRegressor
 
-    few = _known(truth, MAX_TUNING_PIXELS, seed)
+    few = _known(values, MAX_TUNING_PIXELS, seed)
     folds = [(few[a], few[b]) for a, b in _group_folds(groups[few], seed)]
     _go_on(report)
-    components = best_components(train, truth, folds)
+    components = best_components(train, values, folds)
     _go_on(report)
     forest = RandomForestRegressor(_TREES, max_features=1 / 3, random_state=seed)
     return {
         "PLSR": (
-            Plsr.fit(train, truth, components),
+            Plsr.fit(train, values, components),
             _told({"components": components}, train, folds),
         ),
-        "random forest": (_steady(forest.fit(train, truth)), _told({"trees": _TREES}, train, [])),
+        "random forest": (_steady(forest.fit(train, values)), _told({"trees": _TREES}, train, [])),
     }
 
 
 def _best_classifier(
     candidates: list[Any],
     train: FloatArray,
-    truth: NDArray[np.int64],
+    values: NDArray[np.int64],
     folds: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
     report: Optional[Reporter],
 ) -> Any:
@@ -309,28 +274,28 @@ def _best_classifier(
     for model in candidates:
         _go_on(report)
         predicted = np.concatenate(
-            [clone(model).fit(train[a], truth[a]).predict(train[b]) for a, b in folds]
+            [clone(model).fit(train[a], values[a]).predict(train[b]) for a, b in folds]
         )
-        known = np.concatenate([truth[b] for _, b in folds])
+        known = np.concatenate([values[b] for _, b in folds])
         macro = f1_score(known, predicted, average="macro", labels=np.unique(known))
         scores.append(accuracy_score(known, predicted) + macro)
     return candidates[int(np.argmax(scores))]
 
 
 def _class_folds(
-    truth: NDArray[np.int64], groups: NDArray[np.int64], seed: int
+    values: NDArray[np.int64], groups: NDArray[np.int64], seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield grouped folds with each class in each, as far as its groups reach."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    per_class = [len(np.unique(groups[truth == k])) for k in np.unique(truth)]
+    per_class = [len(np.unique(groups[values == k])) for k in np.unique(values)]
     # A class in one group is in no fold's training part or in no test part: it cannot tune.
     folds = min(_FOLDS, max(per_class))
     if folds < 2:
         return
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for fit, held in splitter.split(truth[:, None], truth, groups):
-        if len(np.unique(truth[fit])) > 1:
+    for fit, held in splitter.split(values[:, None], values, groups):
+        if len(np.unique(values[fit])) > 1:
             yield fit, held
 
 
@@ -348,21 +313,21 @@ def _group_folds(
         yield np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def capped(truth: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+def capped(values: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
     """Return about ``most`` indices of class labels; rare classes keep what they have."""
-    if len(truth) <= most:
-        return np.arange(len(truth))
+    if len(values) <= most:
+        return np.arange(len(values))
     generator = np.random.default_rng(seed)
     kept = []
-    for k in np.unique(truth):
-        members = np.flatnonzero(truth == k)
-        share = max(_PER_CLASS, round(most * len(members) / len(truth)))
+    for k in np.unique(values):
+        members = np.flatnonzero(values == k)
+        share = max(_PER_CLASS, round(most * len(members) / len(values)))
         kept.append(generator.permutation(members)[:share])
     return np.sort(np.concatenate(kept))
 
 
 def _known(column: FloatArray, most: int, seed: int) -> NDArray[np.int64]:
-    """Return at most ``most`` indices of pixels with a truth."""
+    """Return at most ``most`` indices of pixels with a known value."""
     known = np.flatnonzero(np.isfinite(column))
     if len(known) <= most:
         return known

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.evaluation.baselines.classical_models import Fitted, decisions_of
+from hyperkd.evaluation.baselines.classical_models import FittedBaseline, decisions_of
 from hyperkd.evaluation.baselines.plsr import Plsr
 from hyperkd.evaluation.scores.calibration import fit_temperature
 from hyperkd.models.classical_onnx import Classical, Forest, KernelMachine, LinearModel, Tree
@@ -17,7 +17,7 @@ from hyperkd.types import FloatArray
 _NO_CHILD = -1
 
 
-def classical_of(fitted: Fitted) -> Classical:
+def classical_of(fitted: FittedBaseline) -> Classical:
     """Return a fitted model as plain arrays.
 
     Args:
@@ -35,7 +35,7 @@ def classical_of(fitted: Fitted) -> Classical:
     return _machine(first) if hasattr(first, "support_vectors_") else _logistic(first)
 
 
-def temperature_of(fitted: Fitted) -> float:
+def temperature_of(fitted: FittedBaseline) -> float:
     """Return the temperature of a model's probabilities.
 
     It is 1 where the model has probabilities of its own. Decisions of a support vector
@@ -47,7 +47,7 @@ def temperature_of(fitted: Fitted) -> float:
     return fit_temperature(decisions, truth)
 
 
-def answers_of(fitted: Fitted, spectra: NDArray[Any]) -> FloatArray:
+def answers_of(fitted: FittedBaseline, spectra: NDArray[Any]) -> FloatArray:
     """Return what scikit-learn answers: ``(n, K)`` probabilities or decisions, or values."""
     if fitted.task == "regression":
         values: FloatArray = fitted.predict(spectra)

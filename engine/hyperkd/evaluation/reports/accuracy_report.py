@@ -19,7 +19,7 @@ from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports import class_report, value_report
 from hyperkd.evaluation.reports.html import details
-from hyperkd.evaluation.reports.label_spectra import Spectra
+from hyperkd.evaluation.reports.label_spectra import MeanSpectra
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.evaluation.reports.page_parts import (
     MISSING,
@@ -66,7 +66,7 @@ def write_report(
     comparisons: Sequence[Comparison] = (),
     split: Optional[Mapping[str, Any]] = None,
     history: Sequence[Mapping[str, float]] = (),
-    spectra: Optional[Spectra] = None,
+    spectra: Optional[MeanSpectra] = None,
     areas: Optional[AreaEstimate] = None,
     notes: Sequence[str] = (),
     report: Reporter,

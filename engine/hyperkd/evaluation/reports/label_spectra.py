@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.evaluation.scores.json_numbers import numbers
+from hyperkd.models.card import ModelCard
+from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.sorted_bands import sort_bands
 from hyperkd.types import BandTable, FloatArray, Reporter, Window
@@ -23,7 +25,7 @@ _THIRDS = (("lowest", "#7a4a10"), ("middle", "#c58b2b"), ("highest", "#2a7f62"))
 
 
 @dataclass(frozen=True, eq=False)
-class Spectra:
+class MeanSpectra:
     """Mean spectra of some pixels, by class or by value.
 
     Attributes:
@@ -122,12 +124,55 @@ def reflectance_at(
     return spectra
 
 
+def labelled_reflectance(
+    sources: Sequence[RasterSource],
+    labels: Labels,
+    pixels: NDArray[np.int64],
+    bands: NDArray[np.int64],
+    report: Reporter,
+) -> NDArray[np.float32]:
+    """Return reflectance ``(k, bands)`` of some of the labelled pixels.
+
+    Args:
+        sources: the scenes.
+        labels: theirs.
+        pixels: ``(k,)`` indices into the labelled pixels of all scenes, sorted.
+        bands: see ``reflectance_at``.
+        report: progress.
+
+    Raises:
+        HyperKDError: what reading raises; ``cancelled``.
+    """
+    spectra, first = [], 0
+    for source, scene in zip(sources, labels.scenes):
+        here = pixels[(pixels >= first) & (pixels < first + len(scene))] - first
+        spectra.append(reflectance_at(source, scene.rows[here], scene.cols[here], bands, report))
+        first += len(scene)
+    return np.concatenate(spectra)
+
+
+def mean_spectra(
+    reflectance: NDArray[Any], values: NDArray[Any], card: ModelCard, bands: BandTable
+) -> MeanSpectra:
+    """Return mean spectra by class, or by thirds of the first target.
+
+    Args:
+        reflectance: ``(n, C)``.
+        values: ``(n,)`` class indices or ``(n, T)`` targets.
+        card: the classes or targets.
+        bands: the table of exactly the C bands, all good.
+    """
+    if card.task == "classification":
+        return spectra_by_class(reflectance, values, card.classes, bands)
+    return spectra_by_value(reflectance, values[:, 0], card.targets[0], bands)
+
+
 def spectra_by_class(
     reflectance: NDArray[Any],
     truth: NDArray[np.int64],
     classes: Sequence[Mapping[str, Any]],
     bands: BandTable,
-) -> Spectra:
+) -> MeanSpectra:
     """Sum up spectra by class; classes without a pixel are left out.
 
     Args:
@@ -146,7 +191,7 @@ def spectra_by_class(
 
 def spectra_by_value(
     reflectance: NDArray[Any], values: FloatArray, target: Mapping[str, Any], bands: BandTable
-) -> Spectra:
+) -> MeanSpectra:
     """Sum up the spectra of the lowest, middle and highest third of a target's values.
 
     Args:
@@ -170,12 +215,12 @@ def spectra_by_value(
 
 def _summed_up(
     reflectance: NDArray[Any], kinds: Sequence[tuple[str, str, NDArray[np.bool_]]], bands: BandTable
-) -> Spectra:
+) -> MeanSpectra:
     runs = detector_runs(bands)
     order = np.lexsort((bands.wavelengths.centre_nm, runs))
     by_kind = [np.asarray(reflectance, np.float64)[mask][:, order] for _, _, mask in kinds]
     ends = [np.percentile(spectra, _PERCENTILES, axis=0) for spectra in by_kind]
-    return Spectra(
+    return MeanSpectra(
         centre_nm=bands.wavelengths.centre_nm[order],
         run=runs[order],
         names=tuple(name for name, _, _ in kinds),

@@ -1,7 +1,7 @@
-"""A short fingerprint of the pixels a model learned from, to tell when it is tested on them.
+"""A short fingerprint of the pixels that a model was trained on, to detect tests on them.
 
 The bottom-k sketch of Broder (1997): of the hashes of all pixels only the smallest are
-kept. They are a random sample of the pixels, so the share of them that another set of
+kept. They are a random sample of the pixels, so the fraction of them that another set of
 pixels holds estimates what the two sets have in common. Up to ``SIZE`` pixels it is exact.
 The coordinates themselves are in no model.
 """
@@ -22,28 +22,28 @@ SIZE = 256
 # JSON readers keep whole numbers up to 2^53 exactly.
 _BYTES = 6
 
-Places = Iterable[tuple[GridSpec, NDArray[np.int64], NDArray[np.int64]]]
+ScenePixels = Iterable[tuple[GridSpec, NDArray[np.int64], NDArray[np.int64]]]
 
 
-def fingerprint(places: Places) -> dict[str, Any]:
+def fingerprint(pixels: ScenePixels) -> dict[str, Any]:
     """Return ``{"pixels": count, "hashes": the smallest}`` of pixels for a model's card.
 
     Args:
-        places: by scene its grid, and rows and columns ``(n,)`` of pixels. Two rasters that
+        pixels: by scene its grid, and rows and columns ``(n,)`` of pixels. Two rasters that
             hold the same pixel (a tile and its scene) give it the same hash.
     """
-    found = _hashes(places)
+    found = _hashes(pixels)
     return {"pixels": len(found), "hashes": sorted(found)[:SIZE]}
 
 
-def seen_share(seen: Mapping[str, Any], places: Places) -> float:
-    """Return the estimated share of ``places`` that a fingerprint holds, 0 to 1.
+def seen_fraction(seen: Mapping[str, Any], pixels: ScenePixels) -> float:
+    """Return the estimated fraction of ``pixels`` that a fingerprint holds, 0 to 1.
 
     Args:
         seen: what ``fingerprint`` returned.
-        places: the pixels in question, at least one.
+        pixels: the pixels in question, at least one.
     """
-    here = _hashes(places)
+    here = _hashes(pixels)
     kept: Sequence[int] = seen["hashes"]
     common = len(here.intersection(kept))
     if not common:
@@ -59,8 +59,8 @@ def pixel_hashes(grid: GridSpec, rows: NDArray[np.int64], cols: NDArray[np.int64
     ]
 
 
-def _hashes(places: Places) -> set[int]:
-    return {number for place in places for number in pixel_hashes(*place)}
+def _hashes(pixels: ScenePixels) -> set[int]:
+    return {number for scene in pixels for number in pixel_hashes(*scene)}
 
 
 def _centres(grid: GridSpec, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> list[str]:

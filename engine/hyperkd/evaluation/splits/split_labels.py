@@ -9,7 +9,7 @@ what a network sees is a square.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
@@ -18,24 +18,12 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.splits.split_parts import LEFT_OUT as LEFT_OUT
 from hyperkd.evaluation.splits.split_parts import PARTS as PARTS
-from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Apart, Attempt, refusal
+from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Attempt, refusal
 from hyperkd.evaluation.splits.split_parts import Split as Split
-from hyperkd.evaluation.splits.split_units import (
-    Ints,
-    Pixels,
-    by_block,
-    by_polygon,
-    by_scene,
-    deal,
-    deal_pixels,
-)
+from hyperkd.evaluation.splits.split_units import GroupedPixels, Ints, dealt_units
 from hyperkd.raster.labels.read_labels import Labels
 
 METHODS = ("auto", "polygons", "blocks", "scenes", "random")
-# Labels whose groups touch more than this are dense: their patches are no separate places.
-_TOUCHING_SHARE = 0.1
-# Automatic blocks: this many along the longer side at first, then more and more.
-_FIRST_BLOCKS, _MORE_BLOCKS, _SMALLEST_BLOCK_PX = 4, 1.4, 4
 
 
 def split_labels(
@@ -70,15 +58,14 @@ def split_labels(
     """
     _check(labels, method, buffer_px, receptive_field_px, block_px)
     wanted = _check_shares(shares)
-    pixels = Pixels.of(labels)
     used = [part for part in range(3) if wanted[part] > 0]
     target, fixed = _target(method, buffer_px, receptive_field_px)
     tried: list[Attempt] = []
-    for name, size, unit in _candidates(pixels, method, block_px):
-        dealt = _deal(pixels, name, unit, [wanted[i] for i in used], seed)
-        apart = Apart.of(pixels, np.array(used, np.int8)[dealt], target)
-        attempt = Attempt(pixels, name, size, unit, apart, frozenset(used), frozenset(used))
-        attempt.choose(target, fixed=fixed)
+    shares = [wanted[i] for i in used]
+    every = frozenset(used)
+    for pixels, name, size, unit, dealt in dealt_units(labels, method, block_px, shares, seed):
+        part = np.array(used, np.int8)[dealt]
+        attempt = Attempt.of(pixels, name, size, unit, part, every, every, target, fixed)
         tried.append(attempt)
         if attempt.good:
             break
@@ -119,11 +106,10 @@ def k_folds(
     if folds < least:
         raise HyperKDError("bad_job", f"{folds} folds are too few.", f"Give at least {least}.")
     _check(labels, method, buffer_px, receptive_field_px, block_px)
-    pixels = Pixels.of(labels)
     target, fixed = _target(method, buffer_px, receptive_field_px)
     tried: list[list[Attempt]] = []
-    for name, size, unit in _candidates(pixels, method, block_px):
-        fold = _deal(pixels, name, unit, [1 / folds] * folds, seed)
+    shares = [1 / folds] * folds
+    for pixels, name, size, unit, fold in dealt_units(labels, method, block_px, shares, seed):
         attempts = [
             _fold_attempt(
                 pixels,
@@ -132,11 +118,10 @@ def k_folds(
                 unit,
                 _fold_parts(pixels, fold, number, folds if validation else 0),
                 target,
+                fixed,
             )
             for number in range(folds)
         ]
-        for attempt in attempts:
-            attempt.choose(target, fixed=fixed)
         if not fixed:
             common = min(attempt.buffer_px for attempt in attempts)
             for attempt in attempts:
@@ -150,7 +135,9 @@ def k_folds(
     return [attempt.split(seed, target) for attempt in best]
 
 
-def _fold_parts(pixels: Pixels, fold: Ints, number: int, validating: int) -> NDArray[np.int8]:
+def _fold_parts(
+    pixels: GroupedPixels, fold: Ints, number: int, validating: int
+) -> NDArray[np.int8]:
     """Return the parts where fold ``number`` tests, and one of ``validating`` may validate."""
     part = np.full(fold.size, TRAIN, np.int8)
     part[fold == number] = TEST
@@ -161,7 +148,7 @@ def _fold_parts(pixels: Pixels, fold: Ints, number: int, validating: int) -> NDA
     return part
 
 
-def _classes_lost(pixels: Pixels, part: NDArray[np.int8], taken: NDArray[np.bool_]) -> int:
+def _classes_lost(pixels: GroupedPixels, part: NDArray[np.int8], taken: NDArray[np.bool_]) -> int:
     """Return how many classes the training part has no more without the pixels ``taken``."""
     if not pixels.names:
         return 0
@@ -170,17 +157,17 @@ def _classes_lost(pixels: Pixels, part: NDArray[np.int8], taken: NDArray[np.bool
 
 
 def _fold_attempt(
-    pixels: Pixels,
+    pixels: GroupedPixels,
     name: str,
     size: Optional[int],
     unit: Ints,
     part: NDArray[np.int8],
-    reach_px: int,
+    target_px: int,
+    fixed: bool,
 ) -> Attempt:
     # A fold's test part may lack a rare class, its training part may not.
     used = frozenset(int(each) for each in np.unique(part)) | {TRAIN, TEST}
-    apart = Apart.of(pixels, part, reach_px)
-    return Attempt(pixels, name, size, unit, apart, used, frozenset({TRAIN}))
+    return Attempt.of(pixels, name, size, unit, part, used, frozenset({TRAIN}), target_px, fixed)
 
 
 def _target(method: str, buffer_px: Optional[int], receptive_field_px: int) -> tuple[int, bool]:
@@ -188,14 +175,6 @@ def _target(method: str, buffer_px: Optional[int], receptive_field_px: int) -> t
     if method == "random":
         return 0, True  # any buffer would leave out all that is dealt pixel by pixel
     return (receptive_field_px // 2, False) if buffer_px is None else (buffer_px, True)
-
-
-def _deal(pixels: Pixels, name: str, unit: Ints, shares: Sequence[float], seed: int) -> Ints:
-    """Return ``(n,)``, the part of each pixel."""
-    generator = np.random.default_rng(seed)
-    if name == "random":
-        return deal_pixels(pixels, shares, generator)
-    return deal(pixels.counts(unit), shares, generator)[unit]
 
 
 def _check(
@@ -231,28 +210,3 @@ def _check_shares(shares: Sequence[float]) -> tuple[float, ...]:
             "Give three numbers from 0 to 1 that add up to 1, the first above 0.",
         )
     return tuple(shares)
-
-
-def _candidates(
-    pixels: Pixels, method: str, block_px: Optional[int]
-) -> Iterator[tuple[str, Optional[int], Ints]]:
-    """Yield name, block size and units of the ways to split, the most honest first."""
-    if method == "random":
-        yield "random", None, np.arange(pixels.group.size)
-    if method == "scenes" or (method == "auto" and len(pixels.sizes) > 1):
-        yield "scenes", None, by_scene(pixels)
-    if method == "polygons" or (method == "auto" and pixels.touching() <= _TOUCHING_SHARE):
-        yield "polygons", None, by_polygon(pixels)
-    if method in ("auto", "blocks"):
-        for size in [block_px] if block_px else _block_sizes(pixels):
-            yield "blocks", size, by_block(pixels, size)
-
-
-def _block_sizes(pixels: Pixels) -> list[int]:
-    """Return sides of blocks to try, from large to small."""
-    longest = max(int(np.ptp(pixels.row)), int(np.ptp(pixels.col))) + 1
-    size, sizes = longest / _FIRST_BLOCKS, []
-    while size >= _SMALLEST_BLOCK_PX:
-        sizes.append(int(np.ceil(size)))
-        size /= _MORE_BLOCKS
-    return sizes or [_SMALLEST_BLOCK_PX]

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KDTree
 
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.splits.split_units import Ints, Pixels
+from hyperkd.evaluation.splits.split_units import GroupedPixels, Ints
 from hyperkd.raster.labels.marks import plural, some
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST, LEFT_OUT = 0, 1, 2, -1
 
 # An automatic buffer leaves at least this share of the pixels of each part.
-_KEPT_SHARE = 0.5
+_KEPT_FRACTION = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Apart:
+class PartDistances:
     """Parts before the buffer, and how near each pixel lies to the parts it must not touch.
 
     Attributes:
@@ -91,7 +91,7 @@ class Apart:
     distance_px: NDArray[np.float64]
 
     @classmethod
-    def of(cls, pixels: Pixels, part: NDArray[np.int8], reach_px: int) -> Apart:
+    def of(cls, pixels: GroupedPixels, part: NDArray[np.int8], reach_px: int) -> PartDistances:
         """Measure the distances up to ``reach_px`` for ``part``, ``(n,)`` int8, none left out."""
         distance = np.full(part.size, np.inf)
         place = np.stack([pixels.row, pixels.col], axis=1)
@@ -132,11 +132,11 @@ class Attempt:
         complete: the parts that must hold every class.
     """
 
-    pixels: Pixels
+    pixels: GroupedPixels
     method: str
     block_px: Optional[int]
     unit: Ints
-    apart: Apart
+    distances: PartDistances
     used: frozenset[int]
     complete: frozenset[int]
     buffer_px: int = 0
@@ -144,30 +144,49 @@ class Attempt:
     kept: float = 0.0
     missing: list[tuple[int, int]] = field(default_factory=list)
 
+    @classmethod
+    def of(
+        cls,
+        pixels: GroupedPixels,
+        method: str,
+        block_px: Optional[int],
+        unit: Ints,
+        part: NDArray[np.int8],
+        used: frozenset[int],
+        complete: frozenset[int],
+        target_px: int,
+        fixed: bool,
+    ) -> Attempt:
+        """Make an attempt with the parts ``(n,)``, and choose its buffer, see ``choose``."""
+        distances = PartDistances.of(pixels, part, target_px)
+        attempt = cls(pixels, method, block_px, unit, distances, used, complete)
+        attempt.choose(target_px, fixed=fixed)
+        return attempt
+
     def choose(self, target_px: int, *, fixed: bool) -> None:
         """Choose the buffer: the target, or the first of its halves that leaves enough."""
         buffer_px = target_px
-        self._judge(buffer_px)
+        self._measure(buffer_px)
         while not fixed and not self.good and buffer_px > 0:
             buffer_px //= 2
-            self._judge(buffer_px)
+            self._measure(buffer_px)
         self.good &= buffer_px == target_px
 
     def settle(self, buffer_px: int) -> None:
         """Take a buffer that another fold needs; one that is not its own first choice."""
         chosen = self.good and buffer_px == self.buffer_px
-        self._judge(buffer_px)
+        self._measure(buffer_px)
         self.good = chosen
 
-    def _judge(self, buffer_px: int) -> None:
+    def _measure(self, buffer_px: int) -> None:
         self.buffer_px = buffer_px
-        part = self.apart.buffered(buffer_px)
+        part = self.distances.buffered(buffer_px)
         self.kept = min(
-            np.count_nonzero(part == p) / max(1, np.count_nonzero(self.apart.part == p))
+            np.count_nonzero(part == p) / max(1, np.count_nonzero(self.distances.part == p))
             for p in self.used
         )
         self.missing = self._missing(part)
-        self.good = not self.missing and self.kept >= _KEPT_SHARE
+        self.good = not self.missing and self.kept >= _KEPT_FRACTION
 
     def _missing(self, part: NDArray[np.int8]) -> list[tuple[int, int]]:
         """Return parts and strata that are needed in them and not there; -1 for all strata."""
@@ -187,7 +206,7 @@ class Attempt:
 
     def split(self, seed: int, target_px: int) -> Split:
         """Return the split."""
-        part = self.apart.buffered(self.buffer_px)
+        part = self.distances.buffered(self.buffer_px)
         bounds = np.cumsum(self.pixels.sizes)[:-1]
         return Split(
             parts=tuple(np.split(part, bounds)),

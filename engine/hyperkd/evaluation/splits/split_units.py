@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,18 @@ Ints = NDArray[np.int64]
 
 # Targets of a regression are balanced between parts by this many quantiles.
 _QUANTILES = 5
+# Labels whose groups touch more than this are dense: their patches are no separate places.
+_TOUCHING = 0.1
+# Automatic blocks: this many along the longer side at first, then more and more.
+_FIRST_BLOCKS, _MORE_BLOCKS, _SMALLEST_BLOCK_PX = 4, 1.4, 4
+# Folds of training labels; automatic blocks of these along the longer side.
+FOLDS, _FOLD_BLOCKS = 5, 6
 # Steps of dealing: small problems are tried more often than large ones.
 _STEPS, _LEAST_TRIES, _MOST_TRIES = 20000, 3, 100
 
 
 @dataclass(frozen=True, eq=False)
-class Pixels:
+class GroupedPixels:
     """All labelled pixels after each other; n pixels.
 
     Attributes:
@@ -44,7 +51,7 @@ class Pixels:
     sizes: tuple[int, ...]
 
     @classmethod
-    def of(cls, labels: Labels) -> Pixels:
+    def of(cls, labels: Labels) -> GroupedPixels:
         """Return the pixels of labels."""
         sizes = tuple(len(scene) for scene in labels.scenes)
         _, group = np.unique(labels.group, return_inverse=True)
@@ -88,12 +95,12 @@ def _quantile(target: FloatArray) -> Ints:
     return quantile
 
 
-def by_polygon(pixels: Pixels) -> Ints:
+def by_polygon(pixels: GroupedPixels) -> Ints:
     """Return ``(n,)``, the unit of each pixel: its group."""
     return pixels.group
 
 
-def by_scene(pixels: Pixels) -> Ints:
+def by_scene(pixels: GroupedPixels) -> Ints:
     """Return ``(n,)``, the unit of each pixel: its scene, together with those sharing a group."""
     _, first = np.unique(pixels.group, return_index=True)
     pairs = np.stack([pixels.scene[first][pixels.group], pixels.scene], axis=1)
@@ -103,7 +110,7 @@ def by_scene(pixels: Pixels) -> Ints:
     return unit
 
 
-def by_block(pixels: Pixels, block_px: int) -> Ints:
+def by_block(pixels: GroupedPixels, block_px: int) -> Ints:
     """Return ``(n,)``, the unit of each pixel: a square of ``block_px`` pixels a side.
 
     A group that is no larger than a block goes wholly to the block of its centre, so
@@ -189,7 +196,9 @@ def _deal_once(
     return part, sums, lacking
 
 
-def deal_pixels(pixels: Pixels, shares: Sequence[float], generator: np.random.Generator) -> Ints:
+def deal_pixels(
+    pixels: GroupedPixels, shares: Sequence[float], generator: np.random.Generator
+) -> Ints:
     """Return ``(n,)`` parts of single pixels, every stratum with the same shares.
 
     A part with a share gets a pixel of each stratum as long as there are enough.
@@ -205,3 +214,97 @@ def deal_pixels(pixels: Pixels, shares: Sequence[float], generator: np.random.Ge
             bounds = np.clip(bounds, steps, here.size - len(shares) + steps)
         part[here] = np.searchsorted(bounds, np.arange(here.size), side="right")
     return part
+
+
+def dealt_units(
+    labels: Labels,
+    method: str,
+    block_px: Optional[int],
+    shares: Sequence[float],
+    seed: int,
+) -> Iterator[tuple[GroupedPixels, str, Optional[int], Ints, Ints]]:
+    """Deal labelled pixels to parts in the ways that a method allows, the most honest first.
+
+    Args:
+        labels: of n pixels.
+        method: as of ``split_labels``.
+        block_px: side of blocks, None for several.
+        shares: of each part.
+        seed: of the dealing.
+
+    Yields:
+        The pixels, the name and block size of a way, its units ``(n,)``, and the part of each
+        pixel ``(n,)``.
+    """
+    pixels = GroupedPixels.of(labels)
+    for name, size, unit in _candidates(pixels, method, block_px):
+        generator = np.random.default_rng(seed)
+        if name == "random":
+            yield pixels, name, size, unit, deal_pixels(pixels, shares, generator)
+        else:
+            yield pixels, name, size, unit, deal(pixels.counts(unit), shares, generator)[unit]
+
+
+def _candidates(
+    pixels: GroupedPixels, method: str, block_px: Optional[int]
+) -> Iterator[tuple[str, Optional[int], Ints]]:
+    if method == "random":
+        yield "random", None, np.arange(pixels.group.size)
+    if method == "scenes" or (method == "auto" and len(pixels.sizes) > 1):
+        yield "scenes", None, by_scene(pixels)
+    if method == "polygons" or (method == "auto" and pixels.touching() <= _TOUCHING):
+        yield "polygons", None, by_polygon(pixels)
+    if method in ("auto", "blocks"):
+        for size in [block_px] if block_px else _block_sizes(pixels):
+            yield "blocks", size, by_block(pixels, size)
+
+
+def _block_sizes(pixels: GroupedPixels) -> list[int]:
+    """Return sides of blocks to try, from large to small."""
+    longest = max(int(np.ptp(pixels.row)), int(np.ptp(pixels.col))) + 1
+    size, sizes = longest / _FIRST_BLOCKS, []
+    while size >= _SMALLEST_BLOCK_PX:
+        sizes.append(int(np.ceil(size)))
+        size /= _MORE_BLOCKS
+    return sizes or [_SMALLEST_BLOCK_PX]
+
+
+def inner_folds(labels: Labels, method: str, block_px: Optional[int], seed: int) -> Ints:
+    """Deal pixels to folds by whole units, the classes spread as evenly as these allow.
+
+    A class may be missing in a fold, or, where it lies in one unit, in all but one: unlike in
+    a split that is reported, that only makes the search a little worse.
+
+    Args:
+        labels: the training labels.
+        method: of the split, whose units are taken; smaller ones where there are fewer than
+            three.
+        block_px: side of its blocks, or None.
+        seed: of the dealing.
+
+    Returns:
+        ``(n,)`` from 0 to at most ``FOLDS - 1``.
+    """
+    pixels = GroupedPixels.of(labels)
+    for unit in _fold_units(pixels, method, block_px):
+        count = int(unit.max()) + 1
+        if count >= 3:
+            break
+    folds = min(FOLDS, count)
+    generator = np.random.default_rng((seed, 0xF0))
+    dealt = deal(pixels.counts(unit), [1 / folds] * folds, generator)[unit]
+    _, fold = np.unique(dealt, return_inverse=True)
+    inner: Ints = fold.astype(np.int64)
+    return inner
+
+
+def _fold_units(pixels: GroupedPixels, method: str, block_px: Optional[int]) -> Iterator[Ints]:
+    longest = max(int(np.ptp(pixels.row)), int(np.ptp(pixels.col))) + 1
+    if method == "scenes":
+        yield by_scene(pixels)
+    if method == "polygons":
+        yield by_polygon(pixels)
+    if method != "random":
+        yield by_block(pixels, block_px or max(1, longest // _FOLD_BLOCKS))
+        yield by_polygon(pixels)
+    yield np.arange(pixels.group.size)

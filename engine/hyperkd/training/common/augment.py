@@ -34,33 +34,33 @@ def back_from_view(image: T, view: int) -> T:
 
 
 @dataclass(frozen=True)
-class Strength:
+class AugmentConfig:
     """How much spectra are changed.
 
     Attributes:
         illumination: standard deviation of the logarithm of the factor on reflectance.
-        noise: standard deviation of added noise, as a share of the scene's own.
+        noise: standard deviation of added noise, as a fraction of the scene's own.
         dropout: chance that a spectrum loses a gap of neighbouring bands.
     """
 
-    illumination: float = 0.05
-    noise: float = 0.5
-    dropout: float = 0.0
+    illumination: float
+    noise: float
+    dropout: float
 
 
 class Augment:
     """Changes spectra at random.
 
     Args:
-        strength: how much.
+        config: how much.
         components: the map from normalised reflectance to components.
         mean, std: ``(C,)`` of the normalisation.
     """
 
     def __init__(
-        self, strength: Strength, components: Components, mean: NDArray[Any], std: NDArray[Any]
+        self, config: AugmentConfig, components: Components, mean: NDArray[Any], std: NDArray[Any]
     ) -> None:
-        self.strength, self._noise = strength, components.noise
+        self.config, self._noise = config, components.noise
         # Components of a black pixel, around which the illumination scales.
         black = components.apply((-np.asarray(mean) / np.asarray(std))[None])
         self._black = torch.from_numpy(black[0])
@@ -70,12 +70,10 @@ class Augment:
     ) -> list[Tensor]:
         """Change components ``(M, b, R)``, times ``scales`` (R,), and those of surroundings."""
         shape = (*parts[0].shape[:-1], 1)
-        factor = _tensor(
-            np.exp(self.strength.illumination * draws.standard_normal(shape)), parts[0]
-        )
+        factor = _tensor(np.exp(self.config.illumination * draws.standard_normal(shape)), parts[0])
         black = self._black.to(parts[0]) * scales
         changed = [black + factor * (parts[0] - black), *(factor * part for part in parts[1:])]
-        noise = self.strength.noise * self._noise
+        noise = self.config.noise * self._noise
         if noise:
             added = draws.standard_normal(parts[0].shape, np.float32)
             changed[0] = changed[0] + noise * scales * _tensor(added, parts[0])
@@ -86,11 +84,11 @@ class Augment:
     ) -> Tensor:
         """Change tiles ``(B, C, H, W)`` of normalised reflectance; one factor for each tile."""
         batch, bands = pixels.shape[:2]
-        drawn = np.exp(self.strength.illumination * draws.standard_normal((batch, 1, 1, 1)))
+        drawn = np.exp(self.config.illumination * draws.standard_normal((batch, 1, 1, 1)))
         factor = _tensor(drawn, pixels)
         black = (-mean / std)[:, None, None]
         changed = black + factor * (pixels - black)
-        for index in np.flatnonzero(draws.random(batch) < self.strength.dropout):
+        for index in np.flatnonzero(draws.random(batch) < self.config.dropout):
             gap = _gap(bands, draws)
             changed[index, gap] = _bridged(changed[index], gap)
         return changed

@@ -1,4 +1,4 @@
-"""What a fine-tuning starts from: a trained student's encoder, or a new one."""
+"""The encoder that a fine-tuning starts from: a trained student's, or a new one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.checkpoint import architecture, load_checkpoint
-from hyperkd.training.finetune.labelled_pixels import Places, TileReader
+from hyperkd.training.finetune.labelled_pixels import LabelledPixels, TileReader
 from hyperkd.training.teacher.prithvi_features import file_checksum
 from hyperkd.types import Reporter
 
@@ -31,12 +31,12 @@ _LEAST_STD: Final = 1e-3  # reflectance; a constant band must not be blown up to
 
 
 @dataclass(frozen=True, eq=False)
-class Base:
-    """An encoder and what is known of it.
+class BaseEncoder:
+    """An encoder and where it comes from.
 
     Attributes:
         encoder: in evaluation mode.
-        card: of the student that it comes from; of a new one, what it expects.
+        card: of the student that it comes from, or of a new one: bands, normalisation, tile.
         preset: name of its sizes.
         checksum: of the student's file, None for a new one.
     """
@@ -47,16 +47,16 @@ class Base:
     checksum: Optional[str]
 
     @property
-    def reach_px(self) -> int:
+    def receptive_field_px(self) -> int:
         """Side of the square of input that can change one token.
 
-        All tokens of a tile meet in the blocks. The card of a fine-tuned model tells the
-        reach of its head instead, which may have looked at single pixels.
+        All tokens of a tile meet in the blocks. The card of a fine-tuned model holds the
+        receptive field of its head instead, which may be a single pixel.
         """
         return self.card.tile_px
 
 
-def load_base(name: str) -> Base:
+def load_base(name: str) -> BaseEncoder:
     """Load the encoder of a student, or of a model that was fine-tuned before.
 
     Args:
@@ -70,8 +70,8 @@ def load_base(name: str) -> Base:
     path = checkpoint_of(resolve(name))
     model, card = load_checkpoint(path)
     encoder = model if isinstance(model, Encoder) else model.student
-    described = str(card.architecture.get("preset"))
-    return Base(encoder.encoder().eval(), card, described, file_checksum(path))
+    sizes = str(card.architecture.get("preset"))
+    return BaseEncoder(encoder.encoder().eval(), card, sizes, file_checksum(path))
 
 
 def checkpoint_of(path: Path) -> Path:
@@ -102,14 +102,14 @@ def checkpoint_of(path: Path) -> Path:
 
 
 def _differences(first: ModelCard, second: ModelCard) -> list[str]:
-    """Return what two cards tell differently; a self-test is made anew at each export."""
-    told, other = (json.loads(card.to_json()) for card in (first, second))
-    return [name for name in told if name != "self_test" and told[name] != other.get(name)]
+    """Return the keys in which two cards differ; each export has its own self-test."""
+    one, other = (json.loads(card.to_json()) for card in (first, second))
+    return [name for name in one if name != "self_test" and one[name] != other.get(name)]
 
 
 def new_base(
-    sizes: str, sources: Sequence[RasterSource], places: Places, seed: int, report: Reporter
-) -> Base:
+    sizes: str, sources: Sequence[RasterSource], pixels: LabelledPixels, seed: int, report: Reporter
+) -> BaseEncoder:
     """Make an encoder with random weights, for spectra like those around the labels.
 
     Raises:
@@ -133,7 +133,7 @@ def new_base(
     )
     report.stage("Measuring the scenes")
     count, total, squares = 0, np.zeros(len(bands)), np.zeros(len(bands))
-    for tile in TileReader(sources, places, plain).read(report):
+    for tile in TileReader(sources, pixels, plain).read(report):
         height, width = tile.window.height, tile.window.width
         usable = tile.valid[:height, :width]
         spectra = tile.pixels[:, :height, :width][:, usable].astype(np.float64)
@@ -147,4 +147,4 @@ def new_base(
     torch.manual_seed(seed)
     encoder = Encoder(config, card.mean, card.std).eval()
     torch.random.set_rng_state(state)
-    return Base(encoder, card, sizes, None)
+    return BaseEncoder(encoder, card, sizes, None)

@@ -1,4 +1,4 @@
-"""The classical models beside a fine-tuned one, as files that map a scene as it does."""
+"""Classical models as ONNX files that map scenes, trained on the pixels of a fine-tuned model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from typing import Any, Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.evaluation.baselines.classical_models import MAX_PIXELS, Fitted, capped, fit_baselines
+from hyperkd.evaluation.baselines.baseline_comparison import sampled
+from hyperkd.evaluation.baselines.classical_models import (
+    MAX_PIXELS,
+    FittedBaseline,
+    capped,
+    fit_baselines,
+)
 from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, classical_of, temperature_of
-from hyperkd.evaluation.reports.label_spectra import common_bands
+from hyperkd.evaluation.reports.label_spectra import common_bands, labelled_reflectance
 from hyperkd.evaluation.splits.split_parts import TRAIN, VALIDATION, Split
 from hyperkd.inference.backends.onnxruntime_backend import open_session
 from hyperkd.inference.classify import probabilities
@@ -23,9 +29,11 @@ from hyperkd.models.classical_onnx import MAX_BYTES, KernelMachine, classical_gr
 from hyperkd.models.seal import sealed
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
+from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.training.export import deepness_keys
+from hyperkd.training.finetune.finetune_request import baseline_paths
 from hyperkd.training.finetune.finetuned_card import with_card
-from hyperkd.training.finetune.holdout_scores import Judgement, chosen_at_random, spectra_at
+from hyperkd.training.finetune.holdout_scores import HoldoutScores
 from hyperkd.types import Reporter, Wavelengths
 
 # Side of the tiles: a pixel needs no other. A kernel machine takes a number for each of its
@@ -37,87 +45,75 @@ _TILE_PX_OF_KERNELS: Final = 16
 _TRIED: Final = 1000
 _MOST_OFF: Final = 0.01
 _SAME: Final = 1e-3
-_METHODS: Final[Mapping[str, tuple[str, ...]]] = {
-    "classification": ("logistic regression", "RBF SVM", "random forest"),
-    "regression": ("PLSR", "random forest"),
-}
-
-
-def classical_files(output: str, task: str) -> dict[str, Path]:
-    """Return where the classical models beside a model are written, by their names."""
-    path = Path(output)
-    return {
-        name: path.with_name(f"{path.stem}-{name.lower().replace(' ', '-')}.onnx")
-        for name in _METHODS[task]
-    }
 
 
 def write_classical(
     folder: Path,
-    output: str,
     card: ModelCard,
     sources: Sequence[RasterSource],
     labels: Labels,
     split: Split,
-    judged: Optional[Judgement],
-    known: Mapping[str, Fitted],
-    seed: int,
+    scores: Optional[HoldoutScores],
+    known: Mapping[str, FittedBaseline],
+    request: FinetuneJob,
     report: Reporter,
 ) -> tuple[dict[str, Path], list[str]]:
-    """Train classical models on what a model has learned from, and write them to a folder.
+    """Train classical models on the pixels of a model, and write them to a folder.
 
     Args:
         folder: where they wait until they get their names.
-        output: the model's file, after which they are named.
         card: of the model.
-        sources, labels, split: what it learned from: the train and validation parts.
-        judged: how good the classical models are, where that is known.
-        known: those that learned from these very parts, where the comparison has them.
-        seed: as in the comparison.
-        report: progress; is told of each that cannot be written.
+        sources, labels, split: its training data: the train and validation parts.
+        scores: of the classical models, where they are known.
+        known: those that were trained on these very parts, where the comparison has them.
+        request: the options.
+        report: progress, and a warning for each that cannot be written.
 
     Returns:
         The files in ``folder`` by the models' names, and notes on those that are missing.
+
+    Raises:
+        HyperKDError: what reading raises; ``cancelled``.
     """
     bands = common_bands([source.bands for source in sources])
     if bands is None:
-        return {}, _told(report, "The scenes have different bands: no classical model is written.")
-    learned = np.flatnonzero(np.isin(np.concatenate(split.parts), (TRAIN, VALIDATION)))
-    values = labels.values[learned]
+        return {}, _warn(report, "The scenes have different bands: no classical model is written.")
+    train = np.flatnonzero(np.isin(np.concatenate(split.parts), (TRAIN, VALIDATION)))
+    values = labels.values
     if card.task == "classification":
-        absent = sorted(set(range(len(card.classes))) - set(np.unique(values).tolist()))
+        absent = sorted(set(range(len(card.classes))) - set(np.unique(values[train]).tolist()))
         if absent:
             names = ", ".join(str(card.classes[k]["name"]) for k in absent)
-            return {}, _told(report, f"No pixel teaches {names}: no classical model is written.")
+            return {}, _warn(report, f"No pixel teaches {names}: no classical model is written.")
     report.stage("Training classical models to be written")
     if known and _know_all_classes(known, card):
         # They are tried on a few pixels only.
-        found, some = known, learned[:: -(-len(learned) // _TRIED)]
-        spectra = spectra_at(sources, labels, some, bands, report)
+        fitted, pixels = known, train[:: -(-len(train) // _TRIED)]
+        spectra = labelled_reflectance(sources, labels, pixels, bands, report)
     else:
         if card.task == "classification":
-            some = learned[capped(values, MAX_PIXELS, seed)]
+            pixels = train[capped(values[train], MAX_PIXELS, request.seed)]
         else:
-            some = learned[chosen_at_random(len(learned), seed)]
-        spectra = spectra_at(sources, labels, some, bands, report)
-        found = fit_baselines(
-            card.task, spectra, labels.values[some], labels.group[some], seed, report,
+            pixels = sampled(train, request.seed)
+        spectra = labelled_reflectance(sources, labels, pixels, bands, report)
+        fitted = fit_baselines(
+            card.task, spectra, values[pixels], labels.group[pixels], request.seed, report,
             decisions=True,
         )  # fmt: skip
     table = sources[0].bands.take(bands).wavelengths
     paths, notes = {}, []
-    for name, final in classical_files(output, card.task).items():
+    for name, final in baseline_paths(request).items():
         report.check_cancelled()
-        about = _card(found[name], name, final.stem, card, table, len(learned), judged)
+        about = _card(fitted[name], name, final.stem, card, table, len(train), scores)
         try:
-            paths[name] = _write(folder / final.name, found[name], about, spectra, seed)
+            paths[name] = _write(folder / final.name, fitted[name], about, spectra)
         except _Unfit as reason:
-            notes += _told(report, f"{name} is not written: {reason}.")
+            notes += _warn(report, f"{name} is not written: {reason}.")
     return paths, notes
 
 
-def _know_all_classes(models: Mapping[str, Fitted], card: ModelCard) -> bool:
-    """Tell whether models learned from each class: of many labels a random choice is compared."""
+def _know_all_classes(models: Mapping[str, FittedBaseline], card: ModelCard) -> bool:
+    """Return whether models know each class: of many labels a random sample is compared."""
     if card.task == "regression":
         return True
     return all(len(each.models[0].classes_) == len(card.classes) for each in models.values())
@@ -127,19 +123,19 @@ class _Unfit(Exception):
     """A classical model that cannot be a file."""
 
 
-def _told(report: Reporter, text: str) -> list[str]:
+def _warn(report: Reporter, text: str) -> list[str]:
     report.log("warning", text)
     return [text]
 
 
 def _card(
-    fitted: Fitted,
+    fitted: FittedBaseline,
     name: str,
     stem: str,
     card: ModelCard,
     bands: Wavelengths,
     pixels: int,
-    judged: Optional[Judgement],
+    scores: Optional[HoldoutScores],
 ) -> ModelCard:
     is_values = fitted.task == "regression"
     kept = ("objective", "scenes", "split", "seed", "labels_seen")
@@ -161,21 +157,21 @@ def _card(
             "pixels": pixels,
             **{key: card.training[key] for key in kept if key in card.training},
         },
-        metrics=_metrics(name, card, judged),
+        metrics=_metrics(name, card, scores),
         temperature=temperature_of(fitted),
         quantisation=None,
         self_test=None,
     )
 
 
-def _metrics(name: str, card: ModelCard, judged: Optional[Judgement]) -> dict[str, Any]:
-    """Return the figures of a method in the comparison, with what they are."""
-    if judged is None or not judged.comparisons:
+def _metrics(name: str, card: ModelCard, scores: Optional[HoldoutScores]) -> dict[str, Any]:
+    """Return the metrics of a method in the comparison, with how they were measured."""
+    if scores is None or not scores.baselines.comparisons:
         return {}
-    protocol = f"On the pixels that tested {card.name}; trained anew on what that learned from."
+    protocol = f"On the test pixels of {card.name}; trained again on its training pixels."
     rows = [
         {key: row[key] for key in comparison.values}
-        for comparison in judged.comparisons
+        for comparison in scores.baselines.comparisons
         for row in comparison.to_json()["methods"]
         if row["name"] == name
     ]
@@ -186,7 +182,7 @@ def _metrics(name: str, card: ModelCard, judged: Optional[Judgement]) -> dict[st
 
 
 def _write(
-    path: Path, fitted: Fitted, card: ModelCard, spectra: NDArray[np.float32], seed: int
+    path: Path, fitted: FittedBaseline, card: ModelCard, spectra: NDArray[np.float32]
 ) -> Path:
     """Write a model with its card and self-test and try it on spectra.
 
@@ -209,7 +205,9 @@ def _write(
     return path
 
 
-def _try(network: bytes, fitted: Fitted, card: ModelCard, spectra: NDArray[np.float32]) -> None:
+def _try(
+    network: bytes, fitted: FittedBaseline, card: ModelCard, spectra: NDArray[np.float32]
+) -> None:
     """Refuse a network that does not answer as scikit-learn's model.
 
     Raises:

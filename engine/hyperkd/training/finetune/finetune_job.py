@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,8 +15,8 @@ import torch
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports.accuracy_report import write_report
-from hyperkd.evaluation.splits.split_labels import k_folds, split_labels
-from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, Split
+from hyperkd.evaluation.splits.requested_split import is_frozen, requested_folds, requested_split
+from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.models.card import ModelCard
 from hyperkd.models.card_values import unsound
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
@@ -26,22 +27,33 @@ from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.scratch import scratch_folder
 from hyperkd.training.common.checkpoint import save_checkpoint
 from hyperkd.training.export import export_model
-from hyperkd.training.finetune.base_encoder import load_base
+from hyperkd.training.finetune.base_encoder import BaseEncoder, load_base
 from hyperkd.training.finetune.classical_files import write_classical
-from hyperkd.training.finetune.finetune_request import Request, device_of
+from hyperkd.training.finetune.finetune_request import (
+    baseline_paths,
+    check_request,
+    check_units,
+    checkpoint_path,
+    class_colours,
+    training_device,
+)
 from hyperkd.training.finetune.finetuned_card import card_of, with_card
 from hyperkd.training.finetune.fit import Fit, fit
-from hyperkd.training.finetune.holdout_scores import Judgement, answer_tests, judge
+from hyperkd.training.finetune.head.fit_head import HeadSearch
+from hyperkd.training.finetune.holdout_scores import HoldoutFold, HoldoutScores, score_holdout
 from hyperkd.training.finetune.map_preview import MapPreview
 from hyperkd.types import Reporter
 
 
-def finetune(job: FinetuneJob, report: Reporter) -> dict[str, Any]:
-    """Train a model for classes or quantities on labels, and tell how good it is.
+def finetune(request: FinetuneJob, report: Reporter) -> dict[str, Any]:
+    """Train a model for classes or targets on labels, and measure how good it is.
 
     Args:
-        job: what is asked for.
-        report: where progress goes.
+        request: the options.
+        report: progress.
+
+    Returns:
+        Summary: the files, classes or targets, hyperparameters, metrics and notes.
 
     Raises:
         HyperKDError: ``bad_job``; ``no_labels``, ``bad_labels`` and
@@ -50,15 +62,14 @@ def finetune(job: FinetuneJob, report: Reporter) -> dict[str, Any]:
             ``out_of_memory``; ``cancelled``; what reading and writing raise. No output
             is left then.
     """
-    request = Request.of(job)
-    request.check()
-    device = device_of(request.device)
+    check_request(request)
+    request = dataclasses.replace(request, device=training_device(request))
     try:
         with ExitStack() as stack:
             report.stage("Opening")
-            sources = opened_scenes(job.input, job, stack)
+            sources = opened_scenes(request.input, request, stack)
             folder = Path(stack.enter_context(scratch_folder()))
-            return _FineTuning(request, sources, device, folder, report).run()
+            return _FineTuning(request, sources, folder, report).run()
     except torch.OutOfMemoryError as error:
         raise HyperKDError(
             "out_of_memory",
@@ -67,28 +78,42 @@ def finetune(job: FinetuneJob, report: Reporter) -> dict[str, Any]:
         ) from error
 
 
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """A trained model and its files.
+
+    Attributes:
+        fitted: the model.
+        split: whose train and validation parts it was trained on.
+        path: the exported model.
+        card: its card.
+    """
+
+    fitted: Fit
+    split: Split
+    path: Path
+    card: ModelCard
+
+
 class _FineTuning:
     """One run of the job."""
 
     def __init__(
-        self,
-        request: Request,
-        sources: Sequence[RasterSource],
-        device: str,
-        folder: Path,
-        report: Reporter,
+        self, request: FinetuneJob, sources: Sequence[RasterSource], folder: Path, report: Reporter
     ) -> None:
-        self.request, self.sources, self.report = request, sources, report
-        self.folder = folder
-        self.settings = request.settings(device)
-        # Refused before anything is read that takes long.
+        self.request, self.sources, self.folder, self.report = request, sources, folder, report
+        self.base: Optional[BaseEncoder] = None
         sizes = sizes_of_scratch(request.student)
-        self.field_px = PRESETS[sizes].tile if sizes else load_base(request.student).reach_px
-        self.frozen = request.tune == "frozen" or (request.tune == "auto" and not request.is_new)
+        if sizes is None:
+            # A student that cannot be trained is refused before the labels are read.
+            self.base = load_base(request.student)
+            self.receptive_field_px = self.base.receptive_field_px
+        else:
+            self.receptive_field_px = PRESETS[sizes].tile
         self.preview: Optional[MapPreview] = None
 
     def run(self) -> dict[str, Any]:
-        """Read, split, train, judge, write, and return the summary of the job."""
+        """Read, split, train, score, write, and return the summary of the job."""
         request, report = self.request, self.report
         labels = read_labels(
             self.sources,
@@ -96,108 +121,85 @@ class _FineTuning:
             task=request.task,
             fields=request.field,
             margin_px=request.margin,
-            colours=request.class_colours(),
+            colours=class_colours(request),
             report=report,
         )
-        request.check_units(labels.targets)
+        check_units(request, labels.targets)
         _require_sound(labels)
         if request.preview is not None:
             extent = request.preview_extent
             self.preview = MapPreview(request.preview, self.sources[0], extent, labels, report)
         report.stage("Splitting the labels")
-        splits = self._splits(labels)
-        rounds, made, final = [], None, splits[0]
-        reach = 1
-        for number, split in enumerate(splits):
-            if len(splits) > 1:
-                report.log("info", f"Fold {number + 1} of {len(splits)}.")
-            fitted = self._fit(labels, split, None)
-            reach = max(reach, fitted.receptive_field_px)
-            made = (fitted, *self._export(fitted, labels, split, f"{number}.onnx"))
-            if any((part == TEST).any() for part in split.parts):
-                temperature = fitted.temperature
-                rounds.append(
-                    answer_tests(made[1], self.sources, labels, split, temperature, report)
-                )
-        if made is None:
-            raise ValueError("a split gives at least one round")
-        fitted, model, card = made
+        field_px = self.receptive_field_px
+        splits = (
+            requested_folds(labels, request, field_px)
+            if request.folds
+            else [requested_split(labels, request, field_px)]
+        )
+        trained, folds, field_px = self._train_folds(labels, splits)
         if len(splits) > 1 or request.refit:
             report.log("info", "Training the final model on all labels.")
-            split = final = _everything(splits[-1])
-            # A single split keeps the settings that it chose; after folds all labels choose.
-            fitted = self._fit(labels, split, fitted if len(splits) == 1 else None)
-            model, card = self._export(fitted, labels, split, "final.onnx")
-        splits = [split.as_seen_by(reach) for split in splits]
+            # A single split keeps its hyperparameters; after folds all labels give new ones.
+            search = trained.fitted.search if len(splits) == 1 else None
+            split = _everything(splits[-1], is_frozen(request))
+            trained = self._train(labels, split, "final.onnx", search)
+        splits = [split.as_seen_by(field_px) for split in splits]
         if self.preview is not None:
-            self.preview.show(fitted.base.card, fitted.model)
-        judged = None
-        if rounds:
-            judged = judge(
-                rounds,
-                card,
-                self.sources,
-                labels,
-                request.seed,
-                report,
-                with_baselines=request.baselines,
-            )
-            card = dataclasses.replace(card, metrics=judged.metrics(self._protocol(splits)))
+            self.preview.show(trained.fitted.base.card, trained.fitted.model)
+        scores = None
+        if folds:
+            scores = score_holdout(folds, trained.card, self.sources, labels, request, report)
+            metrics = scores.metrics(self._protocol(splits))
+            trained = replace(trained, card=replace(trained.card, metrics=metrics))
         classical: tuple[Mapping[str, Path], list[str]] = ({}, [])
         if request.save_baselines:
-            is_tested = len(splits) == 1 and not request.refit
+            is_tested = scores is not None and len(splits) == 1 and not request.refit
+            known = scores.baselines.fitted if scores is not None and is_tested else {}
             classical = write_classical(
-                self.folder, request.output, card, self.sources, labels, final, judged,
-                judged.fitted if judged is not None and is_tested else {}, request.seed, report,
+                self.folder, trained.card, self.sources, labels, trained.split, scores, known,
+                request, report,
             )  # fmt: skip
-        return self._finish(labels, splits, fitted, model, card, judged, *classical)
+        self._write(labels, splits, trained, scores, classical[0])
+        return self._summary(labels, splits, trained, scores, *classical)
 
-    def _splits(self, labels: Labels) -> list[Split]:
-        request = self.request
-        same: dict[str, Any] = {
-            "method": request.split,
-            "buffer_px": request.buffer,
-            "receptive_field_px": self.field_px,
-            "seed": request.seed,
-            "block_px": request.block,
-        }
-        if request.folds:
-            return k_folds(labels, folds=request.folds, validation=not self.frozen, **same)
-        # A frozen encoder needs no validation part: folds of the train part choose.
-        validation = 0.0 if self.frozen else request.validation
-        shares = (1 - request.test - validation, validation, request.test)
-        return [split_labels(labels, shares=shares, **same)]
+    def _train_folds(
+        self, labels: Labels, splits: Sequence[Split]
+    ) -> tuple[_Trained, list[HoldoutFold], int]:
+        """Train on each split.
 
-    def _fit(self, labels: Labels, split: Split, earlier: Optional[Fit]) -> Fit:
-        return fit(
+        Returns:
+            The last model, those that have a test part, and the largest receptive field in pixels.
+        """
+        folds, field_px = [], 1
+        for number, split in enumerate(splits):
+            if len(splits) > 1:
+                self.report.log("info", f"Fold {number + 1} of {len(splits)}.")
+            trained = self._train(labels, split, f"{number}.onnx", None)
+            field_px = max(field_px, trained.fitted.receptive_field_px)
+            if any((part == TEST).any() for part in split.parts):
+                folds.append(HoldoutFold(trained.path, trained.fitted.temperature, split))
+        return trained, folds, field_px
+
+    def _train(
+        self, labels: Labels, split: Split, name: str, search: Optional[HeadSearch]
+    ) -> _Trained:
+        """Train a model on a split and export it to a file of the scratch folder."""
+        fitted = fit(
             self.sources,
             labels,
             split,
-            student=self.request.student,
-            settings=self.settings,
-            seed=self.request.seed,
-            found=None if earlier is None else earlier.found,
+            self.request,
+            self.report,
+            base=self.base,
+            search=search,
             preview=self.preview,
-            report=self.report,
         )
-
-    def _export(
-        self, fitted: Fit, labels: Labels, split: Split, name: str
-    ) -> tuple[Path, ModelCard]:
-        request, path = self.request, self.folder / name
         self.report.check_cancelled()
         self.report.stage("Exporting to ONNX")
-        card = card_of(
-            fitted,
-            Path(request.output).stem,
-            labels,
-            split.as_seen_by(fitted.receptive_field_px),
-            self.sources,
-            self.settings,
-            request.seed,
-            request.unit,
-        )
-        return path, export_model(fitted.model, card, path)
+        seen = split.as_seen_by(fitted.receptive_field_px)
+        card = card_of(fitted, labels, seen, self.sources, self.request)
+        path = self.folder / name
+        return _Trained(fitted, split, path, export_model(fitted.model, card, path))
 
     def _protocol(self, splits: Sequence[Split]) -> str:
         split = splits[0]
@@ -222,45 +224,52 @@ class _FineTuning:
             told += " Afterwards the model in the file learned from all labels."
         return told
 
-    def _finish(
+    def _write(
         self,
         labels: Labels,
         splits: Sequence[Split],
-        fitted: Fit,
-        model: Path,
-        card: ModelCard,
-        judged: Optional[Judgement],
+        trained: _Trained,
+        scores: Optional[HoldoutScores],
         classical: Mapping[str, Path],
-        notes: Sequence[str],
-    ) -> dict[str, Any]:
-        """Write models, checkpoint and report, all or none, and return the summary."""
+    ) -> None:
+        """Write models, checkpoint and report, all or none."""
         request, report = self.request, self.report
         report.check_cancelled()
         report.stage("Writing the model")
-        content = with_card(model, card)
+        content = with_card(trained.path, trained.card)
+        checkpoint, final = checkpoint_path(request), baseline_paths(request)
         # None gets its name before all are written: what cannot be written leaves none.
         with ExitStack() as stack:
             part, beside = (
-                stack.enter_context(AtomicFile(path))
-                for path in (request.output, request.checkpoint)
+                stack.enter_context(AtomicFile(path)) for path in (request.output, checkpoint)
             )
             Path(part.temporary).write_bytes(content)
             for name, file in classical.items():
-                other = stack.enter_context(AtomicFile(request.classical_files[name]))
+                other = stack.enter_context(AtomicFile(final[name]))
                 Path(other.temporary).write_bytes(file.read_bytes())
-            save_checkpoint(beside.temporary, fitted.model, card)
-            if request.report_folder is not None and judged is not None:
-                self._write_report(request.report_folder, labels, splits, fitted, card, judged)
+            save_checkpoint(beside.temporary, trained.fitted.model, trained.card)
+            if request.report is not None and scores is not None:
+                self._write_report(request.report, labels, splits, trained, scores)
         report.artifact("output", request.output)
-        report.artifact("checkpoint", str(request.checkpoint))
-        written = {name: str(request.classical_files[name]) for name in classical}
-        for path in written.values():
-            report.artifact("baseline", path)
-        stopped = fitted.found.stopped or (fitted.tuned is not None and fitted.tuned.stopped)
+        report.artifact("checkpoint", str(checkpoint))
+        for name in classical:
+            report.artifact("baseline", str(final[name]))
+
+    def _summary(
+        self,
+        labels: Labels,
+        splits: Sequence[Split],
+        trained: _Trained,
+        scores: Optional[HoldoutScores],
+        classical: Mapping[str, Path],
+        notes: Sequence[str],
+    ) -> dict[str, Any]:
+        request, fitted, card = self.request, trained.fitted, trained.card
+        final = baseline_paths(request)
         return {
             "output": request.output,
-            "checkpoint": str(request.checkpoint),
-            "baselines": written,
+            "checkpoint": str(checkpoint_path(request)),
+            "baselines": {name: str(final[name]) for name in classical},
             "model": card.name,
             "task": card.task,
             "classes": [item["name"] for item in card.classes],
@@ -270,17 +279,17 @@ class _FineTuning:
             "folds": len(splits) if len(splits) > 1 else 0,
             "optimistic": any(split.optimistic for split in splits),
             "tune": fitted.tune,
-            "linear": dataclasses.asdict(fitted.found.plan),
+            "linear": dataclasses.asdict(fitted.search.hyperparameters),
             "held_out": dict(fitted.scores),
             "metrics": dict(card.metrics),
             "temperature": card.temperature,
             "seconds": round(fitted.seconds, 1),
-            "stopped_early": stopped,
+            "stopped_early": fitted.search.stopped or bool(fitted.tuned and fitted.tuned.stopped),
             "notes": [
                 *labels.notes,
                 *splits[0].notes,
                 *fitted.notes,
-                *(() if judged is None else judged.notes),
+                *(() if scores is None else scores.notes),
                 *notes,
             ],
         }
@@ -290,30 +299,29 @@ class _FineTuning:
         folder: str,
         labels: Labels,
         splits: Sequence[Split],
-        fitted: Fit,
-        card: ModelCard,
-        judged: Judgement,
+        trained: _Trained,
+        scores: HoldoutScores,
     ) -> None:
-        request = self.request
+        fitted, card = trained.fitted, trained.card
         self.report.stage("Writing the report")
         write_report(
             folder,
-            judged.assessment,
+            scores.assessment,
             title=f"Accuracy of {card.name}",
-            about=_about(request, labels, fitted, card),
+            about=_about(self.request, labels, fitted, card),
             protocol=self._protocol(splits),
             optimistic=any(split.optimistic for split in splits),
-            comparisons=judged.comparisons,
+            comparisons=scores.baselines.comparisons,
             split=splits[0].summary(),
             history=fitted.history,
-            spectra=judged.spectra,
-            notes=(*labels.notes, *fitted.notes, *judged.notes),
+            spectra=scores.baselines.spectra,
+            notes=(*labels.notes, *fitted.notes, *scores.notes),
             report=self.report,
         )
 
 
 def _require_sound(labels: Labels) -> None:
-    """Refuse names that no card could hold, before all the work.
+    """Refuse names that no card can hold, before all the work.
 
     Raises:
         HyperKDError: ``bad_labels``.
@@ -328,21 +336,29 @@ def _require_sound(labels: Labels) -> None:
             )
 
 
-def _everything(split: Split) -> Split:
-    """Return the split with all pixels in the train part."""
-    parts = tuple(np.full_like(part, TRAIN) for part in split.parts)
-    return dataclasses.replace(split, parts=parts, counts={}, notes=())
+def _everything(split: Split, frozen: bool) -> Split:
+    """Return the split with all pixels in the train part.
+
+    An encoder that is trained keeps the validation part, which tells when to stop.
+    """
+    parts = tuple(
+        np.full_like(part, TRAIN)
+        if frozen
+        else np.where(part == VALIDATION, VALIDATION, TRAIN).astype(part.dtype)
+        for part in split.parts
+    )
+    return replace(split, parts=parts, counts={}, notes=())
 
 
-def _about(request: Request, labels: Labels, fitted: Fit, card: ModelCard) -> Mapping[str, str]:
+def _about(request: FinetuneJob, labels: Labels, fitted: Fit, card: ModelCard) -> Mapping[str, str]:
     head = fitted.model.head.config
-    looks = ["the pixel's spectrum"]
-    looks += ["its eight neighbours"] * head.neighbours + ["the student's tokens"] * head.tokens
+    inputs = ["the pixel's spectrum"]
+    inputs += ["its eight neighbours"] * head.neighbours + ["the student's tokens"] * head.tokens
     facts = {
         "model": f"{card.name} ({card.task})",
         "student": fitted.base.card.name,
         "encoder": fitted.tune,
-        "looks at": ", ".join(looks),
+        "looks at": ", ".join(inputs),
         "scenes": ", ".join(Path(path).name for path in request.input),
         "labels": ", ".join(Path(path).name for path in request.labels),
         "labelled pixels": f"{len(labels):,}",

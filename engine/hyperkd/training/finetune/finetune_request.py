@@ -1,214 +1,144 @@
-"""What a fine-tuning is asked for, checked as far as that needs no file."""
+"""The options of a fine-tuning, checked as far as that needs no file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Optional
+from typing import Final
 
 import torch
 
 from hyperkd.errors import HyperKDError
+from hyperkd.evaluation.baselines.classical_models import METHODS
 from hyperkd.evaluation.reports.accuracy_report import require_writable_report
-from hyperkd.models.sizes import sizes_of_scratch
+from hyperkd.evaluation.splits.requested_split import is_frozen
 from hyperkd.output_checks import require_writable, same_file
 from hyperkd.requests.finetune_options import FinetuneJob
-from hyperkd.training.common.augment import Strength
-from hyperkd.training.finetune.classical_files import classical_files
-from hyperkd.training.finetune.fit import FitSettings
 
 _MODEL: Final = ".onnx"
 _CHECKPOINT: Final = ".safetensors"
 _COLOUR: Final = re.compile(r"(.+)=(#[0-9a-fA-F]{6})")
 
 
-@dataclass(frozen=True)
-class Request:
-    """The fields of the job ``finetune``, which says what each means.
+def checkpoint_path(request: FinetuneJob) -> Path:
+    """Return the file of the checkpoint beside the model."""
+    return Path(request.output).with_suffix(_CHECKPOINT)
 
-    ``report_folder`` is the job's ``report``.
+
+def baseline_paths(request: FinetuneJob) -> dict[str, Path]:
+    """Return the files of the classical models by their names; empty where none is asked for."""
+    path = Path(request.output)
+    return {
+        name: path.with_name(f"{path.stem}-{name.lower().replace(' ', '-')}{_MODEL}")
+        for name in (METHODS[request.task] if request.save_baselines else ())
+    }
+
+
+def check_request(request: FinetuneJob) -> None:
+    """Refuse options that contradict each other, before any file is read.
+
+    Raises:
+        HyperKDError: ``bad_job``, and as ``require_writable``.
     """
+    _check_outputs(request)
+    if request.folds in (1, 2):
+        raise _bad("folds", f"{request.folds} folds are too few.", "Give at least 3, or 0.")
+    if not request.folds and request.test == 0 and request.report is not None:
+        raise _bad(
+            "test",
+            "Without a test part there is nothing to report.",
+            "Give the test part a share, ask for folds, or leave the report out.",
+        )
+    if request.test + request.validation > 0.9:
+        raise _bad(
+            "test",
+            f"The shares {request.test:g} for testing and {request.validation:g} for validation "
+            "leave too little to train on.",
+            "Let their sum be 0.9 at most.",
+        )
+    if request.preview_extent and len(request.preview_extent) != 4:
+        raise _bad(
+            "preview_extent",
+            f"The preview's extent has {len(request.preview_extent)} numbers.",
+            "Give four: xmin ymin xmax ymax.",
+        )
+    if request.previous is not None and request.task == "regression":
+        raise _bad(
+            "previous",
+            "Soft targets of an earlier model are probabilities of classes.",
+            "Leave it out for a regression.",
+        )
+    if request.teacher is not None and is_frozen(request):
+        raise _bad(
+            "teacher",
+            "A teacher guides the training of the encoder, but the encoder is frozen.",
+            "Choose what to train of it, for instance adapters, or leave the teacher out.",
+        )
+    class_colours(request)
 
-    input: tuple[str, ...]
-    labels: tuple[str, ...]
-    output: str
-    task: str
-    student: str = "tiny"
-    field: tuple[str, ...] = ()
-    report_folder: Optional[str] = None
-    seed: int = 0
-    margin: float = 0.0
-    colours: tuple[str, ...] = ()
-    unit: tuple[str, ...] = ()
-    split: str = "auto"
-    test: float = 0.2
-    validation: float = 0.2
-    buffer: Optional[int] = None
-    block: Optional[int] = None
-    folds: int = 0
-    refit: bool = False
-    tune: str = "auto"
-    epochs: int = 100
-    learning_rate: Optional[float] = None
-    class_weights: str = "sqrt"
-    label_smoothing: float = 0.0
-    illumination: float = 0.05
-    noise: float = 0.5
-    band_dropout: float = 0.0
-    last: int = 2
-    rank: int = 8
-    previous: Optional[str] = None
-    previous_weight: float = 0.5
-    teacher: Optional[str] = None
-    teacher_weight: float = 0.5
-    preview: Optional[str] = None
-    preview_extent: tuple[float, ...] = ()
-    baselines: bool = True
-    save_baselines: bool = False
-    device: str = "auto"
-    bands: Optional[str] = None
-    scale: Optional[float] = None
-    nodata: Optional[float] = None
 
-    @classmethod
-    def of(cls, job: FinetuneJob) -> Request:
-        """Return the fields of the job."""
-        fields = dict(vars(job))
-        return cls(report_folder=fields.pop("report"), **fields)
+def _check_outputs(request: FinetuneJob) -> None:
+    if Path(request.output).suffix.lower() != _MODEL:
+        raise _bad(
+            "output",
+            f"The model's file is called {Path(request.output).name}.",
+            f"Give it a name that ends with {_MODEL}; the checkpoint is written beside it.",
+        )
+    checkpoint = checkpoint_path(request)
+    written = [Path(request.output), checkpoint, *baseline_paths(request).values()]
+    for made in written:
+        require_writable(str(made))
+    if request.report is not None:
+        require_writable_report(request.report)
+    for path in (request.student, *request.input, *request.labels):
+        for made in written[1:]:
+            if same_file(str(made), path):
+                kind = "checkpoint" if made == checkpoint else "classical model"
+                raise _bad(
+                    "output",
+                    f"The {kind} {made} would replace a file that this job reads.",
+                    "Choose another output.",
+                )
 
-    @property
-    def checkpoint(self) -> Path:
-        """The checkpoint beside the model."""
-        return Path(self.output).with_suffix(_CHECKPOINT)
 
-    @property
-    def classical_files(self) -> dict[str, Path]:
-        """The classical models beside the model by their names, where they are asked for."""
-        return classical_files(self.output, self.task) if self.save_baselines else {}
+def check_units(request: FinetuneJob, targets: Sequence[str]) -> None:
+    """Refuse more units than targets.
 
-    def check(self) -> None:
-        """Refuse what contradicts itself.
-
-        Raises:
-            HyperKDError: ``bad_job``, and as ``require_writable``.
-        """
-        if Path(self.output).suffix.lower() != _MODEL:
-            raise _bad(
-                "output",
-                f"The model's file is called {Path(self.output).name}.",
-                f"Give it a name that ends with {_MODEL}; the checkpoint is written beside it.",
-            )
-        written = [Path(self.output), self.checkpoint, *self.classical_files.values()]
-        for made in written:
-            require_writable(str(made))
-        if self.report_folder is not None:
-            require_writable_report(self.report_folder)
-        for path in (self.student, *self.input, *self.labels):
-            for made in written[1:]:
-                if same_file(str(made), path):
-                    kind = "checkpoint" if made == self.checkpoint else "classical model"
-                    raise _bad(
-                        "output",
-                        f"The {kind} {made} would replace a file that this job reads.",
-                        "Choose another output.",
-                    )
-        if self.folds in (1, 2):
-            raise _bad("folds", f"{self.folds} folds are too few.", "Give at least 3, or 0.")
-        if not self.folds and self.test == 0 and self.report_folder is not None:
-            raise _bad(
-                "test",
-                "Without a test part there is nothing to report.",
-                "Give the test part a share, ask for folds, or leave the report out.",
-            )
-        if self.test + self.validation > 0.9:
-            raise _bad(
-                "test",
-                f"The shares {self.test:g} for testing and {self.validation:g} for validation "
-                "leave too little to learn from.",
-                "Let their sum be 0.9 at most.",
-            )
-        if self.preview_extent and len(self.preview_extent) != 4:
-            raise _bad(
-                "preview_extent",
-                f"The preview's extent has {len(self.preview_extent)} numbers.",
-                "Give four: xmin ymin xmax ymax.",
-            )
-        if self.previous is not None and self.task == "regression":
-            raise _bad(
-                "previous",
-                "An earlier model teaches by its probabilities of classes.",
-                "Leave it out for a regression.",
-            )
-        frozen = self.tune == "frozen" or (self.tune == "auto" and not self.is_new)
-        if self.teacher is not None and frozen:
-            raise _bad(
-                "teacher",
-                "A teacher guides the encoder, but the encoder stays as it is (frozen).",
-                "Choose what to train of it, for instance adapters, or leave the teacher out.",
-            )
-        self.class_colours()
-
-    def check_units(self, targets: Sequence[str]) -> None:
-        """Refuse more units than targets.
-
-        Raises:
-            HyperKDError: ``bad_job``.
-        """
-        if len(self.unit) > len(targets):
-            raise _bad(
-                "unit",
-                f"There are {len(self.unit)} units ({', '.join(self.unit)}) for "
-                f"{len(targets)} targets{': ' if targets else ''}{', '.join(targets)}.",
-                "Give one unit for each target, in the order of the fields; classes have none.",
-            )
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the encoder starts with random weights."""
-        return sizes_of_scratch(self.student) is not None
-
-    def class_colours(self) -> dict[str, str]:
-        """Return ``#rrggbb`` by value or name of the class.
-
-        Raises:
-            HyperKDError: ``bad_job`` where one is written otherwise.
-        """
-        found = {}
-        for text in self.colours:
-            match = _COLOUR.fullmatch(text)
-            if match is None:
-                raise _bad("colours", f"{text!r} is no colour of a class.", "Write value=#rrggbb.")
-            found[match[1]] = match[2].lower()
-        return found
-
-    def settings(self, device: str) -> FitSettings:
-        """Return how to train."""
-        return FitSettings(
-            tune=self.tune,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            class_weights=self.class_weights,
-            label_smoothing=self.label_smoothing,
-            augmentation=Strength(self.illumination, self.noise, self.band_dropout),
-            last=self.last,
-            rank=self.rank,
-            previous=self.previous,
-            previous_weight=self.previous_weight,
-            teacher=self.teacher,
-            teacher_weight=self.teacher_weight,
-            device=device,
+    Raises:
+        HyperKDError: ``bad_job``.
+    """
+    if len(request.unit) > len(targets):
+        raise _bad(
+            "unit",
+            f"There are {len(request.unit)} units ({', '.join(request.unit)}) for "
+            f"{len(targets)} targets{': ' if targets else ''}{', '.join(targets)}.",
+            "Give one unit for each target, in the order of the fields; classes have none.",
         )
 
 
-def device_of(name: str) -> str:
+def class_colours(request: FinetuneJob) -> dict[str, str]:
+    """Return ``#rrggbb`` by value or name of the class.
+
+    Raises:
+        HyperKDError: ``bad_job`` where one is written otherwise.
+    """
+    colours = {}
+    for text in request.colours:
+        match = _COLOUR.fullmatch(text)
+        if match is None:
+            raise _bad("colours", f"{text!r} is no colour of a class.", "Write value=#rrggbb.")
+        colours[match[1]] = match[2].lower()
+    return colours
+
+
+def training_device(request: FinetuneJob) -> str:
     """Return where to train: ``cpu`` or ``cuda``.
 
     Raises:
         HyperKDError: ``missing_dependency`` where a GPU is asked for and torch finds none.
     """
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+    if request.device == "cpu" or (request.device == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():
         raise HyperKDError(

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -18,28 +18,27 @@ from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.seal import sealed
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
+from hyperkd.requests.finetune_options import FinetuneJob
+from hyperkd.training.common.augment import AugmentConfig
 from hyperkd.training.common.checkpoint import architecture
-from hyperkd.training.finetune.fit import Fit, FitSettings
+from hyperkd.training.finetune.fit import Fit
+
+# Options that a card holds by their names, and those of the augmentation together.
+_SETTINGS: Final = (
+    *("tune", "epochs", "learning_rate", "class_weights", "label_smoothing", "augmentation"),
+    *("last", "rank", "previous", "previous_weight", "teacher", "teacher_weight", "device"),
+)
 
 
 def card_of(
-    fitted: Fit,
-    name: str,
-    labels: Labels,
-    split: Split,
-    sources: Sequence[RasterSource],
-    settings: FitSettings,
-    seed: int,
-    units: Sequence[str] = (),
+    fitted: Fit, labels: Labels, split: Split, sources: Sequence[RasterSource], request: FinetuneJob
 ) -> ModelCard:
-    """Describe a fine-tuned model; nothing of it says where a file lay or how long it took.
+    """Describe a fine-tuned model, without paths and times.
 
     Args:
         fitted: the model.
-        name: of the model.
-        labels, split, sources: what it learned from.
-        settings, seed: how.
-        units: of the targets, in their order.
+        labels, split, sources: what it was trained on.
+        request: the options; the output gives its name.
     """
     base = fitted.base
     head = fitted.model.head.config
@@ -48,17 +47,17 @@ def card_of(
     )
     return dataclasses.replace(
         base.card,
-        name=name,
+        name=Path(request.output).stem,
         task=labels.task,
         receptive_field_px=fitted.receptive_field_px,
         licence="",
         created=datetime.date.today().isoformat(),
         classes=classes,
-        targets=_targets(labels, split, units),
+        targets=_targets(labels, split, request.unit),
         temperature=fitted.temperature,
         parents=() if base.checksum is None else (base.checksum,),
         architecture=architecture(base.preset, base.encoder.config, head),
-        training=_training(fitted, labels, split, sources, settings, seed),
+        training=_training(fitted, labels, split, sources, request),
         metrics={},
         self_test=None,
     )
@@ -67,8 +66,8 @@ def card_of(
 def _targets(labels: Labels, split: Split, units: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
     if labels.task == "classification":
         return ()
-    learned = np.isin(np.concatenate(split.parts), (TRAIN, VALIDATION))
-    values = labels.values[learned]
+    seen = np.isin(np.concatenate(split.parts), (TRAIN, VALIDATION))
+    values = labels.values[seen]
     padded = [*units, *([""] * (len(labels.targets) - len(units)))]
     return tuple(
         {
@@ -86,44 +85,45 @@ def _training(
     labels: Labels,
     split: Split,
     sources: Sequence[RasterSource],
-    settings: FitSettings,
-    seed: int,
+    request: FinetuneJob,
 ) -> dict[str, Any]:
-    found, tuned = fitted.found, fitted.tuned
-    places = [
-        (source.grid, scene.rows[taught], scene.cols[taught])
+    search, tuned = fitted.search, fitted.tuned
+    pixels = [
+        (source.grid, scene.rows[seen], scene.cols[seen])
         for source, scene, part in zip(sources, labels.scenes, split.parts)
-        for taught in [np.isin(part, (TRAIN, VALIDATION))]
+        for seen in [np.isin(part, (TRAIN, VALIDATION))]
     ]
     return {
         "objective": labels.task,
         "student": fitted.base.card.name,
         "tune": fitted.tune,
-        "linear": dataclasses.asdict(found.plan),
-        "committee_epochs": found.epochs,
+        "linear": dataclasses.asdict(search.hyperparameters),
+        "committee_epochs": search.epochs,
         "encoder_epochs": 0 if tuned is None else tuned.epochs,
         "pixels": fitted.pixels,
         "scenes": len(sources),
         "held_out": {key: round(value, 6) for key, value in fitted.scores.items()},
         "split": split.summary(),
-        "settings": _settings(settings),
-        "seed": seed,
+        "settings": _settings(request),
+        "seed": request.seed,
         "threads": torch.get_num_threads(),
-        "labels_seen": fingerprint(places),
+        "labels_seen": fingerprint(pixels),
     }
 
 
-def _settings(settings: FitSettings) -> dict[str, Any]:
-    """Return settings as a card tells them: the names of models, not where they lay."""
-    told = dataclasses.asdict(settings)
+def _settings(request: FinetuneJob) -> dict[str, Any]:
+    """Return the options as a card holds them: the names of models, not their paths."""
+    augmentation = AugmentConfig(request.illumination, request.noise, request.band_dropout)
+    together = dataclasses.asdict(augmentation)
+    settings: dict[str, Any] = {name: getattr(request, name, together) for name in _SETTINGS}
     for key in ("previous", "teacher"):
-        if told[key] is not None:
-            told[key] = Path(told[key]).name
-    return told
+        if settings[key] is not None:
+            settings[key] = Path(settings[key]).name
+    return settings
 
 
 def with_card(model: Path, card: ModelCard) -> bytes:
-    """Return an exported model with a card that tells more of it.
+    """Return an exported model with another card.
 
     Args:
         model: the file that ``export_model`` wrote.

@@ -1,4 +1,4 @@
-"""Distillation while fine-tuning: a teacher's features, or the answers of an earlier model."""
+"""Distillation in fine-tuning: a teacher's features, and soft targets of an earlier model."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from hyperkd.requests.shared_options import TileOptions
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.augment import view_of
 from hyperkd.training.common.pooling import pool, pooling_matrix
-from hyperkd.training.finetune.labelled_pixels import Float32Array, LabelledTile, Places
+from hyperkd.training.finetune.head.tasks import SoftTargets
+from hyperkd.training.finetune.labelled_pixels import LabelledPixels, LabelledTile
 from hyperkd.training.teacher.prithvi_features import Teacher, block_count
 from hyperkd.types import BandTable, Reporter
 
-# How deep to look into the teacher, as a share of its blocks; as when students are distilled.
+# How deep in the teacher its features are taken, as a fraction of its blocks; as in pretraining.
 _DEPTH = 0.75
 # Logit of a class that the earlier model does not know.
 _UNKNOWN = -20.0
 
 
-class TeacherGuide:
-    """The student's tokens, through a linear map, shall point where the teacher's do.
+class TeacherLoss:
+    """The cosine distance of the student's tokens, mapped linearly, to a teacher's features.
 
-    The teacher looks at each tile once in each view; its features are kept.
+    The teacher computes each tile once in each view; its features are kept.
 
     Args:
-        teacher: the frozen one.
+        teacher: frozen.
         tiles: of the training.
         card: the student's: bands, normalisation, patch, tile.
         dim: width of its tokens.
@@ -77,7 +78,7 @@ class TeacherGuide:
         mean, std = (np.asarray(values, np.float32) for values in (card.mean, card.std))
         self._mean, self._std = mean[:, None, None], std[:, None, None]
         self._teacher, self._tiles = teacher, tiles
-        self._shares = pooling_matrix(card.tile_px, card.patch_px, teacher.patch_px)
+        self._pooling = pooling_matrix(card.tile_px, card.patch_px, teacher.patch_px)
         self._patch = card.patch_px
         generator = torch.Generator().manual_seed(seed)
         self._projector = nn.Linear(dim, teacher.dim)
@@ -88,22 +89,22 @@ class TeacherGuide:
         self._kept: dict[tuple[int, int], Tensor] = {}
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Return what is trained with it: the linear map, which is dropped afterwards."""
+        """Return the parameters of the linear map, which is dropped after the training."""
         return self._projector.parameters()
 
-    def loss(self, tile: Sequence[int], views: Sequence[int], tokens: Tensor) -> Tensor:
-        """Return one minus the mean cosine between the tokens of tiles and the teacher's."""
+    def loss(self, index: Sequence[int], views: Sequence[int], tokens: Tensor) -> Tensor:
+        """Return one minus the mean cosine of tokens ``(B, D, h, w)`` of tiles in their views."""
         self._projector.to(tokens.device)
-        target = torch.stack([self._features(i, view) for i, view in zip(tile, views)])
-        valid = [view_of(self._tiles[i].valid, view) for i, view in zip(tile, views)]
+        target = torch.stack([self._features(i, view) for i, view in zip(index, views)])
+        valid = [view_of(self._tiles[i].valid, view) for i, view in zip(index, views)]
         mask = torch.from_numpy(np.stack(valid).astype(np.float32))[:, None]
         weight = functional.max_pool2d(mask, self._patch).flatten(1).to(tokens.device)
-        shares = self._shares.to(tokens.device)[None]
-        means, counted = pool(tokens.flatten(2).transpose(1, 2), weight, shares)
+        pooling = self._pooling.to(tokens.device)[None]
+        means, counted = pool(tokens.flatten(2).transpose(1, 2), weight, pooling)
         own = self._projector(functional.layer_norm(means, means.shape[-1:]))
         target = functional.layer_norm(target, target.shape[-1:]).to(tokens.device)
-        apart = 1 - functional.cosine_similarity(own, target, dim=-1)
-        return (apart * counted).sum() / counted.sum().clamp(min=1e-6)
+        distance = 1 - functional.cosine_similarity(own, target, dim=-1)
+        return (distance * counted).sum() / counted.sum().clamp(min=1e-6)
 
     def _features(self, index: int, view: int) -> Tensor:
         """Return the teacher's tokens of a tile in a view, ``(cells, T)``."""
@@ -121,30 +122,33 @@ class TeacherGuide:
         return self._kept[index, view]
 
 
-def earlier_answers(
+def read_soft_targets(
     name: str,
+    weight: float,
     sources: Sequence[RasterSource],
     labels: Labels,
-    places: Places,
+    pixels: LabelledPixels,
     report: Reporter,
-) -> Float32Array:
-    """Let an earlier model answer at labelled pixels, in the classes of the labels.
+) -> SoftTargets:
+    """Return what the earlier model predicts at labelled pixels.
 
     Args:
-        name: name or path of a model for classification.
+        name: of the earlier model, or its path.
+        weight: distillation weight.
         sources: the scenes.
         labels: their classes; found in the model by value, else by name.
-        places: the pixels.
+        pixels: the labelled pixels.
         report: progress, and a warning about classes that the model does not know.
 
     Returns:
-        ``(n, K)`` logits; rows whose true class the model does not know are NaN, for it
-        can only mislead there.
+        Logits in the classes of the labels; pixels of a class that the model does not know
+        are NaN, because it can only mislead there.
 
     Raises:
         HyperKDError: ``bad_model`` where the model is none for classes, or knows fewer than
             two of these; as ``predict_at``.
     """
+    report.stage("Asking the earlier model")
     bundle = open_bundle(resolve(name))
     card = bundle.card
     column = _columns(card, labels.classes, Path(name).name)
@@ -152,38 +156,38 @@ def earlier_answers(
     if unknown:
         report.log(
             "warning",
-            f"The model {card.name} does not know {', '.join(unknown)}: its answers count for "
-            "the other classes alone.",
+            f"The model {card.name} does not know {', '.join(unknown)}: it counts for the other "
+            "classes alone.",
         )
-    answers = np.full((len(places), len(column)), _UNKNOWN, np.float32)
+    logits = np.full((len(pixels), len(column)), _UNKNOWN, np.float32)
     for scene, source in enumerate(sources):
-        here = np.flatnonzero(places.scene == scene)
+        here = np.flatnonzero(pixels.scene == scene)
         if not here.size:
             continue
         found = predict_at(
             source,
             bundle,
-            (places.row[here], places.col[here]),
+            (pixels.row[here], pixels.col[here]),
             options=TileOptions(device="cpu"),
             report=report,
         )
         for k, number in enumerate(column):
             if number is not None:
-                answers[here, k] = found[:, number] / np.float32(card.temperature)
-    lost = np.array([found is None for found in column])
-    answers[lost[places.values]] = np.nan
-    return answers
+                logits[here, k] = found[:, number] / np.float32(card.temperature)
+    unknown_class = np.array([found is None for found in column])
+    logits[unknown_class[pixels.values]] = np.nan
+    return SoftTargets(logits, weight)
 
 
 def _columns(card: ModelCard, classes: Sequence[LabelClass], file: str) -> list[Optional[int]]:
-    """Return which logit of a model is each class, None where none is."""
+    """Return the column of each class in a model's logits, None where it has none."""
     by_value = {str(item["value"]): number for number, item in enumerate(card.classes)}
     by_name = {str(item["name"]): number for number, item in enumerate(card.classes)}
     column = [by_value.get(str(item.value), by_name.get(item.name)) for item in classes]
     if sum(found is not None for found in column) < 2:
         raise HyperKDError(
             "bad_model",
-            f"{file} cannot teach: of the classes "
+            f"{file} cannot give soft targets: of the classes "
             f"{', '.join(item.name for item in classes)} it knows fewer than two.",
             "Give a model for classification with the classes of these labels.",
         )

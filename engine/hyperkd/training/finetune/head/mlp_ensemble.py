@@ -1,14 +1,14 @@
-"""A committee of small perceptrons that corrects a linear model, trained on kept features.
+"""An ensemble of small perceptrons (MLPs) that corrects a linear model, trained on kept features.
 
-All members are trained at once, as batched matrix products. What becomes of them is part
-of a ``DenseHead``, as ``members`` of its residual path.
+All members are trained at once, as batched matrix products. They become the ``members`` of
+the residual path of a ``DenseHead``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Final, Optional
 
 import numpy as np
 import torch
@@ -19,41 +19,29 @@ from torch.nn import functional
 from hyperkd.models.nets.encoder import Convolution
 from hyperkd.training.common.augment import Augment
 from hyperkd.training.common.optimiser import make_optimiser
-from hyperkd.training.finetune.head.hyperparameter_search import Plan, Sights
-from hyperkd.training.finetune.head.tasks import Goal, Linear, softened
+from hyperkd.training.finetune.head.hyperparameter_search import (
+    HeadInputs,
+    Hyperparameters,
+    LinearSearch,
+)
+from hyperkd.training.finetune.head.tasks import LinearModel, Scores, distilled
 from hyperkd.training.finetune.labelled_pixels import Float32Array, Ints
 from hyperkd.types import FloatArray, Reporter
 
-
-@dataclass(frozen=True)
-class CommitteeSettings:
-    """How to train a committee.
-
-    Attributes:
-        hidden: channels of each member.
-        dropout: share of them that a step leaves out.
-        learning_rate: of AdamW, constant.
-        weight_decay: likewise, of matrices.
-        batch: pixels of a step for each member.
-        steps: of an epoch at most.
-        seed: of weights and draws.
-    """
-
-    hidden: int = 32
-    dropout: float = 0.3
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    batch: int = 256
-    steps: int = 32
-    seed: int = 0
+HIDDEN: Final = 32  # channels of each member
+DROPOUT: Final = 0.3  # fraction of them that a step leaves out
+_RATE: Final = 1e-3  # learning rate of AdamW, constant
+_DECAY: Final = 0.01  # weight decay of matrices
+_BATCH: Final = 256  # pixels of a step for each member
+_STEPS: Final = 32  # of an epoch at most
+# Epochs without a smaller loss over the folds after which the training stops.
+_PATIENCE: Final = 12
 
 
-class Committee(nn.Module):
-    """M members; inputs ``(M, n, d)`` to corrections ``(M, n, K)``, which start at 0."""
+class MlpEnsemble(nn.Module):
+    """M perceptrons; inputs ``(M, n, d)`` to corrections ``(M, n, K)``, which start at 0."""
 
-    def __init__(
-        self, members: int, inputs: int, hidden: int, outputs: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, members: int, inputs: int, outputs: int, generator: torch.Generator) -> None:
         super().__init__()
 
         def weight(rows: int, columns: int) -> nn.Parameter:
@@ -64,10 +52,10 @@ class Committee(nn.Module):
             # Two dimensions less than a matrix, so that it is not decayed.
             return nn.Parameter(torch.zeros(members * columns))
 
-        self.members, self.hidden, self.outputs = members, hidden, outputs
-        self.enter, self.enter_bias = weight(inputs, hidden), bias(hidden)
-        self.mix, self.mix_bias = weight(hidden, hidden), bias(hidden)
-        self.leave = nn.Parameter(torch.zeros(members, hidden, outputs))
+        self.members = members
+        self.enter, self.enter_bias = weight(inputs, HIDDEN), bias(HIDDEN)
+        self.mix, self.mix_bias = weight(HIDDEN, HIDDEN), bias(HIDDEN)
+        self.leave = nn.Parameter(torch.zeros(members, HIDDEN, outputs))
         self.leave_bias = bias(outputs)
 
     def forward(self, inputs: Tensor, keep: Optional[Callable[[Tensor], Tensor]] = None) -> Tensor:
@@ -85,14 +73,14 @@ class Committee(nn.Module):
             hidden = torch.baddbmm(bias.view(self.members, 1, -1), hidden, weight)
         return hidden
 
-    def entrance(self) -> tuple[FloatArray, FloatArray]:
-        """Return weight ``(M S, d)`` and bias ``(M S,)`` of the first layers of all members."""
+    def first_layer(self) -> tuple[FloatArray, FloatArray]:
+        """Return weight ``(M S, d)`` and bias ``(M S,)`` of the first layer of all members."""
         weight = self.enter.detach().double().transpose(1, 2).flatten(0, 1)
         return weight.cpu().numpy(), self.enter_bias.detach().double().cpu().numpy()
 
     @torch.no_grad()
     def write(self, mix: nn.Conv2d, answer: Convolution) -> None:
-        """Write the other layers into those of a head; the members' mean is its answer."""
+        """Write the other layers into those of a head, whose output is the members' mean."""
         mix.weight.copy_(self.mix.transpose(1, 2).flatten(0, 1)[:, :, None, None])
         if mix.bias is not None:
             mix.bias.copy_(self.mix_bias)
@@ -101,75 +89,83 @@ class Committee(nn.Module):
         answer.bias.copy_(self.leave_bias.view(self.members, -1).mean(0))
 
 
-class Training:
-    """Trains a committee on pixels, epoch by epoch.
+@dataclass(frozen=True, eq=False)
+class EnsembleOptions:
+    """How ensembles are trained.
+
+    Attributes:
+        augment: changes spectra.
+        rate: learning rate; None for the usual one.
+        seed: of weights and draws.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    augment: Augment
+    rate: Optional[float]
+    seed: int
+    device: str
+
+
+class EnsembleTraining:
+    """Trains an ensemble on pixels, epoch by epoch.
 
     Args:
-        sights: of all pixels.
-        values: theirs.
-        rows: of each member the pixels that it learns from.
-        linear: of each member the linear model that it corrects.
-        goal, plan: the task, and what the linear model looks at.
-        settings: how.
-        augment: what happens to spectra in training, or None.
-        soft: ``(n, K)`` answers of another model to come near to, NaN rows without; or None.
-        softness: share of the loss that they have.
-        device: where to compute.
+        inputs: of all pixels.
+        chosen: the hyperparameters of the linear models.
+        rows: for each member the pixels that it is trained on.
+        linear: for each member the linear model that it corrects.
+        options: how to train.
     """
 
     def __init__(
         self,
-        sights: Sights,
-        values: NDArray[Any],
+        inputs: HeadInputs,
+        chosen: Hyperparameters,
         rows: Sequence[Ints],
-        linear: Sequence[Linear],
-        goal: Goal,
-        plan: Plan,
-        settings: CommitteeSettings,
-        augment: Optional[Augment] = None,
-        soft: Optional[Float32Array] = None,
-        softness: float = 0.0,
-        device: str = "cpu",
+        linear: Sequence[LinearModel],
+        options: EnsembleOptions,
     ) -> None:
-        self.goal, self.plan, self.settings = goal, plan, settings
-        self.rows, self.augment, self.softness = list(rows), augment, softness
-        self.device = torch.device(device)
-        self._views = 1 if sights.tokens is None else sights.tokens.shape[1]
-        self._scales = self._tensor(sights.scales(plan))
-        self._parts = [self._tensor(part) for part in sights.parts(plan)]
-        self._values = torch.from_numpy(values).to(self.device)
+        self.task, self.chosen, self.values = inputs.task, chosen, inputs.values
+        self.rows, self.augment, self.seed = list(rows), options.augment, options.seed
+        self.device = torch.device(options.device)
+        self._views = 1 if inputs.tokens is None else inputs.tokens.shape[1]
+        self._scales = self._tensor(inputs.scales(chosen))
+        self._parts = [self._tensor(part) for part in inputs.parts(chosen)]
+        self._values = torch.from_numpy(inputs.values).to(self.device)
         if self._values.is_floating_point():
             self._values = self._values.float()
-        self._soft = None if soft is None else self._tensor(soft)
-        weights = np.zeros((len(rows), len(values)), np.float32)
+        self._soft = inputs.soft
+        self._logits = None if inputs.soft is None else self._tensor(inputs.soft.logits)
+        weights = np.zeros((len(rows), len(inputs.values)), np.float32)
         for member, index in enumerate(rows):
-            weights[member, index] = goal.weights(values[index], plan.balance)
+            weights[member, index] = self.task.weights(inputs.values[index], chosen.balance)
         self._weights = self._tensor(weights)
         self._linear = (
             self._tensor(np.stack([model.weight for model in linear])),
             self._tensor(np.stack([model.bias for model in linear])),
         )
-        generator = torch.Generator().manual_seed(settings.seed)
+        generator = torch.Generator().manual_seed(self.seed)
         width = sum(part.shape[-1] for part in self._parts)
-        committee = Committee(len(rows), width, settings.hidden, goal.outputs, generator)
-        self.committee = committee.to(self.device)
-        self._optimiser = make_optimiser(
-            committee.parameters(), settings.learning_rate, settings.weight_decay
-        )
+        ensemble = MlpEnsemble(len(rows), width, self.task.outputs, generator)
+        self.ensemble = ensemble.to(self.device)
+        self._optimiser = make_optimiser(ensemble.parameters(), options.rate or _RATE, _DECAY)
         self._epoch = 0
-        # Of dropout alone: nobody else's random numbers are touched.
-        self._chance = torch.Generator(self.device).manual_seed(settings.seed)
+        # A generator for dropout alone: torch's own one stays untouched.
+        self._dropout = torch.Generator(self.device).manual_seed(self.seed)
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
 
     def epoch(self, report: Reporter) -> float:
-        """Show each member its pixels once, or ``steps`` batches of them; return the loss."""
-        settings = self.settings
-        draws = np.random.default_rng((settings.seed, 0xC0, self._epoch))
+        """Train each member on its pixels once, or on 32 batches of them; return the loss.
+
+        Raises:
+            HyperKDError: ``cancelled``.
+        """
+        draws = np.random.default_rng((self.seed, 0xC0, self._epoch))
         most = max(len(index) for index in self.rows)
-        batch = min(settings.batch, most)
-        steps = min(settings.steps, max(1, round(most / batch)))
+        batch = min(_BATCH, most)
+        steps = min(_STEPS, max(1, round(most / batch)))
         index = np.stack([_draw(rows, steps * batch, draws) for rows in self.rows])
         total = 0.0
         for step in range(steps):
@@ -179,49 +175,132 @@ class Training:
         return total / steps
 
     def _step(self, index: Ints, draws: np.random.Generator) -> float:
-        chosen = torch.from_numpy(index).to(self.device)
+        rows = torch.from_numpy(index).to(self.device)
         view = torch.from_numpy(draws.integers(self._views, size=index.shape)).to(self.device)
-        inputs = self._inputs(chosen, view, draws)
-        answers = self._linear_answers(inputs) + self.committee(inputs, self._keep)
-        loss = self.goal.loss(answers, self._values[chosen])
-        if self._soft is not None:
-            loss = softened(loss, answers, self._soft[chosen], self.softness)
-        weights = torch.gather(self._weights, 1, chosen)
+        inputs = self._inputs(rows, view, draws)
+        outputs = self._linear_outputs(inputs) + self.ensemble(inputs, self._drop)
+        loss = self.task.loss(outputs, self._values[rows])
+        if self._soft is not None and self._logits is not None:
+            loss = distilled(loss, outputs, self._logits[rows], self._soft.weight)
+        weights = torch.gather(self._weights, 1, rows)
         mean = (loss * weights).mean()
         self._optimiser.zero_grad(set_to_none=True)
-        # Members do not share parameters: each is to see the gradient of its own mean.
+        # Members share no parameters: each gets the gradient of its own mean.
         (mean * len(self.rows)).backward()
         self._optimiser.step()
         return float(mean.detach())
 
-    def _keep(self, hidden: Tensor) -> Tensor:
-        share = self.settings.dropout
-        drawn = torch.rand(hidden.shape, generator=self._chance, device=hidden.device)
-        return hidden * (drawn >= share) / (1 - share)
+    def _drop(self, hidden: Tensor) -> Tensor:
+        drawn = torch.rand(hidden.shape, generator=self._dropout, device=hidden.device)
+        return hidden * (drawn >= DROPOUT) / (1 - DROPOUT)
 
-    def _inputs(self, chosen: Tensor, view: Tensor, draws: Optional[np.random.Generator]) -> Tensor:
-        parts = [part[chosen] for part in self._parts[: 2 if self.plan.neighbours else 1]]
-        if draws is not None and self.augment is not None:
+    def _inputs(self, rows: Tensor, view: Tensor, draws: Optional[np.random.Generator]) -> Tensor:
+        parts = [part[rows] for part in self._parts[: 2 if self.chosen.neighbours else 1]]
+        if draws is not None:
             parts = self.augment.components(parts, self._scales, draws)
-        if self.plan.tokens:
-            parts.append(self._parts[-1][chosen, view])
+        if self.chosen.tokens:
+            parts.append(self._parts[-1][rows, view])
         return torch.cat(parts, -1)
 
-    def _linear_answers(self, inputs: Tensor) -> Tensor:
+    def _linear_outputs(self, inputs: Tensor) -> Tensor:
         weight, bias = self._linear
         return torch.baddbmm(bias[:, None], inputs, weight.transpose(1, 2))
 
     @torch.no_grad()
-    def answers(self, index: Ints) -> Float32Array:
-        """Return the answers of each member to pixels as they are, ``(M, n, K)``."""
-        chosen = torch.from_numpy(np.tile(index, (len(self.rows), 1))).to(self.device)
-        inputs = self._inputs(chosen, torch.zeros_like(chosen), None)
-        found: Float32Array = (self._linear_answers(inputs) + self.committee(inputs)).cpu().numpy()
+    def outputs(self) -> Float32Array:
+        """Return the outputs of each member at all pixels as they are, ``(M, n, K)``."""
+        every = np.tile(np.arange(len(self.values)), (len(self.rows), 1))
+        rows = torch.from_numpy(every).to(self.device)
+        inputs = self._inputs(rows, torch.zeros_like(rows), None)
+        found: Float32Array = (self._linear_outputs(inputs) + self.ensemble(inputs)).cpu().numpy()
         return found
 
-    def state(self) -> dict[str, Tensor]:
-        """Return a copy of the members' parameters."""
-        return {name: value.clone() for name, value in self.committee.state_dict().items()}
+
+def train_ensemble(
+    inputs: HeadInputs,
+    chosen: Hyperparameters,
+    linear: LinearModel,
+    members: int,
+    epochs: int,
+    options: EnsembleOptions,
+    report: Reporter,
+) -> MlpEnsemble:
+    """Train an ensemble on all pixels; without an epoch it adds nothing yet.
+
+    Raises:
+        HyperKDError: ``cancelled``.
+    """
+    rows = np.arange(len(inputs.values))
+    training = EnsembleTraining(inputs, chosen, [rows] * members, [linear] * members, options)
+    for epoch in range(epochs):
+        training.epoch(report)
+        report.progress(epoch + 1, epochs, "epochs")
+    return training.ensemble
+
+
+class CrossValidation:
+    """Trains one member per fold, which never sees that fold, and finds the best epoch.
+
+    Attributes:
+        best: the epoch of the smallest loss; 0 where the ensemble improves nothing.
+        scores, temperature: over the folds at the best epoch.
+        history: one row for each epoch.
+        stopped: whether the user ended the training.
+
+    Args:
+        inputs: of all pixels.
+        linear: the linear models of the folds, which the members correct.
+        fold: ``(n,)`` from 0.
+        epochs: at most.
+        options: how to train.
+        report: progress and metrics; may stop or cancel the training.
+        after_epoch: gets the ensemble after each epoch.
+
+    Raises:
+        HyperKDError: ``cancelled``.
+    """
+
+    def __init__(
+        self,
+        inputs: HeadInputs,
+        linear: LinearSearch,
+        fold: Ints,
+        epochs: int,
+        options: EnsembleOptions,
+        report: Reporter,
+        after_epoch: Callable[[MlpEnsemble], None],
+    ) -> None:
+        rows = [np.flatnonzero(fold != held) for held in range(len(linear.models))]
+        chosen = linear.hyperparameters
+        self._training = EnsembleTraining(inputs, chosen, rows, linear.models, options)
+        self._fold, self._scored = fold, linear.scored
+        self.history: list[Mapping[str, float]] = []
+        self.best, self.stopped = 0, False
+        self.scores, self.temperature = self._held_out()
+        while len(self.history) < epochs and len(self.history) - self.best < _PATIENCE:
+            self.stopped = report.stop_requested()
+            if self.stopped:
+                break
+            row = self._epoch(report)
+            report.metric(len(self.history), row)
+            report.progress(len(self.history), epochs, "epochs")
+            after_epoch(self._training.ensemble)
+
+    def _epoch(self, report: Reporter) -> Mapping[str, float]:
+        loss = self._training.epoch(report)
+        scores, temperature = self._held_out()
+        row = {"loss": loss, **{f"validation_{name}": value for name, value in scores.items()}}
+        epoch = len(self.history) + 1
+        self.history.append({"epoch": float(epoch), **row})
+        if scores["loss"] < self.scores["loss"]:
+            self.best, self.scores, self.temperature = epoch, scores, temperature
+        return row
+
+    def _held_out(self) -> Scores:
+        """Score the outputs of the member that was not trained on each pixel."""
+        training, scored = self._training, self._scored
+        outputs = training.outputs()[self._fold, np.arange(len(self._fold))]
+        return training.task.scores(outputs[scored], training.values[scored])
 
 
 def _draw(rows: Ints, count: int, draws: np.random.Generator) -> Ints:
