@@ -45,7 +45,7 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
 
 
 class Average:
-    """An exponential moving average of a network's parameters and buffers.
+    """An exponential moving average of a network's parameters; buffers are those of the network.
 
     Args:
         network: whose.
@@ -62,8 +62,12 @@ class Average:
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """Take one step towards the network as it is."""
+        trained = dict(network.named_parameters())
         for name, value in network.state_dict().items():
-            self.tensors[name].lerp_(value, 1 - self._decay)
+            if name in trained:
+                self.tensors[name].lerp_(value, 1 - self._decay)
+            else:  # may be infinite, and the difference of two infinities is NaN
+                self.tensors[name].copy_(value)
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Go on from an average that was stored."""
