@@ -15,7 +15,7 @@ from typing import Any, Final, Optional
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.truth import answers_at, read_truth, require_answers
+from hyperkd.evaluation.truth import predict_labels, read_truth, require_predictions
 from hyperkd.inference.backends.onnxruntime_backend import open_session, runtime_version, self_test
 from hyperkd.inference.backends.onnxruntime_quantiser import to_float16, to_int8
 from hyperkd.inference.self_test import new_self_test
@@ -65,7 +65,7 @@ def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
     bundle = open_bundle(resolve(request.model))
     _refuse_model(bundle.card)
     if request.labels:
-        require_answers(bundle.card)
+        require_predictions(bundle.card)
     with ExitStack() as stack:
         scenes = opened_scenes(request.input, request, stack)
         examples = opened_scenes(request.calibration, request, stack)
@@ -187,7 +187,7 @@ def _compare(
     }
     if truth is not None:
         answers = [
-            answers_at(scenes, each, truth, TileOptions(device=where), report)
+            predict_labels(scenes, each, truth, TileOptions(device=where), report)
             for each, where in ((bundle, "cpu"), (smaller, device))
         ]
         comparison["labels"] = truth_difference(bundle.card, truth.values, *answers)

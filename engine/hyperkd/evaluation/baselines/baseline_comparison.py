@@ -25,13 +25,11 @@ from hyperkd.evaluation.scores.paired_comparison import Comparison
 from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
-from hyperkd.types import Reporter
+from hyperkd.types import Ints, Reporter
 
 # Pixels of one kind (to train on, to test, to show) whose spectra are read; of more a random
 # sample stands for all.
 MAX_PIXELS: Final = 20_000
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,9 @@ from hyperkd.evaluation.splits.split_parts import LEFT_OUT as LEFT_OUT
 from hyperkd.evaluation.splits.split_parts import PARTS as PARTS
 from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Attempt, refusal
 from hyperkd.evaluation.splits.split_parts import Split as Split
-from hyperkd.evaluation.splits.split_units import GroupedPixels, Ints, dealt_units
+from hyperkd.evaluation.splits.split_units import GroupedPixels, dealt_units
 from hyperkd.raster.labels.read_labels import Labels
+from hyperkd.types import Ints
 
 METHODS = ("auto", "polygons", "blocks", "scenes", "random")
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sklearn.neighbors import KDTree
 
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.splits.split_units import GroupedPixels, Ints
+from hyperkd.evaluation.splits.split_units import GroupedPixels
 from hyperkd.raster.labels.marks import plural, some
+from hyperkd.types import Ints
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST, LEFT_OUT = 0, 1, 2, -1

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from hyperkd.raster.labels.marks import connected
 from hyperkd.raster.labels.read_labels import Labels
-from hyperkd.types import FloatArray
-
-Ints = NDArray[np.int64]
+from hyperkd.types import FloatArray, Ints
 
 # Targets of a regression are balanced between parts by this many quantiles.
 _QUANTILES = 5

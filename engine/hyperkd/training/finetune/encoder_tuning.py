@@ -24,10 +24,10 @@ from hyperkd.training.common.optimiser import (
 )
 from hyperkd.training.finetune.adapters import add_adapters, merge_adapters
 from hyperkd.training.finetune.head.tasks import SoftTargets, Task, distilled
-from hyperkd.training.finetune.labelled_pixels import Float32Array, LabelledTile
+from hyperkd.training.finetune.labelled_pixels import LabelledTile
 from hyperkd.training.finetune.soft_targets import TeacherLoss
 from hyperkd.training.finetune.training_pixels import TrainingPixels
-from hyperkd.types import BoolArray, Reporter
+from hyperkd.types import BoolArray, Float32Array, Reporter
 
 _RATES: Final[Mapping[str, float]] = {"last": 3e-4, "full": 3e-4, "adapters": 1e-3}
 _BATCH: Final = 4  # tiles of a step

@@ -17,10 +17,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.types import BoolArray, Reporter, Window
-
-Float32Array = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from hyperkd.types import BoolArray, Float32Array, Ints, Reporter, Window
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,7 @@ from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.training.finetune.labelled_pixels import Float32Array
-from hyperkd.types import BoolArray, GridSpec, Reporter, Window
+from hyperkd.types import BoolArray, Float32Array, GridSpec, Reporter, Window
 
 _SIDE: Final = 256
 _EVERY_S: Final = 20.0

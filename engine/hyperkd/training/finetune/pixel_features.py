@@ -17,14 +17,8 @@ from hyperkd.models.nets.heads import tokens_at_pixels
 from hyperkd.raster.source import RasterSource
 from hyperkd.training.common.augment import VIEWS, back_from_view, view_of
 from hyperkd.training.finetune.base_encoder import BaseEncoder
-from hyperkd.training.finetune.labelled_pixels import (
-    Float32Array,
-    Ints,
-    LabelledPixels,
-    LabelledTile,
-    TileReader,
-)
-from hyperkd.types import BoolArray, Reporter
+from hyperkd.training.finetune.labelled_pixels import LabelledPixels, LabelledTile, TileReader
+from hyperkd.types import BoolArray, Float32Array, Ints, Reporter
 
 _NEIGHBOURS: Final = 3  # side of the square around a pixel
 # Spectra and differences of neighbours that are kept for the statistics of the scenes.

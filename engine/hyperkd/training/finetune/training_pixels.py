@@ -11,8 +11,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.evaluation.splits.split_units import inner_folds
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels
-from hyperkd.training.finetune.labelled_pixels import Ints, LabelledPixels
-from hyperkd.types import BoolArray
+from hyperkd.training.finetune.labelled_pixels import LabelledPixels
+from hyperkd.types import BoolArray, Ints
 
 # Training pixels at most; more of the same places improve little and take long.
 MOST: Final = 40_000

@@ -41,9 +41,8 @@ from hyperkd.training.finetune.head.mlp_ensemble import (
     train_ensemble,
 )
 from hyperkd.training.finetune.head.tasks import LinearModel, SoftTargets, Task
-from hyperkd.training.finetune.labelled_pixels import Float32Array, Ints
 from hyperkd.training.finetune.pixel_features import PixelFeatures
-from hyperkd.types import Reporter
+from hyperkd.types import Float32Array, Ints, Reporter
 
 Preview = Callable[[Callable[[], DenseHead]], None]
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.training.finetune.head.tasks import LinearModel, SoftTargets, Task, fit_weighted
-from hyperkd.training.finetune.labelled_pixels import Float32Array, Ints
-from hyperkd.types import BoolArray, Reporter
+from hyperkd.types import BoolArray, Float32Array, Ints, Reporter
 
 # Candidate weights of the neighbourhood difference and of the tokens, as their standard
 # deviation; 0 leaves them out.

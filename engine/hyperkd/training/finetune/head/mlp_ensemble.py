@@ -25,8 +25,7 @@ from hyperkd.training.finetune.head.hyperparameter_search import (
     LinearSearch,
 )
 from hyperkd.training.finetune.head.tasks import LinearModel, Scores, distilled
-from hyperkd.training.finetune.labelled_pixels import Float32Array, Ints
-from hyperkd.types import FloatArray, Reporter
+from hyperkd.types import Float32Array, FloatArray, Ints, Reporter
 
 HIDDEN: Final = 32  # channels of each member
 DROPOUT: Final = 0.3  # fraction of them that a step leaves out
