@@ -18,7 +18,7 @@ from hyperkd.raster.labels.read_labels import LabelClass, Labels, SceneLabels
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.training.common.checkpoint import architecture, save_checkpoint
-from hyperkd.training.finetune.labelled_pixels import LabelledPixels, TileReader
+from hyperkd.training.finetune.labelled_pixels import SplitPixels, TileReader
 from hyperkd.types import BandTable, Wavelengths
 from tests.factories import WAVELENGTHS_NM
 
@@ -128,7 +128,7 @@ def request(student: str = "tiny", **options: Any) -> FinetuneJob:
 
 def reader(
     source: MemoryRaster, labels: Labels, part: NDArray[Any]
-) -> tuple[TileReader, LabelledPixels]:
+) -> tuple[TileReader, SplitPixels]:
     """The reader of a scene's labels."""
-    pixels = LabelledPixels.of(labels, [part.astype(np.int8).ravel()])
+    pixels = SplitPixels.of(labels, [part.astype(np.int8).ravel()])
     return TileReader([source], pixels, student_card()), pixels

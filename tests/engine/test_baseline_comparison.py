@@ -18,7 +18,7 @@ from hyperkd.evaluation.evaluate import evaluate  # noqa: E402
 from hyperkd.evaluation.splits.requested_split import requested_split  # noqa: E402
 from hyperkd.evaluation.splits.split_parts import TEST  # noqa: E402
 from hyperkd.raster.labels.read_labels import read_labels  # noqa: E402
-from hyperkd.raster.source import open_raster  # noqa: E402
+from hyperkd.raster.open_raster import open_raster  # noqa: E402
 from hyperkd.requests.evaluate_options import EvaluateJob  # noqa: E402
 from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
 from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402

@@ -32,7 +32,7 @@ from hyperkd.training.finetune.base_encoder import checkpoint_of, load_base, new
 from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402
 from hyperkd.training.finetune.fit import Fit, fit  # noqa: E402
 from hyperkd.training.finetune.head.tasks import SoftTargets  # noqa: E402
-from hyperkd.training.finetune.labelled_pixels import LabelledPixels  # noqa: E402
+from hyperkd.training.finetune.labelled_pixels import SplitPixels  # noqa: E402
 from hyperkd.training.finetune.map_preview import grid_of, window_of  # noqa: E402
 from hyperkd.training.finetune.soft_targets import _columns  # noqa: E402
 from hyperkd.training.teacher.standin import StandIn, save_stand_in  # noqa: E402
@@ -468,7 +468,7 @@ def test_each_way_to_tune_changes_its_part_of_the_encoder(nano, tune, changed):
 
 def test_a_new_encoder_is_trained_from_its_seed(nano):
     source, labels, split, _ = problem()
-    pixels = LabelledPixels.of(labels, split.parts)
+    pixels = SplitPixels.of(labels, split.parts)
     with pytest.raises(HyperKDError) as caught:
         new_base("tiny", [source], pixels, 0, Report())
     assert caught.value.code == "band_mismatch"  # six bands are not EnMAP's
@@ -609,7 +609,7 @@ def test_a_teacher_draws_the_tokens_towards_its_features(nano, monkeypatch):
     from hyperkd.training.finetune.labelled_pixels import TileReader
 
     tiles = list(
-        TileReader([source], LabelledPixels.of(labels, split.parts), make.student_card()).read(
+        TileReader([source], SplitPixels.of(labels, split.parts), make.student_card()).read(
             Report()
         )
     )

@@ -41,7 +41,7 @@ from hyperkd.training.finetune.head.tasks import (  # noqa: E402
     task_of,
     weighted_labels,
 )
-from hyperkd.training.finetune.labelled_pixels import LabelledPixels  # noqa: E402
+from hyperkd.training.finetune.labelled_pixels import SplitPixels  # noqa: E402
 from hyperkd.training.finetune.pixel_features import read_features, tokens_of  # noqa: E402
 from hyperkd.training.finetune.training_pixels import subset, thinned  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
@@ -329,7 +329,7 @@ def test_thinning_keeps_rare_classes():
     values = np.zeros(90_000, np.int64)
     values[:50] = 1
     nothing = np.zeros(90_000, np.int64)
-    pixels = LabelledPixels(nothing, nothing, nothing, nothing, values, nothing.astype(np.int8))
+    pixels = SplitPixels(nothing, nothing, nothing, nothing, values, nothing.astype(np.int8))
     kept = thinned(pixels, np.ones(90_000, bool), 0)
     assert kept[:50].all() and 39_900 < kept.sum() < 40_100
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.evaluation.scores.class_accuracy import confusion_matrix, score
-from hyperkd.evaluation.scores.regression_error import figures_of, moments
+from hyperkd.evaluation.scores.regression_error import moments, regression_metrics
 from hyperkd.models.card import ModelCard
 from hyperkd.types import BoolArray, FloatArray
 
@@ -151,7 +151,7 @@ def _values_difference(
 def _value_scores(truth: FloatArray, predicted: NDArray[Any]) -> dict[str, float]:
     known = ~np.isnan(truth)
     sums = moments(truth[known], predicted[known].astype(np.float64)).sum(axis=0)
-    scores = figures_of(sums)
+    scores = regression_metrics(sums)
     return {name: float(scores[name]) for name in ("r2", "rmse")}
 
 

@@ -186,6 +186,7 @@ def _compare(
         "outputs": outputs,
     }
     if truth is not None:
+        report.stage("Predicting at the labels")
         answers = [
             predict_labels(scenes, each, truth, TileOptions(device=where), report)
             for each, where in ((bundle, "cpu"), (smaller, device))

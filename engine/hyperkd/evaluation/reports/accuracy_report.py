@@ -138,7 +138,7 @@ def render(contents: Mapping[str, Any]) -> str:
     """Return the page of a report's JSON document."""
     by_class = contents["assessment"]["task"] == "classification"
     words: Any = class_report if by_class else value_report
-    sections = [("", words.key_figures(contents) + _warnings(contents))]
+    sections = [("", words.key_metrics(contents) + _warnings(contents))]
     if contents["comparisons"]:
         sections.append(("Beside classical models", words.comparison(contents)))
     if by_class:

@@ -200,7 +200,7 @@ def reliability_plot(curves: Sequence[tuple[str, str, Sequence[dict[str, Any]]]]
     """Return accuracy against confidence, and how many pixels have which confidence.
 
     Args:
-        curves: name, colour and bins (see ``calibration.Calibration.to_json``) of each.
+        curves: name, colour and bins (see ``ProbabilityCalibration.to_json``) of each.
     """
     x_axis, y_axis = Axis(0, 1, 64, 424), Axis(0, 1, 384, 24)
     parts = [_open(440, 500, "Accuracy against confidence")]

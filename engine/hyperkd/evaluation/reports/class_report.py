@@ -101,7 +101,7 @@ def best_classical(methods: Sequence[Mapping[str, Any]]) -> Optional[Mapping[str
     return max(rivals, key=lambda row: sum(row[k]["value"] for k in _JUDGED), default=None)
 
 
-def key_figures(document: Mapping[str, Any]) -> str:
+def key_metrics(document: Mapping[str, Any]) -> str:
     """Return the cards at the top."""
     assessment = document["assessment"]
     overall = assessment["overall"]

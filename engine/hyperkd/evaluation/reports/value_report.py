@@ -69,7 +69,7 @@ def verdict(methods: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> 
     return f"Against the best classical model, {name}, no difference can be shown: RMSE {by}."
 
 
-def key_figures(document: Mapping[str, Any]) -> str:
+def key_metrics(document: Mapping[str, Any]) -> str:
     """Return the cards at the top, a row per target."""
     rows = []
     targets = document["assessment"]["targets"]

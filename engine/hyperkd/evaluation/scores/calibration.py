@@ -24,7 +24,7 @@ TEMPERATURES = (0.2, 20.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class ProbabilityCalibration:
     """Confidence (the largest probability) against the share of right answers.
 
     Attributes:
@@ -70,7 +70,7 @@ class Calibration:
 
 def calibrate(
     logits: NDArray[Any], truth: NDArray[np.int64], temperature: float = 1.0
-) -> Calibration:
+) -> ProbabilityCalibration:
     """Compare confidence with accuracy.
 
     Args:
@@ -93,7 +93,7 @@ def calibrate(
     gap = np.abs(accuracy[used] - mean[used])
     target = np.zeros_like(probabilities)
     target[rows, truth] = 1
-    return Calibration(
+    return ProbabilityCalibration(
         temperature=float(temperature),
         count=count,
         confidence=mean,

@@ -20,8 +20,8 @@ from hyperkd.evaluation.scores.bootstrap import (
     GroupBootstrap,
     interval,
 )
-from hyperkd.evaluation.scores.calibration import Calibration, calibrate
-from hyperkd.evaluation.scores.json_numbers import figure
+from hyperkd.evaluation.scores.calibration import ProbabilityCalibration, calibrate
+from hyperkd.evaluation.scores.json_numbers import metric
 from hyperkd.types import FloatArray
 
 OVERALL = (
@@ -94,8 +94,8 @@ class ClassificationAssessment:
     intervals: Mapping[str, FloatArray]
     groups: int
     class_groups: NDArray[np.int64]
-    uncalibrated: Calibration
-    calibrated: Optional[Calibration]
+    uncalibrated: ProbabilityCalibration
+    calibrated: Optional[ProbabilityCalibration]
     seed: int
     notes: tuple[str, ...]
 
@@ -114,7 +114,7 @@ class ClassificationAssessment:
                 "mapped_pixels": int(self.matrix[k].sum()),
                 "groups": int(self.class_groups[k]),
                 **{
-                    name: figure(getattr(self.scores, name)[k], self.intervals[name][k])
+                    name: metric(getattr(self.scores, name)[k], self.intervals[name][k])
                     for name in PER_CLASS
                 },
             }
@@ -125,7 +125,7 @@ class ClassificationAssessment:
             "pixels": self.pixels,
             "groups": self.groups,
             "overall": {
-                name: figure(getattr(self.scores, name), self.intervals[name]) for name in OVERALL
+                name: metric(getattr(self.scores, name), self.intervals[name]) for name in OVERALL
             },
             "classes": per_class,
             "confusion": {

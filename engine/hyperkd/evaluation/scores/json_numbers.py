@@ -20,7 +20,7 @@ def numbers(values: NDArray[Any]) -> list[Optional[float]]:
     return [number(value) for value in values]
 
 
-def figure(value: Any, interval: Any = (np.nan, np.nan)) -> dict[str, Optional[float]]:
+def metric(value: Any, interval: Any = (np.nan, np.nan)) -> dict[str, Optional[float]]:
     """Return ``{"value", "low", "high"}``; the interval is null where none can be given."""
     low, high = interval
     return {"value": number(value), "low": number(low), "high": number(high)}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.scores.bootstrap import LEVEL, GroupBootstrap, interval
 from hyperkd.evaluation.scores.class_accuracy import score
-from hyperkd.evaluation.scores.json_numbers import figure, number
+from hyperkd.evaluation.scores.json_numbers import metric, number
 from hyperkd.types import FloatArray
 
 # The half-width of a 95 % interval in standard errors, with the digits of the papers.
@@ -57,7 +57,7 @@ class AreaEstimate:
         return {
             "pixels": self.pixels,
             "area_ha": number(hectares),
-            "overall_accuracy": figure(
+            "overall_accuracy": metric(
                 self.estimates["overall_accuracy"], self.intervals["overall_accuracy"]
             ),
             "classes": [
@@ -65,10 +65,10 @@ class AreaEstimate:
                     "name": str(item["name"]),
                     "color": str(item["color"]),
                     **{
-                        name: figure(self.estimates[name][k], self.intervals[name][k])
+                        name: metric(self.estimates[name][k], self.intervals[name][k])
                         for name in ("users_accuracy", "producers_accuracy", "area_share")
                     },
-                    "area_ha": figure(share[k] * hectares, ends[k] * hectares),
+                    "area_ha": metric(share[k] * hectares, ends[k] * hectares),
                 }
                 for k, item in enumerate(self.classes)
             ],

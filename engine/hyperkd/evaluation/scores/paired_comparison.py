@@ -20,8 +20,8 @@ from hyperkd.evaluation.scores.class_accuracy import (
     resampled_scores,
     score,
 )
-from hyperkd.evaluation.scores.json_numbers import figure
-from hyperkd.evaluation.scores.regression_error import figures_of, moments
+from hyperkd.evaluation.scores.json_numbers import metric
+from hyperkd.evaluation.scores.regression_error import moments, regression_metrics
 from hyperkd.types import FloatArray
 
 CLASSIFICATION = ("overall_accuracy", "macro_f1", "macro_iou", "kappa")
@@ -52,10 +52,10 @@ class Comparison:
         for i, name in enumerate(self.names):
             row: dict[str, Any] = {"name": name, "settings": dict(self.settings.get(name, {}))}
             for key, values in self.values.items():
-                row[key] = figure(values[i], self.intervals[key][i])
+                row[key] = metric(values[i], self.intervals[key][i])
             if i:
                 row["model_minus_method"] = {
-                    key: figure(values[0] - values[i], self.differences[key][i])
+                    key: metric(values[0] - values[i], self.differences[key][i])
                     for key, values in self.values.items()
                 }
             methods.append(row)
@@ -114,9 +114,9 @@ def compare_regressions(
     values, replicates = [], []
     for answer in predicted.values():
         parts = moments(truth[known].astype(np.float64), answer[known].astype(np.float64))
-        values.append(figures_of(parts.sum(axis=0)))
+        values.append(regression_metrics(parts.sum(axis=0)))
         if bootstrap.possible:
-            replicates.append(figures_of(bootstrap.resampled(bootstrap.totals(parts))))
+            replicates.append(regression_metrics(bootstrap.resampled(bootstrap.totals(parts))))
     return _comparison(tuple(predicted), REGRESSION, values, replicates, settings)
 
 

@@ -16,7 +16,7 @@ from hyperkd.evaluation.scores.bootstrap import (
     GroupBootstrap,
     interval,
 )
-from hyperkd.evaluation.scores.json_numbers import figure, number
+from hyperkd.evaluation.scores.json_numbers import metric, number
 from hyperkd.types import FloatArray
 
 FIGURES = ("r2", "rmse", "bias", "mae", "rpd", "rpiq")
@@ -56,7 +56,7 @@ class TargetAssessment:
             "unit": self.unit,
             "pixels": len(self.truth),
             "groups": self.groups,
-            **{name: figure(self.values[name], self.intervals[name]) for name in FIGURES},
+            **{name: metric(self.values[name], self.intervals[name]) for name in FIGURES},
             "truth_mean": number(self.truth.mean()),
             "truth_sd": number(self.truth.std()),
             "points": {
@@ -157,7 +157,7 @@ def moments(truth: FloatArray, predicted: FloatArray) -> FloatArray:
     )
 
 
-def figures_of(sums: FloatArray) -> dict[str, FloatArray]:
+def regression_metrics(sums: FloatArray) -> dict[str, FloatArray]:
     """Return R², RMSE, bias, MAE and RPD of sums ``(..., 6)`` of ``moments``."""
     count, error, squared, absolute, value, value_squared = np.moveaxis(sums, -1, 0)
     total = np.maximum(value_squared - value**2 / count, 0)
@@ -179,13 +179,13 @@ def _assess(
     bootstrap: GroupBootstrap,
 ) -> TargetAssessment:
     parts = moments(truth, predicted)
-    values = {name: float(value) for name, value in figures_of(parts.sum(axis=0)).items()}
+    values = {name: float(value) for name, value in regression_metrics(parts.sum(axis=0)).items()}
     rmse = values["rmse"]
     low, high = np.percentile(truth, [25, 75])
     values["rpiq"] = float(high - low) / rmse if rmse > 0 else np.nan
     intervals = {name: np.full(2, np.nan) for name in FIGURES}
     if bootstrap.possible:
-        replicates = figures_of(bootstrap.resampled(bootstrap.totals(parts)))
+        replicates = regression_metrics(bootstrap.resampled(bootstrap.totals(parts)))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = _resampled_range(truth, bootstrap) / replicates["rmse"]
         replicates["rpiq"] = np.where(np.isfinite(ratio), ratio, np.nan)

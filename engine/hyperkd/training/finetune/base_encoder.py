@@ -22,7 +22,7 @@ from hyperkd.models.store.registry import resolve
 from hyperkd.raster.source import RasterSource
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.checkpoint import architecture, load_checkpoint
-from hyperkd.training.finetune.labelled_pixels import LabelledPixels, TileReader
+from hyperkd.training.finetune.labelled_pixels import SplitPixels, TileReader
 from hyperkd.training.teacher.prithvi_features import file_checksum
 from hyperkd.types import Reporter
 
@@ -108,7 +108,7 @@ def _differences(first: ModelCard, second: ModelCard) -> list[str]:
 
 
 def new_base(
-    sizes: str, sources: Sequence[RasterSource], pixels: LabelledPixels, seed: int, report: Reporter
+    sizes: str, sources: Sequence[RasterSource], pixels: SplitPixels, seed: int, report: Reporter
 ) -> BaseEncoder:
     """Make an encoder with random weights, for spectra like those around the labels.
 

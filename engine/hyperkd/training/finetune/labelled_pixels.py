@@ -21,7 +21,7 @@ from hyperkd.types import BoolArray, Float32Array, Ints, Reporter, Window
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledPixels:
+class SplitPixels:
     """Labelled pixels of all scenes after each other; n pixels.
 
     Attributes:
@@ -39,7 +39,7 @@ class LabelledPixels:
     part: NDArray[np.int8]
 
     @classmethod
-    def of(cls, labels: Labels, parts: Sequence[NDArray[np.int8]]) -> LabelledPixels:
+    def of(cls, labels: Labels, parts: Sequence[NDArray[np.int8]]) -> SplitPixels:
         """Return the pixels of labels with the parts of a split."""
         sizes = [len(scene) for scene in labels.scenes]
         return cls(
@@ -54,9 +54,9 @@ class LabelledPixels:
     def __len__(self) -> int:
         return int(self.row.size)
 
-    def take(self, index: NDArray[Any]) -> LabelledPixels:
+    def take(self, index: NDArray[Any]) -> SplitPixels:
         """Return some of the pixels."""
-        return LabelledPixels(
+        return SplitPixels(
             self.scene[index],
             self.row[index],
             self.col[index],
@@ -102,7 +102,7 @@ class TileReader:
     """
 
     def __init__(
-        self, sources: Sequence[RasterSource], pixels: LabelledPixels, card: ModelCard
+        self, sources: Sequence[RasterSource], pixels: SplitPixels, card: ModelCard
     ) -> None:
         self._sources, self._card = sources, card
         mean, std = np.asarray(card.mean), np.asarray(card.std)
@@ -142,7 +142,7 @@ class TileReader:
 
 
 def _tiles(
-    source: RasterSource, scene: int, pixels: LabelledPixels, tile_px: int
+    source: RasterSource, scene: int, pixels: SplitPixels, tile_px: int
 ) -> Iterator[tuple[Window, Ints]]:
     """Yield the tiles of a scene that hold labelled pixels, and which pixels these are."""
     here = np.flatnonzero(pixels.scene == scene)

@@ -17,7 +17,7 @@ from hyperkd.models.nets.heads import tokens_at_pixels
 from hyperkd.raster.source import RasterSource
 from hyperkd.training.common.augment import VIEWS, back_from_view, view_of
 from hyperkd.training.finetune.base_encoder import BaseEncoder
-from hyperkd.training.finetune.labelled_pixels import LabelledPixels, LabelledTile, TileReader
+from hyperkd.training.finetune.labelled_pixels import LabelledTile, SplitPixels, TileReader
 from hyperkd.types import BoolArray, Float32Array, Ints, Reporter
 
 _NEIGHBOURS: Final = 3  # side of the square around a pixel
@@ -58,8 +58,8 @@ class PixelFeatures:
 
 def read_features(
     sources: Sequence[RasterSource],
-    pixels: LabelledPixels,
-    test: LabelledPixels,
+    pixels: SplitPixels,
+    test: SplitPixels,
     base: BaseEncoder,
     seed: int,
     device: str,
@@ -126,7 +126,7 @@ class _Collector:
         count: int,
         bands: int,
         tiles: int,
-        test: LabelledPixels,
+        test: SplitPixels,
         generator: np.random.Generator,
     ) -> None:
         self.spectra: Float32Array = np.zeros((count, bands), np.float32)

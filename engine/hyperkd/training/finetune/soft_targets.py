@@ -23,7 +23,7 @@ from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.augment import view_of
 from hyperkd.training.common.pooling import pool, pooling_matrix
 from hyperkd.training.finetune.head.tasks import SoftTargets
-from hyperkd.training.finetune.labelled_pixels import LabelledPixels, LabelledTile
+from hyperkd.training.finetune.labelled_pixels import LabelledTile, SplitPixels
 from hyperkd.training.teacher.prithvi_features import Teacher, block_count
 from hyperkd.types import BandTable, Reporter
 
@@ -127,7 +127,7 @@ def read_soft_targets(
     weight: float,
     sources: Sequence[RasterSource],
     labels: Labels,
-    pixels: LabelledPixels,
+    pixels: SplitPixels,
     report: Reporter,
 ) -> SoftTargets:
     """Return what the earlier model predicts at labelled pixels.

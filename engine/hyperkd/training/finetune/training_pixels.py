@@ -11,7 +11,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.evaluation.splits.split_units import inner_folds
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels
-from hyperkd.training.finetune.labelled_pixels import LabelledPixels
+from hyperkd.training.finetune.labelled_pixels import SplitPixels
 from hyperkd.types import BoolArray, Ints
 
 # Training pixels at most; more of the same places improve little and take long.
@@ -30,8 +30,8 @@ class TrainingPixels:
         note: for the reader of the scores; empty where there is none.
     """
 
-    pixels: LabelledPixels
-    test: LabelledPixels
+    pixels: SplitPixels
+    test: SplitPixels
     is_train: BoolArray
     fold: Ints
     note: str
@@ -50,7 +50,7 @@ def training_pixels(labels: Labels, split: Split, seed: int, *, frozen: bool) ->
         HyperKDError: ``bad_training`` where a class or a target has too little left, or an
             encoder that is to be trained has no validation part.
     """
-    every = LabelledPixels.of(labels, split.parts)
+    every = SplitPixels.of(labels, split.parts)
     available = np.isin(every.part, (TRAIN, VALIDATION))
     taken = thinned(every, available, seed)
     note = ""
@@ -74,7 +74,7 @@ def training_pixels(labels: Labels, split: Split, seed: int, *, frozen: bool) ->
     return TrainingPixels(pixels, every.take(every.part == TEST), is_train, fold, note)
 
 
-def thinned(pixels: LabelledPixels, available: BoolArray, seed: int) -> BoolArray:
+def thinned(pixels: SplitPixels, available: BoolArray, seed: int) -> BoolArray:
     """Return which pixels to train on, at most ``MOST``; of a rare class all are kept."""
     count = int(available.sum())
     if count <= MOST:
@@ -90,7 +90,7 @@ def thinned(pixels: LabelledPixels, available: BoolArray, seed: int) -> BoolArra
     return kept
 
 
-def _require_enough(labels: Labels, pixels: LabelledPixels) -> None:
+def _require_enough(labels: Labels, pixels: SplitPixels) -> None:
     """Refuse labels that leave too little to train on.
 
     Raises:
