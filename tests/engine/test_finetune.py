@@ -27,6 +27,7 @@ from hyperkd.models.store.registry import SHIPPED  # noqa: E402
 from hyperkd.raster.open_raster import open_raster  # noqa: E402
 from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
 from hyperkd.requests.shared_options import TileOptions  # noqa: E402
+from hyperkd.training import export  # noqa: E402
 from hyperkd.training.common.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from hyperkd.training.finetune.base_encoder import checkpoint_of, load_base, new_base  # noqa: E402
 from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402
@@ -39,6 +40,7 @@ from hyperkd.training.teacher.standin import StandIn, save_stand_in  # noqa: E40
 from hyperkd.types import GridSpec, Window  # noqa: E402
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
+from tests.engine import known_graph  # noqa: E402
 from tests.engine.training_factories import nano_version  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
@@ -133,6 +135,18 @@ def trained(place, tmp_path_factory):
     return folder, told, report
 
 
+@pytest.fixture(autouse=True)
+def quick_export(request, monkeypatch):
+    """Export for good in ``trained`` and where files are compared to the byte."""
+    if "by_byte" not in request.fixturenames:
+        monkeypatch.setattr(export, "_to_onnx", known_graph.to_onnx)
+
+
+@pytest.fixture
+def by_byte():
+    """Ask for the exporter itself."""
+
+
 # --- one whole run ---
 
 
@@ -184,7 +198,7 @@ def test_the_card_says_what_the_model_is_and_no_path(trained, place):
     assert str(place) not in text and str(folder) not in text and "scene.tif" not in text
 
 
-def test_the_same_job_gives_the_same_files(place, tmp_path):
+def test_the_same_job_gives_the_same_files(by_byte, place, tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         output = tmp_path / name / "m.onnx"

@@ -25,10 +25,12 @@ from hyperkd.models.bundle import open_bundle  # noqa: E402
 from hyperkd.models.card import ModelCard  # noqa: E402
 from hyperkd.requests.finetune_options import FinetuneJob  # noqa: E402
 from hyperkd.requests.predict_options import PredictJob  # noqa: E402
+from hyperkd.training import export  # noqa: E402
 from hyperkd.training.finetune import classical_files  # noqa: E402
 from hyperkd.training.finetune.finetune_job import finetune  # noqa: E402
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
+from tests.engine import known_graph  # noqa: E402
 from tests.engine.test_finetune import write_labels  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
@@ -38,9 +40,10 @@ NAMES = ("logistic regression", "RBF SVM", "random forest")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_forests():
+def small_forests_and_quick_exports():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_TREES", 30)
+        patch.setattr(export, "_to_onnx", known_graph.to_onnx)
         yield
 
 
