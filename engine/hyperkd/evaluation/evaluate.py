@@ -60,15 +60,7 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
     with ExitStack() as stack:
         sources = opened_scenes(request.input, request, stack)
         truth = read_truth(sources, request.labels, card, request.field, request.margin, report)
-        training = None
-        if request.training_labels:
-            scenes = opened_scenes(request.training_input, request, stack) or sources
-            training = (
-                scenes,
-                read_truth(
-                    scenes, request.training_labels, card, request.field, request.margin, report
-                ),
-            )
+        training = _training_labels(request, sources, card, stack, report)
         report.stage("Predicting at the labels")
         outputs = predict_labels(sources, bundle, truth, request, report)
         assessment = assess(
@@ -102,6 +94,21 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
             report=report,
         )
     return _summary(assessment, areas, [*notes, *assessment.notes])
+
+
+def _training_labels(
+    request: EvaluateJob,
+    sources: Sequence[RasterSource],
+    card: ModelCard,
+    stack: ExitStack,
+    report: Reporter,
+) -> Optional[tuple[Sequence[RasterSource], Labels]]:
+    """Return the labels that classical models are trained on with their scenes, if any."""
+    if not request.training_labels:
+        return None
+    scenes = opened_scenes(request.training_input, request, stack) or sources
+    paths = request.training_labels
+    return scenes, read_truth(scenes, paths, card, request.field, request.margin, report)
 
 
 def _baselines(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Optional
+from typing import Any, Callable, Final, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,49 +95,71 @@ def compare_with_baselines(
         lost = "no spectra" + (" and no classical models" if folds else "")
         note = f"The scenes have different bands, so there are {lost}."
         return BaselineComparison((), None, (note,))
-    tested = [fold.test for fold in folds]
-    test = sampled(np.sort(np.concatenate(tested)), seed) if folds else np.zeros(0, np.int64)
+    every = np.sort(np.concatenate([fold.test for fold in folds])) if folds else shown[:0]
+    test, shown = sampled(every, seed), sampled(shown, seed)
     train = [sampled(fold.train, seed) for fold in folds]
-    shown = sampled(shown, seed)
     pixels = np.unique(np.concatenate([shown, test, *train]))
     report.stage("Reading spectra")
     spectra = labelled_reflectance(sources, labels, pixels, bands, report)
-    values, groups = labels.values, labels.group
-    mean = mean_spectra(
-        spectra[np.searchsorted(pixels, shown)], values[shown], card, sources[0].bands.take(bands)
-    )
+
+    def spectra_of(some: Ints) -> NDArray[np.float32]:
+        return spectra[np.searchsorted(pixels, some)]
+
+    values = labels.values
+    table = sources[0].bands.take(bands)
+    mean = mean_spectra(spectra_of(shown), values[shown], card, table)
     if not folds:
         return BaselineComparison((), mean, ())
     lost = next(filter(None, (_too_few(card.task, values[rows]) for rows in train)), "")
     if lost:
-        note = f"{lost}, so there are no classical models."
-        return BaselineComparison((), mean, (note,))
+        return BaselineComparison((), mean, (f"{lost}, so there are no classical models.",))
     notes = []
-    if len(test) < sum(map(len, tested)) or any(
+    if len(test) < len(every) or any(
         len(rows) < len(fold.train) for rows, fold in zip(train, folds)
     ):
         notes.append(f"Classical models learn from and answer {len(pixels):,} random pixels.")
     report.stage("Training classical models")
+    sampled_folds = [
+        BaselineFold(rows, test[np.isin(test, fold.test)]) for rows, fold in zip(train, folds)
+    ]
+    fitted, methods = _fit_and_predict(
+        card, labels, spectra_of, sampled_folds, test, seed, report, decisions
+    )
     # A model may be called like a baseline.
     model_name = card.name + (" (this model)" if card.name in METHODS[card.task] else "")
-    methods: dict[str, NDArray[Any]] = {model_name: predicted[test]}
-    settings: dict[str, Mapping[str, Any]] = {}
-    fitted: Mapping[str, FittedBaseline] = {}
-    for number, (fold, rows) in enumerate(zip(folds, train)):
+    methods = {model_name: predicted[test], **methods}
+    settings = {name: model.settings for name, model in fitted[0].items()}
+    comparisons = compare_methods(card, values[test], methods, labels.group[test], settings, seed)
+    return BaselineComparison(comparisons, mean, tuple(notes), fitted[-1])
+
+
+def _fit_and_predict(
+    card: ModelCard,
+    labels: Labels,
+    spectra_of: Callable[[Ints], NDArray[np.float32]],
+    folds: Sequence[BaselineFold],
+    test: Ints,
+    seed: int,
+    report: Reporter,
+    decisions: bool,
+) -> tuple[list[dict[str, FittedBaseline]], dict[str, NDArray[Any]]]:
+    """Return the models of each fold, and by method the predictions at the pixels ``test``."""
+    values, groups = labels.values, labels.group
+    fitted: list[dict[str, FittedBaseline]] = []
+    predicted: dict[str, NDArray[Any]] = {}
+    for number, fold in enumerate(folds):
         report.check_cancelled()
-        own = spectra[np.searchsorted(pixels, rows)]
-        fitted = fit_baselines(
-            card.task, own, values[rows], groups[rows], seed, report, decisions=decisions
-        )
-        here = np.isin(test, fold.test)
-        held_out = spectra[np.searchsorted(pixels, test[here])]
-        for name, model in fitted.items():
-            whole = methods.setdefault(name, np.zeros_like(values[test]))
-            whole[here] = model.predict(held_out)
-            settings.setdefault(name, model.settings)
+        rows = fold.train
+        models = fit_baselines(
+            card.task, spectra_of(rows), values[rows], groups[rows], seed, report,
+            decisions=decisions,
+        )  # fmt: skip
+        for name, model in models.items():
+            column = predicted.setdefault(name, np.zeros_like(values[test]))
+            column[np.searchsorted(test, fold.test)] = model.predict(spectra_of(fold.test))
+        fitted.append(models)
         report.progress(number + 1, len(folds), "folds")
-    comparisons = compare_methods(card, values[test], methods, groups[test], settings, seed)
-    return BaselineComparison(comparisons, mean, tuple(notes), fitted)
+    return fitted, predicted
 
 
 def sampled(pixels: Ints, seed: int) -> Ints:

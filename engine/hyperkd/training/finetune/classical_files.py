@@ -79,9 +79,9 @@ def write_classical(
     if bands is None:
         return {}, _warn(report, "The scenes have different bands: no classical model is written.")
     train = np.flatnonzero(np.isin(np.concatenate(split.parts), (TRAIN, VALIDATION)))
-    values = labels.values
     if card.task == "classification":
-        absent = sorted(set(range(len(card.classes))) - set(np.unique(values[train]).tolist()))
+        present = np.unique(labels.values[train]).tolist()
+        absent = sorted(set(range(len(card.classes))) - set(present))
         if absent:
             names = ", ".join(str(card.classes[k]["name"]) for k in absent)
             return {}, _warn(report, f"No pixel teaches {names}: no classical model is written.")
@@ -91,15 +91,7 @@ def write_classical(
         fitted, pixels = known, train[:: -(-len(train) // _TRIED)]
         spectra = labelled_reflectance(sources, labels, pixels, bands, report)
     else:
-        if card.task == "classification":
-            pixels = train[capped(values[train], MAX_PIXELS, request.seed)]
-        else:
-            pixels = sampled(train, request.seed)
-        spectra = labelled_reflectance(sources, labels, pixels, bands, report)
-        fitted = fit_baselines(
-            card.task, spectra, values[pixels], labels.group[pixels], request.seed, report,
-            decisions=True,
-        )  # fmt: skip
+        fitted, spectra = _fit(sources, labels, train, bands, request, report)
     table = sources[0].bands.take(bands).wavelengths
     paths, notes = {}, []
     for name, final in baseline_paths(request).items():
@@ -110,6 +102,26 @@ def write_classical(
         except _Unfit as reason:
             notes += _warn(report, f"{name} is not written: {reason}.")
     return paths, notes
+
+
+def _fit(
+    sources: Sequence[RasterSource],
+    labels: Labels,
+    train: NDArray[np.int64],
+    bands: NDArray[np.int64],
+    request: FinetuneJob,
+    report: Reporter,
+) -> tuple[Mapping[str, FittedBaseline], NDArray[np.float32]]:
+    """Return classical models of labelled pixels, and the spectra that they were trained on."""
+    values, seed = labels.values, request.seed
+    if labels.task == "classification":
+        pixels = train[capped(values[train], MAX_PIXELS, seed)]
+    else:
+        pixels = sampled(train, seed)
+    spectra = labelled_reflectance(sources, labels, pixels, bands, report)
+    own, groups = values[pixels], labels.group[pixels]
+    fitted = fit_baselines(labels.task, spectra, own, groups, seed, report, decisions=True)
+    return fitted, spectra
 
 
 def _know_all_classes(models: Mapping[str, FittedBaseline], card: ModelCard) -> bool:
