@@ -16,6 +16,11 @@ from hyperkd.requests.shared_options import (
     labels_option,
     margin_option,
     seed_option,
+    split_option,
+    task_option,
+    test_option,
+    tune_option,
+    validation_option,
 )
 
 
@@ -70,10 +75,7 @@ class LabelsJob(BandOptions, Job):
 
     input: tuple[str, ...] = inputs_option()
     labels: tuple[str, ...] = labels_option()
-    task: str = option(
-        "What the labels say: a class, or one or several quantities.",
-        choices=("classification", "regression"),
-    )
+    task: str = task_option()
     field: tuple[str, ...] = field_option()
     output: Optional[str] = option(
         "Folder for a map of the parts of each scene: train, validation, test, left out.",
@@ -85,26 +87,10 @@ class LabelsJob(BandOptions, Job):
         "tiny",
         role="model",
     )
-    tune: str = option(
-        "What would be trained beside the head: with a frozen encoder no validation part is "
-        "needed.",
-        "auto",
-        choices=("auto", "frozen", "last", "adapters", "full"),
-    )
-    split: str = option(
-        "What stays together when labels are held out for the test.",
-        "auto",
-        choices=("auto", "polygons", "blocks", "scenes", "random"),
-    )
-    test: float = option(
-        "Share of the labels that only test the model.", 0.2, minimum=0.0, maximum=0.8
-    )
-    validation: float = option(
-        "Share that tells when to stop where the encoder is trained.",
-        0.2,
-        minimum=0.05,
-        maximum=0.5,
-    )
+    tune: str = tune_option()
+    split: str = split_option()
+    test: float = test_option()
+    validation: float = validation_option()
     buffer: Optional[int] = buffer_option()
     block: Optional[int] = block_option()
     margin: float = margin_option()

@@ -15,7 +15,12 @@ from hyperkd.requests.shared_options import (
     labels_option,
     margin_option,
     seed_option,
+    split_option,
+    task_option,
+    test_option,
     training_device_option,
+    tune_option,
+    validation_option,
 )
 
 
@@ -33,10 +38,7 @@ class FinetuneJob(BandOptions, Job):
         "The model to write (.onnx); its checkpoint (.safetensors) is written beside it.",
         role="output_file",
     )
-    task: str = option(
-        "What the labels say: a class, or one or several quantities.",
-        choices=("classification", "regression"),
-    )
+    task: str = task_option()
     student: str = option(
         "What to start from: a student's name, its checkpoint (.safetensors), or scratch (also "
         "scratch:small, scratch:base) for random weights.",
@@ -55,22 +57,9 @@ class FinetuneJob(BandOptions, Job):
         "Colours of classes as value=#rrggbb. Default: those of the labels, or distinct ones.", ()
     )
     unit: tuple[str, ...] = option("Unit of each target, in the order of the fields.", ())
-    split: str = option(
-        "What stays together when labels are held out for the test: auto, polygons, blocks, "
-        "scenes; or random pixels, whose score is optimistic.",
-        "auto",
-        choices=("auto", "polygons", "blocks", "scenes", "random"),
-    )
-    test: float = option(
-        "Share of the labels that only test the model.", 0.2, minimum=0.0, maximum=0.8
-    )
-    validation: float = option(
-        "Share that tells when to stop where the encoder is trained; with a frozen encoder folds "
-        "of the training labels do that.",
-        0.2,
-        minimum=0.05,
-        maximum=0.5,
-    )
+    split: str = split_option()
+    test: float = test_option()
+    validation: float = validation_option()
     buffer: Optional[int] = buffer_option()
     block: Optional[int] = block_option()
     folds: int = option(
@@ -84,12 +73,7 @@ class FinetuneJob(BandOptions, Job):
         "After the test, train the model in the file on all labels, those of the test included.",
         False,
     )
-    tune: str = option(
-        "What is trained beside the head: nothing (frozen), the last blocks, adapters of low "
-        "rank, or the full encoder. auto: frozen, for random weights full.",
-        "auto",
-        choices=("auto", "frozen", "last", "adapters", "full"),
-    )
+    tune: str = tune_option()
     epochs: int = option(
         "Passes over the labels at most; training stops by itself before.",
         100,

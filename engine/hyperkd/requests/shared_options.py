@@ -66,6 +66,50 @@ def margin_option() -> Any:
     )
 
 
+def task_option() -> Any:
+    """Declare what labels say."""
+    return option(
+        "What the labels say: a class, or one or several quantities.",
+        choices=("classification", "regression"),
+    )
+
+
+def split_option() -> Any:
+    """Declare what a split keeps together."""
+    return option(
+        "What stays together when labels are held out for the test: auto, polygons, blocks, "
+        "scenes; or random pixels, whose score is optimistic.",
+        "auto",
+        choices=("auto", "polygons", "blocks", "scenes", "random"),
+    )
+
+
+def test_option() -> Any:
+    """Declare the test part of a split."""
+    return option("Share of the labels that only test the model.", 0.2, minimum=0.0, maximum=0.8)
+
+
+def validation_option() -> Any:
+    """Declare the validation part of a split."""
+    return option(
+        "Share that tells when to stop where the encoder is trained; with a frozen encoder folds "
+        "of the training labels do that.",
+        0.2,
+        minimum=0.05,
+        maximum=0.5,
+    )
+
+
+def tune_option() -> Any:
+    """Declare what is trained beside the head."""
+    return option(
+        "What is trained beside the head: nothing (frozen), the last blocks, adapters of low "
+        "rank, or the full encoder. auto: frozen, for random weights full.",
+        "auto",
+        choices=("auto", "frozen", "last", "adapters", "full"),
+    )
+
+
 def buffer_option() -> Any:
     """Declare the buffer between the parts of a split."""
     return option(
