@@ -336,7 +336,7 @@ def test_a_field_that_numbers_the_features_is_doubted(open_dialog, layers):
     )
     summary["classes"][0]["features"] = 2
     dialog.data.show_check(summary)
-    assert "class of its own" not in dialog.data.notes.text()
+    assert "has its own class" not in dialog.data.notes.text()
 
 
 def test_the_table_has_its_heads_and_the_empty_list_says_what_to_do(open_dialog, project):
