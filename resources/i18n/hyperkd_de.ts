@@ -897,7 +897,7 @@
     </message>
     <message>
         <source>Embedding the places</source>
-        <translation type="unfinished"></translation>
+        <translation>Einbetten der Stellen</translation>
     </message>
     <message>
         <source>Embed…</source>
@@ -949,7 +949,7 @@
     </message>
     <message>
         <source>Estimating background statistics</source>
-        <translation type="unfinished"></translation>
+        <translation>Schätzen der Hintergrundstatistik</translation>
     </message>
     <message>
         <source>Every feature has its own class. Does the field “{field}” hold the classes, or does it number the features?</source>
@@ -2221,7 +2221,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     </message>
     <message>
         <source>Sampling the scene</source>
-        <translation type="unfinished"></translation>
+        <translation>Ziehen einer Stichprobe der Szene</translation>
     </message>
     <message>
         <source>Save a copy</source>
