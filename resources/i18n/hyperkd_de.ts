@@ -897,7 +897,7 @@
     </message>
     <message>
         <source>Embedding the places</source>
-        <translation>Einbetten der Stellen</translation>
+        <translation>Die Stellen werden eingebettet</translation>
     </message>
     <message>
         <source>Embed…</source>
@@ -949,7 +949,7 @@
     </message>
     <message>
         <source>Estimating background statistics</source>
-        <translation>Schätzen der Hintergrundstatistik</translation>
+        <translation>Die Hintergrundstatistik wird geschätzt</translation>
     </message>
     <message>
         <source>Every feature has its own class. Does the field “{field}” hold the classes, or does it number the features?</source>
@@ -2221,7 +2221,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     </message>
     <message>
         <source>Sampling the scene</source>
-        <translation>Ziehen einer Stichprobe der Szene</translation>
+        <translation>Eine Stichprobe der Szene wird gezogen</translation>
     </message>
     <message>
         <source>Save a copy</source>
