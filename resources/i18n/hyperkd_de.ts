@@ -1944,6 +1944,10 @@
         <translation>Genauigkeit der Zahlen</translation>
     </message>
     <message>
+        <source>Predicting at the labels</source>
+        <translation>An den Labeln wird vorhergesagt</translation>
+    </message>
+    <message>
         <source>Predicting at the test pixels</source>
         <translation>Vorhersage an den Testpixeln</translation>
     </message>
