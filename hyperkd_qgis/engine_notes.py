@@ -30,12 +30,17 @@ SENTENCES = (
         "too few labels would remain)."
     ),
     marked(
+        "Training and test labels are only 1 pixel apart ({wanted} would be safer, but too few "
+        "labels would remain)."
+    ),
+    marked(
         "Training and test labels may lie side by side ({wanted} would be safer, but too few "
         "labels would remain)."
     ),
     marked("Scores may be too high."),
     marked("Only {pixels} pixels from {places} places test the model."),
     marked("Only {pixels} pixels from 1 place test the model."),
+    marked("Only 1 pixel from 1 place tests the model."),
     marked("For firmer figures use cross-validation."),
     marked(
         "{count} of {pixels} labelled pixels lie within {buffer} px of another part and are left "
@@ -69,6 +74,7 @@ SENTENCES = (
     marked("{name} holds no label at the scenes."),
     marked("Of {all} pixels to learn from, {count} are taken, of each class in proportion."),
     marked("Classical models learn from and answer {count} random pixels."),
+    marked("The scenes have different bands, so there are no spectra."),
     marked("The scenes have different bands, so there are no spectra and no classical models."),
     marked("The scenes have different bands: no classical model is written."),
     marked("No pixel teaches {classes}: no classical model is written."),

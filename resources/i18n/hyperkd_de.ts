@@ -1788,6 +1788,10 @@
         <translation>Unter Debian und Ubuntu installieren Sie das Paket python3-venv und versuchen es erneut; anderswo verwenden Sie einen Interpreter, den Sie schon haben.</translation>
     </message>
     <message>
+        <source>Only 1 pixel from 1 place tests the model.</source>
+        <translation>Nur 1 Pixel von 1 Ort testet das Modell.</translation>
+    </message>
+    <message>
         <source>Only {pixels} pixels from 1 place test the model.</source>
         <translation>Nur {pixels} Pixel von 1 Ort testen das Modell.</translation>
     </message>
@@ -2876,6 +2880,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Szenen haben verschiedene Bänder, daher gibt es weder Spektren noch klassische Modelle.</translation>
     </message>
     <message>
+        <source>The scenes have different bands, so there are no spectra.</source>
+        <translation>Die Szenen haben verschiedene Kanäle, darum gibt es keine Spektren.</translation>
+    </message>
+    <message>
         <source>The scenes have different bands: no classical model is written.</source>
         <translation>Die Szenen haben verschiedene Bänder: es wird kein klassisches Modell geschrieben.</translation>
     </message>
@@ -3058,6 +3066,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Training</source>
         <translation>Training</translation>
+    </message>
+    <message>
+        <source>Training and test labels are only 1 pixel apart ({wanted} would be safer, but too few labels would remain).</source>
+        <translation>Trainings- und Testlabel liegen nur 1 Pixel auseinander ({wanted} wären sicherer, aber es blieben zu wenige Label).</translation>
     </message>
     <message>
         <source>Training and test labels are only {pixels} pixels apart ({wanted} would be safer, but too few labels would remain).</source>

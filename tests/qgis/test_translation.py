@@ -196,6 +196,10 @@ def test_what_the_engine_says_is_known_and_shown_in_german(in_german):
         "blieben zu wenige Label). Die Werte können zu hoch sein."
     )
     assert translated(buffer_note(0, 32)).startswith("Trainings- und Testlabel können neben")
+    assert translated(buffer_note(1, 32)).startswith(
+        "Trainings- und Testlabel liegen nur 1 Pixel auseinander (32 "
+    )
+    assert translated(_few(1, 1)[0]).startswith("Nur 1 Pixel von 1 Ort testet das Modell. Für ")
     assert translated(_few(5, 40)[0]) == (
         "Nur 40 Pixel von 5 Orten testen das Modell. Für verlässlichere Zahlen Kreuzvalidierung "
         "verwenden."
