@@ -165,7 +165,9 @@ def _folds_by_tile(sources: list[RasterSource], labels: Labels, seed: int) -> It
         for source in sources:
             stack.enter_context(source)
         tile = np.repeat(np.arange(len(sources)), [len(scene) for scene in labels.scenes])
-        for split in k_folds(labels, folds=POTSDAM_FOLDS, method="scenes", seed=seed):
+        for split in k_folds(
+            labels, folds=POTSDAM_FOLDS, method="scenes", seed=seed, validation=True
+        ):
             test = [_take(scene, part == TEST) for scene, part in zip(labels.scenes, split.parts)]
             tested = [number for number, scene in enumerate(test) if len(scene)]
             yield Fold(

@@ -29,7 +29,9 @@ def sample_of(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def olofsson() -> AreaEstimate:
     truth, predicted = sample_of(OLOFSSON)
-    return estimate_area(truth, predicted, predicted, MAPPED, FOREST, np.arange(640), pixel_ha=0.09)
+    return estimate_area(
+        truth, predicted, predicted, MAPPED, FOREST, np.arange(640), pixel_ha=0.09, seed=0
+    )
 
 
 def half_width(found: AreaEstimate, name: str) -> np.ndarray:
@@ -114,6 +116,7 @@ def test_stehman_with_strata_that_are_not_the_classes() -> None:
         (40_000, 30_000, 20_000, 10_000),
         classes_named(*"ABCD"),
         np.arange(40),
+        seed=0,
     )
     error = {name: half_width(found, name) / 1.96 for name in found.intervals}
     assert found.estimates["area_share"][[0, 2]].round(2).tolist() == [0.35, 0.20]
@@ -140,6 +143,7 @@ def test_polygons_are_resampled_whole_and_the_estimate_stays() -> None:
         MAPPED,
         FOREST,
         np.repeat(np.arange(640), 2),
+        seed=0,
     )
     assert doubled.method.startswith("percentiles of resampled groups")
     assert doubled.area_ha is None
@@ -153,7 +157,7 @@ def test_polygons_are_resampled_whole_and_the_estimate_stays() -> None:
 
 def test_too_few_polygons_give_no_interval() -> None:
     truth, predicted = sample_of(OLOFSSON)
-    found = estimate_area(truth, predicted, predicted, MAPPED, FOREST, np.arange(640) % 4)
+    found = estimate_area(truth, predicted, predicted, MAPPED, FOREST, np.arange(640) % 4, seed=0)
     assert np.isnan(found.intervals["area_share"]).all()
     assert np.isfinite(found.estimates["area_share"]).all()
 
@@ -161,7 +165,13 @@ def test_too_few_polygons_give_no_interval() -> None:
 def test_a_class_absent_from_map_and_sample_is_undefined() -> None:
     truth, predicted = sample_of(OLOFSSON[:2, :2] + 1)
     found = estimate_area(
-        truth, predicted, predicted, (100, 200, 0), classes_named("a", "b", "c"), np.arange(125)
+        truth,
+        predicted,
+        predicted,
+        (100, 200, 0),
+        classes_named("a", "b", "c"),
+        np.arange(125),
+        seed=0,
     )
     told = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert told["classes"][2]["users_accuracy"] == {"value": None, "low": None, "high": None}
@@ -182,6 +192,7 @@ def test_a_stratum_with_one_labelled_pixel_is_refused_by_name() -> None:
             classes_named("land", "water"),
             np.arange(3),
             strata_names=("land", "water"),
+            seed=0,
         )
     assert refused.value.code == "bad_labels"
     assert refused.value.context == {"strata": ["water"]}

@@ -95,7 +95,14 @@ def classification(folder: Path, **others: Any) -> tuple[dict[str, Any], str]:
             )
         ],
         "areas": estimate_area(
-            truth, predicted, predicted, (100, 200, 300, 400), CLASSES, groups, pixel_ha=0.09
+            truth,
+            predicted,
+            predicted,
+            (100, 200, 300, 400),
+            CLASSES,
+            groups,
+            pixel_ha=0.09,
+            seed=0,
         ),
         "split": {
             "method": "polygons",

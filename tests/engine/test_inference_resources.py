@@ -50,6 +50,7 @@ def demand(blocks, interleave, *, width=1100, height=1000, tile=128, model=95 * 
         "row_bytes": width,
         "block_rows": 256,
         "model_bytes": model,
+        "batch": None,
     }
     return Demand(source=source, **{**values, **fields})
 

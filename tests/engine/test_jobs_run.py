@@ -130,7 +130,7 @@ def test_a_file_that_the_system_refuses_goes_by_its_role(
     fields: dict[str, str], refused: str, code: str
 ) -> None:
     job = EmbedJob(**{"input": "/d/i.tif", "output": "/d/x.tif", **fields})
-    error = dispatch._worded(OSError(36, "File name too long", refused), job)
+    error = dispatch.worded(OSError(36, "File name too long", refused), job)
     assert error is not None
     assert (error.code, error.message) == (code, f"{refused} cannot be used: File name too long.")
 

@@ -294,7 +294,7 @@ def test_band_block_of_a_2022_product(delivery: Delivery) -> None:
 def test_prisma_values_order_and_grid(tmp_path: Path) -> None:
     path = tmp_path / "PRS_L2D_STD_20200101.he5"
     cubes = write_prisma(path)
-    with open_product(path) as product:
+    with open_product(path, mask=()) as product:
         source = product.source
         np.testing.assert_array_equal(
             source.bands.wavelengths.centre_nm, [500.0, 943.0, 972.0, 1600.0, 2400.0]
@@ -330,7 +330,7 @@ def test_wrong_prisma_files_are_refused(tmp_path: Path, changes: Any, message: s
     path = tmp_path / "x.he5"
     write_prisma(path, **changes)
     with pytest.raises(HyperKDError, match=message) as caught:
-        open_product(path)
+        open_product(path, mask=())
     assert caught.value.code == "bad_product"
 
 
@@ -339,7 +339,7 @@ def test_prisma_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     write_prisma(path)
     path.write_bytes(path.read_bytes()[:700])
     with pytest.raises(HyperKDError, match=r"as HDF5 or netCDF: .*[^.]\.$") as caught:
-        open_product(path)
+        open_product(path, mask=())
     assert caught.value.code == "unreadable_raster"
 
 
@@ -352,7 +352,7 @@ def test_emit_pixels_follow_the_geolocation_table(tmp_path: Path) -> None:
     glt_x[0, :3] = glt_y[0, :3] = 0
     path = tmp_path / "EMIT_L2A_RFL_001_20230316.nc"
     swath = write_emit(path, glt_x, glt_y)
-    with open_product(path) as product:
+    with open_product(path, mask=()) as product:
         source = product.source
         np.testing.assert_array_equal(source.bands.good, [True, True, False, True])
         assert source.grid.geotransform == (10.0, 0.0005, 0.0, 50.0, 0.0, -0.0007)
@@ -403,7 +403,7 @@ def test_emit_table_that_points_outside_the_swath_is_refused(tmp_path: Path) -> 
     with pytest.raises(
         HyperKDError, match="points at column 6, row 6 of a swath of 5 x 6"
     ) as caught:
-        open_product(path)
+        open_product(path, mask=())
     assert caught.value.code == "bad_product"
 
 
@@ -422,7 +422,7 @@ def test_desis_folder_takes_wavelengths_and_gain_from_its_header(tmp_path: Path)
         "fwhm = {3.5, 3.4, 3.6}\ndata gain values = {0.0001, 0.0001, 0.0001}\n"
         "data offset values = {0, 0, 0}\n"
     )
-    with open_product(folder) as product:
+    with open_product(folder, mask=()) as product:
         bands = product.source.bands
         np.testing.assert_array_equal(bands.wavelengths.centre_nm, [401.9, 404.4, 999.5])
         np.testing.assert_array_equal(bands.wavelengths.fwhm_nm, [3.5, 3.4, 3.6])
@@ -431,10 +431,10 @@ def test_desis_folder_takes_wavelengths_and_gain_from_its_header(tmp_path: Path)
 
 def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HyperKDError, match="is not a product that HyperKD knows") as caught:
-        open_product(tmp_path)
+        open_product(tmp_path, mask=())
     assert caught.value.code == "bad_product"
     with pytest.raises(HyperKDError, match="There is no file ") as caught:
-        open_product(tmp_path / "nothing")
+        open_product(tmp_path / "nothing", mask=())
     assert caught.value.code == "unreadable_raster"
 
 

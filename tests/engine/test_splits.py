@@ -208,7 +208,7 @@ def test_folds_test_every_pixel_once(
 
 def test_many_polygons_are_split_by_polygons_near_the_shares() -> None:
     labels = scattered(1, polygons=300, size=400)
-    split = split_labels(labels, seed=3)
+    split = split_labels(labels, seed=3, method="auto")
     assert (split.method, split.buffer_px, split.optimistic, split.notes) == (
         *("polygons", 0, False, ()),
     )
@@ -227,7 +227,7 @@ def test_several_scenes_with_all_classes_are_split_by_scenes() -> None:
     labels = make_labels(
         [(s.rows, s.cols, s.values, g) for s, g in zip(labels.scenes, groups)], classes=3
     )
-    split = split_labels(labels, receptive_field_px=64)
+    split = split_labels(labels, receptive_field_px=64, method="auto", seed=0)
     assert (split.method, split.buffer_px, split.notes) == ("scenes", 32, ())
     assert all(len(set(part.tolist())) == 1 for part in split.parts)
 
@@ -239,7 +239,7 @@ def test_scenes_that_share_a_polygon_stay_together() -> None:
     )
     pixels = GroupedPixels.of(labels)
     assert by_scene(pixels).tolist() == [0, 0, 1, 1, 0, 0, 2, 2]
-    split = split_labels(labels, method="scenes")
+    split = split_labels(labels, method="scenes", seed=0)
     assert set(split.parts[0]) == set(split.parts[2])
 
 
@@ -248,13 +248,13 @@ def test_dense_labels_are_split_by_blocks() -> None:
     rows, cols = (axis.ravel() for axis in np.mgrid[:40, :60])
     values = (rows // 3 + cols // 5) % 2
     labels = make_labels([(rows, cols, values, rows // 3 * 100 + cols // 5)], classes=2)
-    split = split_labels(labels)
+    split = split_labels(labels, method="auto", seed=0)
     assert (split.method, split.block_px) == ("blocks", 15)
 
 
 def test_the_automatic_buffer_is_halved_until_enough_remains_and_says_so() -> None:
     labels = scattered(4, polygons=120, size=120)
-    split = split_labels(labels, receptive_field_px=64)
+    split = split_labels(labels, receptive_field_px=64, method="auto", seed=0)
     assert 0 < split.buffer_px < 32
     assert split.buffer_px in (16, 8, 4, 2, 1)
     small = (
@@ -284,7 +284,7 @@ def test_far_polygons_keep_the_whole_buffer() -> None:
     cols = np.tile(corner[:, 1:] + np.arange(5), 5)
     values = np.repeat(np.arange(40) % 5, 25)
     labels = make_labels([(rows.ravel(), cols.ravel(), values, np.repeat(np.arange(40), 25))], 5)
-    split = split_labels(labels, receptive_field_px=64)
+    split = split_labels(labels, receptive_field_px=64, method="auto", seed=0)
     assert (split.method, split.buffer_px, split.notes) == ("polygons", 32, ())
     assert [split.counts[name]["groups"] for name in PARTS] == [24, 8, 8]
     assert split.counts["left_out"] == {"pixels": 0}
@@ -309,7 +309,7 @@ def test_a_block_holds_a_group_of_several_scenes_once() -> None:
 
 def test_given_blocks_are_kept() -> None:
     labels = scattered(5, polygons=100, size=120)
-    split = split_labels(labels, method="blocks", block_px=13)
+    split = split_labels(labels, method="blocks", block_px=13, seed=0)
     assert (split.method, split.block_px) == ("blocks", 13)
     unit = by_block(GroupedPixels.of(labels), 13)
     assert all(len(set(flat(split)[unit == u].tolist())) == 1 for u in np.unique(unit))
@@ -317,7 +317,7 @@ def test_given_blocks_are_kept() -> None:
 
 def test_a_random_split_is_stratified_and_marked() -> None:
     labels = scattered(6, polygons=100, size=120)
-    split = split_labels(labels, method="random", receptive_field_px=64)
+    split = split_labels(labels, method="random", receptive_field_px=64, seed=0)
     assert split.summary()["optimistic"] is True
     assert split.notes[0].endswith("so the scores are optimistic.")
     for index in range(3):
@@ -339,7 +339,7 @@ def test_targets_are_balanced() -> None:
     whole = labels.values[:, 0]
     apart = []
     for seed in range(6):
-        split = split_labels(labels, seed=seed)
+        split = split_labels(labels, seed=seed, method="auto")
         assert (split.method, "classes" in split.counts["train"]) == ("polygons", False)
         apart.append(np.ptp([whole[flat(split) == part].mean() for part in range(3)]))
     # Polygons that are dealt without a look at their target lie 0.28 apart.
@@ -370,33 +370,33 @@ def test_a_class_with_too_few_polygons_is_refused_by_name() -> None:
     values = [0] * 9 + [1] * 2
     labels = make_labels([(rows, rows, values, range(11))], classes=2)
     with pytest.raises(HyperKDError) as error:
-        split_labels(labels)
+        split_labels(labels, method="auto", seed=0)
     assert error.value.code == "class_missing_in_split"
     assert error.value.message == ("A split by polygons has no pixel of c1 (2 polygons) in test.")
     assert "Label these classes in more places" in error.value.hint
     assert error.value.context["classes"] == ["c1"]
     # Two parts are possible with two polygons.
-    split = split_labels(labels, shares=(0.7, 0, 0.3))
+    split = split_labels(labels, shares=(0.7, 0, 0.3), method="auto", seed=0)
     assert sorted(flat(split)[9:].tolist()) == [TRAIN, TEST]
 
 
 def test_a_buffer_that_was_asked_for_is_kept_or_refused_with_one_that_works() -> None:
     labels = scattered(8, polygons=60, size=60)
     with pytest.raises(HyperKDError, match="A split by polygons with a buffer of 30 px") as error:
-        split_labels(labels, method="polygons", buffer_px=30)
+        split_labels(labels, method="polygons", buffer_px=30, seed=0)
     assert error.value.code == "class_missing_in_split"
     works = int(error.value.hint.split(" px would do")[0].split()[-1])
-    assert split_labels(labels, method="polygons", buffer_px=works).buffer_px == works
+    assert split_labels(labels, method="polygons", buffer_px=works, seed=0).buffer_px == works
 
 
 def test_too_few_labels_are_refused() -> None:
     labels = make_labels([([0, 9], [0, 9], [1.0, 2.0], [0, 1])])
     with pytest.raises(HyperKDError, match=r"no pixel of the labels \(2 polygons\) in test"):
-        split_labels(labels, method="polygons")
+        split_labels(labels, method="polygons", seed=0)
     with pytest.raises(HyperKDError, match=r"no pixel of the labels \(1 scene\) in .* and .*"):
-        split_labels(labels, method="scenes")
+        split_labels(labels, method="scenes", seed=0)
     with pytest.raises(HyperKDError, match="class_missing|no pixel of") as error:
-        k_folds(labels, folds=3)
+        k_folds(labels, folds=3, method="auto", seed=0, validation=True)
     assert error.value.code == "class_missing_in_split"
 
 
@@ -405,7 +405,7 @@ def test_the_fold_that_validates_leaves_every_class_to_the_training() -> None:
     rows = np.arange(22) * 10
     labels = make_labels([(rows, rows, [0] * 20 + [1] * 2, range(22))], classes=2)
     for seed in range(10):
-        splits = k_folds(labels, folds=4, method="polygons", seed=seed)
+        splits = k_folds(labels, folds=4, method="polygons", seed=seed, validation=True)
         tested = [split for split in splits if 1 in labels.values[flat(split) == TEST]]
         assert len(tested) == 2
         for split in tested:
@@ -416,14 +416,14 @@ def test_the_fold_that_validates_leaves_every_class_to_the_training() -> None:
 def test_a_class_in_fewer_polygons_than_folds_is_told() -> None:
     rows = np.arange(23) * 10
     labels = make_labels([(rows, rows, [0] * 20 + [1] * 3, range(23))], classes=2)
-    splits = k_folds(labels, folds=5, method="polygons")
+    splits = k_folds(labels, folds=5, method="polygons", seed=0, validation=True)
     without = [split for split in splits if 1 not in labels.values[flat(split) == TEST]]
     assert len(without) == 2
     for split in without:
         assert "No pixel of the test part is c1." in split.notes
     rare = make_labels([(rows, rows, [0] * 22 + [1], range(23))], classes=2)
     with pytest.raises(HyperKDError, match=r"no pixel of c1 \(1 polygon\) in train"):
-        k_folds(rare, folds=5, method="polygons")
+        k_folds(rare, folds=5, method="polygons", seed=0, validation=True)
 
 
 @pytest.mark.parametrize(
@@ -447,13 +447,13 @@ def test_arguments_out_of_range_are_refused(arguments: Any, message: str) -> Non
 
 def test_too_few_folds_are_refused() -> None:
     with pytest.raises(HyperKDError, match="2 folds are too few"):
-        k_folds(scattered(0), folds=2)
-    assert len(k_folds(scattered(0), folds=2, validation=False)) == 2
+        k_folds(scattered(0), folds=2, method="auto", seed=0, validation=True)
+    assert len(k_folds(scattered(0), folds=2, validation=False, method="auto", seed=0)) == 2
 
 
 def test_no_labels_cannot_be_split() -> None:
     with pytest.raises(HyperKDError, match="no labels to split") as error:
-        split_labels(make_labels([([], [], [], [])], classes=2))
+        split_labels(make_labels([([], [], [], [])], classes=2), method="auto", seed=0)
     assert error.value.code == "no_labels"
 
 
@@ -491,7 +491,7 @@ def test_a_hundred_thousand_pixels_are_split_in_seconds() -> None:
     labels = make_labels(
         [(rows, cols, generator.integers(0, 6, rows.size), rows // 40 * 50 + cols // 40)], 6
     )
-    split = split_labels(labels, receptive_field_px=16, method="polygons")
+    split = split_labels(labels, receptive_field_px=16, method="polygons", seed=0)
     # The units are squares of 40 pixels here, so a buffer of 8 px costs each its border.
     assert split.buffer_px == 8
     assert sum(split.counts[name]["pixels"] for name in PARTS) > 50_000
@@ -517,7 +517,7 @@ def test_the_mosaic_of_potsdam_as_the_documents_say(one_potsdam: Potsdam, tmp_pa
     for name, tiles in (("images", one_potsdam.images), ("labels", one_potsdam.labels)):
         gdal.BuildVRT(str(tmp_path / f"{name}.vrt"), [str(path) for path in tiles])
     labels, _ = read([open_raster(str(tmp_path / "images.vrt"))], str(tmp_path / "labels.vrt"))
-    split = split_labels(labels, receptive_field_px=64)
+    split = split_labels(labels, receptive_field_px=64, method="auto", seed=0)
     assert len(labels) == sum(np.count_nonzero(pixels(path)) for path in one_potsdam.labels)
     assert split.method == "blocks"
     (places,), (parts,) = labels.scenes, split.parts

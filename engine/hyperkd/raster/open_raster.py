@@ -52,7 +52,7 @@ def open_raster(
                 "cannot be replaced.",
                 "Leave them out, or import the product into a GeoTIFF first.",
             )
-        return open_product(Path(path)).source
+        return open_product(Path(path), mask=()).source
     return GdalRaster(path, Given(bands, scale, offset, nodata), missing)
 
 

@@ -91,7 +91,7 @@ def estimate_area(
     *,
     pixel_ha: Optional[float] = None,
     strata_names: Sequence[str] = (),
-    seed: int = 0,
+    seed: int,
 ) -> AreaEstimate:
     """Estimate accuracies and areas of the whole map from a sample stratified by ``strata``.
 

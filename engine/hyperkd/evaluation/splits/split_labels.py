@@ -30,11 +30,11 @@ METHODS = ("auto", "polygons", "blocks", "scenes", "random")
 def split_labels(
     labels: Labels,
     *,
-    method: str = "auto",
+    method: str,
     shares: Sequence[float] = (0.6, 0.2, 0.2),
     buffer_px: Optional[int] = None,
     receptive_field_px: int = 0,
-    seed: int = 0,
+    seed: int,
     block_px: Optional[int] = None,
 ) -> Split:
     """Split labels into train, validation and test, each class in each part.
@@ -79,13 +79,13 @@ def split_labels(
 def k_folds(
     labels: Labels,
     *,
-    folds: int = 5,
-    method: str = "auto",
+    folds: int,
+    method: str,
     buffer_px: Optional[int] = None,
     receptive_field_px: int = 0,
-    seed: int = 0,
+    seed: int,
     block_px: Optional[int] = None,
-    validation: bool = True,
+    validation: bool,
 ) -> list[Split]:
     """Return one split per fold: each unit is in the test part of exactly one.
 

@@ -65,11 +65,11 @@ class Demand:
     made: int
     kept: int
     model_bytes: int
+    batch: Optional[int]
     block_rows: int = 0
     row_bytes: int = 0
     fixed: int = 0
     budget: Optional[int] = None
-    batch: Optional[int] = None
     accelerated: bool = False
     cores: Optional[int] = None
 

@@ -52,7 +52,7 @@ def is_product(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() == ".he5" or is_enmap(path) or is_emit(path)
 
 
-def open_product(product: Union[str, Path], mask: Sequence[str] = ()) -> Product:
+def open_product(product: Union[str, Path], mask: Sequence[str]) -> Product:
     """Open a delivered product, recognised by its names and suffix.
 
     Args:

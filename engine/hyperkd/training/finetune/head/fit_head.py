@@ -40,7 +40,7 @@ from hyperkd.training.finetune.head.mlp_ensemble import (
     MlpEnsemble,
     train_ensemble,
 )
-from hyperkd.training.finetune.head.tasks import LinearModel, SoftTargets, Task
+from hyperkd.training.finetune.head.tasks import LinearHead, SoftTargets, Task
 from hyperkd.training.finetune.pixel_features import PixelFeatures
 from hyperkd.types import Float32Array, Ints, Reporter
 
@@ -152,7 +152,7 @@ class HeadFit:
             generator=np.random.default_rng((request.seed, 0xC4)),
         )
         chosen, models = linear.hyperparameters, linear.models
-        mean = LinearModel(
+        mean = LinearHead(
             np.mean([model.weight for model in models], 0),
             np.mean([model.bias for model in models], 0),
         )
@@ -198,7 +198,7 @@ class HeadFit:
 
     @torch.no_grad()
     def _dense_head(
-        self, chosen: Hyperparameters, linear: LinearModel, ensemble: MlpEnsemble
+        self, chosen: Hyperparameters, linear: LinearHead, ensemble: MlpEnsemble
     ) -> DenseHead:
         """Write components, linear model and ensemble into the layers of a head."""
         task, width = self._inputs.task, len(self.components.matrix)

@@ -12,7 +12,7 @@ from typing import Any, Final, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.training.finetune.head.tasks import LinearModel, SoftTargets, Task, fit_weighted
+from hyperkd.training.finetune.head.tasks import LinearHead, SoftTargets, Task, fit_weighted
 from hyperkd.types import BoolArray, Float32Array, Ints, Reporter
 
 # Candidate weights of the neighbourhood difference and of the tokens, as their standard
@@ -108,7 +108,7 @@ class LinearSearch:
     """
 
     hyperparameters: Hyperparameters
-    models: list[LinearModel]
+    models: list[LinearHead]
     scored: BoolArray
 
 
@@ -161,7 +161,7 @@ def search_hyperparameters(
 
 def fit_linear(
     inputs: HeadInputs, chosen: Hyperparameters, training: Sequence[Ints], report: Reporter
-) -> list[LinearModel]:
+) -> list[LinearHead]:
     """Return a linear model for each set of training pixels, soft targets included.
 
     Args:
@@ -187,8 +187,8 @@ def _fit(
     values: NDArray[Any],
     chosen: Hyperparameters,
     soft: Optional[SoftTargets] = None,
-    start: Optional[LinearModel] = None,
-) -> LinearModel:
+    start: Optional[LinearHead] = None,
+) -> LinearHead:
     return fit_weighted(task, features, values, chosen.balance, chosen.strength, soft, start)
 
 
@@ -213,7 +213,7 @@ class _Trial:
         self.values, self.fold = inputs.values[rows], fold[rows]
         self.scored = scored_pixels(self.values, self.fold)
         self._outputs: dict[Hyperparameters, Float32Array] = {}
-        self._models: dict[int, LinearModel] = {}
+        self._models: dict[int, LinearHead] = {}
 
     def outputs(self, chosen: Hyperparameters) -> Float32Array:
         """Return the outputs at pixels of held-out folds, ``(n, K)``."""

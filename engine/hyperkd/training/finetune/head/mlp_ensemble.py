@@ -24,7 +24,7 @@ from hyperkd.training.finetune.head.hyperparameter_search import (
     Hyperparameters,
     LinearSearch,
 )
-from hyperkd.training.finetune.head.tasks import LinearModel, Scores, distilled
+from hyperkd.training.finetune.head.tasks import LinearHead, Scores, distilled
 from hyperkd.types import Float32Array, FloatArray, Ints, Reporter
 
 HIDDEN: Final = 32  # channels of each member
@@ -121,7 +121,7 @@ class EnsembleTraining:
         inputs: HeadInputs,
         chosen: Hyperparameters,
         rows: Sequence[Ints],
-        linear: Sequence[LinearModel],
+        linear: Sequence[LinearHead],
         options: EnsembleOptions,
     ) -> None:
         self.task, self.chosen, self.values = inputs.task, chosen, inputs.values
@@ -218,7 +218,7 @@ class EnsembleTraining:
 def train_ensemble(
     inputs: HeadInputs,
     chosen: Hyperparameters,
-    linear: LinearModel,
+    linear: LinearHead,
     members: int,
     epochs: int,
     options: EnsembleOptions,

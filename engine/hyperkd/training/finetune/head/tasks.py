@@ -41,7 +41,7 @@ Scores = tuple[Mapping[str, float], float]
 
 
 @dataclass(frozen=True, eq=False)
-class LinearModel:
+class LinearHead:
     """The linear model ``features @ weight.T + bias``.
 
     Attributes:
@@ -94,8 +94,8 @@ class Classification:
         values: NDArray[Any],
         weights: NDArray[Any],
         strength: float,
-        start: Optional[LinearModel] = None,
-    ) -> LinearModel:
+        start: Optional[LinearHead] = None,
+    ) -> LinearHead:
         """Fit a multinomial logistic regression.
 
         Args:
@@ -113,7 +113,7 @@ class Classification:
         bias = np.full(self.outputs, _UNKNOWN)
         if len(present) == 1:
             bias[present] = 0.0
-            return LinearModel(weight, bias)
+            return LinearHead(weight, bias)
         model = LogisticRegression(
             C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE, warm_start=start is not None
         )
@@ -130,7 +130,7 @@ class Classification:
         else:
             both = np.concatenate([model.coef_, model.intercept_[:, None]], 1)
         weight[present], bias[present] = both[:, :-1], both[:, -1]
-        return LinearModel(weight, bias)
+        return LinearHead(weight, bias)
 
     def loss(self, outputs: Tensor, values: Tensor) -> Tensor:
         """Return the cross-entropy, with label smoothing."""
@@ -214,8 +214,8 @@ class Regression:
         values: NDArray[Any],
         weights: NDArray[Any],
         strength: float,
-        start: Optional[LinearModel] = None,
-    ) -> LinearModel:
+        start: Optional[LinearHead] = None,
+    ) -> LinearHead:
         """Fit a ridge regression for each target; ``start`` is of no use to it."""
         from sklearn.linear_model import Ridge
 
@@ -227,7 +227,7 @@ class Regression:
             )
             rows.append(np.append(model.coef_, model.intercept_))
         both = np.stack(rows)
-        return LinearModel(both[:, :-1], both[:, -1])
+        return LinearHead(both[:, :-1], both[:, -1])
 
     def loss(self, outputs: Tensor, values: Tensor) -> Tensor:
         """Return Huber's loss, the mean over the known targets."""
@@ -331,8 +331,8 @@ def fit_weighted(
     balance: float,
     strength: float,
     soft: Optional[SoftTargets] = None,
-    start: Optional[LinearModel] = None,
-) -> LinearModel:
+    start: Optional[LinearHead] = None,
+) -> LinearHead:
     """Fit the linear model of a task.
 
     Args:
