@@ -42,7 +42,7 @@ def scene(tmp_path: Path) -> str:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals and a shell")
-@pytest.mark.parametrize("extra", [[], ["--json"], ["--events", "json"]])
+@pytest.mark.parametrize("extra", [[], ["--json"]])
 @pytest.mark.parametrize(
     ("way", "number", "words"),
     [
@@ -73,8 +73,14 @@ def test_an_ending_without_a_crash_is_not(scene: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals and a shell")
-def test_who_wants_the_stack_of_python_gets_it(scene: str) -> None:
-    done = run("abort", "info", scene, PYTHONFAULTHANDLER="1")
+@pytest.mark.parametrize(
+    ("extra", "environment"),
+    [([], {"PYTHONFAULTHANDLER": "1"}), (["--events", "json"], {})],
+)
+def test_who_reads_a_log_gets_the_stack_of_python(
+    scene: str, extra: list[str], environment: dict[str, str]
+) -> None:
+    done = run("abort", "info", scene, *extra, **environment)
     assert "Fatal Python error: Aborted" in done.stderr
     assert 'File "<string>"' in done.stderr
     assert SENTENCE not in done.stderr
