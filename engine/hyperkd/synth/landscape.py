@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from hyperkd.synth import covers as cover
 from hyperkd.synth.random_fields import (
     Field,
-    Float32Array,
     HashArray,
     bricks,
     derive,
@@ -22,6 +21,7 @@ from hyperkd.synth.random_fields import (
     voronoi,
 )
 from hyperkd.synth.scene_draw import SceneDraw
+from hyperkd.types import Float32Array
 
 Positions = NDArray[np.float64]
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hyperkd.synth.covers import AXES, COVERS
 from hyperkd.synth.landscape import Ground
-from hyperkd.synth.surface_spectra import Float32Array, SpectralLibrary
+from hyperkd.synth.surface_spectra import SpectralLibrary
+from hyperkd.types import Float32Array
 
 # Ground points per pixel and axis, and the weights of the points of a pixel and
 # of one point beyond each side: a triangle of 1.1 pixels full width at half

@@ -16,11 +16,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-
-FloatArray = NDArray[np.float64]
+from hyperkd.types import FloatArray
 
 WAVELENGTH_NM: FloatArray = np.arange(400.0, 2501.0)
 WAVELENGTH_NM.setflags(write=False)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Float32Array = NDArray[np.float32]
+from hyperkd.types import Float32Array
+
 HashArray = NDArray[np.uint64]
 
 _TO_UNIT = 1.0 / (1 << 53)

@@ -21,11 +21,10 @@ from hyperkd.synth.covers import COVERS
 from hyperkd.synth.landscape import PIXEL_M, Landscape
 from hyperkd.synth.mixing import ILLUMINATION, TRAITS, dominant, mix, points
 from hyperkd.synth.physics_spectra import load_prosail
-from hyperkd.synth.random_fields import Float32Array
 from hyperkd.synth.scene_draw import SceneDraw, draw_scene
 from hyperkd.synth.sensor import NODATA, Sensor, fine_responses, make_sensor
 from hyperkd.synth.surface_spectra import SpectralLibrary
-from hyperkd.types import FloatArray, GridSpec, Reporter, Window
+from hyperkd.types import Float32Array, FloatArray, GridSpec, Reporter, Window
 
 # Pixels computed at once, and written at once: the latter is the block size of
 # the files, so that no block is compressed twice.

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.spectral.responses import gaussian_responses
-from hyperkd.synth.physics_spectra import WAVELENGTH_NM, FloatArray
-from hyperkd.synth.random_fields import Float32Array
-from hyperkd.types import BandTable
+from hyperkd.synth.physics_spectra import WAVELENGTH_NM
+from hyperkd.types import BandTable, Float32Array, FloatArray
 
 NODATA = -32768
 SCALE = 1e-4

@@ -23,9 +23,8 @@ from hyperkd.synth.physics_spectra import (
     water_spectrum,
 )
 from hyperkd.synth.scene_draw import SceneDraw
+from hyperkd.types import Float32Array, FloatArray
 
-Float32Array = NDArray[np.float32]
-FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int32]
 
 

@@ -19,9 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.types import FloatArray
-
-Float32Array = NDArray[np.float32]
+from hyperkd.types import Float32Array, FloatArray
 
 # Of the differences between neighbours, the smallest are noise alone. Simulated scenes, 5 to 100
 # labels a class: a tenth was as good or better than any other share from 5 % to all.
