@@ -207,7 +207,7 @@ def _protocol(contents: Mapping[str, Any]) -> str:
             )
         )
     facts = [[name, value] for name, value in contents["about"].items()]
-    return "".join(told) + table(("what was judged", ""), facts, texts=(1,))
+    return "".join(told) + table(("what was assessed", ""), facts, texts=(1,))
 
 
 def _split(split: Mapping[str, Any]) -> str:

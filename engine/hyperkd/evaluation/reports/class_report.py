@@ -41,7 +41,7 @@ _PANELS = (
     ("f1", "F1"),
 )
 # By both of them a classical model is the best, and the network better.
-_JUDGED = {"overall_accuracy": "overall accuracy", "macro_f1": "macro F1"}
+_COMPARED = {"overall_accuracy": "overall accuracy", "macro_f1": "macro F1"}
 _GREY = "#8a96a3"
 
 
@@ -69,15 +69,17 @@ def verdict(methods: Sequence[Mapping[str, Any]]) -> str:
     best = best_classical(methods)
     if best is None:
         return ""
-    name, apart = best["name"], best["model_minus_method"]
-    by = ", ".join(f"{word} {signed_points(apart[key])} points" for key, word in _JUDGED.items())
-    if any(apart[key]["low"] is None for key in _JUDGED):
+    name, difference = best["name"], best["model_minus_method"]
+    by = ", ".join(
+        f"{word} {signed_points(difference[key])} points" for key, word in _COMPARED.items()
+    )
+    if any(difference[key]["low"] is None for key in _COMPARED):
         return (
             f"Its differences from the best classical model, {name}, are: {by}; there are too few "
             "groups of labels to tell whether that is chance."
         )
-    more = [word for key, word in _JUDGED.items() if apart[key]["low"] > 0]
-    less = [word for key, word in _JUDGED.items() if apart[key]["high"] < 0]
+    more = [word for key, word in _COMPARED.items() if difference[key]["low"] > 0]
+    less = [word for key, word in _COMPARED.items() if difference[key]["high"] < 0]
     if more and less:
         return (
             f"Against the best classical model, {name}, it has the higher {more[0]} and the lower "
@@ -97,8 +99,8 @@ def best_classical(methods: Sequence[Mapping[str, Any]]) -> Optional[Mapping[str
 
     Accuracy alone would choose one that maps rare classes never. None where there is none.
     """
-    rivals = [row for row in methods[1:] if all(row[k]["value"] is not None for k in _JUDGED)]
-    return max(rivals, key=lambda row: sum(row[k]["value"] for k in _JUDGED), default=None)
+    rivals = [row for row in methods[1:] if all(row[k]["value"] is not None for k in _COMPARED)]
+    return max(rivals, key=lambda row: sum(row[k]["value"] for k in _COMPARED), default=None)
 
 
 def key_metrics(document: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ _KEPT_FRACTION = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which labelled pixels teach, stop the training, and test.
+    """Which labelled pixels are for training, validation and test.
 
     Attributes:
         parts: per scene ``(n,)`` int8: 0 train, 1 validation, 2 test, -1 left out
@@ -113,7 +113,7 @@ class PartDistances:
 
 
 def _near(first: Ints, second: Ints, reach_px: int) -> NDArray[np.bool_]:
-    """Return ``(n,)``, False for places of ``first`` surely farther than the reach from ``second``.
+    """Return ``(n,)``, False where ``first`` lies farther than the reach from ``second``.
 
     Compared are squares of the reach's side: beyond the eight around lies nothing near.
     """

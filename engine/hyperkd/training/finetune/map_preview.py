@@ -1,4 +1,4 @@
-"""A small map of what the model would say now, renewed while it is trained."""
+"""A small map of the model in training, renewed while it is trained."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class MapPreview:
 
     @torch.no_grad()
     def _compute(self, model: DenseModel, tile_px: int) -> Float32Array:
-        """Return answers ``(K, rows, cols)``; tiles lie side by side, for a glance that will do."""
+        """Return outputs ``(K, rows, cols)``; tiles do not overlap, enough for a preview."""
         device = model.student.mean.device
         pixels, valid = self._pixels, self._valid
         if pixels is None:
