@@ -32,7 +32,7 @@ MAX_BYTES: Final = 100_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class LinearModel:
+class AffineModel:
     """``weight @ spectrum + bias``.
 
     Attributes:
@@ -102,7 +102,7 @@ class Forest:
     is_probability: bool
 
 
-Classical = Union[LinearModel, KernelMachine, Forest]
+Classical = Union[AffineModel, KernelMachine, Forest]
 
 
 def classical_graph(
@@ -116,7 +116,7 @@ def classical_graph(
         output: ``logits`` or ``values``.
     """
     graph = _Graph(mean, std)
-    if isinstance(model, LinearModel):
+    if isinstance(model, AffineModel):
         width, last = len(model.bias), graph.product("spectra", model.weight, model.bias, "answer")
     elif isinstance(model, KernelMachine):
         width, last = model.classes, graph.kernel_machine(model)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hyperkd.evaluation.baselines.classical_models import FittedBaseline, decisions_of
 from hyperkd.evaluation.baselines.plsr import Plsr
 from hyperkd.evaluation.scores.calibration import fit_temperature
-from hyperkd.models.classical_onnx import Classical, Forest, KernelMachine, LinearModel, Tree
+from hyperkd.models.classical_onnx import AffineModel, Classical, Forest, KernelMachine, Tree
 from hyperkd.types import FloatArray
 
 # scikit-learn's mark of a leaf: it has no child.
@@ -26,7 +26,7 @@ def classical_of(fitted: FittedBaseline) -> Classical:
     first = fitted.models[0]
     if isinstance(first, Plsr):
         models = fitted.models
-        return LinearModel(
+        return AffineModel(
             np.stack([model.weight for model in models]),
             np.array([model.bias for model in models]),
         )
@@ -59,12 +59,12 @@ def answers_of(fitted: FittedBaseline, spectra: NDArray[Any]) -> FloatArray:
     return decisions_of(model, scaled)
 
 
-def _logistic(model: Any) -> LinearModel:
+def _logistic(model: Any) -> AffineModel:
     weight, bias = model.coef_, model.intercept_
     if len(bias) == 1:
         # Of two classes it holds the logit of the second one.
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return LinearModel(weight, bias)
+    return AffineModel(weight, bias)
 
 
 def _machine(model: Any) -> KernelMachine:
