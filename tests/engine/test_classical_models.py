@@ -10,7 +10,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("onnxruntime")
 
 from hyperkd.evaluation.baselines import classical_models as module  # noqa: E402
-from hyperkd.evaluation.baselines.classical_models import Fitted, fit_baselines  # noqa: E402
+from hyperkd.evaluation.baselines.classical_models import FittedBaseline, fit_baselines  # noqa: E402
 from hyperkd.evaluation.baselines.fitted_to_onnx import answers_of, classical_of, temperature_of  # noqa: E402
 from hyperkd.inference.backends.onnxruntime_backend import open_session  # noqa: E402
 from hyperkd.models.classical_onnx import classical_graph, not_above  # noqa: E402
@@ -32,7 +32,7 @@ def spectra_of(classes: int, n: int, seed: int, noise: float = 0.15):
     return spectra.astype(np.float32), truth, np.arange(n) // 4
 
 
-def answered(fitted: Fitted, spectra: np.ndarray) -> np.ndarray:
+def answered(fitted: FittedBaseline, spectra: np.ndarray) -> np.ndarray:
     """Return ``(n, K)`` of the exported graph, the pixels laid out as two tiles."""
     name = "logits" if fitted.task == "classification" else "values"
     scaling = fitted.scaling
