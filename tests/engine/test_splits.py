@@ -441,7 +441,7 @@ def test_a_class_in_fewer_polygons_than_folds_is_told() -> None:
 )
 def test_arguments_out_of_range_are_refused(arguments: Any, message: str) -> None:
     with pytest.raises(HyperKDError, match=message) as error:
-        split_labels(scattered(0), **arguments)
+        split_labels(scattered(0), **{"method": "auto", "seed": 0, **arguments})
     assert error.value.code == "bad_job"
 
 
