@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import os
 import sys
@@ -42,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     mark_engine_process()
     output = process.claim_stdout()
-    say_crashes(traceback=as_events)  # QGIS shows in its log what it does not understand
+    if as_events:  # for who reads a log, as QGIS does: where a crash in native code was
+        faulthandler.enable(2)
+    else:
+        say_crashes()
     cancelled, finished = threading.Event(), threading.Event()
     commands = Commands(cancelled)
     ender = process.Ender(commands, finished)
