@@ -233,7 +233,7 @@ def install_torch(interpreter: Interpreter, pinned: Path) -> None:
         pip(["install", "-qq", "-c", pinned, f"torch=={version}+cpu", *more])
         return
     print(
-        f"There is no NVIDIA GPU here, but PyTorch's build for the processor is not to be had: "
+        f"There is no NVIDIA GPU here, but PyTorch's build for the processor is not available: "
         f"{index} does not answer, or has no {version}. The build for GPUs, which runs here too, "
         f"comes instead: about {pins.TIERS['training'].download_mb['gpu'] / 1000:.1f} GB to "
         "download. To avoid that, stop now (Ctrl+C) and name a mirror of that index in "
