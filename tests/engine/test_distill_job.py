@@ -472,7 +472,7 @@ def test_features_are_kept_on_disk_and_used_again(scenes, stand_in, tmp_path, mo
 def test_kept_features_are_those_of_the_full_view(scenes, stand_in, tmp_path, monkeypatch):
     fields = {"teacher": stand_in, "cache": str(tmp_path / "cache")}
     run(scenes, tmp_path / "a", teacher_view="cached", **fields)
-    monkeypatch.setattr(module._Distillation, "_keep_features", lambda *given: None)
+    monkeypatch.setattr(module._Distillation, "_use_feature_cache", lambda *given: None)
     run(scenes, tmp_path / "b", teacher_view="cached", **fields)  # the same tiles, not kept
     first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in "ab")
     for name, value in first.state_dict().items():

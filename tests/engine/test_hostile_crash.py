@@ -42,7 +42,7 @@ def test_a_crash_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: 
     else:
         write_prisma(tmp_path / name)
     child(tmp_path, "import os\nos.abort()\n", monkeypatch)
-    for opening in (open_product, lambda path: open_raster(str(path))):
+    for opening in (lambda path: open_product(path, ()), lambda path: open_raster(str(path))):
         with pytest.raises(HyperKDError, match=r"its library crashed \(exit status -6\)") as caught:
             opening(tmp_path / name)
         assert caught.value.code == "unreadable_raster"

@@ -34,7 +34,10 @@ TABLE = np.ones((3, 4), np.int32)
 
 
 def refused(path: Path | str, **arguments: Any) -> HyperKDError:
-    with pytest.raises(HyperKDError) as caught, open_product(path, **{"mask": (), **arguments}) as product:
+    with (
+        pytest.raises(HyperKDError) as caught,
+        open_product(path, **{"mask": (), **arguments}) as product,
+    ):
         product.source.read_tile(product.source.grid.window)
     assert caught.value.hint
     return caught.value

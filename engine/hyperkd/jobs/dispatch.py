@@ -9,13 +9,15 @@ import sys
 import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any, Callable, Final
+from typing import TYPE_CHECKING, Any, Callable, Final
 
 from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
 from hyperkd.jobs.events import EventReporter
 from hyperkd.jobs.outputs import check_outputs, claimed_outputs, code_of
 from hyperkd.requests.option import Job
-from hyperkd.types import Reporter
+
+if TYPE_CHECKING:  # numpy, which --help does without
+    from hyperkd.types import Reporter
 
 # Packages that may be missing, under the name that they are imported by, and
 # their extra in pyproject.toml; the engine itself needs those without one.

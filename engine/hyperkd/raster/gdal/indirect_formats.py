@@ -52,7 +52,12 @@ def require_open_formats(sources: Sequence[str]) -> None:
 
 def require_open_overviews(path: str, dataset: Any) -> None:
     """Refuse overviews that a raster's own metadata place in a file of another format."""
-    named = dataset.GetMetadataItem("OVERVIEW_FILE", "OVERVIEWS")
+    if in_engine_process():
+        return
+    try:
+        named = dataset.GetMetadataItem("OVERVIEW_FILE", "OVERVIEWS")
+    except RuntimeError:  # of damage elsewhere in the metadata, which GDAL tells once
+        named = dataset.GetMetadataItem("OVERVIEW_FILE", "OVERVIEWS")
     if named:
         name = os.path.join(os.path.dirname(path), named.replace(":::BASE:::", "", 1))
         require_open_formats([path, *local_sources(name)])

@@ -86,9 +86,9 @@ def open_dataset(path: str) -> tuple[Any, str]:
         )
         if dataset is None:  # without exceptions, see reader
             raise RuntimeError(gdal.GetLastErrorMsg())
+        require_open_overviews(path, dataset)
     except RuntimeError as error:
         raise _unreadable(path, str(error)) from error
-    require_open_overviews(path, dataset)
     _require_bands(path, dataset)
     _require_whole(path, dataset)
     return dataset, path
