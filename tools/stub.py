@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hyperkd.api import CALLS, fields_of, name_of
+from hyperkd.api import CALLS, fields_of, is_assumed, name_of
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.requests.option import JobField
 
@@ -49,7 +49,7 @@ def content() -> str:
 
 
 def _function(name: str) -> str:
-    first, *rest = (_parameter(name, *option) for option in fields_of(name))
+    first, *rest = (_parameter(*option) for option in fields_of(name))
     by_position = [text for text, named in (first, *rest) if not named]
     by_name = [text for text, named in (first, *rest) if named]
     parameters = [*by_position, "*", *by_name, "report: Reporter | None = ..."]
@@ -57,9 +57,9 @@ def _function(name: str) -> str:
     return f'\ndef {name}(\n{lines}) -> Result:\n    """{JOBS[CALLS[name][0]].summary}"""\n'
 
 
-def _parameter(function: str, field: JobField, by_position: bool) -> tuple[str, bool]:
-    assumed = not field.required or (function == "finetune" and field.name == "task")
-    default = " = ..." if assumed and not by_position else ""
+def _parameter(field: JobField, by_position: bool) -> tuple[str, bool]:
+    has_default = not field.required or is_assumed(field)
+    default = " = ..." if has_default and not by_position else ""
     return f"{name_of(field)}: {_type(field)}{default}", not by_position
 
 

@@ -283,7 +283,7 @@ def label_overview(
     scenes: _Scene | Sequence[_Scene],
     labels: _Path | Sequence[_Path],
     *,
-    task: Literal["classification", "regression"],
+    task: Literal["classification", "regression"] = ...,
     field: str | Sequence[str] = ...,
     output: _Path | None = ...,
     student: _Model = ...,

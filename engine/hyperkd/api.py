@@ -45,7 +45,7 @@ CALLS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 # What a field is called here, where its name would say something else in Python.
 _RENAMED: Final = {"report": "report_folder"}
 # Fields that the command line wants and Python can do without.
-_ASSUMED: Final = {"task": "classification"}
+ASSUMED: Final = {"task": "classification"}
 
 
 def name_of(field: JobField) -> str:
@@ -53,6 +53,11 @@ def name_of(field: JobField) -> str:
     if field.name == "input":
         return "scenes" if field.repeated else "scene"
     return _RENAMED.get(field.name, field.name)
+
+
+def is_assumed(field: JobField) -> bool:
+    """Return whether Python does without a field that the command line wants."""
+    return field.required and field.name in ASSUMED
 
 
 def fields_of(function: str) -> list[tuple[JobField, bool]]:
@@ -71,11 +76,11 @@ def _make(function: str) -> Callable[..., Result]:
     def call(*arguments: Any, **keywords: Any) -> Result:
         bound = signature.bind(*arguments, **keywords).arguments
         listener = RecordingReporter(bound.pop("report", None))
-        given = {field.name: _plain(field, bound[name_of(field)]) for field, _ in options
-                 if name_of(field) in bound}  # fmt: skip
-        assumed = {field.name: _ASSUMED[field.name] for field, _ in options
-                   if field.required and field.name in _ASSUMED}  # fmt: skip
-        said = {**assumed, **_band_options(bound.values()), **given}
+        said = {field.name: ASSUMED[field.name] for field, _ in options if is_assumed(field)}
+        said.update(_band_options(bound.values()))
+        for field, _ in options:
+            if name_of(field) in bound:
+                said[field.name] = _plain(field, bound[name_of(field)])
         job = parse_job({"protocol": PROTOCOL, "job": kind, **said}, os.curdir)
         try:
             summary = carry_out(job, listener)
@@ -103,9 +108,9 @@ _REPORT: Final = inspection.Parameter(
 def _parameter(option: tuple[JobField, bool]) -> inspection.Parameter:
     field, by_position = option
     kinds = inspection.Parameter
-    required = field.required and field.name not in _ASSUMED
+    required = field.required and not is_assumed(field)
     # A default after a required one would not be a signature; the job says what is missing.
-    default = kinds.empty if required or by_position else _ASSUMED.get(field.name, field.default)
+    default = kinds.empty if required or by_position else ASSUMED.get(field.name, field.default)
     kind = kinds.POSITIONAL_OR_KEYWORD if by_position else kinds.KEYWORD_ONLY
     return kinds(name_of(field), kind, default=default)
 
