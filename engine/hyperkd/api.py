@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, Final, Optional
 
+import numpy as np
+
 from hyperkd.errors import HyperKDError
 from hyperkd.handles import Model, Scene
 from hyperkd.jobs.dispatch import carry_out, worded
@@ -19,6 +21,7 @@ from hyperkd.jobs.validate import parse_job
 from hyperkd.reporting import RecordingReporter, Result
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.requests.option import PROTOCOL, JobField, job_fields
+from hyperkd.requests.shared_options import BandOptions
 from hyperkd.types import Reporter
 
 # Function -> its job, and the fields that may be given by position.
@@ -76,11 +79,18 @@ def _make(function: str) -> Callable[..., Result]:
     def call(*arguments: Any, **keywords: Any) -> Result:
         bound = signature.bind(*arguments, **keywords).arguments
         listener = RecordingReporter(bound.pop("report", None))
-        said = {field.name: ASSUMED[field.name] for field, _ in options if is_assumed(field)}
-        said.update(_band_options(bound.values()))
-        for field, _ in options:
-            if name_of(field) in bound:
-                said[field.name] = _plain(field, bound[name_of(field)])
+        given = {
+            field: _items(field, bound[name_of(field)])
+            for field, _ in options
+            if name_of(field) in bound
+        }
+        said: dict[str, Any] = {
+            field.name: ASSUMED[field.name] for field, _ in options if is_assumed(field)
+        }
+        said.update(_band_options(given, {field.name for field, _ in options}))
+        for field, items in given.items():
+            plain = [_plain(item) for item in items]
+            said[field.name] = plain if field.repeated else plain[0]
         job = parse_job({"protocol": PROTOCOL, "job": kind, **said}, os.curdir)
         try:
             summary = carry_out(job, listener)
@@ -123,41 +133,57 @@ def _documentation(summary: str, options: Sequence[tuple[JobField, bool]]) -> st
     return "\n".join([*lines, "", "Raises:", "    HyperKDError: with a code; see docs/errors.md."])
 
 
-def _plain(field: JobField, value: Any) -> Any:
-    """Return a value as a job file would hold it: paths for scenes and models, lists."""
-    if field.repeated:
-        alone = isinstance(value, (str, os.PathLike)) or not isinstance(value, Sequence)
-        return [_path(item) for item in ([value] if alone else value)]
-    return _path(value)
+def _items(field: JobField, value: Any) -> list[Any]:
+    """Return the values of an option: one, or those of any iterable where it takes several."""
+    single = (str, os.PathLike, Scene, Model)
+    if not field.repeated or isinstance(value, single) or not isinstance(value, Iterable):
+        return [value]
+    return list(value)
 
 
-def _path(value: Any) -> Any:
-    """Return the path of a scene, a model or a path object, and everything else as it is."""
+def _plain(value: Any) -> Any:
+    """Return a value as a job file would hold it: a path, a text, a number, a truth."""
     if isinstance(value, (Scene, Model)):
         return value.path
+    if isinstance(value, np.generic):
+        return value.item()
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _band_options(values: Iterable[Any]) -> dict[str, Any]:
-    """Return what was said about the bands when the scenes among ``values`` were opened.
+def _band_options(given: Mapping[JobField, list[Any]], known: set[str]) -> dict[str, Any]:
+    """Return what was said about the bands when the scenes of a job were opened.
+
+    Args:
+        given: the values of each option.
+        known: names of the job's options.
 
     Raises:
-        HyperKDError: ``bad_job`` where it differs: a job believes the same of all its scenes.
+        HyperKDError: ``bad_job`` where a job, which believes the same of all its rasters,
+            cannot keep to it.
     """
-    scenes = [
-        scene
-        for value in values
-        for scene in (value if isinstance(value, (list, tuple)) else (value,))
-        if isinstance(scene, Scene)
+    scenes = [item for items in given.values() for item in items if isinstance(item, Scene)]
+    said = [scene for scene in scenes if scene.options != BandOptions()]
+    if not said:
+        return {}
+    others = [
+        _plain(item)
+        for field, items in given.items()
+        for item in items
+        if field.role == "input_raster"
+        and getattr(item, "options", BandOptions()) != said[0].options
     ]
-    if len({scene.options for scene in scenes}) > 1:
+    what = f"{said[0].path} was opened with {said[0].options}"
+    if others:
         raise HyperKDError(
             "bad_job",
-            "The scenes were opened with different bands, scale or nodata: "
-            + "; ".join(f"{scene.path}: {scene.options}" for scene in scenes),
-            "Open them alike, or run the job for each.",
+            f"{what}, and {others[0]} was not; a job believes the same of all its rasters.",
+            "Open all of them alike, or run the job for each.",
         )
-    return {k: v for scene in scenes[:1] for k, v in vars(scene.options).items() if v is not None}
+    if "bands" not in known:
+        raise HyperKDError(
+            "bad_job", f"{what}; this job takes the file as it is.", "Give its path instead."
+        )
+    return {name: value for name, value in vars(said[0].options).items() if value is not None}
 
 
 predict = _make("predict")

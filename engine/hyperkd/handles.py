@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hyperkd.jobs.validate import parse_options
 from hyperkd.open_scene import open_scene
 from hyperkd.reporting import SilentReporter
 from hyperkd.requests.shared_options import BandOptions, TileOptions
@@ -204,6 +205,7 @@ class Model:
 
         Raises:
             HyperKDError: as ``predict``.
+            ValueError: where a pixel lies outside the scene.
         """
         from hyperkd.inference.classify import probabilities
         from hyperkd.inference.predict import ANSWERS, predict_at
@@ -213,7 +215,7 @@ class Model:
             scene._source,  # noqa: SLF001 - the two classes are one interface
             self.bundle,
             (rows, cols),
-            options=TileOptions(**options),
+            options=parse_options(TileOptions, options),
             outputs=wanted,
             report=report or SilentReporter(),
         )
@@ -230,7 +232,7 @@ class Model:
 def open(
     path: PathLike,
     *,
-    bands: Optional[str] = None,
+    bands: Optional[PathLike] = None,
     scale: Optional[float] = None,
     nodata: Optional[float] = None,
 ) -> Scene:
@@ -245,7 +247,12 @@ def open(
         HyperKDError: ``unreadable_raster``, ``no_wavelengths``, ``bad_scale`` and others; see
             docs/errors.md.
     """
-    return Scene(os.fspath(path), BandOptions(bands, scale, nodata))
+    said = {
+        "bands": None if bands is None else os.fspath(bands),
+        "scale": scale,
+        "nodata": nodata,
+    }
+    return Scene(os.fspath(path), parse_options(BandOptions, said))
 
 
 def load_model(name: PathLike) -> Model:

@@ -60,7 +60,10 @@ class RecordingReporter(SilentReporter):
 
     def artifact(self, role: str, path: str) -> None:
         """Keep the path of an output."""
-        self.files[role] = Path(path)
+        made = Path(path)
+        if made not in self.files.values():
+            number = sum(each.partition("#")[0] == role for each in self.files) + 1
+            self.files[role if number == 1 else f"{role}#{number}"] = made
         self._artifact(role, path)
 
 
@@ -68,7 +71,8 @@ class Result(Mapping[str, Any]):
     """What a job found: a mapping of its summary, whose keys are attributes too.
 
     Attributes:
-        files: the files that were written, by the option that named them.
+        files: the files that were written by what they are: ``output``, ``checkpoint``,
+            ``report`` and so on; several of a kind as ``map``, ``map#2``, ...
         warnings: what was inferred, or is odd about the input, one sentence each.
     """
 

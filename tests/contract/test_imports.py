@@ -26,7 +26,7 @@ BASE |= {"files", "locks", "scratch", "unfinished", "temporary_names", "output_c
 ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "": (BASE, set()),
     "api": (BASE | {"handles", "jobs", "reporting"}, set()),
-    "handles": (BASE | {"open_scene", "reporting", "models", "inference"}, {"xarray"}),
+    "handles": (BASE | {"jobs", "open_scene", "reporting", "models", "inference"}, {"xarray"}),
     "reporting": (BASE | {"jobs"}, set()),
     "open_scene": (BASE | {"raster", "spectral"}, set()),
     "errors": (set(), set()),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.predict import predict
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import RasterSpec
+from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.requests.option import job_fields
 from hyperkd.requests.predict_options import PredictJob
@@ -62,6 +65,15 @@ def test_importing_loads_nothing_heavy() -> None:
         " & {'numpy', 'osgeo', 'torch', 'onnx', 'onnxruntime', 'xarray'}))"
     )
     assert child(code) == "[]"
+
+
+def test_importing_sets_one_variable() -> None:
+    code = (
+        "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None); before = dict(os.environ); "
+        "import hyperkd, hyperkd.raster.open_raster, hyperkd.raster.gdal.reader; "
+        "print(sorted(set(os.environ.items()) ^ set(before.items())))"
+    )
+    assert child(code) == "[('ORT_DISABLE_TELEMETRY', '1')]"
 
 
 def test_every_public_name_is_there_and_typed() -> None:
@@ -124,9 +136,82 @@ def test_what_was_said_when_a_scene_was_opened_holds_in_jobs(path: Path, tmp_pat
     assert hyperkd.info(scene)["scale"] == [2e-4]
     assert hyperkd.info(path)["scale"] == [1e-4]
     assert hyperkd.info(scene, scale=1e-4)["scale"] == [1e-4]  # said last
-    with pytest.raises(HyperKDError, match="opened with different bands") as caught:
-        hyperkd.evaluate("m.onnx", [scene, hyperkd.open(path)], "l.tif", report_folder=tmp_path)
-    assert caught.value.code == "bad_job"
+    for other in (hyperkd.open(path), path, hyperkd.open(path, scale=3e-4)):
+        for scenes in ([scene, other], (other, scene)):
+            with pytest.raises(HyperKDError, match="believes the same of all") as caught:
+                hyperkd.evaluate("m.onnx", scenes, "l.tif", report_folder=tmp_path)
+            assert caught.value.code == "bad_job"
+    with pytest.raises(HyperKDError, match="this job takes the file as it is"):
+        hyperkd.import_product(scene, tmp_path / "i.tif")
+
+
+def test_an_option_of_a_scene_is_checked_like_that_of_a_job(path: Path, tmp_path: Path) -> None:
+    table = tmp_path / "bands.csv"
+    table.write_text("wavelength_nm\n" + "".join(f"{400 + 9 * n}\n" for n in range(224)))
+    assert hyperkd.open(path, bands=table).wavelengths[1] == 409.0
+    with pytest.raises(HyperKDError, match="'scale' must be a finite number"):
+        hyperkd.open(path, scale=float("nan"))
+    model = hyperkd.load_model(make_model(tmp_path / "m.onnx"))
+    scene = hyperkd.open(path)
+    for options, message in (
+        ({"device": "gpu"}, "'device' must be one of auto, cpu"),
+        ({"batch": 0}, "'batch' must be at least 1, but is 0"),
+        ({"btach": 1}, "There is no option 'btach' here"),
+    ):
+        with pytest.raises(HyperKDError, match=message) as caught:
+            model.at(scene, [0], [0], **options)
+        assert caught.value.code == "bad_job"
+    with pytest.raises(ValueError, match="1 pixels lie outside"):
+        model.at(scene, [12], [0])
+
+
+def test_numbers_of_numpy_and_iterators_are_values(path: Path, tmp_path: Path) -> None:
+    made = hyperkd.simulate(
+        tmp_path / "s.tif", width=np.int64(16), height=16, border=np.float64(0), truth=np.bool_(0)
+    )
+    assert made.files == {"output": tmp_path / "s.tif"}
+    with pytest.raises(HyperKDError, match="There is no file|cannot be read|no labels") as caught:
+        hyperkd.label_overview(tmp_path.glob("sc*.tif"), tmp_path / "none.gpkg")
+    assert caught.value.code in ("bad_labels", "no_labels")
+    with pytest.raises(HyperKDError, match="'width' must be a whole number"):
+        hyperkd.simulate(tmp_path / "t.tif", width=object())
+
+
+def test_a_scene_that_nobody_closed_can_be_written_again(path: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.tif"
+    gdal.GetDriverByName("GTiff").Create(str(plain), 4, 4, 3).FlushCache()
+    for _ in range(2):
+        with pytest.raises(HyperKDError, match="says no wavelengths"):
+            hyperkd.open(plain)
+    hyperkd.simulate(plain, width=16, height=16, truth=False)
+    copy = tmp_path / "copy.tif"
+    shutil.copy(path, copy)
+    assert hyperkd.open(copy).shape[0] == 224  # dropped without a close
+    gc.collect()
+    hyperkd.align(path, copy)
+
+
+def test_a_description_in_a_vrt_names_no_file(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mosaic = tmp_path / "scene.vrt"
+    gdal.Translate(str(mosaic), str(path), format="VRT").FlushCache()
+    text = mosaic.read_text()
+    assert "<Description>" in text or "<VRTRasterBand" in text
+    described = text.replace("<ColorInterp>", "<Description>notes</Description>\n<ColorInterp>", 1)
+    assert described != text
+    mosaic.write_text(described)
+    (tmp_path / "notes").write_text("not a raster")
+    monkeypatch.chdir(tmp_path)
+    with hyperkd.open(mosaic) as scene:
+        assert scene.shape == (224, 12, 20)
+
+
+def test_several_files_of_a_kind_are_kept() -> None:
+    listener = RecordingReporter()
+    for name in ("a.tif", "b.tif", "b.tif", "c.tif"):
+        listener.artifact("map", name)
+    assert listener.files == {"map": Path("a.tif"), "map#2": Path("b.tif"), "map#3": Path("c.tif")}
 
 
 def test_a_map_from_python_is_that_of_the_job(path: Path, tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ import math
 import os
 import re
 import sys
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypeVar
 
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.requests.option import INPUT_ROLES, OUTPUT_ROLES, PROTOCOL, Job, JobField, job_fields
 
+_Options = TypeVar("_Options")
 _LONGEST_JOB = 16 * 1024 * 1024  # bytes; one with a thousand rasters has a hundredth of it
 _FLAT = "A job is one flat JSON object."
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
@@ -88,6 +90,23 @@ def parse_job(document: dict[str, Any], folder: str) -> Job:
         if name in fields
     }
     return job(**values)
+
+
+def parse_options(group: type[_Options], values: Mapping[str, Any]) -> _Options:
+    """Return a group of shared options, checked like the fields of a job.
+
+    Raises:
+        HyperKDError: ``bad_job`` with the offending key and value.
+    """
+    known = {field.name: field for field in job_fields(group)}
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise _bad_job(
+            f"There is no option {unknown[0]!r} here.",
+            _suggestion(unknown[0], known),
+            key=unknown[0],
+        )
+    return group(**{key: _checked(known[key], value, os.curdir) for key, value in values.items()})
 
 
 def _json_object(content: bytes, name: str) -> dict[str, Any]:
@@ -225,5 +244,5 @@ def _bad_job(message: str, hint: str, **context: Any) -> HyperKDError:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=repr)
     return text if len(text) <= 80 else f"{text[:77]}..."

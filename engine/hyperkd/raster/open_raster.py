@@ -57,7 +57,9 @@ def open_raster(
 
 
 def limit_block_cache(size: int) -> None:
-    """Let GDAL keep at most ``size`` bytes of decoded blocks, in this process.
+    """Let GDAL keep at most ``size`` bytes of decoded blocks.
+
+    In the engine's own process; a Python session keeps its own limit.
 
     Its default is a fraction of the machine's memory, which whoever reads every block
     once fills for nothing.

@@ -131,8 +131,8 @@ class JobField:
     positional: bool
 
 
-def job_fields(job: type[Job]) -> tuple[JobField, ...]:
-    """Return the fields of a job class: its own in their order, then those that it shares."""
+def job_fields(job: type[Any]) -> tuple[JobField, ...]:
+    """Return the fields of a job or a group of options: its own first, then shared ones."""
     hints = typing.get_type_hints(job)
     own = job.__dict__.get("__annotations__", {})
     fields = []

@@ -46,7 +46,8 @@ def require_open_formats(sources: Sequence[str]) -> None:
         if name != sources[0]:
             _require_open(name)
         for other in (*(name + suffix for suffix in _BESIDE), *_named_in_vrt(name)):
-            if gdal.VSIStatL(other):
+            found = gdal.VSIStatL(other)
+            if found and not found.IsDirectory():
                 _require_open(other)
 
 

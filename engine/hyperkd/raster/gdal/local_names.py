@@ -193,6 +193,12 @@ def is_vrt(name: str) -> bool:
         return False
 
 
+# What stands in these names no file; a description may be the name of anything.
+_NO_NAMES = frozenset(
+    ("MDI", "SRS", "Description", "UnitType", "ColorInterp", "Category", "NoDataValue")
+)
+
+
 def texts_of_vrt(path: str) -> tuple[str, list[str]]:
     """Return the kind of a VRT (its ``subClass``), and every text in it but metadata."""
     try:
@@ -207,7 +213,7 @@ def texts_of_vrt(path: str) -> tuple[str, list[str]]:
             texts.append(label)
         elif number == 2 and (parent, label) == ("VRTDataset", "subClass"):
             kind = children[0][1] if children else ""
-        if label not in ("MDI", "SRS"):
+        if label not in _NO_NAMES:
             waiting.extend((label, child) for child in children)
     return kind, texts
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import os
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -68,7 +69,10 @@ class PlainRaster:
 
     def _describe(self) -> None:
         self._files = stamp([*files_of(self._dataset), *sidecar_files(self.path)])
-        protect(self._files)
+        names = list(self._files)
+        protect(names)
+        # Also where opening fails later, or a session drops the raster without closing it.
+        self._unprotect = weakref.finalize(self, release, names)
         self.count = int(self._dataset.RasterCount)
         self.grid: GridSpec = read_grid(self._dataset)
         self.dtype = self._common_dtype()
@@ -155,8 +159,7 @@ class PlainRaster:
 
     def close(self) -> None:
         """Release the file; closing twice does no harm."""
-        if self._dataset is not None:
-            release(self._files)
+        self._unprotect()
         self._dataset = None
 
     def _common_dtype(self) -> np.dtype[Any]:
