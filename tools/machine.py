@@ -36,7 +36,6 @@ FOREIGN_VARIABLES = (
 # What apt calls the things we need. python3-qgis does not depend on
 # python3-gdal, and Debian keeps `python3 -m venv` in a package of its own.
 APT_QGIS = ("qgis", "python3-qgis", "python3-gdal")
-APT_GDAL = ("python3-gdal",)
 APT_VENV = ("python3-venv",)
 # A screen in memory, on which the tests start QGIS itself.
 APT_SCREEN = ("xvfb", "xauth")

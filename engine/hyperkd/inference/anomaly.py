@@ -21,7 +21,6 @@ from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.requests.explore_options import AnomalyJob
 from hyperkd.types import Float32Array, FloatArray, Reporter
 
-MEASURES = ("rmse", "angle")
 # Of a normal distribution, the median absolute deviation times this is the standard deviation.
 _MAD_TO_SIGMA = 1.4826
 # The cube root of a sum of squares is close to normally distributed (Wilson and Hilferty 1931).

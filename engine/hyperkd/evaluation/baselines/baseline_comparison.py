@@ -117,7 +117,8 @@ def compare_with_baselines(
     if len(test) < len(every) or any(
         len(rows) < len(fold.train) for rows, fold in zip(train, folds)
     ):
-        notes.append(f"Classical models learn from and answer {len(pixels):,} random pixels.")
+        used = len(np.unique(np.concatenate([test, *train])))
+        notes.append(f"Classical models learn from and answer {used:,} random pixels.")
     report.stage("Training classical models")
     sampled_folds = [
         BaselineFold(rows, test[np.isin(test, fold.test)]) for rows, fold in zip(train, folds)

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, Optional
 
+from hyperkd.engine_process import in_engine_process
+
 _SYSTEM_CPUS = Path("/sys/devices/system/cpu")
 _STATUS = Path("/proc/self/status")
 _KIB = 1024
@@ -88,13 +90,13 @@ def address_space_left() -> Optional[int]:
 
 
 def limit_arenas() -> None:
-    """Let the C library keep freed memory in few pools (glibc; elsewhere nothing).
+    """Let the C library keep freed memory in few pools (glibc, in the engine's own process).
 
     By default it makes up to eight for each core, and every thread that allocates
     leaves the peak of its own behind.
     """
     arena_max = -8  # M_ARENA_MAX of malloc.h
-    library = _glibc()
+    library = _glibc() if in_engine_process() else None
     if library is not None:
         library.mallopt(arena_max, 2)
 

@@ -7,7 +7,7 @@ of their bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Optional
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -111,8 +111,3 @@ def _bridged(image: Tensor, gap: slice) -> Tensor:
 
 def _tensor(values: NDArray[Any], like: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(values, np.float32)).to(like)
-
-
-def draw_view(draws: Optional[np.random.Generator]) -> int:
-    """Return a random view, or 0, the image as it is."""
-    return 0 if draws is None else int(draws.integers(VIEWS))
