@@ -18,6 +18,7 @@ import pytest
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.gdal import opening
 from hyperkd.raster.open_raster import open_raster
 from tests.factories import WAVELENGTHS_NM, make_envi, make_raster, make_vrt, spectra
 
@@ -775,3 +776,18 @@ def test_without_gdal_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
         open_raster("scene.tif")
     assert caught.value.code == "missing_dependency"
     assert "python3-gdal" in caught.value.hint
+
+
+def test_what_gdal_says_late_of_a_damaged_file_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at an .aux.xml when first asked for metadata; found by fuzzing."""
+    path = make_raster(tmp_path / "scene.tif")
+
+    def asked_first(*_: Any) -> None:
+        raise RuntimeError("PROJ: proj_create_from_database: crs not found")
+
+    monkeypatch.setattr(opening, "_require_bands", asked_first)
+    with pytest.raises(HyperKDError, match="cannot be understood: PROJ: .*crs not found") as error:
+        open_raster(str(path))
+    assert error.value.code == "unreadable_raster"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ import pytest
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.cluster import _Clusters
 from hyperkd.inference.predict import _Classes
-from hyperkd.inference.tiling import machine, resources
+from hyperkd.inference.tiling import machine, resources, tiled_job
 from hyperkd.inference.tiling import threads as threads_module
 from hyperkd.inference.tiling.pipeline import FinishedRows
 from hyperkd.inference.tiling.stage_clock import Stopwatch
@@ -178,3 +179,26 @@ def test_gdal_compresses_without_threads_under_a_limit() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
+
+
+def test_the_strip_of_a_panel_is_gone_before_the_next_one_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alive: list[list[bool]] = []
+    strips: list[weakref.ref[Any]] = []
+
+    def panels_of_rows(*_: Any, **__: Any) -> Any:
+        alive.append([strip() is not None for strip in strips])
+        rows = finished(3, 40, 5)
+        strips.append(weakref.ref(rows.values))
+        yield rows
+
+    monkeypatch.setattr(tiled_job, "blended_rows", panels_of_rows)
+    run: Any = SimpleNamespace(
+        source=SimpleNamespace(grid=GridSpec(120, 5)),
+        resources=SimpleNamespace(panels=(None, None, None)),
+        clock=Stopwatch(),
+    )
+    writer: Any = SimpleNamespace(append=lambda *arrays: None)
+    tiled_job._write_panels(run, 3, writer, 0, 256, lambda part, _clock: [part.values])
+    assert alive == [[], [False], [False, False]]

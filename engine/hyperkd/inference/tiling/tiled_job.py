@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -89,9 +89,19 @@ def _write_panels(
     of_a_panel = -(-height // rows)
     for index, panel in enumerate(run.resources.panels):
         first_row = min(max(0, resumed - index * of_a_panel) * rows, height)
-        with closing(blended_rows(run, panel, count, first_row=first_row)) as finished:
-            for part in (few for rows_done in finished for few in rows_done.parts()):
-                writer.append(*convert(part, run.clock))
+        _write_panel(blended_rows(run, panel, count, first_row=first_row), run, writer, convert)
+
+
+def _write_panel(
+    finished: Generator[FinishedRows, None, None],
+    run: TiledRun,
+    writer: RowWriter,
+    convert: Convert,
+) -> None:
+    """Write the rows of one panel; when this returns, nothing holds its strip any more."""
+    with closing(finished):
+        for part in (few for rows_done in finished for few in rows_done.parts()):
+            writer.append(*convert(part, run.clock))
 
 
 def summary_of(matched: MatchedModel, run: TiledRun, *, resumed_portions: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from hyperkd.raster.gdal.local_names import (
 )
 from hyperkd.raster.gdal.probe import require_sound
 from hyperkd.raster.gdal.restrictions import RASTER_DRIVERS, present, restricted
+from hyperkd.raster.parsing import DAMAGED, parsing
 from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 
@@ -89,8 +90,10 @@ def open_dataset(path: str) -> tuple[Any, str]:
         require_open_overviews(path, dataset)
     except RuntimeError as error:
         raise _unreadable(path, str(error)) from error
-    _require_bands(path, dataset)
-    _require_whole(path, dataset)
+    # GDAL looks at a damaged .aux.xml when first asked, not when it opens the raster.
+    with parsing(path, "unreadable_raster", DAMAGED):
+        _require_bands(path, dataset)
+        _require_whole(path, dataset)
     return dataset, path
 
 
