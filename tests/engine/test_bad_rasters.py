@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal import opening
+from hyperkd.raster.gdal.local_names import local_sources
 from hyperkd.raster.open_raster import open_raster
 from tests.factories import WAVELENGTHS_NM, make_envi, make_raster, make_vrt, spectra
 
@@ -791,3 +793,44 @@ def test_what_gdal_says_late_of_a_damaged_file_is_a_refusal(
     with pytest.raises(HyperKDError, match="cannot be understood: PROJ: .*crs not found") as error:
         open_raster(str(path))
     assert error.value.code == "unreadable_raster"
+
+
+@pytest.mark.parametrize(
+    "numbers", ["0, 0, 0, 0, 0, 0", "3, 30, 60, 5, 15, 30", "3, 0, 0, 5, 0, -30"]
+)
+def test_pixels_without_an_area_are_refused(tmp_path: Path, numbers: str) -> None:
+    path = make_raster(tmp_path / "scene.tif")
+    beside = tmp_path / "scene.tif.aux.xml"
+    beside.write_text(f"<PAMDataset><GeoTransform>{numbers}</GeoTransform></PAMDataset>")
+    with pytest.raises(HyperKDError, match="gives pixels without an area") as error:
+        open_raster(str(path))
+    assert error.value.code == "unreadable_raster"
+
+
+@pytest.mark.parametrize("ending", [".vrt", ".tif.aux.xml"])
+def test_names_that_cannot_be_checked_are_refused(tmp_path: Path, ending: str) -> None:
+    path = make_raster(tmp_path / "scene.tif")
+    text = "<VRTDataset><SourceFilename><![CDATA[ü.vrt]]></SourceFilename></VRTDataset>"
+    chosen = tmp_path / f"scene{ending}"
+    chosen.write_text(text, encoding="utf-8")
+    with pytest.raises(HyperKDError, match="cannot be checked") as error:
+        open_raster(str(chosen if ending == ".vrt" else path))
+    assert error.value.code == "unsupported_raster"
+
+
+@pytest.mark.parametrize("name", ["größe", "scène µ"])
+def test_names_beyond_ascii_in_a_mosaic_are_followed(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    path = make_vrt(folder / "scene.vrt", [make_raster(folder / f"{name}.tif")])
+    assert local_sources(str(path))[1:] == [str(folder / f"{name}.tif")]
+
+
+@pytest.mark.parametrize("text", ["<a><µm/></a>", '<a µ="1"/>', "<a b=1µm>x</a>", "<a>x</µm>"])
+def test_half_a_letter_in_a_complaint_of_gdal_leaves_nothing_behind(
+    tmp_path: Path, text: str
+) -> None:
+    path = make_raster(tmp_path / "scene.tif")
+    (tmp_path / "scene.tif.aux.xml").write_text(f"<PAMDataset>{text}</PAMDataset>", "utf-8")
+    found = local_sources(str(path))
+    assert (found, sys.exc_info()) == ([str(path)], (None, None, None))

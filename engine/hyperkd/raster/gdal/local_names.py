@@ -201,10 +201,7 @@ _NO_NAMES = frozenset(
 
 def texts_of_vrt(path: str) -> tuple[str, list[str]]:
     """Return the kind of a VRT (its ``subClass``), and every text in it but metadata."""
-    try:
-        tree = gdal.ParseXMLString(path if _INLINE.match(path) else _text(path))
-    except RuntimeError:  # then GDAL does not open it either
-        tree = None
+    tree = _parsed(path if _INLINE.match(path) else _text(path))
     kind, texts = "", []
     waiting = [] if tree is None else [("", tree)]
     while waiting:
@@ -235,12 +232,31 @@ def head_of(path: str, size: int = _HEAD) -> bytes:
 
 def _names_of(text: str, folder: str) -> Iterator[str]:
     """Yield the names in a VRT or a PAM file."""
-    try:
-        tree = gdal.ParseXMLString(text)
-    except RuntimeError:  # then GDAL reads no name from it either
-        return
+    tree = _parsed(text)
     if tree is not None:
         yield from _names_of_element(tree, folder)
+
+
+def _parsed(text: str) -> Any:
+    """Return XML as GDAL's tree, or None where GDAL reads nothing from it either.
+
+    Raises:
+        HyperKDError: ``unsupported_raster`` where names in it could pass unseen.
+    """
+    if not text.isascii() and "<![CDATA[" in text:
+        raise HyperKDError(
+            "unsupported_raster",
+            "A VRT or .aux.xml holds CDATA and letters beyond ASCII, so that the file names in "
+            "it cannot be checked.",
+            "Write names in it as plain text, or remove the .aux.xml beside the raster.",
+        )
+    # As references to characters: where GDAL complains about half of a letter, its bindings
+    # leave an exception behind that some later call would raise.
+    plain = text.encode("ascii", "xmlcharrefreplace").decode()
+    try:
+        return gdal.ParseXMLString(plain)
+    except RuntimeError:
+        return None
 
 
 def _names_of_element(root: Any, folder: str) -> Iterator[str]:

@@ -31,6 +31,7 @@ from hyperkd.raster.parsing import DAMAGED, parsing
 from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 
+_CORRECT_GRID = "Correct it, or remove the .aux.xml beside the raster if it holds it."
 _IN_ARCHIVE = re.compile(
     r"^/vsi(?:zip|tar|gzip)/\{?(?P<path>.+?\.(?:zip|tar|tgz|gz))(?:\}|/|$)", re.I
 )
@@ -215,7 +216,14 @@ def read_grid(dataset: Any) -> GridSpec:
         raise HyperKDError(
             "unreadable_raster",
             f"The geotransform {tuple(transform)} of {dataset.GetDescription()} is not finite.",
-            "Correct it, or remove the .aux.xml beside the raster if it holds it.",
+            _CORRECT_GRID,
+        )
+    if transform is not None and transform[1] * transform[5] == transform[2] * transform[4]:
+        raise HyperKDError(
+            "unreadable_raster",
+            f"The geotransform {tuple(transform)} of {dataset.GetDescription()} gives pixels "
+            "without an area.",
+            _CORRECT_GRID,
         )
     return GridSpec(
         width=int(dataset.RasterXSize),
