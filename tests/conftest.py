@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first in their folder, so that both processes end together."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    """Put files with slow tests first in their folder, so that both processes end together.
+
+    The one with the most comes first of all: begun late, it would run alone at the end.
+    """
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     folders = {folder: n for n, folder in enumerate(dict.fromkeys(i.path.parent for i in items))}
-    items.sort(key=lambda item: (folders[item.path.parent], item.path not in slow))
+    items.sort(key=lambda item: (folders[item.path.parent], -slow[item.path]))
 
 
 # Real data, which may not be passed on. Where it is, tests run on it in addition.
