@@ -21,8 +21,9 @@ from tools.machine import BUILD, ROOT, SetupError, ensure_qgis, ensure_screen, q
 
 TEST_PROFILE = BUILD / "qgis" / "test"
 # What pytest is told when it is told nothing: two processes, each of which takes whole files, so
-# that what the tests of a file share is made once.
-WHOLE_SUITE = ("-n", "2", "--dist", "loadfile")
+# that what the tests of a file share is made once. One that crashes ends the run and names its
+# test: xdist (3.8) gives the files that it had finished to its successor, and waits for ever.
+WHOLE_SUITE = ("-n", "2", "--dist", "loadfile", "--max-worker-restart", "0")
 WITHOUT_TORCH = "--without-torch"
 # The exit status where there is nothing to run the tests in, as of other test runners.
 SKIPPED = 77
