@@ -85,6 +85,13 @@ def _potsdam(request: pytest.FixtureRequest, kind: str) -> Potsdam:
 
 
 @pytest.fixture(scope="session")
+def known_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where engines of ``quick_engine`` keep graphs, for all processes of this run."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "known-graphs"
+
+
+@pytest.fixture(scope="session")
 def simulated_delivery(tmp_path_factory: pytest.TempPathFactory) -> Delivery:
     """Return a simulated EnMAP product whose images are empty, as one was delivered."""
     pytest.importorskip("osgeo.gdal")

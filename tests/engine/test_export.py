@@ -72,7 +72,9 @@ def exported(tmp_path_factory):
 
 
 def compute(network: bytes, pixels, valid) -> np.ndarray:
-    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     (output,) = session.run(None, {"pixels": pixels, "valid": valid})
     return output
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.engine import quick_engine
+
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "notebooks"
 NAMES = ("scene_to_map", "compare_students")
 
@@ -35,7 +37,7 @@ def test_a_notebook_shows_what_it_made(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs(name: str, tmp_path: Path) -> None:
+def test_a_notebook_runs(name: str, tmp_path: Path, known_graphs: Path) -> None:
     script = tmp_path / "notebook.py"
     script.write_text("\n\n".join("".join(cell["source"]) for cell in cells(name)))
     environment = {
@@ -44,7 +46,7 @@ def test_a_notebook_runs(name: str, tmp_path: Path) -> None:
         "PYTHONPATH": str(FOLDER.parents[1] / "engine"),
     }
     answer = subprocess.run(
-        [sys.executable, str(script)],
+        [sys.executable, quick_engine.__file__, str(known_graphs), str(script)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

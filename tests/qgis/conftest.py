@@ -133,6 +133,21 @@ def real_engine(use_engine: Callable[[Path], None]) -> Path:
     return Path(sys.executable)
 
 
+@pytest.fixture(scope="session")
+def quick_python(known_graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an interpreter whose engine asks the exporter once for each kind of network."""
+    from tests.engine.quick_engine import write_interpreter
+
+    return write_interpreter(tmp_path_factory.mktemp("quick") / "python", known_graphs)
+
+
+@pytest.fixture
+def quick_engine(real_engine: Path, quick_python: Path, use_engine: Callable[[Path], None]) -> Path:
+    """Choose the real engine, for jobs of which the export is not what is tested."""
+    use_engine(quick_python)
+    return quick_python
+
+
 @pytest.fixture
 def alive() -> Callable[[int], bool]:
     """Return a function that tells whether a process runs; a zombie does not."""

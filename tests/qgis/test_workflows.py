@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -544,7 +543,7 @@ def test_labels_become_a_model_a_report_and_a_map(plugin, real_engine, land, tmp
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_scenes_become_a_student_and_a_smaller_one(plugin, real_engine, land, tmp_path):
+def test_scenes_become_a_student_and_a_smaller_one(plugin, quick_engine, land, tmp_path):
     pytest.importorskip("torch")
     import processing
 
@@ -569,7 +568,7 @@ def test_scenes_become_a_student_and_a_smaller_one(plugin, real_engine, land, tm
 
 
 @pytest.fixture(scope="module")
-def headless(plugin_folder, tmp_path_factory):
+def headless(plugin_folder, quick_python, tmp_path_factory):
     """Return a caller of ``qgis_process run`` with JSON results, and JSON input where it can.
 
     QGIS reads parameters as JSON from standard input from 3.24 on.
@@ -582,7 +581,7 @@ def headless(plugin_folder, tmp_path_factory):
         "QGIS_CUSTOM_CONFIG_PATH": str(tmp_path_factory.mktemp("process-profile")),
         "QGIS_PLUGINPATH": str(plugin_folder),
         "QT_QPA_PLATFORM": "offscreen",
-        "HYPERKD_ENGINE_PYTHON": sys.executable,
+        "HYPERKD_ENGINE_PYTHON": str(quick_python),
         "HYPERKD_MODELS": str(tmp_path_factory.mktemp("models")),
     }
 
@@ -772,7 +771,7 @@ def material(tmp_path_factory):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", WITH_TRAINING)
 def test_algorithms_of_training_run_headless_in_a_batch_of_three(
-    plugin, headless, real_engine, land, material, tmp_path, name
+    plugin, headless, quick_engine, land, material, tmp_path, name
 ):
     pytest.importorskip("torch")
     from tests.finetune_factories import save_student
