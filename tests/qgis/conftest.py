@@ -211,6 +211,60 @@ def one_potsdam(one_potsdam: Potsdam, tmp_path: Path) -> Potsdam:
 
 
 @pytest.fixture
+def registry(plugin: Any) -> Any:
+    """Return QGIS's registry, which lists the plugin's algorithms."""
+    from qgis.core import QgsApplication
+
+    return QgsApplication.processingRegistry()
+
+
+@pytest.fixture
+def spectral(tmp_path: Path) -> Callable[..., Path]:
+    """Return a maker of scenes of 64 x 64 pixels for a toy model of five bands."""
+    import numpy as np
+
+    from tests.engine.inference_factories import CENTRES
+    from tests.factories import GEOTRANSFORM, make_raster
+
+    def make(name: str, shift: int = 0) -> Path:
+        random = np.random.default_rng(shift)
+        data = random.integers(500, 600, (5, 64, 64)).astype(np.int16)
+        for quarter, (rows, cols) in enumerate(
+            [(slice(32), slice(32)), (slice(32), slice(32, 64)), (slice(32, 64), slice(64))]
+        ):
+            data[(quarter + shift) % 5, rows, cols] += 4000
+        left, step, *rest = GEOTRANSFORM
+        return make_raster(
+            tmp_path / f"{name}.tif",
+            data,
+            wavelengths=list(CENTRES),
+            fwhm=10.0,
+            geotransform=(left + 64 * step * shift, step, *rest),
+        )
+
+    return make
+
+
+@pytest.fixture
+def classifier(tmp_path: Path) -> str:
+    """Return a model that takes the brightest of five bands for the class."""
+    from tests.engine.inference_factories import make_model
+
+    return str(make_model(tmp_path / "brightest.onnx"))
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a scene that has the bands of EnMAP, and polygons on it."""
+    from tests.qgis.landscape import write_polygons, write_scene
+
+    folder = tmp_path_factory.mktemp("land")
+    write_scene(folder / "scene.tif")
+    write_polygons(folder / "labels.gpkg")
+    return folder
+
+
+@pytest.fixture
 def wait(qgis: Any) -> Callable[..., None]:
     """Return a function that lets the event loop work until a condition holds."""
     from qgis.PyQt.QtWidgets import QApplication

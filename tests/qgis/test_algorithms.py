@@ -63,13 +63,6 @@ def own_store(plugin, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def registry(plugin):
-    from qgis.core import QgsApplication
-
-    return QgsApplication.processingRegistry()
-
-
-@pytest.fixture
 def check(registry, use_engine):
     """Return ``checkParameterValues`` of an algorithm, for parameters by name."""
     from qgis.core import QgsProcessingContext

@@ -34,13 +34,6 @@ def own_store(plugin, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def registry(plugin):
-    from qgis.core import QgsApplication
-
-    return QgsApplication.processingRegistry()
-
-
-@pytest.fixture
 def values(registry, scene, tmp_path):
     """Return parameters of an algorithm that are all right, one by one replaced by the given."""
     from qgis.core import (

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.engine.inference_factories import CENTRES, make_model, make_student
+from tests.engine.inference_factories import CENTRES, make_model
 from tests.factories import GEOTRANSFORM, make_raster
-from tools.machine import find_interpreter, find_qgis_process
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "resources" / "models"
@@ -128,43 +126,6 @@ def _class():
     from qgis.core import QgsProcessing
 
     return QgsProcessing.PythonOutputType.PythonQgsProcessingAlgorithmSubclass
-
-
-@pytest.fixture
-def registry(plugin):
-    from qgis.core import QgsApplication
-
-    return QgsApplication.processingRegistry()
-
-
-@pytest.fixture
-def spectral(tmp_path):
-    """Return a maker of scenes of 64 x 64 pixels for a toy model of five bands."""
-    import numpy as np
-
-    def make(name, shift=0):
-        random = np.random.default_rng(shift)
-        data = random.integers(500, 600, (5, 64, 64)).astype(np.int16)
-        for quarter, (rows, cols) in enumerate(
-            [(slice(32), slice(32)), (slice(32), slice(32, 64)), (slice(32, 64), slice(64))]
-        ):
-            data[(quarter + shift) % 5, rows, cols] += 4000
-        left, step, *rest = GEOTRANSFORM
-        return make_raster(
-            tmp_path / f"{name}.tif",
-            data,
-            wavelengths=list(CENTRES),
-            fwhm=10.0,
-            geotransform=(left + 64 * step * shift, step, *rest),
-        )
-
-    return make
-
-
-@pytest.fixture
-def classifier(tmp_path) -> str:
-    """Return a model that takes the brightest of five bands for the class."""
-    return make_model(tmp_path / "brightest.onnx")
 
 
 def read(path):
@@ -298,8 +259,6 @@ def test_areas_without_metres_have_no_hectares_and_odd_names_stay_whole(
     import processing
     from osgeo import ogr
 
-    from tests.factories import make_raster
-
     data = np.full((5, 8, 8), 500, np.int16)
     data[0, :, :6] = 4000
     data[1, :, 6:] = 4000
@@ -366,17 +325,6 @@ def test_alike_surfaces_become_polygons(plugin, real_engine, one_potsdam, tmp_pa
     assert {cluster for cluster, _ in found} == {1, 2, 3, 4}
     assert sum(area for _, area in found) == pytest.approx(32 * 32 * 900)
     assert min(area for _, area in found) >= 9 * 900
-
-
-@pytest.fixture(scope="module")
-def land(tmp_path_factory):
-    """Return a folder with a scene that has the bands of EnMAP, and polygons on it."""
-    from tests.qgis.landscape import write_polygons, write_scene
-
-    folder = tmp_path_factory.mktemp("land")
-    write_scene(folder / "scene.tif")
-    write_polygons(folder / "labels.gpkg")
-    return folder
 
 
 def test_a_product_becomes_a_scene_a_report_and_hls_bands(plugin, real_engine, land, tmp_path):
@@ -562,245 +510,3 @@ def test_scenes_become_a_student_and_a_smaller_one(plugin, quick_engine, land, t
     assert _card(student)["task"] == _card(small)["task"] == "pretrain"
     assert small.stat().st_size < student.stat().st_size
     assert Path(results["distill:checkpoint"]).is_file()
-
-
-# --- every algorithm, headless, in a batch of three -----------------------------------------
-
-
-@pytest.fixture(scope="module")
-def headless(plugin_folder, quick_python, tmp_path_factory):
-    """Return a caller of ``qgis_process run`` with JSON results, and JSON input where it can.
-
-    QGIS reads parameters as JSON from standard input from 3.24 on.
-    """
-    from qgis.core import Qgis
-
-    program = find_qgis_process(find_interpreter()[0])
-    environment = {
-        **os.environ,
-        "QGIS_CUSTOM_CONFIG_PATH": str(tmp_path_factory.mktemp("process-profile")),
-        "QGIS_PLUGINPATH": str(plugin_folder),
-        "QT_QPA_PLATFORM": "offscreen",
-        "HYPERKD_ENGINE_PYTHON": str(quick_python),
-        "HYPERKD_MODELS": str(tmp_path_factory.mktemp("models")),
-    }
-
-    def call(*arguments, text=None):
-        return subprocess.run(
-            [program, *arguments],
-            env=environment,
-            input=text,
-            stdin=subprocess.DEVNULL if text is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    call("plugins", "enable", "hyperkd_qgis")
-
-    def run(identifier, values):
-        if Qgis.QGIS_VERSION_INT >= 32400:
-            answer = call("run", identifier, "-", text=json.dumps({"inputs": values}))
-        else:
-            words = []
-            for name, value in values.items():
-                for item in value if isinstance(value, list) else [value]:
-                    words.append(f"{name}={item}")
-            answer = call("--json", "run", identifier, "--", *words)
-        assert answer.returncode == 0, answer.stderr[-2000:]
-        assert "Traceback" not in answer.stdout + answer.stderr
-        return json.loads(answer.stdout)["results"]
-
-    run.call = call
-    return run
-
-
-def test_the_set_up_says_headless_what_is_wrong(headless):
-    """What it makes when all is right: ``test_engine_setup``."""
-    answer = headless.call("run", "hyperkd:setupengine", "--", "WHEELS=/nowhere")
-    said = answer.stdout + answer.stderr
-    assert answer.returncode != 0
-    assert "There is no folder /nowhere" in said
-    assert "Traceback" not in said
-
-
-@pytest.fixture
-def places(tmp_path) -> Path:
-    """Return three points with a class and a number, on the scenes of ``spectral``."""
-    from tests.label_factories import make_vector, point
-
-    features = [
-        (point(col + 0.5, row + 0.5), {"cover": name, "share": share})
-        for col, row, name, share in ((5, 5, "a", 0.1), (40, 8, "b", 0.5), (20, 50, "c", 0.9))
-    ]
-    return make_vector(tmp_path / "places.gpkg", features, {"cover": "text", "share": "number"})
-
-
-def _cases(scene, folder, student, classifier, regressor, places):
-    """Return a run of every algorithm that needs no training, and what it must make."""
-    return {
-        "inspect": ({"INPUT": scene, "MODEL": student, "OUTPUT": f"{folder}/r.html"}, "OUTPUT"),
-        "importproduct": ({"PRODUCT": scene, "OUTPUT": f"{folder}/p.tif"}, "OUTPUT"),
-        "embed": (
-            {"INPUT": scene, "MODEL": student, "COMPONENTS": 2, "OUTPUT": f"{folder}/e.tif"},
-            "OUTPUT",
-        ),
-        "reconstruct": ({"INPUT": scene, "MODEL": student, "ERROR": f"{folder}/x.tif"}, "ERROR"),
-        "classify": ({"INPUT": scene, "MODEL": classifier, "OUTPUT": f"{folder}/c.tif"}, "OUTPUT"),
-        "regress": ({"INPUT": scene, "MODEL": regressor, "OUTPUT": f"{folder}/v.tif"}, "OUTPUT"),
-        "anomaly": (
-            {
-                "INPUT": scene,
-                "MODEL": student,
-                "OUTPUT": f"{folder}/a.tif",
-                "MASK": f"{folder}/m.tif",
-            },
-            "MASK",
-        ),
-        "similarity": (
-            {"INPUT": scene, "MODEL": student, "PLACES": places, "OUTPUT": f"{folder}/l.tif"},
-            "OUTPUT",
-        ),
-        "cluster": (
-            {"INPUT": scene, "MODEL": student, "CLASSES": 3, "OUTPUT": f"{folder}/k.tif"},
-            "OUTPUT",
-        ),
-        "modelinfo": ({"MODEL": classifier, "OUTPUT": f"{folder}/i.html"}, "OUTPUT"),
-        "classmap": (
-            {"scene": scene, "model": classifier, "classify:map": f"{folder}/w.tif"},
-            "classify:map",
-        ),
-    }  # fmt: skip
-
-
-WITHOUT_TRAINING = (
-    "inspect", "importproduct", "embed", "reconstruct", "classify", "regress", "anomaly",
-    "similarity", "cluster", "modelinfo", "classmap",
-)  # fmt: skip
-WITH_TRAINING = ("aligntohls", "finetune", "export", "evaluate", "quantize", "distill")
-
-
-def test_no_algorithm_is_left_out(registry):
-    tested = {*WITHOUT_TRAINING, *WITH_TRAINING, *WORKFLOWS, *NO_STEP}
-    listed = registry.providerById("hyperkd").algorithms()
-    assert {each.name() for each in listed} == tested
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", WITHOUT_TRAINING)
-def test_every_algorithm_runs_headless_in_a_batch_of_three(
-    plugin, headless, real_engine, spectral, classifier, places, tmp_path, name
-):
-    student = make_student(tmp_path / "student.onnx", gain=0.9)
-    regressor = make_model(tmp_path / "regressor.onnx", task="regression")
-    scene = str(spectral("scene", 0))
-
-    def case(folder):
-        return _cases(scene, folder, student, classifier, regressor, places)[name]
-
-    _run_three(headless, tmp_path, name, case)
-
-
-def _training_cases(land, folder, checkpoint, material):
-    """Return a run of every algorithm that trains or reads what training has written."""
-    scene, labels, model = str(material["scene"]), str(material["labels"]), str(material["model"])
-    labelled = {"INPUT": scene, "LABELS": labels, "FIELD": "cover"}
-    return {
-        "aligntohls": ({"INPUT": str(land / "scene.tif"), "OUTPUT": f"{folder}/h.tif"}, "OUTPUT"),
-        "finetune": (
-            {
-                **labelled,
-                "TASK": "classification",
-                "STUDENT": checkpoint,
-                "EPOCHS": 2,
-                "BASELINES": False,
-                "OUTPUT": f"{folder}/m.onnx",
-                "REPORT": f"{folder}/report",
-            },
-            "OUTPUT",
-        ),
-        "export": ({"CHECKPOINT": checkpoint, "OUTPUT": f"{folder}/s.onnx"}, "OUTPUT"),
-        "evaluate": ({**labelled, "MODEL": model, "REPORT": f"{folder}/report"}, "REPORT"),
-        "quantize": (
-            {"MODEL": "tiny", "INPUT": str(land / "scene.tif"), "METHOD": "float16",
-             "LOSS": 100.0, "OUTPUT": f"{folder}/q.onnx"},
-            "OUTPUT",
-        ),
-        "distill": (
-            {"INPUT": str(land / "scene.tif"), "HOURS": 0.001, "EPOCHS": 1, "TILE": 16,
-             "BATCH": 2, "INITIAL": "random", "OUTPUT": f"{folder}/d.safetensors"},
-            "OUTPUT",
-        ),
-    }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory):
-    """Return a scene of two classes in six bands, labels, and a model that knows them."""
-    import numpy as np
-
-    from tests.factories import WAVELENGTHS_NM
-    from tests.label_factories import make_vector, square
-
-    folder = tmp_path_factory.mktemp("material")
-    data = np.random.default_rng(0).normal(0.2, 0.01, (6, 64, 64))
-    data[3] += 0.2 * ((np.indices((64, 64))[1] // 16) % 2)
-    made = {
-        "scene": make_raster(
-            folder / "scene.tif",
-            np.rint(data * 1e4).astype(np.int16),
-            wavelengths=list(WAVELENGTHS_NM),
-            fwhm=20.0,
-        )
-    }
-    features = [
-        (square(col * 16 + 2, row * 8 + 1, 10, 6), {"cover": f"class {col % 2}"})
-        for col in range(4)
-        for row in range(8)
-    ]
-    made["labels"] = make_vector(folder / "labels.gpkg", features, {"cover": "text"})
-    weight = np.eye(6)[[2, 3]]
-    made["model"] = make_model(
-        folder / "model.onnx", centres=WAVELENGTHS_NM, weight=weight, bias=[0.1, 0.0]
-    )
-    return made
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", WITH_TRAINING)
-def test_algorithms_of_training_run_headless_in_a_batch_of_three(
-    plugin, headless, quick_engine, land, material, tmp_path, name
-):
-    pytest.importorskip("torch")
-    from tests.finetune_factories import save_student
-
-    checkpoint = save_student(tmp_path)
-
-    def case(folder):
-        return _training_cases(land, folder, checkpoint, material)[name]
-
-    _run_three(headless, tmp_path, name, case)
-
-
-def _run_three(headless, tmp_path, name, case):
-    """Run a case once by ``qgis_process`` and twice here, and compare what was made."""
-    import processing
-
-    made = []
-    for number in range(3):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        values, output = case(folder)
-        run = headless if number == 0 else processing.run
-        results = run(f"hyperkd:{name}", values)
-        assert results[output] == values[output]
-        made.append(Path(values[output]))
-    assert all(path.exists() for path in made)
-    if made[0].suffix == ".tif":
-        import numpy as np
-
-        first, second, third = (read(path) for path in made)
-        assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
-        assert np.array_equal(second, third, equal_nan=first.dtype.kind == "f")
