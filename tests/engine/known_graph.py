@@ -39,7 +39,8 @@ def to_onnx(deployed: nn.Module, card: ModelCard) -> ModelProto:
     """Stand in for ``export._to_onnx``."""
     state = {name: value.detach().numpy() for name, value in deployed.state_dict().items()}
     shapes = tuple((name, value.shape) for name, value in state.items())
-    kind = (type(deployed), str(deployed), shapes, card.outputs, card.patch_px, card.tile_px)
+    # Not the tile: a graph takes any, and is compared with torch on that of its card.
+    kind = (type(deployed), str(deployed), shapes, card.outputs, card.patch_px)
     key = hashlib.sha256(repr(kind).encode()).hexdigest()
     if key not in _known:
         _known[key] = _read(key) or _ask(deployed, card, state)
