@@ -93,6 +93,65 @@ def write_enmap(parent: Path) -> Path:
     return folder
 
 
+DESIS_STEM = "DESIS-HSI-L2A-DT0000384932_009-20191007T070834-V0213"
+DESIS_CENTRES = [401.9, 404.4, 550.25, 999.5]
+DESIS_WIDTHS = [3.5, 3.4, 3.55, 3.6]
+
+
+def desis_xml(level: str = "L2A", order: tuple[int, ...] = (1, 2, 3, 4)) -> str:
+    """Return a small METADATA.xml of four bands, which come in ``order``."""
+    bands = "".join(
+        f"<band><bandNumber>{n}</bandNumber><wavelengthCenterOfBand>{DESIS_CENTRES[n - 1]}"
+        f"</wavelengthCenterOfBand><wavelengthWidthOfBand>{DESIS_WIDTHS[n - 1]}"
+        "</wavelengthWidthOfBand><response>0.1,0.9</response><wavelengths>400,401</wavelengths>"
+        "<gainOfBand>0.0001</gainOfBand><offsetOfBand>0.01</offsetOfBand></band>"
+        for n in order
+    )
+    geometry = "".join(f"<band><bandNumber>{n}</bandNumber></band>" for n in (1, 2, 3, 4))
+    return (
+        f"<hsi_doc><base><mission>DESIS</mission><level>{level}</level><temporalCoverage>"
+        "<startTime>2019-10-07T07:08:34Z</startTime></temporalCoverage></base><specific>"
+        f"<interiorOrientation>{geometry}</interiorOrientation>"
+        f"<bandCharacterisation>{bands}</bandCharacterisation></specific></hsi_doc>"
+    )
+
+
+def desis_cube() -> np.ndarray:
+    """Return DN of 4 bands on 3 x 5 pixels; the pixel (2, 4) is nodata."""
+    cube = (1000 * np.arange(1, 5)[:, None, None] + np.arange(15).reshape(3, 5)).astype(np.int16)
+    cube[:, 2, 4] = -32768
+    return cube
+
+
+# The layers of QL_QUALITY-2 in their order; the last two are no flags.
+DESIS_LAYERS = (
+    *("Shadow", "Land", "Snow", "Haze over land", "Haze over water"),
+    *("Cloud over land", "Cloud over water", "Water", "AOT", "WV"),
+)
+
+
+def write_desis(parent: Path, level: str = "L2A", **xml: Any) -> Path:
+    """Write a small DESIS product as delivered into ``parent``; return its folder."""
+    stem = DESIS_STEM.replace("L2A", level)
+    folder = parent / stem
+    folder.mkdir()
+    (folder / f"{stem}-METADATA.xml").write_text(desis_xml(level, **xml))
+    (folder / f"{stem}-HISTORY.xml").write_text("<hsi_doc><history/></hsi_doc>")
+    image = folder / f"{stem}-SPECTRAL_IMAGE.tif"
+    write_tif(image, desis_cube(), -32768)
+    image.with_suffix(".hdr").write_text(
+        "ENVI\nsamples = 5\nlines = 3\nbands = 4\ndata type = 2\ninterleave = bip\n"
+        "wavelength units = nanometers\nwavelength = {1, 2, 3, 4}\n"
+    )
+    quality = np.zeros((10, 3, 5), np.uint8)
+    for layer in range(8):
+        quality[layer].flat[layer] = 1
+    quality[8:] = 40
+    write_tif(folder / f"{stem}-QL_QUALITY-2.tif", quality)
+    write_tif(folder / f"{stem}-QL_IMAGE.tif", np.zeros((3, 3, 5), np.uint8))
+    return folder
+
+
 # --- a delivery --------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadata
+from hyperkd.raster.products.enmap import parse_bands, parse_metadata
 from hyperkd.raster.products.enmap_quality import MASKS
 from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.products.open_product import open_product
@@ -126,12 +126,14 @@ def test_enmap_zip_and_metadata_path_read_like_the_folder(enmap: Path, tmp_path:
 @pytest.mark.parametrize("suffix", ["-METADATA.XML.XML", "-metadata.xml"])
 def test_enmap_metadata_names_seen_in_the_wild(enmap: Path, suffix: str) -> None:
     (enmap / f"{STEM}-METADATA.XML").rename(enmap / f"{STEM}{suffix}")
-    assert len(open_enmap(enmap).metadata.bands) == 6
+    with open_product(enmap, ()) as product:
+        assert len(product.source.bands) == 6
 
 
 def test_enmap_cog_image_name(enmap: Path) -> None:
     (enmap / f"{STEM}-SPECTRAL_IMAGE.TIF").rename(enmap / f"{STEM}-SPECTRAL_IMAGE_COG.tiff")
-    assert open_enmap(enmap).image.endswith("-SPECTRAL_IMAGE_COG.tiff")
+    with open_product(enmap, ()) as product:
+        assert product.source.path.endswith("-SPECTRAL_IMAGE_COG.tiff")
 
 
 def test_enmap_metadata_values() -> None:
@@ -217,8 +219,8 @@ def test_all_pixels_masked_is_refused_and_leaves_no_file(enmap: Path, tmp_path: 
 
 
 def test_delivered_enmap_zip_names_its_empty_images(delivery: Delivery) -> None:
-    with pytest.raises(HyperKDError, match="all its empty images: ") as caught:
-        open_enmap(delivery.archive)
+    with pytest.raises(HyperKDError, match="all empty images of the product: ") as caught:
+        open_product(delivery.archive, ())
     assert caught.value.context["empty"] == [
         "QL_PIXELMASK",
         "QL_QUALITY_CIRRUS",

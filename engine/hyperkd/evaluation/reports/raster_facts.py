@@ -105,7 +105,9 @@ def _wavelength_summary(wavelengths: Wavelengths) -> dict[str, Any]:
 def description_lines(summary: Mapping[str, Any]) -> list[str]:
     """Return what ``describe_raster`` found as lines of the form ``label: value``."""
     block, valid = summary["block"], summary["valid_pixels"]
+    product = summary["read_from"].get("product")
     return [
+        *([f"Product: {product}"] if product else []),
         f"Size: {summary['width']} x {summary['height']} px, {summary['dtype']}, "
         f"{summary['interleave']} interleaved, blocks of {block['width']} x {block['height']} px",
         _grid_line(summary),

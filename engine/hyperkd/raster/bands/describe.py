@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional, Union
+from typing import Callable, Final, Optional, Union
 
 from hyperkd.raster.bands.band_table import RasterMetadata, draft_table, sources_of_metadata
 from hyperkd.raster.bands.band_values import BandSource
@@ -13,6 +13,9 @@ from hyperkd.raster.bands.nodata import declared_nodata
 from hyperkd.raster.bands.sampling import Sample
 from hyperkd.raster.bands.sidecars import read_csv, source_of_table
 from hyperkd.types import BandTable, FloatArray
+
+
+GIVEN: Final = "given band table"  # what a table is called that the user or a product gives
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Given:
         if self.bands is None:
             return None
         if isinstance(self.bands, BandTable):
-            return source_of_table(self.bands, count, "given band table")
+            return source_of_table(self.bands, count, GIVEN)
         return read_csv(self.bands, count)
 
 

@@ -1,4 +1,4 @@
-"""Band values in files beside a raster: ENVI headers, EnMAP METADATA.XML, a user's CSV."""
+"""Band values in files beside a raster: ENVI headers, a product's METADATA.XML, a user's CSV."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Optional
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 from hyperkd.raster.bands.band_values import BandSource, property_of, source_of_lists
-from hyperkd.raster.products.enmap import MAX_METADATA, parse_metadata
+from hyperkd.raster.products.desis import parse_desis
+from hyperkd.raster.products.enmap import parse_l2a_bands
+from hyperkd.raster.products.product_xml import MAX_METADATA, mission_of, parse_xml
 from hyperkd.raster.texts import Texts
 from hyperkd.types import BandTable
 
-_ENMAP_IMAGE = re.compile(r"^(?P<stem>.*)-SPECTRAL_IMAGE(_COG)?\.[A-Z0-9]+$", re.IGNORECASE)
+_IMAGE = re.compile(r"^(?P<stem>.*)-SPECTRAL_IMAGE(_COG)?\.[A-Z0-9]+$", re.IGNORECASE)
+_DELIVERED_LEVEL = re.compile(r"^(?:ENMAP\d*|DESIS)-.*?(?P<level>L[01][A-C]?)-", re.IGNORECASE)
 _LEVEL = re.compile(rb"<level>\s*([^<\s]+)\s*</level>")
 _MAX_TEXT = 64 * 2**20  # bytes of an ENVI header or a table of bands; real ones have 0.1 MB
 _CSV_HINT = (
@@ -32,16 +35,27 @@ _CSV_COLUMNS = {
 
 
 def find_sidecars(path: str, count: int) -> tuple[BandSource, ...]:
-    """Return the band values of the known files beside a raster, EnMAP's metadata first.
+    """Return the band values of the known files beside a raster, a product's metadata first.
 
     Args:
         path: the raster.
         count: its number of bands.
+
+    Raises:
+        HyperKDError: ``bad_product`` where the metadata, or the raster's name as delivered,
+            says that it is not reflectance.
     """
     image = Path(path)
     sources = []
-    for metadata in _enmap_metadata(image):
-        sources.append(read_enmap(metadata, count))
+    for metadata in _product_metadata(image):
+        sources.append(read_metadata(metadata, count))
+    level = _DELIVERED_LEVEL.match(image.name) if _IMAGE.match(image.name) else None
+    if level is not None:
+        raise HyperKDError(
+            "bad_product",
+            f"{image.name} is an image of level {level.group('level').upper()}: radiance.",
+            "HyperKD reads surface reflectance: order the scene as L2A.",
+        )
     for header in _headers(image):
         sources.append(read_header(header, count))
     return tuple(sources)
@@ -50,11 +64,11 @@ def find_sidecars(path: str, count: int) -> tuple[BandSource, ...]:
 def sidecar_files(path: str) -> list[str]:
     """Return the paths of the known files beside a raster."""
     image = Path(path)
-    return [str(item) for item in (*_enmap_metadata(image), *_headers(image))]
+    return [str(item) for item in (*_product_metadata(image), *_headers(image))]
 
 
-def _enmap_metadata(image: Path) -> list[Path]:
-    match = _ENMAP_IMAGE.match(image.name)
+def _product_metadata(image: Path) -> list[Path]:
+    match = _IMAGE.match(image.name)
     if match is None or not image.parent.is_dir():
         return []
     stem = (match.group("stem") + "-metadata").lower()
@@ -83,15 +97,17 @@ def _read(path: Path, most_bytes: int) -> bytes:
         ) from error
 
 
-def read_enmap(path: Path, count: int) -> BandSource:
-    """Return the band values of an EnMAP METADATA.XML, or why they cannot be used.
+def read_metadata(path: Path, count: int) -> BandSource:
+    """Return the band values of a METADATA.XML of EnMAP or DESIS, or why they cannot be used.
 
     Raises:
         HyperKDError: ``bad_product`` where it says that the image is not reflectance.
     """
     content = _read(path, MAX_METADATA)
     try:
-        table = parse_metadata(content, path.name).bands
+        root = parse_xml(content, path.name)
+        desis = mission_of(root) == "DESIS"
+        table = (parse_desis if desis else parse_l2a_bands)(root, path.name)
     except HyperKDError as error:
         level = _LEVEL.search(content)
         if level is not None and level.group(1) != b"L2A":

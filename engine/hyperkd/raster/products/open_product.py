@@ -1,22 +1,26 @@
-"""Opening a delivered product (EnMAP L2A, PRISMA L2D, EMIT L2A, DESIS L2A) or a plain raster."""
+"""Opening a delivered product, or a plain raster."""
 
 from __future__ import annotations
 
 import errno
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.bands.describe import Given
-from hyperkd.raster.gdal.reader import GdalRaster
-from hyperkd.raster.products.enmap import is_enmap, open_enmap
+from hyperkd.raster.bands.describe import GIVEN, Given
+from hyperkd.raster.gdal.reader import GdalRaster, PlainRaster
+from hyperkd.raster.products.delivery_files import list_delivery
+from hyperkd.raster.products.desis import DesisProduct, find_desis_by_name, read_desis_product
+from hyperkd.raster.products.enmap import read_enmap_product
 from hyperkd.raster.products.enmap_quality import QualityMask
 from hyperkd.raster.products.prisma_emit import EmitL2A, PrismaL2D, is_emit
+from hyperkd.raster.products.recognise import Delivery, may_be_delivery, recognise
 from hyperkd.raster.source import RasterSource
+from hyperkd.types import BandTable
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Product:
 
     Attributes:
         kind: for instance ``EnMAP L2A``.
-        source: the pixels with their band table.
+        source: the pixels with their band table; ``bands.origins["product"]`` says by
+            what the product was recognised.
         quality: pixels the user wants to leave out, or None.
         metadata: dataset metadata for the imported file.
     """
@@ -49,15 +54,20 @@ class Product:
 
 def is_product(path: Path) -> bool:
     """Return whether a path is a delivered product rather than a raster file of its own."""
-    return path.is_dir() or path.suffix.lower() == ".he5" or is_enmap(path) or is_emit(path)
+    return path.is_dir() or path.suffix.lower() == ".he5" or may_be_product(path) or is_emit(path)
+
+
+def may_be_product(path: Path) -> bool:
+    """Return whether an archive or an XML file is a product's."""
+    return may_be_delivery(path) and (path.suffix.lower() != ".xml" or recognise(path) is not None)
 
 
 def open_product(product: Union[str, Path], mask: Sequence[str]) -> Product:
-    """Open a delivered product, recognised by its names and suffix.
+    """Open a delivered product, recognised by what it holds.
 
     Args:
         product: folder, zip, METADATA.XML, .he5, .nc, or any raster GDAL reads.
-        mask: quality masks to apply (EnMAP only).
+        mask: quality masks to apply.
 
     Raises:
         HyperKDError: ``unreadable_raster`` where there is no such file,
@@ -77,45 +87,81 @@ def open_product(product: Union[str, Path], mask: Sequence[str]) -> Product:
 
 
 def _open(path: Path, given: str, mask: Sequence[str]) -> Product:
-    if path.exists() and is_enmap(path):
-        return _open_enmap(path, mask)
+    found = recognise(path)
+    if found is not None and found.mission == "EnMAP":
+        return _open_enmap(found, mask)
     if mask:
         raise HyperKDError(
             "bad_job",
             f"The masks {', '.join(mask)} need EnMAP quality layers, which {path.name} has not.",
             "Leave the masks out.",
         )
+    if found is not None:
+        return _open_desis(read_desis_product(found.files, found.metadata))
     if path.suffix.lower() == ".he5":
         return Product("PRISMA L2D", PrismaL2D(path))
     if is_emit(path):
         return Product("EMIT L2A", EmitL2A(path))
-    if path.is_dir():
-        return Product("DESIS L2A", GdalRaster(str(_desis_image(path)), Given()))
+    if may_be_product(path):
+        return _open_desis(_desis_without_metadata(path))
     # Not the path: it would join the slashes of GDAL's own file systems.
     return Product("raster", GdalRaster(given, Given()))
 
 
-def _open_enmap(path: Path, mask: Sequence[str]) -> Product:
-    product = open_enmap(path)
-    source = GdalRaster(product.image, Given(product.metadata.bands))
+def _open_enmap(found: Delivery, mask: Sequence[str]) -> Product:
+    product = read_enmap_product(found.files, found.metadata)
+    product.require_image()
+    source = _open_image(product.images, product.metadata.bands, product.origin)
     quality = QualityMask(product.layers, mask, source.grid) if mask else None
     metadata = {"start_time": product.metadata.start_time, "sensor": "EnMAP"}
     return Product("EnMAP L2A", source, quality, metadata)
 
 
-def _desis_image(folder: Path) -> Path:
-    """Return the image of a DESIS folder; its .hdr beside it names the wavelengths."""
-    images = sorted(
-        item
-        for item in folder.iterdir()
-        if item.name.upper().startswith("DESIS")
-        and item.name.upper().endswith("SPECTRAL_IMAGE.TIF")
-    )
-    if len(images) != 1:
+def _open_desis(product: DesisProduct) -> Product:
+    source = _open_image(product.images, product.bands, product.origin)
+    metadata = {"sensor": "DESIS"}
+    if product.start_time:
+        metadata["start_time"] = product.start_time
+    return Product("DESIS L2A", source, None, metadata)
+
+
+def _desis_without_metadata(path: Path) -> DesisProduct:
+    files = list_delivery(path)
+    product = find_desis_by_name(files)
+    if product is None:
         raise HyperKDError(
             "bad_product",
-            f"{folder} is not a product that HyperKD knows: no *-METADATA.XML of EnMAP and "
-            f"{len(images)} DESIS*-SPECTRAL_IMAGE.tif.",
-            "Give the product's own folder, zip or image.",
+            f"{path} is not a product that HyperKD knows: none of its {len(files.sizes)} files "
+            "is the METADATA.XML of EnMAP or DESIS, or one DESIS*-SPECTRAL_IMAGE.tif.",
+            "Give the product's own folder, archive or image.",
         )
-    return images[0]
+    return product
+
+
+def _open_image(images: Sequence[str], bands: Optional[BandTable], origin: str) -> GdalRaster:
+    """Open the spectral image of a product; of several, the one with the bands of its metadata."""
+    if len(images) > 1 and bands is not None:
+        counts = {image: _count_bands(image) for image in images}
+        fitting = [image for image, count in counts.items() if count == len(bands)]
+        if len(fitting) != 1:
+            told = ", ".join(f"{Path(name).name} ({count} bands)" for name, count in counts.items())
+            raise HyperKDError(
+                "bad_product",
+                f"The metadata describes {len(bands)} bands, and {len(fitting)} of the images "
+                f"beside it have as many: {told}.",
+                "Leave one image beside the METADATA.XML, or give the image itself.",
+            )
+        origin += f"; of {len(images)} images the one with its {len(bands)} bands"
+        images = fitting
+    source = GdalRaster(images[0], Given(bands))
+    told = {key: text.replace(f"{GIVEN}: ", "") for key, text in source.bands.origins.items()}
+    source.bands = replace(source.bands, origins={**told, "product": origin})
+    return source
+
+
+def _count_bands(image: str) -> int:
+    raster = PlainRaster(image)
+    try:
+        return raster.count
+    finally:
+        raster.close()

@@ -29,8 +29,8 @@ from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.products.enmap import is_enmap
 from hyperkd.raster.products.open_product import Product, open_product
+from hyperkd.raster.products.recognise import is_enmap
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.crops import (
     READ_PX,
