@@ -310,7 +310,8 @@ def write_prisma(path: Path, **changes: Any) -> dict[str, np.ndarray]:
         "Product_ULcorner_easting": np.float64(300015.0),
         "Product_ULcorner_northing": np.float64(5000015.0),
     }
-    attributes.update({k: v for k, v in changes.items() if k != "swath"})
+    attributes.update({k: v for k, v in changes.items() if k not in ("swath", "cubes", "errors")})
+    cubes.update(changes.get("cubes", {}))
     with h5py.File(path, "w") as handle:
         for name, value in attributes.items():
             if value is not None:
@@ -320,6 +321,8 @@ def write_prisma(path: Path, **changes: Any) -> dict[str, np.ndarray]:
         )
         for name, cube in cubes.items():
             group.create_dataset(f"{name}_Cube", data=cube, chunks=cube.shape, compression="gzip")
+        for name, errors in changes.get("errors", {}).items():
+            group.create_dataset(f"{name}_PIXEL_L2_ERR_MATRIX", data=errors)
     return cubes
 
 
@@ -345,3 +348,32 @@ def write_emit(path: Path, glt_x: np.ndarray, glt_y: np.ndarray) -> np.ndarray:
         handle["location/glt_x"] = glt_x.astype(np.int32)
         handle["location/glt_y"] = glt_y.astype(np.int32)
     return swath
+
+
+# The layers of EMIT's mask product in their order, in its first and second version.
+EMIT_MASKS = {
+    "001": (
+        *("Cloud flag", "Cirrus flag", "Water flag", "Spacecraft Flag", "Dilated Cloud Flag"),
+        *("AOD550", "H2O (g cm-2)", "Aggregate Flag"),
+    ),
+    "002": (
+        *("Cloud Flag", "Cirrus Flag", "Water Flag", "Spacecraft Flag", "Dilated Cloud Flag"),
+        *("AOD550", "H2O (g cm-2)", "Aggregate Flag"),
+        *("SpecTf-Cloud Probability", "SpecTf-Cloud Flag", "SpecTf-Buffer Distance"),
+    ),
+}
+
+
+def write_emit_mask(path: Path, names: tuple[str, ...]) -> np.ndarray:
+    """Write EMIT's mask product of the swath of ``write_emit``; returns it (row, col, layer)."""
+    import h5py
+
+    random = np.random.default_rng(13)
+    layers = (random.random((6, 5, len(names))) < 0.3).astype(np.float32)
+    for number, name in enumerate(names):
+        if "lag" not in name:
+            layers[..., number] = random.random((6, 5))
+    with h5py.File(path, "w") as handle:
+        handle["mask"] = layers
+        handle["sensor_band_parameters/mask_bands"] = np.array(names, h5py.string_dtype())
+    return layers

@@ -15,9 +15,9 @@ from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
 from hyperkd.raster.open_raster import open_raster
 from hyperkd.raster.products.enmap import parse_bands, parse_metadata
-from hyperkd.raster.products.enmap_quality import MASKS
 from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.products.open_product import open_product
+from hyperkd.raster.products.quality_masks import ENMAP_MASKS as MASKS
 from hyperkd.requests.prepare_options import ImportJob, InfoJob
 from hyperkd.types import Tile, Window
 from tests.factories import WAVELENGTHS_NM, make_raster, make_vrt
@@ -443,7 +443,9 @@ def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
 def test_masks_are_refused_for_products_without_quality_layers(tmp_path: Path) -> None:
     path = tmp_path / "x.he5"
     write_prisma(path)
-    with pytest.raises(HyperKDError, match="The masks cloud need EnMAP quality layers") as caught:
+    with pytest.raises(
+        HyperKDError, match="PRISMA L2D brings no layer for the masks cloud"
+    ) as caught:
         open_product(path, ("cloud",))
     assert caught.value.code == "bad_job"
 

@@ -12,10 +12,10 @@ from hyperkd.requests.option import option
 
 # How the six bands of HLS are made.
 ALIGNMENTS = ("range_mean", "srf_gaussian", "nearest")
-# The quality layers of EnMAP by which pixels may be left out.
+# What pixels may be left out by; which of them a product offers is in docs/products.md.
 QUALITY_MASKS = (
-    *("cloud", "cloud_shadow", "haze", "cirrus"),
-    *("snow", "water", "land", "defective"),
+    *("cloud", "cloud_shadow", "cloud_buffer", "haze", "cirrus"),
+    *("snow", "water", "land", "defective", "saturated", "spacecraft", "aggregate"),
 )
 
 

@@ -14,7 +14,6 @@ from hyperkd.raster.bands.sampling import Sample
 from hyperkd.raster.bands.sidecars import read_csv, source_of_table
 from hyperkd.types import BandTable, FloatArray
 
-
 GIVEN: Final = "given band table"  # what a table is called that the user or a product gives
 
 

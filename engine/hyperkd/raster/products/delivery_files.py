@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import os
 import re
@@ -87,12 +88,16 @@ def _too_large(name: str, size: int) -> HyperKDError:
 
 def is_archive(path: Path) -> bool:
     """Return whether a file is a zip by its ending, or by its first bytes."""
-    if not path.is_file():
-        return False
-    if path.suffix.lower() == ".zip":
-        return True
-    with path.open("rb") as file:
-        return file.read(4) == _ZIP
+    return path.is_file() and (path.suffix.lower() == ".zip" or first_bytes(path, 4) == _ZIP)
+
+
+def first_bytes(path: Path, size: int) -> bytes:
+    """Return how a file begins; nothing where it is none or cannot be read."""
+    try:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            return file.read(size)
+    except OSError:
+        return b""
 
 
 def list_delivery(path: Path) -> DeliveryFiles:

@@ -56,9 +56,3 @@ def recognise(path: Path) -> Optional[Delivery]:
             "Give the folder, archive or METADATA.XML of exactly one product.",
         )
     return found[0] if found else None
-
-
-def is_enmap(path: Path) -> bool:
-    """Return whether a path is an EnMAP delivery; see ``recognise``."""
-    found = recognise(path)
-    return found is not None and found.mission == "EnMAP"

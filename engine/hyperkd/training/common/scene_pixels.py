@@ -29,8 +29,7 @@ from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.products.open_product import Product, open_product
-from hyperkd.raster.products.recognise import is_enmap
+from hyperkd.raster.products.open_product import Product, is_product, open_product
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.crops import (
     READ_PX,
@@ -65,13 +64,13 @@ def opener(
     """Return what opens a raster or product of a training.
 
     Args:
-        masks: quality masks to apply to EnMAP products; other rasters have none.
+        masks: quality masks to apply to products that have such; other rasters have none.
         table, scale, nodata: as ``bands``, ``scale`` and ``nodata`` of ``open_raster``.
     """
 
     def open_one(path: str) -> Product:
-        if table is None and is_enmap(Path(path)):
-            return open_product(Path(path), masks)
+        if table is None and scale is None and nodata is None and is_product(Path(path)):
+            return open_product(Path(path), masks, where_offered=True)
         return Product("raster", open_raster(path, bands=table, scale=scale, nodata=nodata))
 
     return open_one

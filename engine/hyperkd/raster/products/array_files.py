@@ -1,0 +1,37 @@
+"""Which product an HDF5 or netCDF file is: by the arrays that it holds, not by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+from hyperkd.errors import HyperKDError
+from hyperkd.raster.gdal.multidim import ArrayFile
+from hyperkd.raster.products.array_product import ArrayProduct
+from hyperkd.raster.products.delivery_files import first_bytes
+from hyperkd.raster.products.emit import EmitL2A, is_emit
+from hyperkd.raster.products.prisma import SWATHS, PrismaL2D
+
+_MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+_PRISMA = ".he5"
+
+
+def array_product_of(path: Path) -> Optional[type[ArrayProduct]]:
+    """Return what reads an HDF5 or netCDF file, or None where no product is known in it."""
+    if not path.is_file():
+        return None
+    if not first_bytes(path, 8).startswith(_MAGIC):
+        return PrismaL2D if path.suffix.lower() == _PRISMA else None
+    try:
+        file = ArrayFile(str(path))
+    except HyperKDError:
+        # Whoever opens it says why not.
+        return PrismaL2D if path.suffix.lower() == _PRISMA else None
+    try:
+        if is_emit(file):
+            return EmitL2A
+        if any(name.startswith(SWATHS) for name in file.names()):
+            return PrismaL2D
+        return None
+    finally:
+        file.close()
