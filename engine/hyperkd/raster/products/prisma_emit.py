@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
+from hyperkd.problems import Problem
 from hyperkd.raster.gdal.multidim import ArrayFile, crs_wkt
 from hyperkd.raster.gdal.opening import stamp
 from hyperkd.raster.masks import valid_mask
@@ -44,7 +45,7 @@ class ArrayProduct(ABC):
     bands: BandTable
     dtype: np.dtype[Any]
     block_shape: tuple[int, int]
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
