@@ -275,7 +275,8 @@ def test_an_envi_header_in_latin1_is_read_and_told(tmp_path: Path) -> None:
     content = header.read_text() + "description = {Aufnahme über Grünland}\n"
     header.write_bytes(content.encode("latin-1"))
     with open_raster(str(path)) as source:
-        assert any("not UTF-8 and was read as Latin-1" in problem for problem in source.problems)
+        (note,) = (each for each in source.problems if each.code == "text_not_utf8")
+        assert "not UTF-8 and was read as Latin-1" in note.message
     found = info(InfoJob(path=str(path)), SilentReport())
     json.dumps(found, ensure_ascii=False).encode("utf-8")
 

@@ -429,6 +429,7 @@ def test_desis_folder_takes_wavelengths_and_gain_from_its_header(tmp_path: Path)
         np.testing.assert_array_equal(bands.wavelengths.centre_nm, [401.9, 404.4, 999.5])
         np.testing.assert_array_equal(bands.wavelengths.fwhm_nm, [3.5, 3.4, 3.6])
         np.testing.assert_array_equal(bands.scale, [1e-4] * 3)
+        assert product.source.problems[0].code == "recognised_by_name"
 
 
 def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from hyperkd.jobs.events import plain
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve, shipped_students
-from hyperkd.open_scene import open_scene
+from hyperkd.open_scene import look_at_scene
 from hyperkd.raster.products.enmap import EnmapProduct, read_enmap_product
 from hyperkd.raster.products.recognise import recognise
 from hyperkd.requests.prepare_options import InfoJob
@@ -59,12 +59,12 @@ def info(request: InfoJob, report: Reporter) -> dict[str, Any]:
         summary = plain(_product_summary(request.path, product))
         lines = _product_lines(summary)
     else:
-        with open_scene(request.path, request) as source:
+        with look_at_scene(request.path, request) as source:
             facts = describe_raster(source, report)
             summary = plain({**facts, "students": _students(source.bands)})
         lines = description_lines(summary)
         lines += [f"Student {name}: {verdict}" for name, verdict in summary["students"].items()]
-        lines += [f"Problem: {problem}" for problem in summary["problems"]]
+        lines += [f"Problem: {_sentence(problem)}" for problem in summary["problems"]]
     head = f"{summary['kind'].capitalize()} {request.path}"
     return {**summary, "text": "\n  ".join([head, *lines])}
 
@@ -76,6 +76,10 @@ def _empty_product(path: str) -> Optional[EnmapProduct]:
         return None
     product = read_enmap_product(found.files, found.metadata)
     return product if product.image_is_empty else None
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    return f"{problem['message']} {problem['hint']} [{problem['code']}]".replace("  ", " ")
 
 
 def _product_summary(path: str, product: EnmapProduct) -> dict[str, Any]:

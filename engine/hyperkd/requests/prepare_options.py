@@ -9,6 +9,7 @@ from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
     ALIGNMENTS,
     QUALITY_MASKS,
+    AcceptOptions,
     BandOptions,
     input_option,
     model_option,
@@ -45,7 +46,7 @@ class InspectJob(BandOptions, Job):
 
 
 @dataclass(frozen=True)
-class ImportJob(Job):
+class ImportJob(AcceptOptions, Job):
     """Turn a delivered product into one self-describing GeoTIFF."""
 
     kind: ClassVar[str] = "import"

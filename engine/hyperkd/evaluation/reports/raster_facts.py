@@ -29,7 +29,7 @@ def describe_raster(source: RasterSource, report: Reporter) -> dict[str, Any]:
         "block": {"width": source.block_shape[1], "height": source.block_shape[0]},
         **describe_bands(bands),
         "valid_pixels": {"valid": valid, "sampled": sampled},
-        "problems": source.problems,
+        "problems": [problem.as_json() for problem in source.problems],
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import BandDraft, RasterMetadata
 from hyperkd.raster.bands.band_values import BandSource, parse_numbers
 from hyperkd.raster.bands.nodata import Nodata, complete_nodata
@@ -32,8 +33,8 @@ def complete_table(
     declared: Nodata,
     calibration: Optional[ReflectanceScale],
     trusted: bool,
-) -> tuple[BandTable, Nodata, tuple[str, ...]]:
-    """Return the band table, its nodata values and what is odd, one sentence each.
+) -> tuple[BandTable, Nodata, tuple[Problem, ...]]:
+    """Return the band table, its nodata values and what is odd.
 
     Args:
         metadata: the raster's own metadata.
@@ -82,7 +83,7 @@ def _good_bands(
     present: BoolArray,
     sample: Sample,
     origins: dict[str, str],
-    problems: list[str],
+    problems: list[Problem],
 ) -> BoolArray:
     """Return which bands are neither flagged bad nor without any data in the sample."""
     if not draft.good.any():
@@ -92,12 +93,20 @@ def _good_bands(
             "The item bbl is 1 for a good band and 0 for a bad one: correct the band metadata.",
         )
     if not present[draft.good].any():
-        problems.append(f"No band holds a valid value in {sample.place}.")
+        problems.append(
+            Problem("no_valid_sample", f"No band holds a valid value in {sample.place}.")
+        )
         return draft.good
     empty = draft.good & ~present.any(axis=1)
     if empty.any():
         numbers = list_bands(np.flatnonzero(empty))
-        problems.append(f"No data in {sample.place} and therefore not used: {numbers}.")
+        problems.append(
+            Problem(
+                "empty_bands",
+                f"No data in {sample.place} and therefore not used: {numbers}.",
+                values={"bands": (np.flatnonzero(empty) + 1).tolist()},
+            )
+        )
         origins["good"] += f"; no data in {sample.place}: {numbers}"
     return np.asarray(draft.good & ~empty)
 
@@ -134,7 +143,7 @@ def _calibrate(
     sample: Sample,
     valid: BoolArray,
     trusted: bool,
-    problems: list[str],
+    problems: list[Problem],
 ) -> ReflectanceScale:
     units = tuple(band.unit for band in metadata.bands)
     if not trusted:
@@ -146,7 +155,7 @@ def _calibrate(
         reflectance = pixels * declared.scale[:, np.newaxis] + declared.offset[:, np.newaxis]
         brightness = Brightness.of(reflectance, valid)
         declared, sentence = check_declared(declared, brightness, is_per_cent(units), trusted)
-        problems += [sentence] if sentence else []
+        problems += [Problem("unlikely_scale", sentence)] if sentence else []
         return declared
     if not pixels[valid].any():
         raise HyperKDError(
@@ -166,7 +175,7 @@ def declared_calibration(
     sources: Sequence[BandSource],
     given: Optional[BandSource],
     good: BoolArray,
-) -> tuple[Optional[ReflectanceScale], tuple[str, ...]]:
+) -> tuple[Optional[ReflectanceScale], tuple[Problem, ...]]:
     """Return the calibration that the file declares or None, and who contradicts it.
 
     The order: a given band table, GDAL's band scale and offset, then the other
@@ -193,8 +202,11 @@ def declared_calibration(
         return None, ()
     chosen = known[0]
     return chosen, tuple(
-        f"The {other.origin} says a scale of {other.scale[good][0]:g}, the {chosen.origin} "
-        f"{chosen.scale[good][0]:g}, which is used."
+        Problem(
+            "scales_disagree",
+            f"The {other.origin} says a scale of {other.scale[good][0]:g}, the {chosen.origin} "
+            f"{chosen.scale[good][0]:g}, which is used.",
+        )
         for other in known[1:]
         if not np.allclose(other.scale[good], chosen.scale[good], rtol=1e-3, atol=0)
     )

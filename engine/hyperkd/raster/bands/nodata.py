@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import RasterMetadata
 from hyperkd.raster.bands.sampling import Sample
 from hyperkd.raster.masks import TINY, representable
@@ -27,13 +28,13 @@ class Nodata:
         values: ``(bands,)`` in stored values, NaN where there is none.
         origin: where they were read.
         tiny: whether values that are not 0 but nearly so mean "no value" too.
-        problems: what is odd about them, one sentence each.
+        problems: what is odd about them.
     """
 
     values: FloatArray
     origin: str
     tiny: bool = False
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def declared_nodata(
@@ -58,11 +59,16 @@ def declared_nodata(
         undeclared = np.array([value is None for value in declared])
         origin = table.origins["nodata"] if undeclared.all() else origin
         values = np.where(undeclared, table.nodata, values)
-    problems: list[str] = []
+    problems: list[Problem] = []
     impossible = sorted({v for v in values[~np.isnan(values)] if not representable(v, dtype)})
     if impossible:
         shown = ", ".join(f"{value:g}" for value in impossible)
-        problems.append(f"The nodata value {shown} cannot occur in {dtype} and is ignored.")
+        problems.append(
+            Problem(
+                "impossible_nodata",
+                f"The nodata value {shown} cannot occur in {dtype} and is ignored.",
+            )
+        )
         values = np.where(np.isin(values, impossible), np.nan, values)
     if origin == "band nodata" and (impossible or all(value is None for value in declared)):
         origin = "none declared" if np.isnan(values).all() else origin
@@ -86,21 +92,32 @@ def complete_nodata(nodata: Nodata, sample: Sample, good: BoolArray) -> Nodata:
             values, origin = np.full(values.shape, found), "inferred: every band holds it"
             fraction = np.mean(constant == found) * constant.size / pixels.shape[1]
             problems.append(
-                f"No nodata value is declared, but every band holds {found:g} in "
-                f"{fraction:.1%} of the pixels of {sample.place}: taken as nodata."
+                Problem(
+                    "undeclared_nodata",
+                    f"No nodata value is declared, but every band holds {found:g} in "
+                    f"{fraction:.1%} of the pixels of {sample.place}: taken as nodata.",
+                    values={"value": found, "fraction": float(fraction)},
+                )
             )
         zeros = np.count_nonzero(constant == 0) / pixels.shape[1]
         if zeros > 0:
             problems.append(
-                f"No nodata value is declared, and every band is 0 in {zeros:.1%} of the pixels "
-                f"of {sample.place}: if this is a border without data, declare nodata 0."
+                Problem(
+                    "undeclared_zeros",
+                    f"No nodata value is declared, and every band is 0 in {zeros:.1%} of the "
+                    f"pixels of {sample.place}: if this is a border without data, declare "
+                    "nodata 0.",
+                    values={"fraction": float(zeros)},
+                )
             )
     tiny = False
     if pixels.dtype.kind == "f":
         size = np.abs(pixels)
         tiny = bool(((size > 0) & (size < TINY)).any())
     if tiny:
-        problems.append(f"Values below {TINY:g} that are not 0 are taken as nodata.")
+        problems.append(
+            Problem("tiny_values", f"Values below {TINY:g} that are not 0 are taken as nodata.")
+        )
     return Nodata(values, origin, tiny, tuple(problems))
 
 

@@ -12,6 +12,7 @@ from osgeo import gdal
 
 from hyperkd.engine_process import in_engine_process
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import BandMetadata, RasterMetadata
 from hyperkd.raster.gdal.indirect_formats import require_open_formats, require_open_overviews
 from hyperkd.raster.gdal.local_names import (
@@ -248,7 +249,8 @@ def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> 
             )
         )
     domains = _domains(dataset, texts)
-    return RasterMetadata(path, dtype, tuple(bands), domains, texts.notes)
+    notes = tuple(Problem("text_not_utf8", note) for note in texts.notes)
+    return RasterMetadata(path, dtype, tuple(bands), domains, notes)
 
 
 def _domains(holder: Any, texts: Texts) -> Mapping[str, Mapping[str, str]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
+from hyperkd.problems import Problem
 from hyperkd.raster.gdal.multidim import ArrayFile
 from hyperkd.raster.gdal.opening import stamp
 from hyperkd.raster.masks import valid_mask
@@ -36,7 +37,7 @@ class ArrayProduct(ABC):
     bands: BandTable
     dtype: np.dtype[Any]
     block_shape: tuple[int, int]
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     kind: ClassVar[str] = ""
 
     def __init__(self, path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.gdal.multidim import ArrayFile, crs_wkt
 from hyperkd.raster.products.array_product import ArrayProduct, contradiction, numbers
 from hyperkd.raster.products.quality_masks import PixelTest
@@ -119,8 +120,11 @@ class EmitL2A(ArrayProduct):
         self._mask_path = _mask_beside(path)
         if self._mask_path is None:
             self.problems = (
-                "Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it, whose "
-                "flags the option mask takes.",
+                Problem(
+                    "clouds_in_data",
+                    "Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it.",
+                    "Download that file, lay it beside the scene, and import with --mask cloud.",
+                ),
             )
 
     def masks(self) -> Mapping[str, PixelTest]:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.describe import GIVEN, Given
 from hyperkd.raster.gdal.reader import GdalRaster, PlainRaster
 from hyperkd.raster.products.array_files import array_product_of
@@ -167,6 +168,9 @@ def _open_enmap(found: Delivery, mask: _Masks) -> Product:
 
 def _open_desis(product: DesisProduct, mask: _Masks) -> Product:
     source = _open_image(product.images, product.bands, product.origin)
+    if product.bands is None:
+        named = Problem("recognised_by_name", f"Taken for DESIS L2A by {product.origin}.")
+        source.problems = (named, *source.problems)
     quality = mask.in_layers(DESIS_MASKS, product.layers, source, "DESIS L2A")
     metadata = {"sensor": "DESIS"}
     if product.start_time:

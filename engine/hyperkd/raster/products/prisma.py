@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.completion import list_bands
 from hyperkd.raster.gdal.multidim import crs_wkt
 from hyperkd.raster.products.array_product import ArrayProduct, contradiction, numbers
@@ -218,37 +219,42 @@ class PrismaL2D(ArrayProduct):
                 data[target][errors[:, slot] == _INVALID] = DN_NODATA
         return data
 
-    def _look(self, good: BoolArray) -> tuple[str, ...]:
+    def _look(self, good: BoolArray) -> tuple[Problem, ...]:
         """Return how much of some rows has no value; bands that mostly have none turn bad."""
-        notes = []
+        notes: list[Problem] = []
         if not good.all():
-            notes.append(
-                f"Not used by its producer and marked bad (List_Cw_*_Flags): "
-                f"{list_bands(np.flatnonzero(~good))}."
+            text = (
+                f"Not used by its producer (List_Cw_*_Flags): {list_bands(np.flatnonzero(~good))}."
             )
+            notes.append(Problem("unused_bands", text))
         seen = self._sample(len(good))
         if not seen.pixels:
             return tuple(notes)
         place = "the pixels with data" if seen.whole else "the sampled pixels with data"
         lost = good & (seen.wrong.sum(axis=1) > _TOO_MANY * seen.pixels)
         if lost.any():
-            notes.append(
+            text = (
                 "Marked bad, because the error matrix calls them invalid in more than half of "
                 f"{place}: {list_bands(np.flatnonzero(lost))}."
             )
+            notes.append(Problem("mostly_invalid_bands", text))
             good &= ~lost
         for detector, count in seen.without.items():
             if count:
-                notes.append(
-                    f"The {detector.upper()} detector holds nothing but 0 in "
-                    f"{count / seen.pixels:.1%} of {place}: they are left out."
+                share = count / seen.pixels
+                text = (
+                    f"The {detector.upper()} detector holds nothing but 0 in {share:.1%} of "
+                    f"{place}: they are left out."
                 )
-        touched = int(seen.wrong[good].any(axis=0).sum())
-        if touched:
-            notes.append(
-                f"The error matrix calls values of {touched / seen.pixels:.1%} of {place} "
-                "invalid: they are left out."
+                values = {"detector": detector.upper(), "share": share}
+                notes.append(Problem("detector_without_data", text, values=values))
+        share = int(seen.wrong[good].any(axis=0).sum()) / seen.pixels
+        if share:
+            text = (
+                f"The error matrix calls values of {share:.1%} of {place} invalid: they are left "
+                "out."
             )
+            notes.append(Problem("invalid_values", text, values={"share": share}))
         return tuple(notes)
 
     def _sample(self, bands: int) -> _Seen:
