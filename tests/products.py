@@ -377,3 +377,59 @@ def write_emit_mask(path: Path, names: tuple[str, ...]) -> np.ndarray:
         handle["mask"] = layers
         handle["sensor_band_parameters/mask_bands"] = np.array(names, h5py.string_dtype())
     return layers
+
+
+# --- Tanager ---
+
+TANAGER_WAVELENGTHS = [376.44, 665.2, 1380.0, 2499.0]
+
+
+def write_tanager(path: Path, kind: str = "GRIDS", **changes: Any) -> np.ndarray:
+    """Write a small Tanager product, ortho (GRIDS) or basic (SWATHS); returns (band, row, col)."""
+    import h5py
+
+    cube = np.random.default_rng(3).random((4, 5, 6)).astype(np.float32)
+    cube[:, 0, 0] = -9999
+    missing = np.zeros((5, 6), np.uint8)
+    missing[0, 0] = missing[4, 5] = 1
+    group = f"HDFEOS/{kind}/HYP"
+    structure = (
+        'GROUP=GridStructure\n\tGROUP=GRID_1\n\t\tGridName="HYP"\n\t\tXDim=6\n\t\tYDim=5\n'
+        "\t\tUpperLeftPointMtrs=(345660.000000,6286110.000000)\n"
+        "\t\tLowerRightMtrs=(345840.000000,6285960.000000)\n\tEND_GROUP=GRID_1\n"
+    )
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset(
+            f"{group}/Data Fields/{changes.get('array', 'surface_reflectance')}",
+            data=cube,
+            chunks=(2, 3, 4),
+            compression="gzip",
+        )
+        attributes = {
+            "_FillValue": np.float32(-9999),
+            "wavelengths": np.array(TANAGER_WAVELENGTHS, np.float32),
+            "wavelengths_units": "nm",
+            "fwhm": np.array([5.0, 5.5, 6.0, 6.5], np.float32),
+            "good_wavelengths": np.array([1, 1, 0, 1], np.uint8),
+            **changes.get("attributes", {}),
+        }
+        for name, value in attributes.items():
+            if value is not None:
+                data.attrs[name] = value
+        layers = {
+            "nodata_pixels": missing,
+            "beta_cloud_mask": np.eye(5, 6, dtype=np.uint8),
+            "beta_cirrus_mask": np.eye(5, 6, k=1, dtype=np.uint8),
+            **changes.get("layers", {}),
+        }
+        for name, layer in layers.items():
+            file[f"{group}/Data Fields/{name}"] = layer
+        if kind == "GRIDS":
+            file[group].attrs["epsg_code"] = np.int64(32734)
+            text = changes.get("structure", structure)
+            file["HDFEOS INFORMATION/StructMetadata.0"] = np.bytes_(text)
+        else:
+            rows, cols = np.mgrid[0:5, 0:6]
+            file[f"{group}/Geolocation Fields/Latitude"] = -33.0 - 0.001 * rows - 0.0001 * cols
+            file[f"{group}/Geolocation Fields/Longitude"] = 18.0 + 0.001 * cols
+    return cube

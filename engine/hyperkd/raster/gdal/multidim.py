@@ -145,6 +145,20 @@ class ArrayFile:
             return float("nan") if value is None else float(value)
 
     @restricted()
+    def scaling(self, name: str) -> tuple[Optional[float], Optional[float]]:
+        """Return scale and offset of an array's values, None where it declares none."""
+        with self._guard():
+            array = self._array(name)
+            return array.GetScale(), array.GetOffset()
+
+    @restricted()
+    def unit(self, name: str) -> str:
+        """Return the unit of an array's values, or an empty string."""
+        with self._guard():
+            stated = self._array(name).GetUnit()
+        return Texts(self.path).read(stated) or str(self.attributes(name).get("units", ""))
+
+    @restricted()
     def block(self, name: str) -> tuple[int, ...]:
         """Return the lengths of an array's chunks, 0 where they are not known."""
         with self._guard():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
 from hyperkd.problems import Problem
+from hyperkd.raster.bands.describe import Given
 from hyperkd.raster.gdal.multidim import ArrayFile
 from hyperkd.raster.gdal.opening import stamp
 from hyperkd.raster.masks import valid_mask
@@ -24,6 +25,7 @@ from hyperkd.raster.parsing import parsing
 from hyperkd.raster.products.quality_masks import PixelTest
 from hyperkd.types import BandTable, GridSpec, Tile, Window
 
+NOTHING_GIVEN = Given()
 AGAIN = "Download the product again; HyperKD does not read a converted one."
 
 
@@ -40,8 +42,9 @@ class ArrayProduct(ABC):
     problems: tuple[Problem, ...] = ()
     kind: ClassVar[str] = ""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, given: Given = NOTHING_GIVEN) -> None:
         self.path = str(path)
+        self._given = given
         self._file = ArrayFile(self.path)
         self._files = stamp([self.path])
         protect([self.path])
