@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Callable
@@ -270,6 +272,107 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.xml").write_text("<notes/>")
     error = refused(tmp_path)
     assert (error.code, "is not a product that HyperKD knows" in error.message) == (
+        "bad_product",
+        True,
+    )
+
+
+# --- archives of archives ---
+
+ORDER = "dims_op_oc_oc-en_700000000_1"
+
+
+def packed(path: Path, parts: dict[str, Path]) -> Path:
+    """Write a tar, deflated by its name, with files and folders by the names they get."""
+    with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
+        readme = tarfile.TarInfo(f"{ORDER}/readme.html")
+        archive.addfile(readme, io.BytesIO())
+        for name, part in parts.items():
+            archive.add(part, f"{ORDER}/ENMAP.HSI.L2A/{name}")
+    return path
+
+
+@pytest.mark.parametrize("ending", [".tar.gz", ".tgz", ".tar", ".download"])
+@pytest.mark.parametrize("inner", ["zip", "folder"])
+def test_enmap_in_a_tar_is_read_in_place(tmp_path: Path, ending: str, inner: str) -> None:
+    folder = write_enmap(tmp_path)
+    order = tmp_path / "order"
+    order.mkdir()
+    parts = {STEM: folder}
+    if inner == "zip":
+        parts = {f"{STEM}.ZIP": zipped(folder, tmp_path / "p.zip", f"{STEM}/")}
+    path = packed(order / f"{ORDER}{ending}", parts)
+    before = path.stat()
+    with open_product(path, ("cloud",)) as product:
+        source = product.source
+        np.testing.assert_array_equal(source.read(source.grid.window), enmap_cube())
+        np.testing.assert_array_equal(source.bands.scale, [1e-4] * 6)
+        assert product.quality is not None
+        np.testing.assert_array_equal(
+            np.argwhere(product.quality.read(source.grid.window)), [[0, 1]]
+        )
+        assert [stamp[0] for stamp in source.stamp()] == [str(path)]
+    assert list(order.iterdir()) == [path]  # nothing is written beside it
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_tar_is_imported(tmp_path: Path) -> None:
+    path = packed(
+        tmp_path / f"{ORDER}.tar.gz",
+        {f"{STEM}.ZIP": zipped(write_enmap(tmp_path), tmp_path / "p.zip")},
+    )
+    done = import_product(
+        ImportJob(product=str(path), output=str(tmp_path / "o.tif"), mask=("cloud",)),
+        SilentReport(),
+    )
+    assert (done["bands"], done["valid_pixels"], done["masked_pixels"]) == (6, 10, 1)
+
+
+def test_a_tar_of_several_products_says_what_to_unpack(tmp_path: Path) -> None:
+    inner = zipped(write_enmap(tmp_path), tmp_path / "p.zip")
+    path = packed(tmp_path / "o.tar.gz", {"1.ZIP": inner, "2.ZIP": inner})
+    error = refused(path)
+    assert error.code == "bad_product"
+    assert f"holds 2 zips: {ORDER}/ENMAP.HSI.L2A/1.ZIP, " in error.message
+    assert error.hint == (
+        "Unpack one of them and give it, for instance: "
+        f"tar -xf o.tar.gz {ORDER}/ENMAP.HSI.L2A/1.ZIP"
+    )
+
+
+def test_the_inner_product_is_checked_like_any_other(tmp_path: Path) -> None:
+    folder = enmap_of_level(tmp_path)
+    error = refused(packed(tmp_path / "o.tar.gz", {"p.ZIP": zipped(folder, tmp_path / "p.zip")}))
+    assert (error.code, "of level L1B" in error.message) == ("bad_product", True)
+
+
+def test_a_tar_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    inner = zipped(write_enmap(tmp_path), tmp_path / "p.zip")
+    path = packed(tmp_path / "o.tar.gz", {"p.ZIP": inner})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    error = refused(path)
+    assert (error.code, "cannot be read as a tar" in error.message) == ("bad_product", True)
+
+
+def test_a_tar_that_would_never_end_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("a.bin")
+        info.size = 2**26
+        archive.addfile(info, io.BytesIO(bytes(2**26)))
+    assert path.stat().st_size < 2**17
+    error = refused(path)
+    assert (error.code, "100 times as large as the archive" in error.message) == (
+        "bad_product",
+        True,
+    )
+
+
+def test_a_zip_bomb_inside_a_tar_does_not_fill_the_memory(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "p.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("A-METADATA.XML", bytes(2**25))
+    error = refused(packed(tmp_path / "o.tar.gz", {"p.ZIP": tmp_path / "p.zip"}))
+    assert (error.code, "metadata of at most 16777216 are read" in error.message) == (
         "bad_product",
         True,
     )

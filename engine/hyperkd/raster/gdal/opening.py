@@ -31,9 +31,10 @@ from hyperkd.raster.gdal.restrictions import RASTER_DRIVERS, present, restricted
 from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 
-_IN_ARCHIVE = re.compile(
-    r"^/vsi(?:zip|tar|gzip)/\{?(?P<path>.+?\.(?:zip|tar|tgz|gz))(?:\}|/|$)", re.I
+_ARCHIVE = re.compile(
+    r"^/vsi(?:zip|tar|gzip|subfile/\d+_\d+,)(?:(?<=,)|/)(?P<rest>.+)$", re.IGNORECASE
 )
+_ENDING = re.compile(r"^(?P<path>.+?\.(?:zip|tar\.gz|tgz|tar|gz))(?:/|$)", re.IGNORECASE)
 _ENVI_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin")
 
 
@@ -196,12 +197,27 @@ def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Return size and time of change of the files that exist, and of archives they lie in."""
     stamps = {}
     for name in names:
-        archive = _IN_ARCHIVE.match(name)
-        path = archive.group("path") if archive else name
+        path = _archive_of(name)
         if os.path.isfile(path):
             status = os.stat(path)
             stamps[path] = (status.st_size, status.st_mtime_ns)
     return stamps
+
+
+def _archive_of(name: str) -> str:
+    """Return the outermost archive that GDAL's name leads into, a plain path as it is."""
+    found = _ARCHIVE.match(name)
+    if found is None:
+        return name
+    rest, depth = found.group("rest"), 0
+    if rest.lower().startswith("/vsi"):
+        return _archive_of(rest)
+    for place, character in enumerate(rest if rest.startswith("{") else ""):
+        depth += (character == "{") - (character == "}")
+        if not depth:
+            return _archive_of(rest[1:place])
+    ended = _ENDING.match(rest)
+    return ended.group("path") if ended else rest
 
 
 @restricted()

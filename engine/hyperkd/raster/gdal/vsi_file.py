@@ -19,6 +19,8 @@ class _VsiFile(io.RawIOBase):
         self._file: Any = gdal.VSIFOpenL(name, "rb")
         if self._file is None:
             raise OSError(f"{name} cannot be opened")
+        status = gdal.VSIStatL(name)
+        self._size = 0 if status is None else int(status.size)
 
     def readable(self) -> bool:
         return True
@@ -34,6 +36,8 @@ class _VsiFile(io.RawIOBase):
 
     @restricted()
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:  # GDAL would read a deflated file to its end
+            offset, whence = offset + self._size, os.SEEK_SET
         gdal.VSIFSeekL(self._file, offset, whence)
         return self.tell()
 

@@ -1,4 +1,4 @@
-"""The files of a delivery: a folder, a zip, or one zip in either. Nothing is unpacked to disk."""
+"""The files of a delivery: a folder, a zip, a tar, or a zip in one. None is written to disk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import io
 import lzma
 import os
 import re
+import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final
 
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
@@ -20,6 +22,10 @@ from hyperkd.raster.products.product_xml import MAX_METADATA
 _METADATA_NAME = re.compile(r"-METADATA(\.XML)+$", re.IGNORECASE)
 _NO_METADATA = re.compile(r"HISTORY|\.AUX\.XML$", re.IGNORECASE)
 _ZIP: Final = b"PK\x03\x04"
+_GZIP: Final = b"\x1f\x8b"
+_TAR: Final = b"ustar"  # at byte 257
+# A member may be so much larger than its whole archive; images in deflated tars are not.
+_MOST_GROWTH: Final = 100
 _MAX_FILES: Final = 10_000
 _MAX_DEPTH: Final = 4
 
@@ -30,22 +36,27 @@ class DeliveryFiles:
 
     Attributes:
         given: the folder or archive that the user named.
-        inside: GDAL's name of the folder or archive that the files lie in.
+        inside: the folder, or GDAL's name of the zip that the files lie in.
         sizes: their sizes in bytes, by names relative to ``inside``.
+        places: for files of a tar the byte at which each begins.
     """
 
     given: Path
     inside: str
     sizes: Mapping[str, int]
+    places: Mapping[str, int] = field(default_factory=dict)
 
     def gdal_path(self, name: str) -> str:
         """Return GDAL's name for a file."""
+        if name in self.places:
+            # By its place, as GDAL's own reader of tars does not know all long names.
+            return f"/vsisubfile/{self.places[name]}_{self.sizes[name]},{self.inside}"
         return f"{self.inside}/{name}" if self.archived else str(Path(self.inside) / name)
 
     @property
     def archived(self) -> bool:
         """Whether the files lie in an archive."""
-        return self.inside.startswith("/vsi")
+        return self.inside.startswith("/vsi") or bool(self.places)
 
     def read(self, name: str) -> bytes:
         """Return the content of a small file.
@@ -58,7 +69,7 @@ class DeliveryFiles:
         if not self.archived:
             return read_regular(Path(self.inside) / name, MAX_METADATA)
         try:
-            with _open_archive(self.inside) as archive, archive.open(name) as member:
+            with self._open(name) as member:
                 content = member.read(MAX_METADATA + 1)
         except (*PARSING_ERRORS, OSError, lzma.LZMAError) as error:
             raise HyperKDError(
@@ -70,6 +81,17 @@ class DeliveryFiles:
         if len(content) > MAX_METADATA:  # more than the list of the archive tells
             raise _too_large(name, len(content))
         return content
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[IO[bytes]]:
+        if name in self.places:
+            from hyperkd.raster.gdal.vsi_file import open_vsi_file
+
+            with open_vsi_file(self.gdal_path(name)) as member:
+                yield member
+        else:
+            with _open_zip(self.inside) as archive, archive.open(name) as member:
+                yield member
 
     def metadata(self) -> list[str]:
         """Return the XML files that may describe the product: named METADATA, else any."""
@@ -87,8 +109,20 @@ def _too_large(name: str, size: int) -> HyperKDError:
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file is a zip by its ending, or by its first bytes."""
-    return path.is_file() and (path.suffix.lower() == ".zip" or first_bytes(path, 4) == _ZIP)
+    """Return whether a file is a zip by its ending, or a zip or tar by its first bytes."""
+    return path.is_file() and (
+        path.suffix.lower() == ".zip" or first_bytes(path, 4) == _ZIP or _is_tar(path)
+    )
+
+
+def _is_tar(path: Path) -> bool:
+    head = first_bytes(path, 262)
+    if head[257:] == _TAR:
+        return True
+    try:
+        return head.startswith(_GZIP) and tarfile.is_tarfile(path)
+    except (*PARSING_ERRORS, OSError):
+        return False
 
 
 def first_bytes(path: Path, size: int) -> bytes:
@@ -101,10 +135,10 @@ def first_bytes(path: Path, size: int) -> bytes:
 
 
 def list_delivery(path: Path) -> DeliveryFiles:
-    """Return the files of a folder or a zip.
+    """Return the files of a folder or an archive.
 
     Where a folder's own files do not describe a product, those of its folders are listed
-    too. A zip in it, or in a zip, stands for the product where it is the only one.
+    too. A zip in it, in a zip or in a tar stands for the product where it is the only one.
 
     Raises:
         HyperKDError: ``bad_product`` where an archive is damaged or there are several.
@@ -113,6 +147,8 @@ def list_delivery(path: Path) -> DeliveryFiles:
         files = DeliveryFiles(path, str(path), _folder_sizes(path, depth=1))
         if not files.metadata():
             files = DeliveryFiles(path, str(path), _folder_sizes(path, _MAX_DEPTH))
+    elif _is_tar(path):
+        files = _tar_files(path)
     else:
         files = _zip_files(path, f"/vsizip/{{{path}}}")
     zips = sorted(name for name in files.sizes if name.lower().endswith(".zip"))
@@ -123,14 +159,48 @@ def list_delivery(path: Path) -> DeliveryFiles:
             "bad_product",
             f"{path} holds {len(zips)} zips: {', '.join(zips[:5])}"
             f"{' and more' if len(zips) > 5 else ''}.",
-            "Give one of them" + ("." if path.is_dir() else ", unpacked from the archive."),
+            "Give one of them."
+            if path.is_dir()
+            else f"Unpack one of them and give it, for instance: tar -xf {path.name} {zips[0]}"
+            if _is_tar(path)
+            else f"Unpack one of them and give it, for instance {zips[0]}.",
         )
     return _zip_files(path, f"/vsizip/{{{files.gdal_path(zips[0])}}}")
 
 
+def _tar_files(path: Path) -> DeliveryFiles:
+    """Return the files of a tar; a deflated one is read through, in little memory.
+
+    Raises:
+        HyperKDError: ``bad_product`` where it is damaged, or holds what would never end.
+    """
+    sizes: dict[str, int] = {}
+    places: dict[str, int] = {}
+    most = _MOST_GROWTH * path.stat().st_size
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.size > most or len(sizes) >= _MAX_FILES:
+                    raise HyperKDError(
+                        "bad_product",
+                        f"{path} holds more than {_MAX_FILES} files, or {member.name[:80]} is "
+                        f"{_MOST_GROWTH} times as large as the archive.",
+                        "Unpack the product yourself, and give its folder.",
+                    )
+                if member.isfile() and _shown(member.name):
+                    sizes[member.name] = member.size
+                    places[member.name] = member.offset_data
+    except (*PARSING_ERRORS, tarfile.TarError, OSError) as error:
+        raise HyperKDError(
+            "bad_product", f"{path} cannot be read as a tar: {error}.", "Download it again."
+        ) from error
+    inside = f"/vsigzip/{path}" if first_bytes(path, 2) == _GZIP else str(path)
+    return DeliveryFiles(path, inside, sizes, places)
+
+
 def _zip_files(given: Path, inside: str) -> DeliveryFiles:
     try:
-        with _open_archive(inside) as archive:
+        with _open_zip(inside) as archive:
             return DeliveryFiles(
                 given,
                 inside,
@@ -142,7 +212,7 @@ def _zip_files(given: Path, inside: str) -> DeliveryFiles:
         ) from error
 
 
-def _open_archive(inside: str) -> zipfile.ZipFile:
+def _open_zip(inside: str) -> zipfile.ZipFile:
     """Open the zip that GDAL calls ``/vsizip/{name}``."""
     name = inside[len("/vsizip/{") : -1]
     if not name.startswith("/vsi"):
