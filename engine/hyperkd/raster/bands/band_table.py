@@ -8,7 +8,7 @@ of pixels shows (bands without data, nodata, scale).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -19,9 +19,11 @@ from hyperkd.raster.bands.band_values import (
     BandSource,
     common_unit,
     parse_numbers,
+    property_of,
     source_of_descriptions,
     source_of_items,
     source_of_lists,
+    split_list,
     to_nanometres,
 )
 from hyperkd.types import BoolArray, FloatArray
@@ -109,6 +111,37 @@ def sources_of_metadata(metadata: RasterMetadata) -> tuple[BandSource, ...]:
         place = _place("dataset metadata", domain)
         sources.append(source_of_lists(place, metadata.domains[domain], count))
     return tuple(sources)
+
+
+def without_misfits(metadata: RasterMetadata, domain: str) -> RasterMetadata:
+    """Return the metadata without the band items that GDAL took from lists of another length.
+
+    It gives the first values of a header's list to the first bands, however many there are,
+    and names the bands by them.
+
+    Args:
+        metadata: that of a file.
+        domain: where the lists stand as the header has them.
+    """
+    lists = {property_of(key)[0]: text for key, text in metadata.domains.get(domain, {}).items()}
+    count = len(metadata.bands)
+    misfits = [
+        name
+        for name in ("wavelength", "fwhm")
+        if name in lists and len(split_list(lists[name])) != count
+    ]
+    bands = tuple(
+        replace(
+            band,
+            description="" if "wavelength" in misfits else band.description,
+            domains={
+                place: {k: v for k, v in items.items() if property_of(k)[0] not in misfits}
+                for place, items in band.domains.items()
+            },
+        )
+        for band in metadata.bands
+    )
+    return replace(metadata, bands=bands)
 
 
 def _ordered(domains: Sequence[str] | Mapping[str, Any], first: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
 from hyperkd.problems import Problem
+from hyperkd.raster.bands.band_table import without_misfits
 from hyperkd.raster.bands.band_values import BandSource
 from hyperkd.raster.bands.describe import Given, describe_bands
 from hyperkd.raster.bands.sampling import Sample, take_sample
@@ -254,6 +255,8 @@ class GdalRaster(PlainRaster):
                 path=self.path,
             )
         metadata = read_metadata(self.path, self._dataset, self.count, self.dtype)
+        if self._dataset.GetDriver().ShortName == "ENVI":
+            metadata = without_misfits(metadata, "ENVI")
         description = describe_bands(metadata, self._beside(), given, self._sample)
         self.bands: BandTable = description.bands
         self.problems: tuple[Problem, ...] = (
