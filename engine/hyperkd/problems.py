@@ -41,7 +41,9 @@ PROBLEMS: Final[Mapping[str, str]] = {
     # missing values
     "impossible_nodata": WARNING,
     "undeclared_nodata": WARNING,
+    "undeclared_fill": WARNING,
     "undeclared_zeros": WARNING,
+    "constant_spectra": WARNING,
     "tiny_values": WARNING,
     "no_valid_sample": WARNING,
     # from stored values to reflectance

@@ -736,6 +736,10 @@
         <translation>Clustern…</translation>
     </message>
     <message>
+        <source>Codes of severe problems with a raster that are no reason to stop: you know better, and they become warnings.</source>
+        <translation>Codes schwerer Probleme eines Rasters, die kein Grund zum Abbruch sind: Sie wissen es besser, und sie werden zu Warnungen.</translation>
+    </message>
+    <message>
         <source>Colour</source>
         <translation>Farbe</translation>
     </message>
@@ -2360,6 +2364,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Mehrere Szenen zu einer Klassenkarte</translation>
     </message>
     <message>
+        <source>Severe problems to accept</source>
+        <translation>Schwere Probleme hinnehmen</translation>
+    </message>
+    <message>
         <source>Share of hidden patches.</source>
         <translation>Anteil verdeckter Patches.</translation>
     </message>
@@ -3714,6 +3722,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>{count} for early stopping</source>
         <translation>{count} für das frühe Beenden</translation>
+    </message>
+    <message>
+        <source>{count} more are in the log.</source>
+        <translation>{count} weitere stehen im Protokoll.</translation>
     </message>
     <message>
         <source>{count} near the border are not used</source>

@@ -351,7 +351,7 @@ def test_the_error_is_that_of_the_reconstruction_before_rounding(tmp_path, scene
 def test_reflectance_beyond_int16_is_clipped_and_never_becomes_nodata(tmp_path, scene):
     model = make_student(tmp_path / "loud.onnx", gain=10.0)
     data = np.full((5, 4, 4), 100, np.int16)
-    data[:, 0, 0], data[:, 1, 1], data[:, 2, 2] = 9000, -9000, -32768
+    data[:, 0, 0], data[:4, 1, 1], data[:, 2, 2] = 9000, -9000, -32768
     scene(data)
     run_reconstruct(model, tmp_path / "r.tif", None)
     values = read(tmp_path / "r.tif")[1][0]

@@ -12,7 +12,12 @@ from hyperkd.errors import HyperKDError
 from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import BandDraft, RasterMetadata
 from hyperkd.raster.bands.band_values import BandSource, parse_numbers
-from hyperkd.raster.bands.nodata import Nodata, complete_nodata
+from hyperkd.raster.bands.nodata import (
+    Nodata,
+    complete_nodata,
+    constant_pixels,
+    fill_problems,
+)
 from hyperkd.raster.bands.reflectance import (
     Brightness,
     ReflectanceScale,
@@ -61,6 +66,9 @@ def complete_table(
     good = _good_bands(draft, present, sample, origins, problems)
     _require_wavelengths(draft, good)
     valid = present & good[:, np.newaxis]
+    fill = constant_pixels(sample.pixels, good)
+    if (valid & ~fill).any():  # fill is neither bright nor dark
+        valid &= ~fill
     calibration = _calibrate(metadata, calibration, sample, valid, trusted, problems)
     origins["scale"] = calibration.origin
     origins["nodata"] = nodata.origin
@@ -75,6 +83,7 @@ def complete_table(
         names=tuple(band.description for band in metadata.bands),
         origins=origins,
     )
+    problems += fill_problems(sample, table, nodata)
     return table, nodata, tuple(problems)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.problems import problems_item, tell_problems
 from hyperkd.raster.create_raster import create_raster
-from hyperkd.raster.masks import has_value, representable, valid_mask
+from hyperkd.raster.masks import has_value, present_mask, representable
 from hyperkd.raster.products.open_product import open_product
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import RasterSource, iterate_stripes
@@ -109,7 +109,7 @@ def _filled(tile: Tile, left_out: Optional[BoolArray], nodata: Optional[float]) 
         return tile.data
     table = tile.bands
     # A pixel that lacks some bands keeps the others; one that a mask leaves out keeps nothing.
-    blank = valid_mask(tile.data, table) & ~tile.valid
+    blank = present_mask(tile.data, table) & ~tile.valid
     if left_out is not None:
         blank |= left_out
     if not blank.any() and (table.nodata == nodata).all():
