@@ -23,13 +23,17 @@ from tests.products import (
     DESIS_CENTRES,
     DESIS_STEM,
     DESIS_WIDTHS,
+    EMIT_MASKS,
     STEM,
     desis_cube,
     desis_xml,
     enmap_cube,
     enmap_xml,
     write_desis,
+    write_emit,
+    write_emit_mask,
     write_enmap,
+    write_prisma,
     write_tif,
 )
 from tests.reports import SilentReport
@@ -376,3 +380,34 @@ def test_a_zip_bomb_inside_a_tar_does_not_fill_the_memory(tmp_path: Path) -> Non
         "bad_product",
         True,
     )
+
+
+# --- folders and zips of one HDF5 or netCDF file ---
+
+
+def test_a_folder_of_one_prisma_or_emit_file_is_that_file(tmp_path: Path) -> None:
+    write_prisma(tmp_path / "PRS_L2D_STD_20200101.he5")
+    (tmp_path / "readme.txt").write_text("nothing")
+    with open_product(tmp_path, ()) as product:
+        assert product.kind == "PRISMA L2D"
+    emit = tmp_path / "emit"
+    emit.mkdir()
+    table = np.ones((3, 4), np.int32)
+    write_emit(emit / "EMIT_L2A_RFL_001_a.nc", table, table)
+    write_emit_mask(emit / "EMIT_L2A_MASK_001_a.nc", EMIT_MASKS["001"])
+    with open_product(emit, ("cloud",)) as product:
+        assert product.kind == "EMIT L2A"
+    write_emit(emit / "EMIT_L2A_RFL_001_b.nc", table, table)
+    error = refused(emit)
+    assert error.code == "bad_product"
+    assert "holds 2 products: EMIT_L2A_RFL_001_a.nc, EMIT_L2A_RFL_001_b.nc." in error.message
+
+
+def test_prisma_in_its_zip_says_what_to_unpack(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    write_prisma(folder / "PRS_L2D_STD_20200101.he5")
+    error = refused(zipped(folder, tmp_path / "PRS_L2D_STD_20200101.zip"))
+    assert error.code == "bad_product"
+    assert "holds PRS_L2D_STD_20200101.he5, which cannot be read inside" in error.message
+    assert error.hint == "Unpack the archive, and give PRS_L2D_STD_20200101.he5."

@@ -18,6 +18,7 @@ from hyperkd.raster.products.tanager import TanagerReflectance, is_tanager
 
 _MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _PRISMA = ".he5"
+ARRAY_SUFFIXES = (".he5", ".h5", ".hdf5", ".nc", ".nc4")
 
 
 def array_product_of(path: Path) -> Optional[type[ArrayProduct]]:

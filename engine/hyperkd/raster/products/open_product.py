@@ -15,8 +15,8 @@ from hyperkd.errors import HyperKDError
 from hyperkd.problems import Problem
 from hyperkd.raster.bands.describe import GIVEN, Given
 from hyperkd.raster.gdal.reader import GdalRaster, PlainRaster
-from hyperkd.raster.products.array_files import array_product_of
-from hyperkd.raster.products.delivery_files import list_delivery
+from hyperkd.raster.products.array_files import ARRAY_SUFFIXES, array_product_of
+from hyperkd.raster.products.delivery_files import DeliveryFiles, list_delivery
 from hyperkd.raster.products.desis import DesisProduct, find_desis_by_name, read_desis_product
 from hyperkd.raster.products.enmap import read_enmap_product
 from hyperkd.raster.products.quality_masks import (
@@ -132,11 +132,16 @@ def _open(path: Path, given: str, mask: _Masks) -> Product:
         return _open_enmap(found, mask)
     if found is not None:
         return _open_desis(read_desis_product(found.files, found.metadata), mask)
+    inside = path
     if _is_described(path):
-        return _open_desis(_desis_without_metadata(path), mask)
-    reader = array_product_of(path)
+        files = list_delivery(path)
+        product = find_desis_by_name(files)
+        if product is not None:
+            return _open_desis(product, mask)
+        inside = _array_file_in(files)
+    reader = array_product_of(inside)
     if reader is not None:
-        source = reader(path)
+        source = reader(inside)
         with _closed_on_error(source):
             offered = source.masks() if mask.names else {}
             names = mask.of(offered)
@@ -178,17 +183,37 @@ def _open_desis(product: DesisProduct, mask: _Masks) -> Product:
     return Product("DESIS L2A", source, quality, metadata)
 
 
-def _desis_without_metadata(path: Path) -> DesisProduct:
-    files = list_delivery(path)
-    product = find_desis_by_name(files)
-    if product is None:
+def _array_file_in(files: DeliveryFiles) -> Path:
+    """Return the one HDF5 or netCDF product of a folder.
+
+    Raises:
+        HyperKDError: ``bad_product`` where there is none, several, or one in an archive.
+    """
+    names = [name for name in sorted(files.sizes) if name.lower().endswith(ARRAY_SUFFIXES)]
+    if files.archived and names:
         raise HyperKDError(
             "bad_product",
-            f"{path} is not a product that HyperKD knows: none of its {len(files.sizes)} files "
-            "is the METADATA.XML of EnMAP or DESIS, or one DESIS*-SPECTRAL_IMAGE.tif.",
-            "Give the product's own folder, archive or image.",
+            f"{files.given} holds {', '.join(names[:5])}, which cannot be read inside an archive.",
+            f"Unpack the archive, and give {names[0]}.",
         )
-    return product
+    paths = [Path(files.inside) / name for name in names]
+    found = [path for path in paths if array_product_of(path) is not None]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise HyperKDError(
+            "bad_product",
+            f"{files.given} holds {len(found)} products: "
+            f"{', '.join(path.name for path in found[:5])}.",
+            "Give one of these files.",
+        )
+    raise HyperKDError(
+        "bad_product",
+        f"{files.given} is not a product that HyperKD knows: none of its {len(files.sizes)} files "
+        "is the METADATA.XML of EnMAP or DESIS, a DESIS*-SPECTRAL_IMAGE.tif, or an HDF5 or "
+        "netCDF file of a known product.",
+        "Give the product's own folder, archive or image.",
+    )
 
 
 def _open_image(images: Sequence[str], bands: Optional[BandTable], origin: str) -> GdalRaster:
