@@ -374,7 +374,7 @@ def import_product(
     accept: str | Sequence[str] = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write an EnMAP, PRISMA, EMIT or DESIS product as one GeoTIFF."""
+    """Write an EnMAP, PRISMA, EMIT, DESIS or Tanager product as a GeoTIFF."""
 
 def simulate(
     output: _Path,

@@ -78,7 +78,7 @@ def _common() -> dict[str, str]:
         "checkpoint": tr("Checkpoint (.safetensors)"),
         "report": tr("Report"),
         "margin": tr("Margin inside polygons (pixels)"),
-        "mask": tr("Pixels to leave out (EnMAP)"),
+        "mask": tr("Pixels to leave out"),
         "seed": tr("Seed"),
         "overlap": tr("Overlap of tiles (pixels)"),
         "batch": tr("Tiles computed at once"),

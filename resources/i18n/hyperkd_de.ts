@@ -252,8 +252,8 @@
         <translation>&lt;p&gt;Mit Labeln, die nur einem feinabgestimmten Modell gegeben werden können, ist der Verlust einer an Genauigkeit; ohne sie einer an Übereinstimmung mit dem Original.&lt;/p&gt;&lt;h3&gt;Quantisiertes Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird. Der Lauf nennt ihre Größe, was sie verliert, und wie viel schneller sie hier ist.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Writes a delivered product as one GeoTIFF with its wavelengths, band widths, bad bands, gain and offset, so that every program reads it correctly. Stored values and the grid stay as they are.&lt;/p&gt;&lt;h3&gt;Product&lt;/h3&gt;&lt;p&gt;Choose the file, or write the path of the product's folder.&lt;br&gt;EnMAP L2A: the …-METADATA.XML, the .zip or the folder.&lt;br&gt;PRISMA L2D: the .he5.&lt;br&gt;EMIT L2A: the .nc; its pixels are put on the map grid.&lt;br&gt;DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Any raster with wavelengths can be imported too.&lt;/p&gt;&lt;h3&gt;Pixels to leave out&lt;/h3&gt;&lt;p&gt;EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or defective pixels, as the product's quality layers say. They become no data in all bands.&lt;/p&gt;&lt;h3&gt;Imported scene&lt;/h3&gt;&lt;p&gt;The GeoTIFF, shown in true colour.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Schreibt ein geliefertes Produkt als ein GeoTIFF mit Wellenlängen, Bandbreiten, schlechten Kanälen, Faktoren und Versätzen, damit jedes Programm es richtig liest. Gespeicherte Werte und Gitter bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Produkt&lt;/h3&gt;&lt;p&gt;Wählen Sie die Datei, oder schreiben Sie den Pfad des Produktordners.&lt;br&gt;EnMAP L2A: die …-METADATA.XML, die .zip oder der Ordner.&lt;br&gt;PRISMA L2D: die .he5.&lt;br&gt;EMIT L2A: die .nc; ihre Pixel werden auf das Kartengitter gelegt.&lt;br&gt;DESIS L2A: der Ordner oder seine …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Auch jedes Raster mit Wellenlängen lässt sich importieren.&lt;/p&gt;&lt;h3&gt;Auszulassende Pixel&lt;/h3&gt;&lt;p&gt;Nur EnMAP: Wolken, ihre Schatten, Dunst, Cirrus, Schnee, Wasser, Land oder fehlerhafte Pixel, wie die Qualitätsebenen des Produkts sie melden. Sie haben danach in keinem Kanal Daten.&lt;/p&gt;&lt;h3&gt;Importierte Szene&lt;/h3&gt;&lt;p&gt;Das GeoTIFF, in Echtfarben dargestellt.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Writes a delivered product as one GeoTIFF with its wavelengths, band widths, bad bands, gain and offset, so that every program reads it correctly. Stored values and the grid stay as they are.&lt;/p&gt;&lt;h3&gt;Product&lt;/h3&gt;&lt;p&gt;Choose the file, or write the path of the product's folder.&lt;br&gt;EnMAP L2A: the .tar.gz or .zip as downloaded, the folder or the …-METADATA.XML.&lt;br&gt;DESIS L2A: the .zip, the folder or the …-METADATA.xml.&lt;br&gt;PRISMA L2D: the .he5.&lt;br&gt;EMIT L2A: the .nc; its pixels are put on the map grid.&lt;br&gt;Tanager: the .h5 with surface reflectance, ortho or basic.&lt;br&gt;AVIRIS-3 and -5: the …_RFL_ORT.nc.&lt;/p&gt;&lt;p&gt;Any raster or netCDF file with wavelengths can be imported too.&lt;/p&gt;&lt;h3&gt;Pixels to leave out&lt;/h3&gt;&lt;p&gt;Clouds, their shadows, haze, snow, water and others, as far as the product's quality layers tell them; of EMIT these are in the EMIT_L2A_MASK file, which must lie beside. They become no data in all bands. What the product calls invalid has no data in any case.&lt;/p&gt;&lt;h3&gt;Imported scene&lt;/h3&gt;&lt;p&gt;The GeoTIFF, shown in true colour.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Schreibt ein geliefertes Produkt als ein GeoTIFF mit Wellenlängen, Bandbreiten, schlechten Kanälen, Faktoren und Versätzen, damit jedes Programm es richtig liest. Gespeicherte Werte und Gitter bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Produkt&lt;/h3&gt;&lt;p&gt;Wählen Sie die Datei, oder schreiben Sie den Pfad des Produktordners.&lt;br&gt;EnMAP L2A: die .tar.gz oder .zip, wie heruntergeladen, der Ordner oder die …-METADATA.XML.&lt;br&gt;DESIS L2A: die .zip, der Ordner oder die …-METADATA.xml.&lt;br&gt;PRISMA L2D: die .he5.&lt;br&gt;EMIT L2A: die .nc; ihre Pixel werden auf das Kartengitter gelegt.&lt;br&gt;Tanager: die .h5 mit Oberflächenreflexion, ortho oder basic.&lt;br&gt;AVIRIS-3 und -5: die …_RFL_ORT.nc.&lt;/p&gt;&lt;p&gt;Auch jedes Raster und jede netCDF-Datei mit Wellenlängen lässt sich importieren.&lt;/p&gt;&lt;h3&gt;Auszulassende Pixel&lt;/h3&gt;&lt;p&gt;Wolken, ihre Schatten, Dunst, Schnee, Wasser und anderes, soweit die Qualitätsebenen des Produkts sie melden; bei EMIT stehen diese in der Datei EMIT_L2A_MASK, die daneben liegen muss. Sie haben danach in keinem Kanal Daten. Was das Produkt ungültig nennt, hat in jedem Fall keine Daten.&lt;/p&gt;&lt;h3&gt;Importierte Szene&lt;/h3&gt;&lt;p&gt;Das GeoTIFF, in Echtfarben dargestellt.&lt;/p&gt;</translation>
     </message>
     <message>
         <source>&lt;p&gt;Writes a report about a hyperspectral raster: what its file says about bands, reflectance and missing data and where that was read, what is odd about it, its mean and percentile spectra, and which of its bands a student would use for which of its own. Run it before anything else on a new kind of raster.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm). One that does not suit the student is described all the same, with the reason.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Inspection report&lt;/h3&gt;&lt;p&gt;One HTML file without anything around it. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;; any browser shows it too.&lt;/p&gt;</source>
@@ -394,10 +394,6 @@
     <message>
         <source>Also to fine-tune and distil, with &amp;PyTorch</source>
         <translation>Auch zum Feinabstimmen und Destillieren, mit &amp;PyTorch</translation>
-    </message>
-    <message>
-        <source>An EnMAP L2A folder, zip or METADATA.XML, a PRISMA L2D .he5, an EMIT L2A .nc, a DESIS folder, or any raster with wavelengths.</source>
-        <translation>Ein EnMAP-L2A-Ordner, -Zip oder eine METADATA.XML, eine PRISMA-L2D-.he5, eine EMIT-L2A-.nc, ein DESIS-Ordner, oder jedes Raster mit Wellenlängen.</translation>
     </message>
     <message>
         <source>An earlier model for classes whose probabilities at the labelled pixels are learnt too.</source>
@@ -1880,8 +1876,8 @@
         <translation>Ausgelassene Pixel</translation>
     </message>
     <message>
-        <source>Pixels of EnMAP products to leave out, by their quality layers; none for all pixels.</source>
-        <translation>Pixel von EnMAP-Produkten, die nach deren Qualitätsebenen ausgelassen werden; keine Angabe für alle Pixel.</translation>
+        <source>Pixels of delivered products to leave out, as far as their quality layers tell them; none for all pixels.</source>
+        <translation>Pixel gelieferter Produkte, die ausgelassen werden, soweit deren Qualitätsebenen sie melden; keine Angabe für alle Pixel.</translation>
     </message>
     <message>
         <source>Pixels of each class</source>
@@ -1900,12 +1896,12 @@
         <translation>Pixel, die benachbarte Kacheln teilen; sie werden überblendet. Vorgabe: ein Viertel der Kachel, oder weniger, wo das Modell weniger weit sieht.</translation>
     </message>
     <message>
-        <source>Pixels to leave out (EnMAP)</source>
-        <translation>Auszulassende Pixel (EnMAP)</translation>
+        <source>Pixels to leave out</source>
+        <translation>Auszulassende Pixel</translation>
     </message>
     <message>
-        <source>Pixels to leave out, by the quality layers of EnMAP.</source>
-        <translation>Pixel, die nach den Qualitätsebenen von EnMAP ausgelassen werden.</translation>
+        <source>Pixels to leave out, by the quality layers that the product brings.</source>
+        <translation>Pixel, die nach den Qualitätsebenen des Produkts ausgelassen werden.</translation>
     </message>
     <message>
         <source>Pixels were dealt at random: test pixels lie beside training pixels, so the scores are optimistic.</source>
@@ -2732,6 +2728,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Ordner {folder}, in dem die Trainings liegen, kann nicht verwendet werden: {reason}. Sorgen Sie dafür, dass Sie in ihn schreiben dürfen, oder nennen Sie in der Umgebungsvariable HYPERKD_JOBS einen anderen und starten Sie QGIS neu.</translation>
     </message>
     <message>
+        <source>The folder, zip, tar.gz or METADATA.XML of EnMAP or DESIS L2A, a PRISMA L2D .he5, an EMIT L2A .nc, a Tanager surface reflectance .h5, or any raster or netCDF file with wavelengths.</source>
+        <translation>Ordner, Zip, tar.gz oder METADATA.XML von EnMAP oder DESIS L2A, eine PRISMA-L2D-.he5, eine EMIT-L2A-.nc, eine .h5 mit Oberflächenreflexion von Tanager, oder jedes Raster oder jede netCDF-Datei mit Wellenlängen.</translation>
+    </message>
+    <message>
         <source>The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.</source>
         <translation>Das Format der Ausgaben: ein GeoTIFF, oder ein Cloud-optimiertes (cog) mit Übersichten.</translation>
     </message>
@@ -3320,8 +3320,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Schreibt die Einbettung eines Studenten: gelernte Merkmale jedes Pixels und seiner Umgebung.</translation>
     </message>
     <message>
-        <source>Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.</source>
-        <translation>Schreibt ein Produkt von EnMAP, PRISMA, EMIT oder DESIS als ein GeoTIFF, das sich selbst beschreibt.</translation>
+        <source>Writes an EnMAP, PRISMA, EMIT, DESIS or Tanager product as one self-describing GeoTIFF.</source>
+        <translation>Schreibt ein Produkt von EnMAP, PRISMA, EMIT, DESIS oder Tanager als ein GeoTIFF, das sich selbst beschreibt.</translation>
     </message>
     <message>
         <source>Writes the student or model of a checkpoint as an ONNX file that runs anywhere.</source>
@@ -3472,8 +3472,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>hyperspektral,einbettung,merkmale,pca,hauptkomponenten,deep learning,enmap</translation>
     </message>
     <message>
-        <source>hyperspectral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,cloud mask,quality</source>
-        <translation>hyperspektral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,wolkenmaske,qualität</translation>
+        <source>hyperspectral,enmap,prisma,emit,desis,tanager,aviris,l2a,l2d,he5,netcdf,zip,tar,cloud mask,quality</source>
+        <translation>hyperspektral,enmap,prisma,emit,desis,tanager,aviris,l2a,l2d,he5,netcdf,zip,tar,Wolkenmaske,Qualität</translation>
     </message>
     <message>
         <source>hyperspectral,hls,landsat,sentinel-2,prithvi,resample,multispectral,enmap</source>

@@ -51,13 +51,13 @@ def errors() -> dict[str, np.ndarray]:
     return {name: np.zeros(cube.shape, np.uint8) for name, cube in cubes().items()}
 
 
-def read_prisma(tmp_path: Path, **changes: Any) -> tuple[Tile, tuple[str, ...]]:
-    """Return the tile and the problems; bands 500 V, 943 S, 972 V, 1600 S, 2400 S nm."""
+def read_prisma(tmp_path: Path, **changes: Any) -> tuple[Tile, dict[str, str]]:
+    """Return the tile and what is told; bands 500 V, 943 S, 972 V, 1600 S, 2400 S nm."""
     write_prisma(tmp_path / "x.he5", **changes)
     with open_product(tmp_path / "x.he5", ()) as product:
-        return product.source.read_tile(product.source.grid.window), tuple(
-            map(str, product.source.problems)
-        )
+        source = product.source
+        told = {problem.code: problem.message for problem in source.problems}
+        return source.read_tile(source.grid.window), told
 
 
 @pytest.mark.parametrize(("detector", "lost"), [("SWIR", [1, 3, 4]), ("VNIR", [0, 2])])
@@ -69,10 +69,10 @@ def test_a_detector_of_zeros_has_no_value(tmp_path: Path, detector: str, lost: l
     kept = [band for band in range(5) if band not in lost]
     assert (tile.data[kept] != -32768).all()
     np.testing.assert_array_equal(tile.valid, np.arange(5) * np.ones((4, 1)) >= 2)
-    assert problems == (
-        f"The {detector} detector holds nothing but 0 in 40.0% of the pixels with data: they are "
-        "left out.",
-    )
+    assert problems == {
+        "detector_without_data": f"The {detector} detector holds nothing but 0 in 40.0% of the "
+        "pixels with data: they are left out.",
+    }
 
 
 def test_a_border_without_either_detector_is_no_problem(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_border_without_either_detector_is_no_problem(tmp_path: Path) -> None:
         cube[0] = 0
     tile, problems = read_prisma(tmp_path, cubes=changed, errors=errors())
     np.testing.assert_array_equal(tile.valid, [[False] * 5, *[[True] * 5] * 3])
-    assert problems == ()
+    assert problems == {}
 
 
 def test_zeros_that_the_error_matrix_calls_negative_are_dark_pixels(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_zeros_that_the_error_matrix_calls_negative_are_dark_pixels(tmp_path: Pa
     tile, problems = read_prisma(tmp_path, cubes=changed, errors=wrong)
     assert tile.valid.all()
     np.testing.assert_array_equal(tile.data[[1, 3, 4], :, 1], 0)
-    assert problems == ()
+    assert problems == {}
 
 
 def test_values_that_the_error_matrix_calls_invalid_are_left_out(tmp_path: Path) -> None:
@@ -105,10 +105,10 @@ def test_values_that_the_error_matrix_calls_invalid_are_left_out(tmp_path: Path)
     missing[0, 2, 3] = missing[4, 3, 0] = True
     np.testing.assert_array_equal(tile.data == -32768, missing)
     np.testing.assert_array_equal(tile.valid, ~missing.any(axis=0))
-    assert problems == (
-        "The error matrix calls values of 10.0% of the pixels with data invalid: they are left "
-        "out.",
-    )
+    assert problems == {
+        "invalid_values": "The error matrix calls values of 10.0% of the pixels with data "
+        "invalid: they are left out.",
+    }
 
 
 def test_a_band_that_is_mostly_invalid_is_bad_and_takes_no_pixels_along(tmp_path: Path) -> None:
@@ -118,12 +118,12 @@ def test_a_band_that_is_mostly_invalid_is_bad_and_takes_no_pixels_along(tmp_path
     tile, problems = read_prisma(tmp_path, cubes=cubes(), errors=wrong)
     np.testing.assert_array_equal(tile.bands.good, [True, True, True, False, True])
     np.testing.assert_array_equal(tile.valid, np.arange(4)[:, None] * np.ones(5) >= 2)
-    assert problems == (
-        "Marked bad, because the error matrix calls them invalid in more than half of the pixels "
-        "with data: band 4.",
-        "The error matrix calls values of 50.0% of the pixels with data invalid: they are left "
-        "out.",
-    )
+    assert problems == {
+        "mostly_invalid_bands": "Marked bad, because the error matrix calls them invalid in more "
+        "than half of the pixels with data: band 4.",
+        "invalid_values": "The error matrix calls values of 50.0% of the pixels with data "
+        "invalid: they are left out.",
+    }
 
 
 def test_bands_that_are_flagged_are_bad(tmp_path: Path) -> None:
@@ -134,7 +134,9 @@ def test_bands_that_are_flagged_are_bad(tmp_path: Path) -> None:
         List_Cw_Swir_Flags=np.array([1, 1, 0, 0], np.uint8),
     )
     np.testing.assert_array_equal(tile.bands.good, [False, False, True, True, True])
-    assert problems == ("Not used by its producer (List_Cw_*_Flags): bands 1-2.",)
+    assert problems == {
+        "unused_bands": "Not used by its producer (List_Cw_*_Flags): bands 1-2.",
+    }
 
 
 def test_saturated_pixels_can_be_left_out(tmp_path: Path) -> None:
@@ -235,10 +237,7 @@ def test_emit_without_its_masks_says_that_clouds_are_in(tmp_path: Path) -> None:
     path, *_ = emit_with_mask(tmp_path, "001")
     (tmp_path / f"EMIT_L2A_MASK_001_{GRANULE}.nc").rename(tmp_path / "EMIT_L2A_MASK_001_other.nc")
     with open_product(path, ()) as product:
-        assert (
-            "no EMIT_L2A_MASK file of the scene lies beside it"
-            in product.source.problems[0].message
-        )
+        assert [problem.code for problem in product.source.problems] == ["clouds_in_data"]
     with pytest.raises(HyperKDError, match="EMIT L2A brings no layer for the masks cloud"):
         open_product(path, ("cloud",))
 

@@ -38,25 +38,25 @@ class DeliveryFiles:
         given: the folder or archive that the user named.
         inside: the folder, or GDAL's name of the zip that the files lie in.
         sizes: their sizes in bytes, by names relative to ``inside``.
-        places: for files of a tar the byte at which each begins.
+        begins: for files of a tar the byte at which each begins.
     """
 
     given: Path
     inside: str
     sizes: Mapping[str, int]
-    places: Mapping[str, int] = field(default_factory=dict)
+    begins: Mapping[str, int] = field(default_factory=dict)
 
     def gdal_path(self, name: str) -> str:
         """Return GDAL's name for a file."""
-        if name in self.places:
+        if name in self.begins:
             # By its place, as GDAL's own reader of tars does not know all long names.
-            return f"/vsisubfile/{self.places[name]}_{self.sizes[name]},{self.inside}"
+            return f"/vsisubfile/{self.begins[name]}_{self.sizes[name]},{self.inside}"
         return f"{self.inside}/{name}" if self.archived else str(Path(self.inside) / name)
 
     @property
     def archived(self) -> bool:
         """Whether the files lie in an archive."""
-        return self.inside.startswith("/vsi") or bool(self.places)
+        return self.inside.startswith("/vsi") or bool(self.begins)
 
     def read(self, name: str) -> bytes:
         """Return the content of a small file.
@@ -84,7 +84,7 @@ class DeliveryFiles:
 
     @contextmanager
     def _open(self, name: str) -> Iterator[IO[bytes]]:
-        if name in self.places:
+        if name in self.begins:
             from hyperkd.raster.gdal.vsi_file import open_vsi_file
 
             with open_vsi_file(self.gdal_path(name)) as member:
