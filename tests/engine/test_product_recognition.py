@@ -7,7 +7,7 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
 from hyperkd.raster.open_raster import open_raster
+from hyperkd.raster.products import delivery_files
 from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.products.open_product import open_product
 from hyperkd.requests.prepare_options import ImportJob, InfoJob
@@ -279,6 +280,36 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
         "bad_product",
         True,
     )
+
+
+def test_other_xml_beside_a_product_does_not_matter(tmp_path: Path) -> None:
+    folder = write_desis(tmp_path)
+    (folder / f"{DESIS_STEM}-METADATA.xml").rename(folder / "bands.xml")
+    (folder / "broken.xml").write_text("<not")
+    (folder / "style.xml").write_text("<!DOCTYPE qgis><qgis/>")
+    with open_product(folder, ()) as product:
+        np.testing.assert_array_equal(product.source.bands.wavelengths.centre_nm, DESIS_CENTRES)
+
+
+def test_what_may_not_be_read_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+    def forbidden(path: Path, most_bytes: int) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    folder = write_desis(tmp_path)
+    monkeypatch.setattr(delivery_files, "read_regular", forbidden)
+    for path in (folder, folder / f"{DESIS_STEM}-METADATA.xml"):
+        error = refused(path)
+        assert (error.code, "Permission denied" in error.message) == ("unreadable_raster", True)
+
+
+def test_many_folders_are_not_searched_for_ever(tmp_path: Path, monkeypatch: Any) -> None:
+    for number in range(10):
+        (tmp_path / f"{number}" / "a").mkdir(parents=True)
+    write_enmap(tmp_path / "0" / "a")
+    with open_product(tmp_path, ()) as product:
+        assert product.kind == "EnMAP L2A"
+    monkeypatch.setattr(delivery_files, "_MAX_FILES", 15)
+    assert "is not a product that HyperKD knows" in refused(tmp_path).message
 
 
 # --- archives of archives ---

@@ -96,8 +96,13 @@ class DeliveryFiles:
     def metadata(self) -> list[str]:
         """Return the XML files that may describe the product: named METADATA, else any."""
         xml = sorted(name for name in self.sizes if name.upper().endswith(".XML"))
-        named = [name for name in xml if _METADATA_NAME.search(name)]
+        named = [name for name in xml if is_metadata(name)]
         return named or [name for name in xml if not _NO_METADATA.search(name)]
+
+
+def is_metadata(name: str) -> bool:
+    """Return whether a file is named as the metadata of a delivery."""
+    return _METADATA_NAME.search(name) is not None
 
 
 def _too_large(name: str, size: int) -> HyperKDError:
@@ -223,21 +228,23 @@ def _open_zip(inside: str) -> zipfile.ZipFile:
 
 
 def _folder_sizes(top: Path, depth: int) -> dict[str, int]:
-    return dict(_walk(top, top, depth))
-
-
-def _walk(folder: Path, top: Path, depth: int) -> Iterator[tuple[str, int]]:
-    """Yield names relative to ``top`` and sizes; at most ``_MAX_FILES`` of a folder."""
-    with os.scandir(folder) as entries:
-        listed = [entry for entry, _ in zip(entries, range(_MAX_FILES))]
-    for entry in sorted(listed, key=lambda entry: entry.name):
-        if not _shown(entry.name):
-            continue
-        if entry.is_file():
-            relative = PurePosixPath(Path(entry.path).relative_to(top))
-            yield relative.as_posix(), entry.stat().st_size
-        elif depth > 1 and entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), top, depth - 1)
+    """Return sizes by names relative to ``top``, of the first ``_MAX_FILES`` entries."""
+    sizes: dict[str, int] = {}
+    waiting, left = [(top, depth)], _MAX_FILES
+    while waiting and left > 0:
+        folder, levels = waiting.pop()
+        with os.scandir(folder) as entries:
+            listed = [entry for entry, _ in zip(entries, range(left))]
+        left -= len(listed)
+        for entry in sorted(listed, key=lambda entry: entry.name):
+            if not _shown(entry.name):
+                continue
+            if entry.is_file():
+                relative = PurePosixPath(Path(entry.path).relative_to(top))
+                sizes[relative.as_posix()] = entry.stat().st_size
+            elif levels > 1 and entry.is_dir(follow_symlinks=False):
+                waiting.append((Path(entry.path), levels - 1))
+    return sizes
 
 
 def _shown(name: str) -> bool:

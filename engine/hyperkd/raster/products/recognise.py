@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Optional
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.products.delivery_files import DeliveryFiles, is_archive, list_delivery
+from hyperkd.raster.products.delivery_files import (
+    DeliveryFiles,
+    is_archive,
+    is_metadata,
+    list_delivery,
+)
 from hyperkd.raster.products.product_xml import mission_of, parse_xml
 
 
@@ -36,17 +41,26 @@ def recognise(path: Path) -> Optional[Delivery]:
 
     Raises:
         HyperKDError: ``bad_product`` where an archive or the XML file is damaged, or
-            several XML files describe products.
+            several XML files describe products; ``unreadable_raster`` where a file or
+            folder may not be read.
     """
-    if not may_be_delivery(path):
-        return None
+    try:
+        return _recognise(path) if may_be_delivery(path) else None
+    except OSError as error:
+        raise HyperKDError(
+            "unreadable_raster",
+            f"{path} cannot be read: {error.strerror or error}.",
+            "Check the path and that you may read the file and its folder.",
+        ) from error
+
+
+def _recognise(path: Path) -> Optional[Delivery]:
     single = path.is_file() and not is_archive(path)
     files = list_delivery(path.parent if single else path)
-    named = [path.name] if single else files.metadata()
     found = [
         Delivery(mission, files, name)
-        for name in named
-        if (mission := mission_of(parse_xml(files.read(name), name))) is not None
+        for name in ([path.name] if single else files.metadata())
+        if (mission := _mission(files, name, sure=single)) is not None
     ]
     if len(found) > 1:
         raise HyperKDError(
@@ -56,3 +70,13 @@ def recognise(path: Path) -> Optional[Delivery]:
             "Give the folder, archive or METADATA.XML of exactly one product.",
         )
     return found[0] if found else None
+
+
+def _mission(files: DeliveryFiles, name: str, sure: bool) -> Optional[str]:
+    """Return the mission that an XML file is of; a broken one counts where it must be one."""
+    try:
+        return mission_of(parse_xml(files.read(name), name))
+    except HyperKDError:
+        if sure or is_metadata(name):
+            raise
+        return None
