@@ -138,7 +138,8 @@ CASES = {
         RADIANCE / 1e3, "float32", "bad_scale", unit="W m-2 sr-1 nm-1"
     ),
     "W/m2/sr/nm by the header's unit": envi(
-        RADIANCE / 1e3, "float32", "bad_scale", header="data units = W/m^2/sr/nm", said="data units"
+        RADIANCE / 1e3, "float32", "bad_scale", header="data units = W/m^2/sr/nm",
+        said="header's unit",
     ),
     "W/m2/sr/nm by its description": envi(
         RADIANCE / 1e3, "float32", [GUESS, WORDS], 1.0, header="description = {At-sensor radiance}",
@@ -198,7 +199,7 @@ CASES = {
     ),
     "dark counts by their unit": envi(
         counts(12) / 3, "uint16", [GUESS, COUNTS], severe=[COUNTS], header="data units = DN",
-        said="the data units says 'DN'",
+        said="the header's unit says 'DN'",
     ),
     "dark counts by name and camera": envi(
         counts(12) / 3, "uint16", [GUESS, COUNTS], severe=[COUNTS], name="raw_0",

@@ -144,7 +144,9 @@ def _texts(metadata: RasterMetadata) -> Iterator[tuple[str, str, bool]]:
         for key, text in sorted(metadata.domains.get(domain, {}).items()):
             plain = _plain(key)
             if plain in _KEYS or plain in _UNIT_KEYS:
-                yield f"the {plain.replace('_', ' ')}", text, plain in _UNIT_KEYS
+                is_unit = plain in _UNIT_KEYS
+                where = "header's unit" if is_unit else plain.replace("_", " ")
+                yield f"the {where}", text, is_unit
     if metadata.bands:
         first = metadata.bands[0]
         if first.description:
