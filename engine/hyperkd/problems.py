@@ -38,6 +38,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "shared_wavelengths": WARNING,
     "odd_wavelengths": WARNING,
     "empty_bands": WARNING,
+    "constant_bands": WARNING,
     # missing values
     "impossible_nodata": WARNING,
     "undeclared_nodata": WARNING,
@@ -49,6 +50,8 @@ PROBLEMS: Final[Mapping[str, str]] = {
     # from stored values to reflectance
     "scales_disagree": WARNING,
     "unlikely_scale": WARNING,
+    "inferred_scale": WARNING,
+    "words_contradict": WARNING,
     "raw_counts": SEVERE,
     # what a delivered product says of itself
     "recognised_by_name": NOTE,

@@ -396,6 +396,10 @@
         <translation>Auch zum Feinabstimmen und Destillieren, mit &amp;PyTorch</translation>
     </message>
     <message>
+        <source>Although nodata is {value}, every band is 0 in {share} of the pixels of {place}: if this is a border without data, declare nodata 0.</source>
+        <translation>Obwohl Nodata {value} ist, ist in {share} der Pixel ({place}) jeder Kanal 0: ist das ein Rand ohne Daten, geben Sie Nodata 0 an.</translation>
+    </message>
+    <message>
         <source>An earlier model for classes whose probabilities at the labelled pixels are learnt too.</source>
         <translation>Ein früheres Modell für Klassen, dessen Wahrscheinlichkeiten an den Pixeln mit Label mitgelernt werden.</translation>
     </message>
@@ -498,6 +502,10 @@
     <message>
         <source>C&amp;omputes on</source>
         <translation>Re&amp;chnet auf</translation>
+    </message>
+    <message>
+        <source>Calibrate them to reflectance.</source>
+        <translation>Kalibrieren Sie sie zu Reflexionsgraden.</translation>
     </message>
     <message>
         <source>Calibration rasters (static)</source>
@@ -952,6 +960,14 @@
         <translation>Die Hintergrundstatistik wird geschätzt</translation>
     </message>
     <message>
+        <source>Every band holds {values} in {share} of the pixels of {place}, which is no reflectance and not the nodata value: such pixels are taken as missing everywhere.</source>
+        <translation>In {share} der Pixel ({place}) steht in jedem Kanal {values}, was kein Reflexionsgrad und nicht der Nodata-Wert ist: solche Pixel gelten überall als fehlend.</translation>
+    </message>
+    <message>
+        <source>Every band holds {value} in {share} of the pixels of {place}, as no spectrum does; they count as values.</source>
+        <translation>In {share} der Pixel ({place}) steht in jedem Kanal {value}, was kein Spektrum ist; sie gelten als Werte.</translation>
+    </message>
+    <message>
         <source>Every feature has its own class. Does the field “{field}” hold the classes, or does it number the features?</source>
         <translation>Jedes Objekt hat eine eigene Klasse. Benennt das Feld „{field}“ wirklich die Klassen, oder nummeriert es die Objekte?</translation>
     </message>
@@ -1320,6 +1336,18 @@
         <translation>Hyperspektrale Raster, auf denen das kleinere Modell mit seinem Original verglichen wird.</translation>
     </message>
     <message>
+        <source>If that is wrong, give the scale (--scale).</source>
+        <translation>Ist das falsch, geben Sie die Skalierung an.</translation>
+    </message>
+    <message>
+        <source>If they are fill, declare it: --nodata {value}.</source>
+        <translation>Sind sie Füllwerte, geben Sie {value} als Nodata-Wert an.</translation>
+    </message>
+    <message>
+        <source>If you know better, accept it: --accept {code}.</source>
+        <translation>Wissen Sie es besser, nehmen Sie es hin: {code} bei den erweiterten Parametern.</translation>
+    </message>
+    <message>
         <source>Import product</source>
         <translation>Produkt importieren</translation>
     </message>
@@ -1492,6 +1520,10 @@
         <translation>HyperKDs Engine ansehen</translation>
     </message>
     <message>
+        <source>Look at the spectra (hyperkd inspect).</source>
+        <translation>Sehen Sie sich die Spektren an (Raster untersuchen).</translation>
+    </message>
+    <message>
         <source>Looking for QGIS's Python</source>
         <translation>Das Python von QGIS wird gesucht</translation>
     </message>
@@ -1514,6 +1546,10 @@
     <message>
         <source>Made from</source>
         <translation>Entstanden aus</translation>
+    </message>
+    <message>
+        <source>Make sure that they are; if so, correct the text.</source>
+        <translation>Prüfen Sie, ob sie das sind; dann berichtigen Sie den Text.</translation>
     </message>
     <message>
         <source>Makes a model for your classes or quantities from a few labels, and tests it.</source>
@@ -1704,12 +1740,28 @@
         <translation>Netz</translation>
     </message>
     <message>
+        <source>No band holds a valid value in {place}.</source>
+        <translation>Kein Kanal enthält einen gültigen Wert ({place}).</translation>
+    </message>
+    <message>
+        <source>No data in {place} and therefore not used: {bands}.</source>
+        <translation>Keine Daten ({place}) und deshalb nicht verwendet: {bands}.</translation>
+    </message>
+    <message>
         <source>No interpreter has been chosen yet.</source>
         <translation>Es ist noch kein Interpreter gewählt.</translation>
     </message>
     <message>
         <source>No model fits yet: choose a file</source>
         <translation>Noch passt kein Modell: Datei wählen</translation>
+    </message>
+    <message>
+        <source>No nodata value is declared, and every band is 0 in {share} of the pixels of {place}: if this is a border without data, declare nodata 0.</source>
+        <translation>Es ist kein Nodata-Wert angegeben, und in {share} der Pixel ({place}) ist jeder Kanal 0: ist das ein Rand ohne Daten, geben Sie Nodata 0 an.</translation>
+    </message>
+    <message>
+        <source>No nodata value is declared, but every band holds {value} in {share} of the pixels of {place}: taken as nodata.</source>
+        <translation>Es ist kein Nodata-Wert angegeben, aber in {share} der Pixel ({place}) steht in jedem Kanal {value}: gilt als Nodata.</translation>
     </message>
     <message>
         <source>No output was written. The last messages of the engine are in the log: View › Panels › Log Messages › {tab}.</source>
@@ -1786,6 +1838,10 @@
     <message>
         <source>On Debian and Ubuntu install the package python3-venv and try again; elsewhere use an interpreter that you already have.</source>
         <translation>Unter Debian und Ubuntu installieren Sie das Paket python3-venv und versuchen es erneut; anderswo verwenden Sie einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>One number ({number}) in every pixel of {place} and therefore not used: {bands}.</source>
+        <translation>Ein und dieselbe Zahl ({number}) in jedem Pixel ({place}) und deshalb nicht verwendet: {bands}.</translation>
     </message>
     <message>
         <source>Only 1 pixel from 1 place tests the model.</source>
@@ -2592,6 +2648,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{name} wird getestet</translation>
     </message>
     <message>
+        <source>Text of {name} is not UTF-8 and was read as Latin-1, for instance {example}.</source>
+        <translation>Text von {name} ist kein UTF-8 und wurde als Latin-1 gelesen, zum Beispiel {example}.</translation>
+    </message>
+    <message>
         <source>The .onnx file to write.</source>
         <translation>Die .onnx-Datei, die geschrieben wird.</translation>
     </message>
@@ -2712,6 +2772,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das Feld, das die Klasse enthält.</translation>
     </message>
     <message>
+        <source>The file declares no scale; its {type} values are taken as {meaning}, which is inferred: {numbers}.</source>
+        <translation>Die Datei gibt keine Skalierung an; ihre Werte ({type}) werden als {meaning} gelesen, was nur erschlossen ist: {numbers}.</translation>
+    </message>
+    <message>
         <source>The file of “{layer}” is gone: there is no {path}. Repair the layer's data source or open the raster again.</source>
         <translation>Die Datei von „{layer}“ ist weg: es gibt kein {path}. Reparieren Sie die Datenquelle des Layers, oder öffnen Sie das Raster neu.</translation>
     </message>
@@ -2808,6 +2872,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Name eines mitgelieferten oder gesammelten Modells, oder eine Datei.</translation>
     </message>
     <message>
+        <source>The nodata value {value} cannot occur in {type} and is ignored.</source>
+        <translation>Der Nodata-Wert {value} kann in {type} nicht vorkommen und wird nicht beachtet.</translation>
+    </message>
+    <message>
         <source>The old environment {folder} cannot be removed yet.</source>
         <translation>Die alte Umgebung {folder} lässt sich noch nicht entfernen.</translation>
     </message>
@@ -2858,6 +2926,26 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The proxy requires a user name and a password.</source>
         <translation>Der Proxy verlangt Benutzername und Passwort.</translation>
+    </message>
+    <message>
+        <source>The raster has no coordinate reference system.</source>
+        <translation>Das Raster hat kein Koordinatenreferenzsystem.</translation>
+    </message>
+    <message>
+        <source>The raster has no geotransform; its outputs have none either.</source>
+        <translation>Das Raster hat keine Geotransformation; seine Ausgaben haben auch keine.</translation>
+    </message>
+    <message>
+        <source>The raster has {count} ground control points instead of a grid; they are copied, nothing is rectified.</source>
+        <translation>Das Raster hat {count} Passpunkte statt eines Gitters; sie werden übernommen, entzerrt wird nichts.</translation>
+    </message>
+    <message>
+        <source>The raster is rotated or sheared; its geotransform is copied as it is.</source>
+        <translation>Das Raster ist gedreht oder geschert; seine Geotransformation wird unverändert übernommen.</translation>
+    </message>
+    <message>
+        <source>The raster is south-up; its geotransform is copied as it is.</source>
+        <translation>Das Raster beginnt im Süden; seine Geotransformation wird unverändert übernommen.</translation>
     </message>
     <message>
         <source>The raster {source} cannot be opened. Check that the file exists and is a raster.</source>
@@ -2948,6 +3036,18 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Unsicherheit der Klassen, die geschrieben wird (GeoTIFF): der Abstand zwischen den beiden wahrscheinlichsten, und die Entropie aller.</translation>
     </message>
     <message>
+        <source>The values seem to be counts of a detector, not reflectance: {said}.</source>
+        <translation>Die Werte scheinen Rohwerte eines Detektors zu sein, kein Reflexionsgrad: {said}.</translation>
+    </message>
+    <message>
+        <source>The {percentile}th percentile of bright bands is a reflectance of {value}: snow or clouds under a low sun, or no reflectance at all.</source>
+        <translation>Das {percentile}. Perzentil heller Kanäle ist ein Reflexionsgrad von {value}: Schnee oder Wolken bei tiefer Sonne, oder gar kein Reflexionsgrad.</translation>
+    </message>
+    <message>
+        <source>The {where} says {text}: {kind}, but the numbers look like reflectance ({numbers}).</source>
+        <translation>{where}: {text} ({kind}); die Zahlen sehen aber nach Reflexionsgrad aus ({numbers}).</translation>
+    </message>
+    <message>
         <source>There are no labels to split.</source>
         <translation>Es gibt keine Label aufzuteilen.</translation>
     </message>
@@ -2990,6 +3090,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>They are saved beside the model. Where one is better, it can map the scenes instead.</source>
         <translation>Sie werden neben dem Modell gespeichert. Ist eines besser, kann es die Szenen statt seiner kartieren.</translation>
+    </message>
+    <message>
+        <source>They are taken as reflectance.</source>
+        <translation>Sie werden als Reflexionsgrad gelesen.</translation>
+    </message>
+    <message>
+        <source>They would fit reflectance x 1000 ({value}) as well.</source>
+        <translation>Sie passten auch zu Reflexionsgrad x 1000 ({value}).</translation>
     </message>
     <message>
         <source>This interpreter can run HyperKD.</source>
@@ -3170,6 +3278,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>User's accuracy</source>
         <translation>Nutzergenauigkeit</translation>
+    </message>
+    <message>
+        <source>Values below {value} that are not 0 are taken as nodata.</source>
+        <translation>Werte unter {value}, die nicht 0 sind, gelten als Nodata.</translation>
     </message>
     <message>
         <source>Verifying {name}</source>
@@ -3392,6 +3504,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>automatisch: durch Kreuzvalidierung</translation>
     </message>
     <message>
+        <source>band {number}</source>
+        <translation>Kanal {number}</translation>
+    </message>
+    <message>
+        <source>bands {numbers}</source>
+        <translation>Kanäle {numbers}</translation>
+    </message>
+    <message>
         <source>base: needs a large GPU</source>
         <translation>base: braucht eine große GPU</translation>
     </message>
@@ -3414,6 +3534,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>contained</source>
         <translation>enthalten</translation>
+    </message>
+    <message>
+        <source>counts of a detector</source>
+        <translation>Rohwerte eines Detektors</translation>
+    </message>
+    <message>
+        <source>description</source>
+        <translation>Beschreibung</translation>
     </message>
     <message>
         <source>embedding and reconstruction</source>
@@ -3440,12 +3568,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>wenige Pixel</translation>
     </message>
     <message>
+        <source>file name</source>
+        <translation>Dateiname</translation>
+    </message>
+    <message>
         <source>find components to start from</source>
         <translation>Komponenten für den Anfang werden gesucht</translation>
     </message>
     <message>
         <source>fine-tuning and distillation</source>
         <translation>Feinabstimmung und Destillation</translation>
+    </message>
+    <message>
+        <source>floating-point</source>
+        <translation>Gleitkomma</translation>
     </message>
     <message>
         <source>folder that holds the .whl files</source>
@@ -3588,6 +3724,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Partial Least Squares (PLSR)</translation>
     </message>
     <message>
+        <source>percent</source>
+        <translation>Prozent</translation>
+    </message>
+    <message>
         <source>preparing spectra</source>
         <translation>Spektren werden vorbereitet</translation>
     </message>
@@ -3600,6 +3740,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>quantisieren,quantisierung,int8,float16,onnx,kleiner,schneller,geschwindigkeit,einsatz</translation>
     </message>
     <message>
+        <source>radiance</source>
+        <translation>Strahldichte</translation>
+    </message>
+    <message>
         <source>random forest</source>
         <translation>Random Forest</translation>
     </message>
@@ -3610,6 +3754,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>read the teacher</source>
         <translation>Der Lehrer wird gelesen</translation>
+    </message>
+    <message>
+        <source>reflectance 0 to 1</source>
+        <translation>Reflexionsgrad 0 bis 1</translation>
+    </message>
+    <message>
+        <source>reflectance x 10000</source>
+        <translation>Reflexionsgrad x 10000</translation>
     </message>
     <message>
         <source>regression layer only</source>
@@ -3666,6 +3818,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>the package index, with QGIS's network settings</source>
         <translation>der Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
+    </message>
+    <message>
+        <source>the raster</source>
+        <translation>ganzes Raster</translation>
     </message>
     <message>
         <source>the weakest class is {name} (F1 {f1})</source>
@@ -3732,8 +3888,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{count} nahe der Grenze bleiben ungenutzt</translation>
     </message>
     <message>
+        <source>{count} of {all} bands end at exactly {top}, the largest number of {bits} bits: the values look like raw counts of a detector that saturates.</source>
+        <translation>{count} von {all} Kanälen enden genau bei {top}, der größten Zahl von {bits} Bit: die Werte sehen nach Rohwerten eines Detektors in Sättigung aus.</translation>
+    </message>
+    <message>
+        <source>{count} of {all} sampled windows cannot be read: the file is damaged.</source>
+        <translation>{count} von {all} Stichproben können nicht gelesen werden: die Datei ist beschädigt.</translation>
+    </message>
+    <message>
         <source>{count} of {pixels} labelled pixels lie within {buffer} px of another part and are left out.</source>
         <translation>{count} von {pixels} gelabelten Pixeln liegen näher als {buffer} px an einem anderen Teil und werden weggelassen.</translation>
+    </message>
+    <message>
+        <source>{count} sampled windows</source>
+        <translation>{count} Stichproben</translation>
     </message>
     <message>
         <source>{file} has no HyperKD card: it is not a HyperKD model, or it is damaged.</source>
@@ -3830,6 +3998,18 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>{path} is in the project.</source>
         <translation>{path} ist im Projekt.</translation>
+    </message>
+    <message>
+        <source>{percentile}th percentile {value}</source>
+        <translation>{percentile}. Perzentil {value}</translation>
+    </message>
+    <message>
+        <source>{percentile}th percentile {value}, in the median band {median}</source>
+        <translation>{percentile}. Perzentil {value}, im mittleren Kanal {median}</translation>
+    </message>
+    <message>
+        <source>{percentile}th percentile {value}, in the median band {median}, in bright bands {bright}</source>
+        <translation>{percentile}. Perzentil {value}, im mittleren Kanal {median}, in hellen Kanälen {bright}</translation>
     </message>
     <message>
         <source>{python} is not a working Python: {said}</source>

@@ -244,7 +244,7 @@ MADE = {
     "impossible_nodata": {"data": spectra(dtype="uint16"), "nodata": -9999},
     "undeclared_nodata": {"data": _zeros(-9999), "nodata": None},
     "undeclared_zeros": {"data": _zeros(0), "nodata": None},
-    "tiny_values": {"data": _DARK.astype("float32"), "scale": None, "nodata": None},
+    "tiny_values": {"data": _DARK.astype("float32"), "scale": 0.5, "nodata": None},
     "no_valid_sample": {"data": np.full((6, 5, 7), -1, np.int16), "nodata": -1},
     "scales_disagree": {"metadata": {"": {"reflectance scale factor": "5000"}}},
 }

@@ -59,6 +59,11 @@ def described(metadata: RasterMetadata, pixels: Any = None, **given: Any) -> Des
     return describe_bands(metadata, (), Given(**given), lambda nodata: sample)
 
 
+def problems_of(found: Description) -> tuple[str, ...]:
+    """Return the sentences but that on the scale, which these tables lack."""
+    return tuple(str(each) for each in found.problems if each.code != "inferred_scale")
+
+
 tables = st.lists(
     st.tuples(
         st.floats(300, 2600).map(lambda value: round(value, 4)),
@@ -120,7 +125,7 @@ def test_widths_that_gdal_rounded_give_way_to_the_exact_ones() -> None:
     assert found.bands.wavelengths.fwhm_nm is not None
     assert found.bands.wavelengths.fwhm_nm.tolist() == [6.5, 7.123, 8.25]
     assert found.bands.origins["fwhm"] == "dataset metadata ENVI 'fwhm'"
-    assert found.problems == ()
+    assert problems_of(found) == ()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ def test_rounded_widths_are_used_where_no_other_place_tells_the_same(
     assert found.bands.wavelengths.fwhm_nm is not None
     np.testing.assert_allclose(found.bands.wavelengths.fwhm_nm, [6, 7, 8], rtol=1e-14)
     assert found.bands.origins["fwhm"] == "band metadata IMAGERY 'FWHM_UM'"
-    assert tuple(map(str, found.problems)) == problems
+    assert problems_of(found) == problems
 
 
 def test_order_of_places() -> None:

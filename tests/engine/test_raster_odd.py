@@ -677,7 +677,7 @@ def test_nodata_differs_from_band_to_band(tmp_path: Path) -> None:
 def test_tiny_values_beside_the_declared_nodata(scene: Path) -> None:
     data = spectra(dtype="float32", unit=1.0)
     data[:, 0, 0], data[2, 1, 1], data[2, 2, 2] = -9999, 1e-34, 0.0
-    with opened(make_raster(scene, data, scale=None, nodata=-9999)) as source:
+    with opened(make_raster(scene, data, scale=0.5, nodata=-9999)) as source:
         assert np.argwhere(~valid(source)).tolist() == [[0, 0], [1, 1]]
         assert problems(source) == ("Values below 1e-30 that are not 0 are taken as nodata.",)
 

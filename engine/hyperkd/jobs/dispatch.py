@@ -102,12 +102,15 @@ def carry_out(job: Job, reporter: Reporter) -> dict[str, Any]:
 def _call(job: Job, reporter: Reporter) -> dict[str, Any]:
     check_outputs(job)
     # Imported now: an inference job never loads torch, and ``--help`` loads nothing.
+    module, _, name = job.target.partition(":")
+    function: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
+    if not isinstance(job, AcceptOptions):
+        return function(job, reporter)
     from hyperkd.reporting import RecordingReporter
 
     heard = RecordingReporter(reporter)
-    module, _, function = job.target.partition(":")
-    summary: dict[str, Any] = getattr(importlib.import_module(module), function)(job, heard)
-    if isinstance(job, AcceptOptions) and "problems" not in summary:
+    summary = function(job, heard)
+    if "problems" not in summary:
         said = [{**problem.as_json(), "scene": scene} for problem, scene in heard.problems]
         summary = {**summary, "problems": said}
     return summary

@@ -21,9 +21,9 @@ Missing = Union[str, float]
 # AVIRIS products mark missing values by 1e-34 beside -9999; no reflectance is that small.
 TINY = 1e-30
 # Fill that nobody declares. No spectrum of the Earth is this dark, or this bright and the
-# same, in every band, and none is a number this low before it is scaled.
+# same, in every band (32767 x 1e-4 is 3.28), and none is a number this low before it is scaled.
 _IMPOSSIBLY_DARK = -0.3
-_IMPOSSIBLY_BRIGHT = 2.0
+_IMPOSSIBLY_BRIGHT = 3.2
 LARGEST_SENTINEL = -99.0
 # Of one or two bands noise may look like fill.
 FEWEST_BANDS = 3
@@ -88,7 +88,7 @@ def fill_mask(data: NDArray[Any], bands: BandTable, among: BoolArray) -> BoolArr
 
     That is reflectance below -0.3 in every good band (-9999, the same times the scale, or
     times a factor of each band), or one number in every good band that is at most -99 before
-    scaling, the largest of its integer type, or a reflectance above 2.
+    scaling, the largest of its integer type, or a reflectance above 3.2.
 
     It looks at every pixel of every tile, so that nothing hangs on a sample that may miss a
     corner. The first good band alone decides where to look closer: that is one comparison

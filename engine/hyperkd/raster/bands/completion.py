@@ -19,16 +19,29 @@ from hyperkd.raster.bands.nodata import (
     fill_problems,
 )
 from hyperkd.raster.bands.reflectance import (
+    PER_CENT,
     Brightness,
     ReflectanceScale,
+    bright_problem,
     check_declared,
     infer,
+    inferred_problem,
     is_per_cent,
-    refuse_radiance,
+    raw_counts,
 )
 from hyperkd.raster.bands.sampling import Sample
+from hyperkd.raster.bands.word_checks import (
+    contradicting,
+    refuse_unit,
+    says_reflectance,
+    word_problems,
+)
+from hyperkd.raster.bands.words import refuse_level, sayings
 from hyperkd.raster.masks import has_value
 from hyperkd.types import BandTable, BoolArray, FloatArray, Wavelengths
+
+# Of fewer values in a band nobody can say that they should differ.
+_FEWEST_VALUES = 20
 
 
 def complete_table(
@@ -63,13 +76,15 @@ def complete_table(
             for values, value in zip(sample.pixels, nodata.values)
         ]
     )
+    fill = constant_pixels(sample.pixels, draft.good)
+    if (present & ~fill)[draft.good].any():  # fill is no value, neither bright nor dark
+        present &= ~fill
     good = _good_bands(draft, present, sample, origins, problems)
     _require_wavelengths(draft, good)
     valid = present & good[:, np.newaxis]
-    fill = constant_pixels(sample.pixels, good)
-    if (valid & ~fill).any():  # fill is neither bright nor dark
-        valid &= ~fill
-    calibration = _calibrate(metadata, calibration, sample, valid, trusted, problems)
+    calibration = _calibrate(
+        metadata, calibration, sample, valid, draft.centre_nm, trusted, problems
+    )
     origins["scale"] = calibration.origin
     origins["nodata"] = nodata.origin
     table = BandTable(
@@ -106,6 +121,7 @@ def _good_bands(
             Problem("no_valid_sample", f"No band holds a valid value in {sample.place}.")
         )
         return draft.good
+    constant = _constant_bands(draft.good, present, sample, origins, problems)
     empty = draft.good & ~present.any(axis=1)
     if empty.any():
         numbers = list_bands(np.flatnonzero(empty))
@@ -117,7 +133,44 @@ def _good_bands(
             )
         )
         origins["good"] += f"; no data in {sample.place}: {numbers}"
-    return np.asarray(draft.good & ~empty)
+    return np.asarray(draft.good & ~empty & ~constant)
+
+
+def _constant_bands(
+    good: BoolArray,
+    present: BoolArray,
+    sample: Sample,
+    origins: dict[str, str],
+    problems: list[Problem],
+) -> BoolArray:
+    """Return which bands hold one number in every sampled pixel, while others do not.
+
+    Retrievals fill the bands between their windows so, for instance with -0.01.
+    """
+    told = good & (present.sum(axis=1) >= _FEWEST_VALUES)
+    constant = np.array(
+        [
+            flag and bool((band[mask] == band[mask][0]).all())
+            for flag, band, mask in zip(told, sample.pixels, present)
+        ]
+    )
+    if not constant.any() or constant[told].all():
+        return np.zeros(good.shape, bool)
+    held = {float(sample.pixels[index][present[index]][0]) for index in np.flatnonzero(constant)}
+    shown = ", ".join(f"{value:g}" for value in sorted(held)[:3]) + (
+        ", ..." if len(held) > 3 else ""
+    )
+    numbers = list_bands(np.flatnonzero(constant))
+    problems.append(
+        Problem(
+            "constant_bands",
+            f"One number ({shown}) in every pixel of {sample.place} and therefore not used: "
+            f"{numbers}.",
+            values={"bands": (np.flatnonzero(constant) + 1).tolist(), "numbers": sorted(held)},
+        )
+    )
+    origins["good"] += f"; one number in {sample.place}: {numbers}"
+    return constant
 
 
 def _require_wavelengths(draft: BandDraft, good: BoolArray) -> None:
@@ -151,20 +204,32 @@ def _calibrate(
     declared: Optional[ReflectanceScale],
     sample: Sample,
     valid: BoolArray,
+    centre_nm: FloatArray,
     trusted: bool,
     problems: list[Problem],
 ) -> ReflectanceScale:
-    units = tuple(band.unit for band in metadata.bands)
+    """Return the declared or inferred calibration, held against the values and the words."""
+    per_cent = is_per_cent(tuple(band.unit for band in metadata.bands))
+    # Who gives the scale knows what the values are.
+    words = [] if trusted else sayings(metadata)
     if not trusted:
-        refuse_radiance(units)
+        refuse_level(metadata.path)
+        refuse_unit(words)
+    said = contradicting(words)
     pixels = sample.pixels
     if declared is not None:
         if not valid.any():
             return declared
         reflectance = pixels * declared.scale[:, np.newaxis] + declared.offset[:, np.newaxis]
-        brightness = Brightness.of(reflectance, valid)
-        declared, sentence = check_declared(declared, brightness, is_per_cent(units), trusted)
-        problems += [Problem("unlikely_scale", sentence)] if sentence else []
+        brightness = Brightness.of(reflectance, valid, centre_nm)
+        declared, sentence = check_declared(declared, brightness, per_cent, trusted, said)
+        if sentence:
+            problems.append(Problem("unlikely_scale", sentence))
+        elif not trusted:
+            factor = 1.0 if brightness.fits(1.0) else PER_CENT
+            problems += bright_problem(brightness, factor)
+            problems += raw_counts(pixels, valid, declared=True)
+            problems += word_problems(words, brightness, factor, declared=True)
         return declared
     if not pixels[valid].any():
         raise HyperKDError(
@@ -174,7 +239,14 @@ def _calibrate(
             f"{'but 0' if valid.any() else 'but nodata'}.",
             "Check the raster; if it does hold data, give the scale explicitly.",
         )
-    factor, reason = infer(Brightness.of(pixels, valid), pixels.dtype, is_per_cent(units))
+    brightness = Brightness.of(pixels, valid, centre_nm)
+    factor, reason = infer(brightness, pixels.dtype, per_cent, said)
+    stated = says_reflectance(words) if factor == 1 else factor == PER_CENT
+    problems.append(inferred_problem(factor, brightness, pixels.dtype, stated))
+    problems += bright_problem(brightness, factor)
+    problems += raw_counts(pixels, valid, declared=False) or word_problems(
+        words, brightness, factor, declared=False
+    )
     count = len(metadata.bands)
     return ReflectanceScale(np.full(count, factor), np.zeros(count), reason)
 
