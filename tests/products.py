@@ -141,7 +141,7 @@ def write_desis(parent: Path, level: str = "L2A", **xml: Any) -> Path:
     write_tif(image, desis_cube(), -32768)
     image.with_suffix(".hdr").write_text(
         "ENVI\nsamples = 5\nlines = 3\nbands = 4\ndata type = 2\ninterleave = bip\n"
-        "wavelength units = nanometers\nwavelength = {1, 2, 3, 4}\n"
+        "wavelength units = nanometers\nwavelength = {500, 600, 700, 800}\n"
     )
     quality = np.zeros((10, 3, 5), np.uint8)
     for layer in range(8):

@@ -203,6 +203,12 @@ def test_other_quantities_are_told_and_refused(
     assert "surface reflectance" in caught.value.hint
 
 
+def test_what_an_array_calls_itself_is_held_against_its_numbers(tmp_path: Path) -> None:
+    write_swath(tmp_path / "x.nc", "cube", long_name="At-sensor radiance")
+    with open_raster(str(tmp_path / "x.nc")) as source:
+        assert "words_contradict" in [problem.code for problem in source.problems]
+
+
 def test_emit_radiance_names_the_file_to_take(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "EMIT_L1B_RAD_001.nc", "w") as file:
         file["radiance"] = np.ones((5, 6, 4), np.float32)

@@ -66,7 +66,7 @@ HEADERS = {
         "bbl = {\n 1, 1,\n 0, 1}\ndata ignore value = -9999.000000\n",
         good=(1, 1, 0, 1),
         transform=turned(724522.127, 4074620.759, 1.1, -12.0),
-        codes=("rotated_grid",),
+        codes=("rotated_grid", "inferred_scale"),
     ),
     "AVIRIS-3": Header(
         *(
@@ -77,7 +77,7 @@ HEADERS = {
         f"map info = {{{UTM}, rotation=75.00000000}}\ncoordinate system string = {{}}\n"
         f"wavelength units = nm\nwavelength = {LIST}\nfwhm = {FWHM}\ndata ignore value = -9999\n",
         transform=turned(724522.127, 4074620.759, 1.1, 75.0),
-        codes=("rotated_grid",),
+        codes=("rotated_grid", "inferred_scale"),
     ),
     # Four spectrometers that overlap: the wavelengths step back, the bytes are in network order.
     "AVIRIS-Classic": Header(
@@ -121,7 +121,7 @@ HEADERS = {
         "Wavelength = {\n452.50,\n665.25,\n1610.00,\n2200.75\n}\n",
         widths=None,
         nodata=math.nan,
-        codes=("no_geotransform", "no_reference_system"),
+        codes=("no_geotransform", "no_reference_system", "inferred_scale"),
     ),
     # Every band has its own gain, and the list ends with a comma.
     "gains": Header(

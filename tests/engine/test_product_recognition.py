@@ -172,7 +172,7 @@ def enmap_of_level(tmp_path: Path) -> Path:
         (desis_without_xml, "of level L1C, radiance", "order the scene as L2A"),
         (
             lambda t: next(desis_without_xml(t).glob("*IMAGE.tif")),
-            *("is an image of level L1C: radiance", "order the scene as L2A"),
+            *("is a DESIS product of level L1C", "Order the scene as surface reflectance"),
         ),
         (
             lambda t: next(write_desis(t, "L1C").glob("*SPECTRAL_IMAGE.tif")),

@@ -18,7 +18,6 @@ from hyperkd.raster.texts import Texts
 from hyperkd.types import BandTable
 
 _IMAGE = re.compile(r"^(?P<stem>.*)-SPECTRAL_IMAGE(_COG)?\.[A-Z0-9]+$", re.IGNORECASE)
-_DELIVERED_LEVEL = re.compile(r"^(?:ENMAP\d*|DESIS)-.*?(?P<level>L[01][A-C]?)-", re.IGNORECASE)
 _LEVEL = re.compile(rb"<level>\s*([^<\s]+)\s*</level>")
 _MAX_TEXT = 64 * 2**20  # bytes of an ENVI header or a table of bands; real ones have 0.1 MB
 _CSV_HINT = (
@@ -43,20 +42,12 @@ def find_sidecars(path: str, count: int) -> tuple[BandSource, ...]:
         count: its number of bands.
 
     Raises:
-        HyperKDError: ``bad_product`` where the metadata, or the raster's name as delivered,
-            says that it is not reflectance.
+        HyperKDError: ``bad_product`` where one of them says that it is not reflectance.
     """
     image = Path(path)
     sources = []
     for metadata in _product_metadata(image):
         sources.append(read_metadata(metadata, count))
-    level = _DELIVERED_LEVEL.match(image.name) if _IMAGE.match(image.name) else None
-    if level is not None:
-        raise HyperKDError(
-            "bad_product",
-            f"{image.name} is an image of level {level.group('level').upper()}: radiance.",
-            "HyperKD reads surface reflectance: order the scene as L2A.",
-        )
     for header in _headers(image):
         sources.append(read_header(header, count))
     for item in _stac_items(image):

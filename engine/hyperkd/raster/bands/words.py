@@ -26,7 +26,8 @@ CALLED: Final = {
 }
 
 _LONGEST: Final = 80
-# Letters end a word here, digits and underscores do not: f080611t01p00r06rdn_c, Rrs_442.
+# Letters end a word here, digits and underscores do not: f080611t01p00r06rdn_c, Rrs_442,
+# Headwall's raw_0_rd_rf_or.
 _WORDS: Final = {
     RADIANCE: re.compile(
         r"radiance|(?<![a-z])(rdn|rad)(?![a-z])|(?<![a-z0-9])l1[abcgrt]?(?![a-z0-9])"
@@ -36,7 +37,7 @@ _WORDS: Final = {
         r"(?<![a-z])(dn|dns|raw|counts?|uncalibrated)(?![a-z])|digital (number|count)"
     ),
     REFLECTANCE: re.compile(
-        r"reflectance|(?<![a-z])(rfl|refl?|boa|hdrf|hcrf|brf|sref|rho[stw]?|albedo|corr|atcor"
+        r"reflectance|(?<![a-z])(rfl?|refl?|boa|hdrf|hcrf|brf|sref|rho[stw]?|albedo|corr|atcor"
         r"|flaash|quac|acolite)(?![a-z])|(?<![a-z0-9])l2[a-d]?(?![a-z0-9])"
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar, Final, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,12 @@ from hyperkd.raster.products.array_cube import ArrayCube
 from hyperkd.raster.products.array_product import contradiction
 from hyperkd.raster.products.cube_layout import band_source, find_cube, find_grid
 from hyperkd.types import FloatArray, Tile, Window
+
+# Attributes that say what the values are.
+_SAYINGS: Final = (
+    *("title", "summary", "description", "long_name", "standard_name", "product_type"),
+    "processing_level",
+)
 
 
 class GenericCube(ArrayCube):
@@ -54,7 +60,7 @@ class GenericCube(ArrayCube):
         )
         self._every = np.arange(count, dtype=np.intp)
         description = describe_bands(
-            RasterMetadata(self.path, dtype, (band,) * count),
+            RasterMetadata(self.path, dtype, (band,) * count, {"": self._texts()}),
             (band_source(self._file, layout),),
             self._given,
             self._sample,
@@ -65,6 +71,11 @@ class GenericCube(ArrayCube):
         )
         self._tiny = description.tiny
         self.problems = (*geometry_notes(self.grid, ()), *description.problems)
+
+    def _texts(self) -> dict[str, str]:
+        """Return what the file and the array say of themselves."""
+        said = {**self._file.attributes(), **self._file.attributes(self.array)}
+        return {key: said[key] for key in _SAYINGS if isinstance(said.get(key), str)}
 
     def _sample(self, nodata: FloatArray) -> Sample:
         def decoded(window: Window) -> int:
