@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -325,3 +326,26 @@ def test_tanager_without_its_structure_says_that_it_has_no_grid(tmp_path: Path) 
     write_tanager(tmp_path / "a.h5", structure="nothing")
     with open_product(tmp_path / "a.h5", ()) as product:
         assert [problem.code for problem in product.source.problems] == ["no_geotransform"]
+
+
+def test_a_container_without_wavelengths_says_what_to_give(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"] = np.ones((4, 5, 6), np.float32)
+        file["other"] = np.ones((5, 6), np.float32)
+    with pytest.raises(HyperKDError, match="is a container of 2 rasters, .*, and holds no image"):
+        open_raster(str(tmp_path / "a.h5"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_files_end_in_a_code_or_are_read(tmp_path: Path, seed: int) -> None:
+    builders = (lambda p: write_tanager(p), write_aviris, lambda p: write_swath(p, "rhos"))
+    path = tmp_path / ("a.h5" if seed % 3 == 0 else "a.nc")
+    builders[seed % 3](path)
+    chance = np.random.default_rng(seed)
+    content = bytearray(path.read_bytes())
+    for place in chance.integers(0, len(content), 12):
+        content[place] = int(chance.integers(0, 256))
+    path.write_bytes(content)
+    # Which code depends on what is hit; anything else than a code fails here.
+    with suppress(HyperKDError), open_product(path, ()) as product:
+        product.source.read_tile(product.source.grid.window)

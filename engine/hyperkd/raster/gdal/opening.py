@@ -133,8 +133,9 @@ def _require_bands(path: str, dataset: Any) -> None:
     if dataset.RasterCount == 0 and parts:
         raise HyperKDError(
             "unsupported_raster",
-            f"{path} is a container of {len(parts)} rasters, for instance {parts[0]}.",
-            "Turn the product into one raster with hyperkd import, or give one of its parts.",
+            f"{path} is a container of {len(parts)} rasters, for instance {parts[0]}, and holds "
+            "no image with wavelengths that HyperKD knows.",
+            "Give one of its parts, with a band table as CSV where it has no wavelengths.",
             path=path,
             parts=parts,
         )
