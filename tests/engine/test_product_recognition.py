@@ -101,6 +101,15 @@ def test_desis_is_imported_with_the_bands_of_its_xml(tmp_path: Path) -> None:
     assert dataset.GetMetadataItem("sensor") == "DESIS"
 
 
+def test_namespaces_do_not_matter(tmp_path: Path) -> None:
+    folder = write_desis(tmp_path)
+    metadata = folder / f"{DESIS_STEM}-METADATA.xml"
+    named = metadata.read_text().replace("<hsi_doc>", '<hsi_doc xmlns="urn:a" xmlns:b="urn:b">')
+    metadata.write_text(named.replace("level>", "b:level>"))
+    with open_product(folder, ()) as product:
+        np.testing.assert_array_equal(product.source.bands.wavelengths.centre_nm, DESIS_CENTRES)
+
+
 def test_desis_bands_come_by_their_number(tmp_path: Path) -> None:
     with open_product(write_desis(tmp_path, order=(3, 1, 4, 2)), ()) as product:
         centre = product.source.bands.wavelengths.centre_nm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,18 @@ def test_of_two_mask_files_that_of_the_same_version_counts(tmp_path: Path) -> No
     with pytest.raises(HyperKDError, match="no layer for the masks cloud") as caught:
         open_product(path, ("cloud",))
     assert caught.value.hint == "It offers: cirrus."
+
+
+def test_a_mask_file_that_changes_is_noticed(tmp_path: Path) -> None:
+    path, *_ = emit_with_mask(tmp_path, "001")
+    mask = tmp_path / f"EMIT_L2A_MASK_001_{GRANULE}.nc"
+    with open_product(path, ("cloud",)) as product:
+        assert [stamp[0] for stamp in product.source.stamp()] == [str(path), str(mask)]
+        product.source.check_unchanged()
+        os.utime(mask, (1, 1))
+        with pytest.raises(HyperKDError, match="changed while it was read") as caught:
+            product.source.check_unchanged()
+    assert caught.value.code == "input_changed"
 
 
 def test_emit_without_its_masks_says_that_clouds_are_in(tmp_path: Path) -> None:

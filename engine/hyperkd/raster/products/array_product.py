@@ -89,12 +89,12 @@ class ArrayProduct(ABC):
         return None
 
     def stamp(self) -> list[tuple[str, int, int]]:
-        """Return name, size and time of change of the file, as it was opened."""
+        """Return name, size and time of change of the files, as they were opened."""
         return [(name, *state) for name, state in self._files.items()]
 
     def check_unchanged(self) -> None:
         """Raise ``input_changed`` where the file is not the one that was opened."""
-        if stamp([self.path]) != self._files:
+        if stamp(self._files) != self._files:
             raise HyperKDError(
                 "input_changed",
                 f"{self.path} changed while it was read.",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hyperkd.errors import HyperKDError
 from hyperkd.problems import Problem
 from hyperkd.raster.gdal.multidim import ArrayFile, crs_wkt
+from hyperkd.raster.gdal.opening import stamp
 from hyperkd.raster.products.array_product import ArrayProduct, contradiction, numbers
 from hyperkd.raster.products.quality_masks import PixelTest
 from hyperkd.types import BandTable, BoolArray, GridSpec, Wavelengths, Window
@@ -88,6 +89,20 @@ class EmitL2A(ArrayProduct):
             (transform[0], transform[1], transform[2], transform[3], transform[4], transform[5]),
             crs_wkt(str(attributes.get("spatial_ref", ""))),
         )
+        self.bands = self._table(path, count)
+        self.dtype = np.dtype(np.float32)
+        self.block_shape = (_CHUNK_PX, _CHUNK_PX)
+        self._mask_path = _mask_beside(path)
+        if self._mask_path is None:
+            self.problems = (
+                Problem(
+                    "clouds_in_data",
+                    "Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it.",
+                    "Download that file, lay it beside the scene, and import with --mask cloud.",
+                ),
+            )
+
+    def _table(self, path: Path, count: int) -> BandTable:
         parameters = "/sensor_band_parameters/"
         for name in ("wavelengths", "fwhm", "good_wavelengths"):
             if self._file.shape(parameters + name) != (count,):
@@ -95,7 +110,7 @@ class EmitL2A(ArrayProduct):
                     path,
                     f"{name} has the shape {self._file.shape(parameters + name)} for {count} bands",
                 )
-        self.bands = BandTable(
+        return BandTable(
             Wavelengths(
                 self._file.read(parameters + "wavelengths").astype(np.float64),
                 self._file.read(parameters + "fwhm").astype(np.float64),
@@ -115,17 +130,6 @@ class EmitL2A(ArrayProduct):
                 "product": "arrays reflectance, location/glt_x and sensor_band_parameters of EMIT",
             },
         )
-        self.dtype = np.dtype(np.float32)
-        self.block_shape = (_CHUNK_PX, _CHUNK_PX)
-        self._mask_path = _mask_beside(path)
-        if self._mask_path is None:
-            self.problems = (
-                Problem(
-                    "clouds_in_data",
-                    "Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it.",
-                    "Download that file, lay it beside the scene, and import with --mask cloud.",
-                ),
-            )
 
     def masks(self) -> Mapping[str, PixelTest]:
         """Return the flags of the mask file that lies beside; see ``FLAGS``.
@@ -136,6 +140,7 @@ class EmitL2A(ArrayProduct):
         if self._mask_path is None:
             return {}
         file = ArrayFile(str(self._mask_path))
+        self._files.update(stamp([str(self._mask_path)]))
         names = [" ".join(text.lower().split()) for text in file.texts(_MASKS)]
         shape = file.shape("/mask")
         if shape != (*self._file.shape("/reflectance")[:2], len(names)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
+from typing import Any, Optional
 from xml.etree import ElementTree  # nosec B405
 
 from hyperkd.errors import HyperKDError
@@ -15,7 +15,7 @@ _LEVEL = re.compile(r"(?<![A-Z0-9])L\d[A-D]?(?![A-Z0-9])")
 
 
 class _PlainXml(ElementTree.TreeBuilder):
-    """Builds the tree, and refuses a document type as soon as it begins.
+    """Builds the tree without namespaces, and refuses a document type as soon as it begins.
 
     Entities can make a small file fill the memory; no product uses any, so none are read.
     """
@@ -23,6 +23,14 @@ class _PlainXml(ElementTree.TreeBuilder):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
+
+    def start(self, tag: Any, attrs: Any) -> ElementTree.Element:
+        """Begin an element."""
+        return super().start(tag.rpartition("}")[2], attrs)
+
+    def end(self, tag: Any) -> ElementTree.Element:
+        """End an element."""
+        return super().end(tag.rpartition("}")[2])
 
     def doctype(self, name: str, public: Optional[str], system: Optional[str]) -> None:
         """Refuse it."""
