@@ -145,10 +145,24 @@ SENTENCES = (
     ),
     marked("Look at the spectra (hyperkd inspect)."),
     marked("If you know better, accept it: --accept {code}."),
+    marked("Taken for DESIS L2A by the name {name}; there is no METADATA.xml."),
+    marked("Not used by its producer (List_Cw_*_Flags): {bands}."),
+    marked(
+        "Marked bad, because the error matrix calls them invalid in more than half of {pixels}: "
+        "{bands}."
+    ),
+    marked(
+        "The {detector} detector holds nothing but 0 in {share} of {pixels}: they are left out."
+    ),
+    marked("The error matrix calls values of {share} of {pixels} invalid: they are left out."),
+    marked("Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it."),
+    marked("Download that file, lay it beside the scene, and import with --mask cloud."),
 )
 # What may fill the places of these sentences, where it is English.
 FRAGMENTS = (
     marked("the raster"),
+    marked("the pixels with data"),
+    marked("the sampled pixels with data"),
     marked("{count} sampled windows"),
     marked("bands {numbers}"),
     marked("band {number}"),

@@ -716,6 +716,10 @@
         <translation>Schließen</translation>
     </message>
     <message>
+        <source>Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it.</source>
+        <translation>Die Daten enthalten Wolken: neben der Szene liegt keine EMIT_L2A_MASK-Datei.</translation>
+    </message>
+    <message>
         <source>Cluster map</source>
         <translation>Clusterkarte</translation>
     </message>
@@ -874,6 +878,10 @@
     <message>
         <source>Double-click to choose another colour.</source>
         <translation>Doppelklick wählt eine andere Farbe.</translation>
+    </message>
+    <message>
+        <source>Download that file, lay it beside the scene, and import with --mask cloud.</source>
+        <translation>Laden Sie diese Datei herunter, legen Sie sie neben die Szene, und lassen Sie beim Import Wolken aus.</translation>
     </message>
     <message>
         <source>Downloads the published file and checks it.</source>
@@ -1624,6 +1632,10 @@
         <translation>Abstand vom Polygonrand nach innen (Pixel)</translation>
     </message>
     <message>
+        <source>Marked bad, because the error matrix calls them invalid in more than half of {pixels}: {bands}.</source>
+        <translation>Als schlecht markiert, weil die Fehlermatrix sie in mehr als der Hälfte ({pixels}) ungültig nennt: {bands}.</translation>
+    </message>
+    <message>
         <source>Marked pixels</source>
         <translation>Markierte Pixel</translation>
     </message>
@@ -1806,6 +1818,10 @@
     <message>
         <source>Normalise the error by patch</source>
         <translation>Fehler je Patch normieren</translation>
+    </message>
+    <message>
+        <source>Not used by its producer (List_Cw_*_Flags): {bands}.</source>
+        <translation>Vom Hersteller nicht verwendet (List_Cw_*_Flags): {bands}.</translation>
     </message>
     <message>
         <source>Nothing was removed.</source>
@@ -2608,6 +2624,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Jedes Paket aus diesem Ordner nehmen und nichts aus dem Netz.</translation>
     </message>
     <message>
+        <source>Taken for DESIS L2A by the name {name}; there is no METADATA.xml.</source>
+        <translation>Nach dem Namen {name} für DESIS L2A gehalten; eine METADATA.xml gibt es nicht.</translation>
+    </message>
+    <message>
         <source>Target</source>
         <translation>Zielgröße</translation>
     </message>
@@ -2762,6 +2782,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The engine's Python interpreter {python} does not exist.</source>
         <translation>Den Python-Interpreter der Engine {python} gibt es nicht.</translation>
+    </message>
+    <message>
+        <source>The error matrix calls values of {share} of {pixels} invalid: they are left out.</source>
+        <translation>Die Fehlermatrix nennt Werte in {share} ({pixels}) ungültig: diese Pixel werden ausgelassen.</translation>
     </message>
     <message>
         <source>The error raster to write: spectral angle in degrees and RMSE in reflectance.</source>
@@ -3038,6 +3062,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The values seem to be counts of a detector, not reflectance: {said}.</source>
         <translation>Die Werte scheinen Rohwerte eines Detektors zu sein, kein Reflexionsgrad: {said}.</translation>
+    </message>
+    <message>
+        <source>The {detector} detector holds nothing but 0 in {share} of {pixels}: they are left out.</source>
+        <translation>Der Detektor {detector} enthält in {share} ({pixels}) nur 0: diese Pixel werden ausgelassen.</translation>
     </message>
     <message>
         <source>The {percentile}th percentile of bright bands is a reflectance of {value}: snow or clouds under a low sun, or no reflectance at all.</source>
@@ -3820,8 +3848,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>der Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
     </message>
     <message>
+        <source>the pixels with data</source>
+        <translation>Pixel mit Daten</translation>
+    </message>
+    <message>
         <source>the raster</source>
         <translation>ganzes Raster</translation>
+    </message>
+    <message>
+        <source>the sampled pixels with data</source>
+        <translation>Stichprobe der Pixel mit Daten</translation>
     </message>
     <message>
         <source>the weakest class is {name} (F1 {f1})</source>

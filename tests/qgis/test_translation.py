@@ -247,6 +247,25 @@ def test_problems_of_a_scene_are_shown_in_german(in_german):
     assert problems(several) == ["a.tif: No data."]
 
 
+def test_problems_of_a_product_are_shown_in_german(in_german):
+    from hyperkd_qgis.engine_notes import translated
+
+    # As tests/engine/test_product_validity.py finds them.
+    assert translated(
+        "The SWIR detector holds nothing but 0 in 40.0% of the pixels with data: they are left out."
+    ) == (
+        "Der Detektor SWIR enthält in 40.0% (Pixel mit Daten) nur 0: diese Pixel werden "
+        "ausgelassen."
+    )
+    assert translated("Not used by its producer (List_Cw_*_Flags): bands 1-2.") == (
+        "Vom Hersteller nicht verwendet (List_Cw_*_Flags): Kanäle 1-2."
+    )
+    assert translated(
+        "Marked bad, because the error matrix calls them invalid in more than half of the sampled "
+        "pixels with data: band 4."
+    ).endswith("Hälfte (Stichprobe der Pixel mit Daten) ungültig nennt: Kanal 4.")
+
+
 def test_the_notes_of_an_assessment_are_known(plugin):
     import numpy as np
 
