@@ -412,6 +412,15 @@ def test_a_tar_that_would_never_end_is_refused_before_it_is_read(tmp_path: Path)
     )
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_name_that_would_fill_the_memory_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = kind, 2**40
+    (tmp_path / "o.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(2**20))
+    error = refused(tmp_path / "o.tar")
+    assert (error.code, f"a name of {2**40} bytes" in error.message) == ("bad_product", True)
+
+
 def test_a_zip_bomb_inside_a_tar_does_not_fill_the_memory(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "p.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("A-METADATA.XML", bytes(2**25))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
 import os
@@ -26,6 +27,11 @@ _GZIP: Final = b"\x1f\x8b"
 _TAR: Final = b"ustar"  # at byte 257
 # A member may be so much larger than its whole archive; images in deflated tars are not.
 _MOST_GROWTH: Final = 100
+_MOST_HEADER: Final = 2**16
+_LONG_NAMES: Final = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _MAX_FILES: Final = 10_000
 _MAX_DEPTH: Final = 4
 
@@ -122,12 +128,22 @@ def is_archive(path: Path) -> bool:
 
 def _is_tar(path: Path) -> bool:
     head = first_bytes(path, 262)
-    if head[257:] == _TAR:
-        return True
-    try:
-        return head.startswith(_GZIP) and tarfile.is_tarfile(path)
-    except (*PARSING_ERRORS, OSError):
-        return False
+    if head.startswith(_GZIP):
+        try:
+            with gzip.open(path) as file:
+                head = file.read(262)
+        except (*PARSING_ERRORS, OSError):
+            return False
+    return head[257:] == _TAR
+
+
+class _Entry(tarfile.TarInfo):
+    """A header of a tar; tarfile reads long names into memory, however long they say they are."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _LONG_NAMES and self.size > _MOST_HEADER:
+            raise tarfile.ReadError(f"a name of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
 
 def first_bytes(path: Path, size: int) -> bytes:
@@ -182,8 +198,9 @@ def _tar_files(path: Path) -> DeliveryFiles:
     sizes: dict[str, int] = {}
     places: dict[str, int] = {}
     most = _MOST_GROWTH * path.stat().st_size
+    deflated = first_bytes(path, 2) == _GZIP
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, "r:gz" if deflated else "r:", tarinfo=_Entry) as archive:
             for member in archive:
                 if member.size > most or len(sizes) >= _MAX_FILES:
                     raise HyperKDError(
@@ -199,7 +216,7 @@ def _tar_files(path: Path) -> DeliveryFiles:
         raise HyperKDError(
             "bad_product", f"{path} cannot be read as a tar: {error}.", "Download it again."
         ) from error
-    inside = f"/vsigzip/{path}" if first_bytes(path, 2) == _GZIP else str(path)
+    inside = f"/vsigzip/{path}" if deflated else str(path)
     return DeliveryFiles(path, inside, sizes, places)
 
 
