@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.bands.band_table import BandMetadata, RasterMetadata
 from hyperkd.raster.bands.band_values import property_of, split_list, to_nanometres
-from hyperkd.raster.bands.completion import list_bands
 from hyperkd.raster.bands.describe import Description, Given, describe_bands
+from hyperkd.raster.bands.good_bands import list_bands
 from hyperkd.raster.bands.sampling import Sample
 from hyperkd.raster.bands.sidecars import parse_header, source_of_table
 
