@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.problems import Problem
-from hyperkd.raster.bands.completion import list_bands
+from hyperkd.raster.bands.good_bands import list_bands
 from hyperkd.raster.gdal.multidim import crs_wkt
 from hyperkd.raster.products.array_product import ArrayProduct, contradiction, numbers
 from hyperkd.raster.products.quality_masks import PixelTest
