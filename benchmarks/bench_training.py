@@ -74,7 +74,7 @@ def plan(scenes: Sequence[str], steps: int) -> tuple[int, int]:
     open_one = opener((), None, None, None)
     with open_scenes(
         scenes, open_one, canonical_bands(), TILE, SilentReporter(),
-        reading="memory", cache=None, alignment=None,
+        reading="memory", cache=None, alignment=None, accept=(),
     ) as opened:  # fmt: skip
         held_out = hold_out(opened.usable, 0.2, TILE, 0)
         tiles = valid_pixels(held_out.training) / TILE**2

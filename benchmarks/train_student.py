@@ -38,6 +38,7 @@ from student_figures import Crops, Figures, markdown, probe_figures, reconstruct
 from hyperkd.models.card import ModelCard
 from hyperkd.models.nets.student import Student
 from hyperkd.models.sizes import PRESETS
+from hyperkd.problems import Problem
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.raster.open_raster import open_raster
 from hyperkd.requests.distill_options import DistillJob
@@ -85,6 +86,10 @@ class LogReporter:
     def log(self, level: str, message: str) -> None:
         """Pass a message on."""
         LOG.log(logging.WARNING if level == "warning" else logging.INFO, "%s", message)
+
+    def problem(self, problem: Problem, scene: str) -> None:
+        """Pass a problem on as a message."""
+        self.log("warning", f"{scene}: {problem.message}")
 
     def artifact(self, role: str, path: str) -> None:
         """Name a finished file."""

@@ -87,6 +87,98 @@ SENTENCES = (
     ),
     marked("There are no labels to split."),
     marked("Give labels."),
+    # The problems of a scene, see docs/problems.md.
+    marked("The raster has no coordinate reference system."),
+    marked("The raster has no geotransform; its outputs have none either."),
+    marked(
+        "The raster has {count} ground control points instead of a grid; they are copied, "
+        "nothing is rectified."
+    ),
+    marked("The raster is rotated or sheared; its geotransform is copied as it is."),
+    marked("The raster is south-up; its geotransform is copied as it is."),
+    marked("Text of {name} is not UTF-8 and was read as Latin-1, for instance {example}."),
+    marked("{count} of {all} sampled windows cannot be read: the file is damaged."),
+    marked("No data in {place} and therefore not used: {bands}."),
+    marked("One number ({number}) in every pixel of {place} and therefore not used: {bands}."),
+    marked("No band holds a valid value in {place}."),
+    marked("The nodata value {value} cannot occur in {type} and is ignored."),
+    marked("Values below {value} that are not 0 are taken as nodata."),
+    marked(
+        "No nodata value is declared, but every band holds {value} in {share} of the pixels "
+        "of {place}: taken as nodata."
+    ),
+    marked(
+        "Every band holds {values} in {share} of the pixels of {place}, which is no "
+        "reflectance and not the nodata value: such pixels are taken as missing everywhere."
+    ),
+    marked(
+        "No nodata value is declared, and every band is 0 in {share} of the pixels of "
+        "{place}: if this is a border without data, declare nodata 0."
+    ),
+    marked(
+        "Although nodata is {value}, every band is 0 in {share} of the pixels of {place}: if "
+        "this is a border without data, declare nodata 0."
+    ),
+    marked(
+        "Every band holds {value} in {share} of the pixels of {place}, as no spectrum does; "
+        "they count as values."
+    ),
+    marked("If they are fill, declare it: --nodata {value}."),
+    marked(
+        "The file declares no scale; its {type} values are taken as {meaning}, which is "
+        "inferred: {numbers}."
+    ),
+    marked("They would fit reflectance x 1000 ({value}) as well."),
+    marked("If that is wrong, give the scale (--scale)."),
+    marked("The {where} says {text}: {kind}, but the numbers look like reflectance ({numbers})."),
+    marked("They are taken as reflectance."),
+    marked("Make sure that they are; if so, correct the text."),
+    marked(
+        "{count} of {all} bands end at exactly {top}, the largest number of {bits} bits: the "
+        "values look like raw counts of a detector that saturates."
+    ),
+    marked("The values seem to be counts of a detector, not reflectance: {said}."),
+    marked("Calibrate them to reflectance."),
+    marked(
+        "The {percentile}th percentile of bright bands is a reflectance of {value}: snow or "
+        "clouds under a low sun, or no reflectance at all."
+    ),
+    marked("Look at the spectra (hyperkd inspect)."),
+    marked("If you know better, accept it: --accept {code}."),
+    marked("Taken for DESIS L2A by the name {name}; there is no METADATA.xml."),
+    marked("Not used by its producer (List_Cw_*_Flags): {bands}."),
+    marked(
+        "Marked bad, because the error matrix calls them invalid in more than half of {pixels}: "
+        "{bands}."
+    ),
+    marked(
+        "The {detector} detector holds nothing but 0 in {share} of {pixels}: they are left out."
+    ),
+    marked("The error matrix calls values of {share} of {pixels} invalid: they are left out."),
+    marked("Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it."),
+    marked("Download that file, lay it beside the scene, and import with --mask cloud."),
+)
+# What may fill the places of these sentences, where it is English.
+FRAGMENTS = (
+    marked("the raster"),
+    marked("the pixels with data"),
+    marked("the sampled pixels with data"),
+    marked("{count} sampled windows"),
+    marked("bands {numbers}"),
+    marked("band {number}"),
+    marked("floating-point"),
+    marked("reflectance 0 to 1"),
+    marked("reflectance x 10000"),
+    marked("percent"),
+    marked("radiance"),
+    marked("counts of a detector"),
+    marked("description"),
+    marked("file name"),
+    marked(
+        "{percentile}th percentile {value}, in the median band {median}, in bright bands {bright}"
+    ),
+    marked("{percentile}th percentile {value}, in the median band {median}"),
+    marked("{percentile}th percentile {value}"),
 )
 
 
@@ -99,20 +191,23 @@ def translated(text: str) -> str:
     return " ".join(_translated(part) or part for part in parts)
 
 
-def _translated(text: str) -> Optional[str]:
+def _translated(text: str, known: tuple[str, ...] = SENTENCES) -> Optional[str]:
     """Return a known sentence in the user's language, or None."""
-    for source, pattern in _patterns():
+    for source, pattern in _patterns(known):
         match = pattern.fullmatch(text)
         if match is not None:
             told = QCoreApplication.translate("HyperKD", source)
-            return told.format(**match.groupdict())
+            filled = match.groupdict().items()
+            return told.format(
+                **{name: _translated(value, FRAGMENTS) or value for name, value in filled}
+            )
     return None
 
 
 @cache
-def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+def _patterns(known: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
     found = []
-    for source in SENTENCES:
+    for source in known:
         parts = re.split(r"\{(\w+)\}", source)
         text = "".join(
             # What is filled in is never the end of one sentence and the start of another.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from qgis.core import Qgis, QgsMessageLog
-from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtCore import QCoreApplication, QThread
+from qgis.utils import iface
 
 from .engine_notes import translated
 from .runner.protocol import Cancelled, Crashed, Ending, Failed
 
 LOG_TAG = "HyperKD"
+_SHOWN = 2  # of the problems of a run, in the message bar
 
 
 def tr(text: str) -> str:
@@ -100,6 +104,42 @@ def crashed(ending: Crashed) -> str:
         "› Log Messages › {tab}."
     ).format(tab=LOG_TAG)
     return f"{what} {where}"
+
+
+def problems(summary: Mapping[str, Any]) -> list[str]:
+    """Return what is odd about the scenes of a finished job, without mere notes."""
+    found = summary.get("problems")
+    told = []
+    for each in found if isinstance(found, list) else []:
+        if isinstance(each, Mapping) and each.get("severity") != "note":
+            told.append(problem(each))
+    return told
+
+
+def problem(values: Mapping[str, Any]) -> str:
+    """Return one problem of a scene as the user reads it, from a summary or a log event."""
+    message, scene = str(values.get("message", "")), f"{values.get('scene', '')}: "
+    # A job of several scenes says which one is meant.
+    before = scene if message.startswith(scene) else ""
+    hint = translated(str(values.get("hint", "")))
+    return f"{before}{translated(message[len(before) :])} {hint}".rstrip()
+
+
+def show_problems(subject: str, told: Sequence[str]) -> None:
+    """Show problems in the message bar; without a window, or in a thread, in the log alone."""
+    if not told:
+        return
+    text = f"{subject}: {' '.join(told[:_SHOWN])}" if subject else " ".join(told[:_SHOWN])
+    if len(told) > _SHOWN:
+        text += " " + tr("{count} more are in the log.").format(count=len(told) - _SHOWN)
+    level = Qgis.MessageLevel.Warning
+    # A step of a model ends in a thread, where no widget may be touched.
+    is_main = QThread.currentThread() == QCoreApplication.instance().thread()
+    shown = iface is not None and is_main
+    for line in told:
+        QgsMessageLog.logMessage(line, LOG_TAG, level, not shown)
+    if shown:
+        iface.messageBar().pushMessage("HyperKD", harmless(text), level, 0)
 
 
 def unfinished(ending: Ending) -> str:

@@ -93,6 +93,65 @@ def write_enmap(parent: Path) -> Path:
     return folder
 
 
+DESIS_STEM = "DESIS-HSI-L2A-DT0000384932_009-20191007T070834-V0213"
+DESIS_CENTRES = [401.9, 404.4, 550.25, 999.5]
+DESIS_WIDTHS = [3.5, 3.4, 3.55, 3.6]
+
+
+def desis_xml(level: str = "L2A", order: tuple[int, ...] = (1, 2, 3, 4)) -> str:
+    """Return a small METADATA.xml of four bands, which come in ``order``."""
+    bands = "".join(
+        f"<band><bandNumber>{n}</bandNumber><wavelengthCenterOfBand>{DESIS_CENTRES[n - 1]}"
+        f"</wavelengthCenterOfBand><wavelengthWidthOfBand>{DESIS_WIDTHS[n - 1]}"
+        "</wavelengthWidthOfBand><response>0.1,0.9</response><wavelengths>400,401</wavelengths>"
+        "<gainOfBand>0.0001</gainOfBand><offsetOfBand>0.01</offsetOfBand></band>"
+        for n in order
+    )
+    geometry = "".join(f"<band><bandNumber>{n}</bandNumber></band>" for n in (1, 2, 3, 4))
+    return (
+        f"<hsi_doc><base><mission>DESIS</mission><level>{level}</level><temporalCoverage>"
+        "<startTime>2019-10-07T07:08:34Z</startTime></temporalCoverage></base><specific>"
+        f"<interiorOrientation>{geometry}</interiorOrientation>"
+        f"<bandCharacterisation>{bands}</bandCharacterisation></specific></hsi_doc>"
+    )
+
+
+def desis_cube() -> np.ndarray:
+    """Return DN of 4 bands on 3 x 5 pixels; the pixel (2, 4) is nodata."""
+    cube = (1000 * np.arange(1, 5)[:, None, None] + np.arange(15).reshape(3, 5)).astype(np.int16)
+    cube[:, 2, 4] = -32768
+    return cube
+
+
+# The layers of QL_QUALITY-2 in their order; the last two are no flags.
+DESIS_LAYERS = (
+    *("Shadow", "Land", "Snow", "Haze over land", "Haze over water"),
+    *("Cloud over land", "Cloud over water", "Water", "AOT", "WV"),
+)
+
+
+def write_desis(parent: Path, level: str = "L2A", **xml: Any) -> Path:
+    """Write a small DESIS product as delivered into ``parent``; return its folder."""
+    stem = DESIS_STEM.replace("L2A", level)
+    folder = parent / stem
+    folder.mkdir()
+    (folder / f"{stem}-METADATA.xml").write_text(desis_xml(level, **xml))
+    (folder / f"{stem}-HISTORY.xml").write_text("<hsi_doc><history/></hsi_doc>")
+    image = folder / f"{stem}-SPECTRAL_IMAGE.tif"
+    write_tif(image, desis_cube(), -32768)
+    image.with_suffix(".hdr").write_text(
+        "ENVI\nsamples = 5\nlines = 3\nbands = 4\ndata type = 2\ninterleave = bip\n"
+        "wavelength units = nanometers\nwavelength = {500, 600, 700, 800}\n"
+    )
+    quality = np.zeros((10, 3, 5), np.uint8)
+    for layer in range(8):
+        quality[layer].flat[layer] = 1
+    quality[8:] = 40
+    write_tif(folder / f"{stem}-QL_QUALITY-2.tif", quality)
+    write_tif(folder / f"{stem}-QL_IMAGE.tif", np.zeros((3, 3, 5), np.uint8))
+    return folder
+
+
 # --- a delivery --------------------------------------------------------------------------
 
 
@@ -251,7 +310,8 @@ def write_prisma(path: Path, **changes: Any) -> dict[str, np.ndarray]:
         "Product_ULcorner_easting": np.float64(300015.0),
         "Product_ULcorner_northing": np.float64(5000015.0),
     }
-    attributes.update({k: v for k, v in changes.items() if k != "swath"})
+    attributes.update({k: v for k, v in changes.items() if k not in ("swath", "cubes", "errors")})
+    cubes.update(changes.get("cubes", {}))
     with h5py.File(path, "w") as handle:
         for name, value in attributes.items():
             if value is not None:
@@ -261,6 +321,8 @@ def write_prisma(path: Path, **changes: Any) -> dict[str, np.ndarray]:
         )
         for name, cube in cubes.items():
             group.create_dataset(f"{name}_Cube", data=cube, chunks=cube.shape, compression="gzip")
+        for name, errors in changes.get("errors", {}).items():
+            group.create_dataset(f"{name}_PIXEL_L2_ERR_MATRIX", data=errors)
     return cubes
 
 
@@ -286,3 +348,88 @@ def write_emit(path: Path, glt_x: np.ndarray, glt_y: np.ndarray) -> np.ndarray:
         handle["location/glt_x"] = glt_x.astype(np.int32)
         handle["location/glt_y"] = glt_y.astype(np.int32)
     return swath
+
+
+# The layers of EMIT's mask product in their order, in its first and second version.
+EMIT_MASKS = {
+    "001": (
+        *("Cloud flag", "Cirrus flag", "Water flag", "Spacecraft Flag", "Dilated Cloud Flag"),
+        *("AOD550", "H2O (g cm-2)", "Aggregate Flag"),
+    ),
+    "002": (
+        *("Cloud Flag", "Cirrus Flag", "Water Flag", "Spacecraft Flag", "Dilated Cloud Flag"),
+        *("AOD550", "H2O (g cm-2)", "Aggregate Flag"),
+        *("SpecTf-Cloud Probability", "SpecTf-Cloud Flag", "SpecTf-Buffer Distance"),
+    ),
+}
+
+
+def write_emit_mask(path: Path, names: tuple[str, ...]) -> np.ndarray:
+    """Write EMIT's mask product of the swath of ``write_emit``; returns it (row, col, layer)."""
+    import h5py
+
+    random = np.random.default_rng(13)
+    layers = (random.random((6, 5, len(names))) < 0.3).astype(np.float32)
+    for number, name in enumerate(names):
+        if "lag" not in name:
+            layers[..., number] = random.random((6, 5))
+    with h5py.File(path, "w") as handle:
+        handle["mask"] = layers
+        handle["sensor_band_parameters/mask_bands"] = np.array(names, h5py.string_dtype())
+    return layers
+
+
+# --- Tanager ---
+
+TANAGER_WAVELENGTHS = [376.44, 665.2, 1380.0, 2499.0]
+
+
+def write_tanager(path: Path, kind: str = "GRIDS", **changes: Any) -> np.ndarray:
+    """Write a small Tanager product, ortho (GRIDS) or basic (SWATHS); returns (band, row, col)."""
+    import h5py
+
+    cube = np.random.default_rng(3).random((4, 5, 6)).astype(np.float32)
+    cube[:, 0, 0] = -9999
+    missing = np.zeros((5, 6), np.uint8)
+    missing[0, 0] = missing[4, 5] = 1
+    group = f"HDFEOS/{kind}/HYP"
+    structure = (
+        'GROUP=GridStructure\n\tGROUP=GRID_1\n\t\tGridName="HYP"\n\t\tXDim=6\n\t\tYDim=5\n'
+        "\t\tUpperLeftPointMtrs=(345660.000000,6286110.000000)\n"
+        "\t\tLowerRightMtrs=(345840.000000,6285960.000000)\n\tEND_GROUP=GRID_1\n"
+    )
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset(
+            f"{group}/Data Fields/{changes.get('array', 'surface_reflectance')}",
+            data=cube,
+            chunks=(2, 3, 4),
+            compression="gzip",
+        )
+        attributes = {
+            "_FillValue": np.float32(-9999),
+            "wavelengths": np.array(TANAGER_WAVELENGTHS, np.float32),
+            "wavelengths_units": "nm",
+            "fwhm": np.array([5.0, 5.5, 6.0, 6.5], np.float32),
+            "good_wavelengths": np.array([1, 1, 0, 1], np.uint8),
+            **changes.get("attributes", {}),
+        }
+        for name, value in attributes.items():
+            if value is not None:
+                data.attrs[name] = value
+        layers = {
+            "nodata_pixels": missing,
+            "beta_cloud_mask": np.eye(5, 6, dtype=np.uint8),
+            "beta_cirrus_mask": np.eye(5, 6, k=1, dtype=np.uint8),
+            **changes.get("layers", {}),
+        }
+        for name, layer in layers.items():
+            file[f"{group}/Data Fields/{name}"] = layer
+        if kind == "GRIDS":
+            file[group].attrs["epsg_code"] = np.int64(32734)
+            text = changes.get("structure", structure)
+            file["HDFEOS INFORMATION/StructMetadata.0"] = np.bytes_(text)
+        else:
+            rows, cols = np.mgrid[0:5, 0:6]
+            file[f"{group}/Geolocation Fields/Latitude"] = -33.0 - 0.001 * rows - 0.0001 * cols
+            file[f"{group}/Geolocation Fields/Longitude"] = 18.0 + 0.001 * cols
+    return cube

@@ -99,7 +99,7 @@ def _make(function: str) -> Callable[..., Result]:
             if known is None:
                 raise
             raise known from error
-        return Result(summary, listener.files, listener.warnings)
+        return Result(summary, listener)
 
     call.__name__ = call.__qualname__ = function
     call.__doc__ = _documentation(JOBS[kind].summary, options)

@@ -105,6 +105,7 @@ def _shown(summary: Mapping[str, Any], as_json: bool) -> str:
     return text or "\n".join(
         f"{name}: {value if isinstance(value, str) else json.dumps(value)}"
         for name, value in values.items()
+        if name != "problems"  # they are warnings on standard error
     )
 
 

@@ -31,6 +31,7 @@ EXIT_STATUS: Final[Mapping[str, int]] = {
     "band_mismatch": EXIT_BAD_DATA,
     "unsupported_raster": EXIT_BAD_DATA,
     "bad_product": EXIT_BAD_DATA,
+    "unaccepted_problem": EXIT_BAD_DATA,
     "input_changed": EXIT_BAD_DATA,
     # the labels
     "no_labels": EXIT_BAD_DATA,

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hyperkd.jobs.validate import parse_options
-from hyperkd.open_scene import open_scene
-from hyperkd.reporting import SilentReporter
+from hyperkd.open_scene import look_at_scene
+from hyperkd.problems import Problem, tell_problems
+from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.shared_options import BandOptions, TileOptions
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Reporter, Window
 
@@ -37,7 +38,7 @@ class Scene:
 
     def __init__(self, path: str, options: BandOptions) -> None:
         self.path, self.options = path, options
-        self._source = open_scene(path, options)
+        self._source = look_at_scene(path, options)
 
     @property
     def bands(self) -> BandTable:
@@ -60,8 +61,8 @@ class Scene:
         return len(self.bands), self.grid.height, self.grid.width
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """What was inferred or is odd about the file, one sentence each."""
+    def problems(self) -> tuple[Problem, ...]:
+        """What was inferred or is odd about the file; see docs/problems.md."""
         return tuple(self._source.problems)
 
     def to_numpy(
@@ -204,12 +205,14 @@ class Model:
             targets in their units, or the embedding of a student; NaN where not valid.
 
         Raises:
-            HyperKDError: as ``predict``.
+            HyperKDError: as ``predict``, ``unaccepted_problem`` among them.
             ValueError: where a pixel lies outside the scene.
         """
         from hyperkd.inference.classify import probabilities
         from hyperkd.inference.predict import ANSWERS, predict_at
 
+        heard = RecordingReporter(report)
+        tell_problems(scene.problems, scene.path, scene.options.accept, heard.problem)
         wanted = ["embedding"] if self.card.task == "pretrain" else ANSWERS
         found = predict_at(
             scene._source,  # noqa: SLF001 - the two classes are one interface
@@ -217,7 +220,7 @@ class Model:
             (rows, cols),
             options=parse_options(TileOptions, options),
             outputs=wanted,
-            report=report or SilentReporter(),
+            report=heard,
         )
         if self.card.task != "classification":
             return found
@@ -235,6 +238,7 @@ def open(
     bands: Optional[PathLike] = None,
     scale: Optional[float] = None,
     nodata: Optional[float] = None,
+    accept: Sequence[str] = (),
 ) -> Scene:
     """Open a hyperspectral raster.
 
@@ -242,6 +246,8 @@ def open(
         path: any raster with wavelengths that the engine reads; products are imported first,
             see ``import_product``.
         bands, scale, nodata: what to believe instead of the file, as in every job.
+        accept: codes of severe problems that are no reason to stop a model; opening a file
+            never stops for one, see ``Scene.problems``.
 
     Raises:
         HyperKDError: ``unreadable_raster``, ``no_wavelengths``, ``bad_scale`` and others; see
@@ -251,6 +257,7 @@ def open(
         "bands": None if bands is None else os.fspath(bands),
         "scale": scale,
         "nodata": nodata,
+        "accept": list(accept),
     }
     return Scene(os.fspath(path), parse_options(BandOptions, said))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional, TextIO
 
+from hyperkd.problems import NOTE, Problem
 from hyperkd.types import Reporter
 
 
@@ -26,6 +27,10 @@ class SilentReporter:
     def log(self, level: str, message: str) -> None:
         """Say nothing."""
 
+    def problem(self, problem: Problem, scene: str) -> None:
+        """Say it in the log."""
+        self.log("info" if problem.severity == NOTE else "warning", problem.message)
+
     def artifact(self, role: str, path: str) -> None:
         """Say nothing."""
 
@@ -38,7 +43,9 @@ class SilentReporter:
 
 
 class RecordingReporter(SilentReporter):
-    """Keeps warnings and output files for a ``Result``, and passes everything on.
+    """Keeps problems, warnings and output files for a ``Result``, and passes everything on.
+
+    A problem that was told already is kept to itself: a job may open a raster twice.
 
     Args:
         listener: gets everything as well; None: nobody does.
@@ -46,10 +53,12 @@ class RecordingReporter(SilentReporter):
 
     def __init__(self, listener: Optional[Reporter] = None) -> None:
         heard = listener or SilentReporter()
+        self._problem = getattr(heard, "problem", None)  # a user's own reporter may have none
         self._log, self._artifact = heard.log, heard.artifact
         self.stage, self.progress, self.metric = heard.stage, heard.progress, heard.metric  # type: ignore[method-assign]
         self.check_cancelled, self.stop_requested = heard.check_cancelled, heard.stop_requested  # type: ignore[method-assign]
         self.warnings: list[str] = []
+        self.problems: list[tuple[Problem, str]] = []
         self.files: dict[str, Path] = {}
 
     def log(self, level: str, message: str) -> None:
@@ -57,6 +66,18 @@ class RecordingReporter(SilentReporter):
         if level == "warning":
             self.warnings.append(message)
         self._log(level, message)
+
+    def problem(self, problem: Problem, scene: str) -> None:
+        """Keep a problem, and tell it where it is new."""
+        if (problem, scene) in self.problems:
+            return
+        self.problems.append((problem, scene))
+        if self._problem is None:
+            super().problem(problem, scene)
+            return
+        if problem.severity != NOTE:
+            self.warnings.append(problem.message)
+        self._problem(problem, scene)
 
     def artifact(self, role: str, path: str) -> None:
         """Keep the path of an output."""
@@ -73,15 +94,15 @@ class Result(Mapping[str, Any]):
     Attributes:
         files: the files that were written by what they are: ``output``, ``checkpoint``,
             ``report`` and so on; several of a kind as ``map``, ``map#2``, ...
-        warnings: what was inferred, or is odd about the input, one sentence each.
+        problems: what was inferred, or is odd about the input; see docs/problems.md.
+        warnings: the same without mere notes, and what else may be wrong, one sentence each.
     """
 
-    def __init__(
-        self, summary: Mapping[str, Any], files: Mapping[str, Path], warnings: list[str]
-    ) -> None:
+    def __init__(self, summary: Mapping[str, Any], heard: RecordingReporter) -> None:
         self._summary = dict(summary)
-        self.files = dict(files)
-        self.warnings = tuple(warnings)
+        self.files = dict(heard.files)
+        self.warnings = tuple(heard.warnings)
+        self.problems = tuple(problem for problem, _ in heard.problems)
 
     def __getitem__(self, key: str) -> Any:
         return self._summary[key]

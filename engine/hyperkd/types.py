@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -273,6 +274,9 @@ class Reporter(Protocol):
 
     def log(self, level: str, message: str) -> None:
         """Say something; ``level`` is ``info`` or ``warning``."""
+
+    def problem(self, problem: Problem, scene: str) -> None:
+        """Say what is odd about a raster; ``scene`` is its name."""
 
     def artifact(self, role: str, path: str) -> None:
         """Name a finished output file; ``role`` is the job's field that asked for it."""

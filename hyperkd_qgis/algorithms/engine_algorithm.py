@@ -20,6 +20,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputDefinition,
     QgsProcessingOutputHtml,
+    QgsProcessingOutputString,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterFolderDestination,
@@ -42,7 +43,7 @@ from .fields import field_of, is_rasters, missing_raster, problem_of
 from .help import CHECKPOINTS
 from .model_check import model_problem
 from .named_algorithm import NamedAlgorithm
-from .parameters import BANDS, INPUT, MODEL
+from .parameters import BANDS, INPUT, MODEL, PROBLEMS
 
 
 class EngineAlgorithm(NamedAlgorithm):
@@ -86,6 +87,7 @@ class EngineAlgorithm(NamedAlgorithm):
         self._fields: dict[str, Any] = {}
         self._engine: Optional[Engine] = None
         self._subject = ""
+        self._problems: list[str] = []
 
     def initAlgorithm(self, configuration: Optional[dict[str, Any]] = None) -> None:
         """Declare parameters and outputs: all fields of the job, what is written at the end.
@@ -103,6 +105,9 @@ class EngineAlgorithm(NamedAlgorithm):
             self.addOutput(QgsProcessingOutputHtml(page, tr("The report's page")))
         for output in self.numbers():
             self.addOutput(output)
+        if self._job.has("accept"):
+            # QGIS ends a batch with a table of the texts and numbers of each run.
+            self.addOutput(QgsProcessingOutputString(PROBLEMS, tr("Problems, one per line")))
 
     def parameters_of(self, name: str) -> list[QgsProcessingParameterDefinition]:
         """Return what asks for one field of the job."""
@@ -195,7 +200,18 @@ class EngineAlgorithm(NamedAlgorithm):
         for name, (folder, page) in self.FOLDER_PAGES.items():
             if folder in results:
                 results[name] = os.path.join(results[folder], page)
-        return {**results, **self._summary(run.ending.summary)}
+        self._problems = messages.problems(run.ending.summary)
+        results.update(self._summary(run.ending.summary))
+        if self._job.has("accept"):
+            results[PROBLEMS] = messages.harmless("\n".join(self._problems))
+        return results
+
+    def postProcessAlgorithm(
+        self, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        """Show what is odd about the scenes where it stays to be seen."""
+        messages.show_problems(self._subject, self._problems)
+        return {}
 
     def _subject_of(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         """Return what the run is about, for the names of its layers."""

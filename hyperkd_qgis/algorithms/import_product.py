@@ -30,11 +30,17 @@ class ImportProductAlgorithm(EngineAlgorithm):
 
     def shortDescription(self) -> str:
         """Return the tool tip in the toolbox."""
-        return tr("Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.")
+        return tr(
+            "Writes an EnMAP, PRISMA, EMIT, DESIS or Tanager product as one self-describing "
+            "GeoTIFF."
+        )
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr("hyperspectral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,cloud mask,quality")
+        words = tr(
+            "hyperspectral,enmap,prisma,emit,desis,tanager,aviris,l2a,l2d,he5,netcdf,zip,tar,"
+            "cloud mask,quality"
+        )
         return words.split(",")
 
     def shortHelpString(self) -> str:
@@ -45,15 +51,18 @@ class ImportProductAlgorithm(EngineAlgorithm):
             "values and the grid stay as they are.</p>"
             "<h3>Product</h3>"
             "<p>Choose the file, or write the path of the product's folder.<br>"
-            "EnMAP L2A: the …-METADATA.XML, the .zip or the folder.<br>"
+            "EnMAP L2A: the .tar.gz or .zip as downloaded, the folder or the …-METADATA.XML.<br>"
+            "DESIS L2A: the .zip, the folder or the …-METADATA.xml.<br>"
             "PRISMA L2D: the .he5.<br>"
             "EMIT L2A: the .nc; its pixels are put on the map grid.<br>"
-            "DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.</p>"
-            "<p>Any raster with wavelengths can be imported too.</p>"
+            "Tanager: the .h5 with surface reflectance, ortho or basic.<br>"
+            "AVIRIS-3 and -5: the …_RFL_ORT.nc.</p>"
+            "<p>Any raster or netCDF file with wavelengths can be imported too.</p>"
             "<h3>Pixels to leave out</h3>"
-            "<p>EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or "
-            "defective pixels, as the product's quality layers say. They become no data in all "
-            "bands.</p>"
+            "<p>Clouds, their shadows, haze, snow, water and others, as far as the product's "
+            "quality layers tell them; of EMIT these are in the EMIT_L2A_MASK file, which must "
+            "lie beside. They become no data in all bands. What the product calls invalid has "
+            "no data in any case.</p>"
             "<h3>Imported scene</h3>"
             "<p>The GeoTIFF, shown in true colour.</p>"
         )

@@ -6,7 +6,6 @@ from qgis.core import (
     QgsProcessingOutputBoolean,
     QgsProcessingOutputDefinition,
     QgsProcessingOutputNumber,
-    QgsProcessingOutputString,
 )
 
 from ..messages import tr
@@ -69,5 +68,4 @@ class InspectAlgorithm(EngineAlgorithm):
             QgsProcessingOutputBoolean("SUITS", tr("Suits the student")),
             QgsProcessingOutputNumber("GOOD_BANDS", tr("Good bands")),
             QgsProcessingOutputNumber("USED_BANDS", tr("Bands the student uses")),
-            QgsProcessingOutputString("PROBLEMS", tr("Problems, one per line")),
         ]

@@ -26,6 +26,7 @@ MODEL = "MODEL"
 BANDS = "BANDS"
 SCALE = "SCALE"
 NODATA = "NODATA"
+PROBLEMS = "PROBLEMS"
 
 # Files that may be given by a name instead, and the suffixes that tell the file.
 _NAMED = {

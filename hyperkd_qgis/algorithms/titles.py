@@ -11,7 +11,7 @@ EXPERT_FIELDS = {
         *("test", "validation", "folds", "refit", "buffer", "block", "margin", "epochs"),
         *("learning_rate", "class_weights", "label_smoothing", "illumination", "noise"),
         *("band_dropout", "last", "rank", "previous", "previous_weight", "teacher"),
-        *("teacher_weight", "unit", "seed", "device", "bands", "scale", "nodata"),
+        *("teacher_weight", "unit", "seed", "device", "bands", "scale", "nodata", "accept"),
     ),
     "distill": (
         *("epochs", "seed", "tile", "patch", "batch", "chunk", "learning_rate", "mask_ratio"),
@@ -19,7 +19,7 @@ EXPERT_FIELDS = {
         *("features", "feature_distance", "projector", "teacher_depth", "teacher_view"),
         *("teacher_frames", "alignment", "initial", "validation", "patience", "average"),
         *("precision", "device", "reading", "cache", "mask", "licence"),
-        *("bands", "scale", "nodata"),
+        *("bands", "scale", "nodata", "accept"),
     ),
 }
 
@@ -78,7 +78,7 @@ def _common() -> dict[str, str]:
         "checkpoint": tr("Checkpoint (.safetensors)"),
         "report": tr("Report"),
         "margin": tr("Margin inside polygons (pixels)"),
-        "mask": tr("Pixels to leave out (EnMAP)"),
+        "mask": tr("Pixels to leave out"),
         "seed": tr("Seed"),
         "overlap": tr("Overlap of tiles (pixels)"),
         "batch": tr("Tiles computed at once"),
@@ -90,6 +90,7 @@ def _common() -> dict[str, str]:
         "bands": tr("Band table (sensor or CSV file)"),
         "scale": tr("Scale (reflectance per stored unit)"),
         "nodata": tr("No-data value"),
+        "accept": tr("Severe problems to accept"),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qgis.core import QgsProcessingFeedback
 
-from ..messages import tr
+from ..messages import problem, tr
 from .process import Listener
 from .protocol import Event, percent
 
@@ -29,7 +29,7 @@ class FeedbackListener(Listener):
         elif kind == "stage":
             self._feedback.setProgressText(tr(str(event.get("name", ""))))
         elif kind == "log":
-            self._log(str(event.get("level", "")), str(event.get("message", "")))
+            self._log(str(event.get("level", "")), problem(event))
         elif kind == "hello":
             self._feedback.pushDebugInfo(
                 tr("HyperKD engine {version}").format(version=event.get("version", ""))

@@ -58,7 +58,8 @@ class Tracker:
             self._progress(event)
         elif kind == "log":
             level = "" if event.get("level") == "info" else f"{event.get('level', '')}: "
-            self.log.append(level + str(event.get("message", "")))
+            said = f"{event.get('message', '')} {event.get('hint', '')}".rstrip()
+            self.log.append(level + said)
         elif kind == "metric":
             values = event.get("values")
             if isinstance(values, Mapping):

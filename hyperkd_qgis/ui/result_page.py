@@ -32,7 +32,7 @@ from .result_text import result_html
 
 _GROUP = "HyperKD"
 # What a training was told about its scenes, and whoever reads them again has to know.
-TOLD = ("bands", "scale", "nodata")
+TOLD = ("bands", "scale", "nodata", "accept")
 
 
 class ResultPage(QWidget):

@@ -9,7 +9,7 @@ from typing import Any, Optional
 from qgis.PyQt.QtGui import QColor, QPalette
 
 from ..engine_notes import translated
-from ..messages import tr
+from ..messages import problems, tr
 from ..metric_text import (
     figure_name,
     interval_of,
@@ -40,7 +40,7 @@ def result_html(summary: Figures, figures: Figures, palette: Optional[QPalette] 
         palette: of the page.
     """
     colours = palette or QPalette()
-    notes = [translated(str(note)) for note in summary.get("notes", ())]
+    notes = [*problems(summary), *(translated(str(note)) for note in summary.get("notes", ()))]
     if summary.get("optimistic"):
         notes.insert(0, tr("Single pixels were held out: these scores are too high."))
     parts = [

@@ -22,9 +22,8 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from .. import messages
-from ..engine_notes import translated
 from ..layers import style_layer
-from ..messages import tr
+from ..messages import problem, tr
 from ..metric_text import number
 from ..runner.background_job import ENDED, PAUSED, STOPPING, BackgroundJob
 from ..runner.progress import Tracker
@@ -166,9 +165,9 @@ class TrainingView(QWidget):
         elif kind == "stage":
             self.log.appendPlainText(f"== {tr(self.tracker.stage)}")
         elif kind == "log" and self.tracker.log:
-            message = str(event.get("message", ""))
-            before = self.tracker.log[-1].removesuffix(message)  # that it is a warning
-            self.log.appendPlainText(before + translated(message))
+            level = str(event.get("level", ""))
+            before = f"{level}: " if level not in ("", "info") else ""
+            self.log.appendPlainText(before + problem(event))
         elif kind == "artifact" and event.get("role") == "preview":
             self._show_preview(str(event.get("path", "")))
         self._show_state()

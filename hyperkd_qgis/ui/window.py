@@ -16,7 +16,7 @@ from qgis.PyQt.QtWidgets import QAction, QToolBar, QWidget
 
 from .. import settings
 from ..algorithms.help import page_url
-from ..messages import tr
+from ..messages import problems, tr
 from ..modelfile import read_card
 from ..paths import icon_path
 from . import notices
@@ -230,8 +230,10 @@ class Window:
 
         job.remember_told()
         if isinstance(job.ending, Done):
-            text = tr("“{title}” is done.").format(title=job.title)
-            notices.say(text, notices.SUCCESS, tr("Show"), lambda: self.show_job(job))
+            told = problems(job.ending.summary)
+            text = " ".join([tr("“{title}” is done.").format(title=job.title), *told])
+            level = notices.PROBLEM if told else notices.SUCCESS
+            notices.say(text, level, tr("Show"), lambda: self.show_job(job))
         elif not isinstance(job.ending, Cancelled):
             text = tr("“{title}” ended without a model.").format(title=job.title)
             notices.say(text, notices.PROBLEM, tr("Show"), lambda: self.show_job(job))

@@ -252,8 +252,8 @@
         <translation>&lt;p&gt;Mit Labeln, die nur einem feinabgestimmten Modell gegeben werden können, ist der Verlust einer an Genauigkeit; ohne sie einer an Übereinstimmung mit dem Original.&lt;/p&gt;&lt;h3&gt;Quantisiertes Modell&lt;/h3&gt;&lt;p&gt;Die &lt;i&gt;.onnx&lt;/i&gt;-Datei, die geschrieben wird. Der Lauf nennt ihre Größe, was sie verliert, und wie viel schneller sie hier ist.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Writes a delivered product as one GeoTIFF with its wavelengths, band widths, bad bands, gain and offset, so that every program reads it correctly. Stored values and the grid stay as they are.&lt;/p&gt;&lt;h3&gt;Product&lt;/h3&gt;&lt;p&gt;Choose the file, or write the path of the product's folder.&lt;br&gt;EnMAP L2A: the …-METADATA.XML, the .zip or the folder.&lt;br&gt;PRISMA L2D: the .he5.&lt;br&gt;EMIT L2A: the .nc; its pixels are put on the map grid.&lt;br&gt;DESIS L2A: the folder, or its …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Any raster with wavelengths can be imported too.&lt;/p&gt;&lt;h3&gt;Pixels to leave out&lt;/h3&gt;&lt;p&gt;EnMAP only: clouds, their shadows, haze, cirrus, snow, water, land or defective pixels, as the product's quality layers say. They become no data in all bands.&lt;/p&gt;&lt;h3&gt;Imported scene&lt;/h3&gt;&lt;p&gt;The GeoTIFF, shown in true colour.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Schreibt ein geliefertes Produkt als ein GeoTIFF mit Wellenlängen, Bandbreiten, schlechten Kanälen, Faktoren und Versätzen, damit jedes Programm es richtig liest. Gespeicherte Werte und Gitter bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Produkt&lt;/h3&gt;&lt;p&gt;Wählen Sie die Datei, oder schreiben Sie den Pfad des Produktordners.&lt;br&gt;EnMAP L2A: die …-METADATA.XML, die .zip oder der Ordner.&lt;br&gt;PRISMA L2D: die .he5.&lt;br&gt;EMIT L2A: die .nc; ihre Pixel werden auf das Kartengitter gelegt.&lt;br&gt;DESIS L2A: der Ordner oder seine …-SPECTRAL_IMAGE.tif.&lt;/p&gt;&lt;p&gt;Auch jedes Raster mit Wellenlängen lässt sich importieren.&lt;/p&gt;&lt;h3&gt;Auszulassende Pixel&lt;/h3&gt;&lt;p&gt;Nur EnMAP: Wolken, ihre Schatten, Dunst, Cirrus, Schnee, Wasser, Land oder fehlerhafte Pixel, wie die Qualitätsebenen des Produkts sie melden. Sie haben danach in keinem Kanal Daten.&lt;/p&gt;&lt;h3&gt;Importierte Szene&lt;/h3&gt;&lt;p&gt;Das GeoTIFF, in Echtfarben dargestellt.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Writes a delivered product as one GeoTIFF with its wavelengths, band widths, bad bands, gain and offset, so that every program reads it correctly. Stored values and the grid stay as they are.&lt;/p&gt;&lt;h3&gt;Product&lt;/h3&gt;&lt;p&gt;Choose the file, or write the path of the product's folder.&lt;br&gt;EnMAP L2A: the .tar.gz or .zip as downloaded, the folder or the …-METADATA.XML.&lt;br&gt;DESIS L2A: the .zip, the folder or the …-METADATA.xml.&lt;br&gt;PRISMA L2D: the .he5.&lt;br&gt;EMIT L2A: the .nc; its pixels are put on the map grid.&lt;br&gt;Tanager: the .h5 with surface reflectance, ortho or basic.&lt;br&gt;AVIRIS-3 and -5: the …_RFL_ORT.nc.&lt;/p&gt;&lt;p&gt;Any raster or netCDF file with wavelengths can be imported too.&lt;/p&gt;&lt;h3&gt;Pixels to leave out&lt;/h3&gt;&lt;p&gt;Clouds, their shadows, haze, snow, water and others, as far as the product's quality layers tell them; of EMIT these are in the EMIT_L2A_MASK file, which must lie beside. They become no data in all bands. What the product calls invalid has no data in any case.&lt;/p&gt;&lt;h3&gt;Imported scene&lt;/h3&gt;&lt;p&gt;The GeoTIFF, shown in true colour.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Schreibt ein geliefertes Produkt als ein GeoTIFF mit Wellenlängen, Bandbreiten, schlechten Kanälen, Faktoren und Versätzen, damit jedes Programm es richtig liest. Gespeicherte Werte und Gitter bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Produkt&lt;/h3&gt;&lt;p&gt;Wählen Sie die Datei, oder schreiben Sie den Pfad des Produktordners.&lt;br&gt;EnMAP L2A: die .tar.gz oder .zip, wie heruntergeladen, der Ordner oder die …-METADATA.XML.&lt;br&gt;DESIS L2A: die .zip, der Ordner oder die …-METADATA.xml.&lt;br&gt;PRISMA L2D: die .he5.&lt;br&gt;EMIT L2A: die .nc; ihre Pixel werden auf das Kartengitter gelegt.&lt;br&gt;Tanager: die .h5 mit Oberflächenreflexion, ortho oder basic.&lt;br&gt;AVIRIS-3 und -5: die …_RFL_ORT.nc.&lt;/p&gt;&lt;p&gt;Auch jedes Raster und jede netCDF-Datei mit Wellenlängen lässt sich importieren.&lt;/p&gt;&lt;h3&gt;Auszulassende Pixel&lt;/h3&gt;&lt;p&gt;Wolken, ihre Schatten, Dunst, Schnee, Wasser und anderes, soweit die Qualitätsebenen des Produkts sie melden; bei EMIT stehen diese in der Datei EMIT_L2A_MASK, die daneben liegen muss. Sie haben danach in keinem Kanal Daten. Was das Produkt ungültig nennt, hat in jedem Fall keine Daten.&lt;/p&gt;&lt;h3&gt;Importierte Szene&lt;/h3&gt;&lt;p&gt;Das GeoTIFF, in Echtfarben dargestellt.&lt;/p&gt;</translation>
     </message>
     <message>
         <source>&lt;p&gt;Writes a report about a hyperspectral raster: what its file says about bands, reflectance and missing data and where that was read, what is odd about it, its mean and percentile spectra, and which of its bands a student would use for which of its own. Run it before anything else on a new kind of raster.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm). One that does not suit the student is described all the same, with the reason.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Inspection report&lt;/h3&gt;&lt;p&gt;One HTML file without anything around it. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;; any browser shows it too.&lt;/p&gt;</source>
@@ -396,8 +396,8 @@
         <translation>Auch zum Feinabstimmen und Destillieren, mit &amp;PyTorch</translation>
     </message>
     <message>
-        <source>An EnMAP L2A folder, zip or METADATA.XML, a PRISMA L2D .he5, an EMIT L2A .nc, a DESIS folder, or any raster with wavelengths.</source>
-        <translation>Ein EnMAP-L2A-Ordner, -Zip oder eine METADATA.XML, eine PRISMA-L2D-.he5, eine EMIT-L2A-.nc, ein DESIS-Ordner, oder jedes Raster mit Wellenlängen.</translation>
+        <source>Although nodata is {value}, every band is 0 in {share} of the pixels of {place}: if this is a border without data, declare nodata 0.</source>
+        <translation>Obwohl Nodata {value} ist, ist in {share} der Pixel ({place}) jeder Kanal 0: ist das ein Rand ohne Daten, geben Sie Nodata 0 an.</translation>
     </message>
     <message>
         <source>An earlier model for classes whose probabilities at the labelled pixels are learnt too.</source>
@@ -502,6 +502,10 @@
     <message>
         <source>C&amp;omputes on</source>
         <translation>Re&amp;chnet auf</translation>
+    </message>
+    <message>
+        <source>Calibrate them to reflectance.</source>
+        <translation>Kalibrieren Sie sie zu Reflexionsgraden.</translation>
     </message>
     <message>
         <source>Calibration rasters (static)</source>
@@ -712,6 +716,10 @@
         <translation>Schließen</translation>
     </message>
     <message>
+        <source>Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it.</source>
+        <translation>Die Daten enthalten Wolken: neben der Szene liegt keine EMIT_L2A_MASK-Datei.</translation>
+    </message>
+    <message>
         <source>Cluster map</source>
         <translation>Clusterkarte</translation>
     </message>
@@ -734,6 +742,10 @@
     <message>
         <source>Cluster…</source>
         <translation>Clustern…</translation>
+    </message>
+    <message>
+        <source>Codes of severe problems with a raster that are no reason to stop: you know better, and they become warnings.</source>
+        <translation>Codes schwerer Probleme eines Rasters, die kein Grund zum Abbruch sind: Sie wissen es besser, und sie werden zu Warnungen.</translation>
     </message>
     <message>
         <source>Colour</source>
@@ -868,6 +880,10 @@
         <translation>Doppelklick wählt eine andere Farbe.</translation>
     </message>
     <message>
+        <source>Download that file, lay it beside the scene, and import with --mask cloud.</source>
+        <translation>Laden Sie diese Datei herunter, legen Sie sie neben die Szene, und lassen Sie beim Import Wolken aus.</translation>
+    </message>
+    <message>
         <source>Downloads the published file and checks it.</source>
         <translation>Lädt die veröffentlichte Datei und prüft sie.</translation>
     </message>
@@ -950,6 +966,14 @@
     <message>
         <source>Estimating background statistics</source>
         <translation>Die Hintergrundstatistik wird geschätzt</translation>
+    </message>
+    <message>
+        <source>Every band holds {values} in {share} of the pixels of {place}, which is no reflectance and not the nodata value: such pixels are taken as missing everywhere.</source>
+        <translation>In {share} der Pixel ({place}) steht in jedem Kanal {values}, was kein Reflexionsgrad und nicht der Nodata-Wert ist: solche Pixel gelten überall als fehlend.</translation>
+    </message>
+    <message>
+        <source>Every band holds {value} in {share} of the pixels of {place}, as no spectrum does; they count as values.</source>
+        <translation>In {share} der Pixel ({place}) steht in jedem Kanal {value}, was kein Spektrum ist; sie gelten als Werte.</translation>
     </message>
     <message>
         <source>Every feature has its own class. Does the field “{field}” hold the classes, or does it number the features?</source>
@@ -1320,6 +1344,18 @@
         <translation>Hyperspektrale Raster, auf denen das kleinere Modell mit seinem Original verglichen wird.</translation>
     </message>
     <message>
+        <source>If that is wrong, give the scale (--scale).</source>
+        <translation>Ist das falsch, geben Sie die Skalierung an.</translation>
+    </message>
+    <message>
+        <source>If they are fill, declare it: --nodata {value}.</source>
+        <translation>Sind sie Füllwerte, geben Sie {value} als Nodata-Wert an.</translation>
+    </message>
+    <message>
+        <source>If you know better, accept it: --accept {code}.</source>
+        <translation>Wissen Sie es besser, nehmen Sie es hin: {code} bei den erweiterten Parametern.</translation>
+    </message>
+    <message>
         <source>Import product</source>
         <translation>Produkt importieren</translation>
     </message>
@@ -1492,6 +1528,10 @@
         <translation>HyperKDs Engine ansehen</translation>
     </message>
     <message>
+        <source>Look at the spectra (hyperkd inspect).</source>
+        <translation>Sehen Sie sich die Spektren an (Raster untersuchen).</translation>
+    </message>
+    <message>
         <source>Looking for QGIS's Python</source>
         <translation>Das Python von QGIS wird gesucht</translation>
     </message>
@@ -1514,6 +1554,10 @@
     <message>
         <source>Made from</source>
         <translation>Entstanden aus</translation>
+    </message>
+    <message>
+        <source>Make sure that they are; if so, correct the text.</source>
+        <translation>Prüfen Sie, ob sie das sind; dann berichtigen Sie den Text.</translation>
     </message>
     <message>
         <source>Makes a model for your classes or quantities from a few labels, and tests it.</source>
@@ -1586,6 +1630,10 @@
     <message>
         <source>Margin inside polygons (pixels)</source>
         <translation>Abstand vom Polygonrand nach innen (Pixel)</translation>
+    </message>
+    <message>
+        <source>Marked bad, because the error matrix calls them invalid in more than half of {pixels}: {bands}.</source>
+        <translation>Als schlecht markiert, weil die Fehlermatrix sie in mehr als der Hälfte ({pixels}) ungültig nennt: {bands}.</translation>
     </message>
     <message>
         <source>Marked pixels</source>
@@ -1704,12 +1752,28 @@
         <translation>Netz</translation>
     </message>
     <message>
+        <source>No band holds a valid value in {place}.</source>
+        <translation>Kein Kanal enthält einen gültigen Wert ({place}).</translation>
+    </message>
+    <message>
+        <source>No data in {place} and therefore not used: {bands}.</source>
+        <translation>Keine Daten ({place}) und deshalb nicht verwendet: {bands}.</translation>
+    </message>
+    <message>
         <source>No interpreter has been chosen yet.</source>
         <translation>Es ist noch kein Interpreter gewählt.</translation>
     </message>
     <message>
         <source>No model fits yet: choose a file</source>
         <translation>Noch passt kein Modell: Datei wählen</translation>
+    </message>
+    <message>
+        <source>No nodata value is declared, and every band is 0 in {share} of the pixels of {place}: if this is a border without data, declare nodata 0.</source>
+        <translation>Es ist kein Nodata-Wert angegeben, und in {share} der Pixel ({place}) ist jeder Kanal 0: ist das ein Rand ohne Daten, geben Sie Nodata 0 an.</translation>
+    </message>
+    <message>
+        <source>No nodata value is declared, but every band holds {value} in {share} of the pixels of {place}: taken as nodata.</source>
+        <translation>Es ist kein Nodata-Wert angegeben, aber in {share} der Pixel ({place}) steht in jedem Kanal {value}: gilt als Nodata.</translation>
     </message>
     <message>
         <source>No output was written. The last messages of the engine are in the log: View › Panels › Log Messages › {tab}.</source>
@@ -1756,6 +1820,10 @@
         <translation>Fehler je Patch normieren</translation>
     </message>
     <message>
+        <source>Not used by its producer (List_Cw_*_Flags): {bands}.</source>
+        <translation>Vom Hersteller nicht verwendet (List_Cw_*_Flags): {bands}.</translation>
+    </message>
+    <message>
         <source>Nothing was removed.</source>
         <translation>Es wurde nichts entfernt.</translation>
     </message>
@@ -1786,6 +1854,10 @@
     <message>
         <source>On Debian and Ubuntu install the package python3-venv and try again; elsewhere use an interpreter that you already have.</source>
         <translation>Unter Debian und Ubuntu installieren Sie das Paket python3-venv und versuchen es erneut; anderswo verwenden Sie einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>One number ({number}) in every pixel of {place} and therefore not used: {bands}.</source>
+        <translation>Ein und dieselbe Zahl ({number}) in jedem Pixel ({place}) und deshalb nicht verwendet: {bands}.</translation>
     </message>
     <message>
         <source>Only 1 pixel from 1 place tests the model.</source>
@@ -1876,8 +1948,8 @@
         <translation>Ausgelassene Pixel</translation>
     </message>
     <message>
-        <source>Pixels of EnMAP products to leave out, by their quality layers; none for all pixels.</source>
-        <translation>Pixel von EnMAP-Produkten, die nach deren Qualitätsebenen ausgelassen werden; keine Angabe für alle Pixel.</translation>
+        <source>Pixels of delivered products to leave out, as far as their quality layers tell them; none for all pixels.</source>
+        <translation>Pixel gelieferter Produkte, die ausgelassen werden, soweit deren Qualitätsebenen sie melden; keine Angabe für alle Pixel.</translation>
     </message>
     <message>
         <source>Pixels of each class</source>
@@ -1896,12 +1968,12 @@
         <translation>Pixel, die benachbarte Kacheln teilen; sie werden überblendet. Vorgabe: ein Viertel der Kachel, oder weniger, wo das Modell weniger weit sieht.</translation>
     </message>
     <message>
-        <source>Pixels to leave out (EnMAP)</source>
-        <translation>Auszulassende Pixel (EnMAP)</translation>
+        <source>Pixels to leave out</source>
+        <translation>Auszulassende Pixel</translation>
     </message>
     <message>
-        <source>Pixels to leave out, by the quality layers of EnMAP.</source>
-        <translation>Pixel, die nach den Qualitätsebenen von EnMAP ausgelassen werden.</translation>
+        <source>Pixels to leave out, by the quality layers that the product brings.</source>
+        <translation>Pixel, die nach den Qualitätsebenen des Produkts ausgelassen werden.</translation>
     </message>
     <message>
         <source>Pixels were dealt at random: test pixels lie beside training pixels, so the scores are optimistic.</source>
@@ -2360,6 +2432,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Mehrere Szenen zu einer Klassenkarte</translation>
     </message>
     <message>
+        <source>Severe problems to accept</source>
+        <translation>Schwere Probleme hinnehmen</translation>
+    </message>
+    <message>
         <source>Share of hidden patches.</source>
         <translation>Anteil verdeckter Patches.</translation>
     </message>
@@ -2548,6 +2624,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Jedes Paket aus diesem Ordner nehmen und nichts aus dem Netz.</translation>
     </message>
     <message>
+        <source>Taken for DESIS L2A by the name {name}; there is no METADATA.xml.</source>
+        <translation>Nach dem Namen {name} für DESIS L2A gehalten; eine METADATA.xml gibt es nicht.</translation>
+    </message>
+    <message>
         <source>Target</source>
         <translation>Zielgröße</translation>
     </message>
@@ -2586,6 +2666,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Testing {name}</source>
         <translation>{name} wird getestet</translation>
+    </message>
+    <message>
+        <source>Text of {name} is not UTF-8 and was read as Latin-1, for instance {example}.</source>
+        <translation>Text von {name} ist kein UTF-8 und wurde als Latin-1 gelesen, zum Beispiel {example}.</translation>
     </message>
     <message>
         <source>The .onnx file to write.</source>
@@ -2700,12 +2784,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Den Python-Interpreter der Engine {python} gibt es nicht.</translation>
     </message>
     <message>
+        <source>The error matrix calls values of {share} of {pixels} invalid: they are left out.</source>
+        <translation>Die Fehlermatrix nennt Werte in {share} ({pixels}) ungültig: diese Pixel werden ausgelassen.</translation>
+    </message>
+    <message>
         <source>The error raster to write: spectral angle in degrees and RMSE in reflectance.</source>
         <translation>Das Fehlerraster, das geschrieben wird: spektraler Winkel in Grad und RMSE als Reflexionsgrad.</translation>
     </message>
     <message>
         <source>The field that holds the class.</source>
         <translation>Das Feld, das die Klasse enthält.</translation>
+    </message>
+    <message>
+        <source>The file declares no scale; its {type} values are taken as {meaning}, which is inferred: {numbers}.</source>
+        <translation>Die Datei gibt keine Skalierung an; ihre Werte ({type}) werden als {meaning} gelesen, was nur erschlossen ist: {numbers}.</translation>
     </message>
     <message>
         <source>The file of “{layer}” is gone: there is no {path}. Repair the layer's data source or open the raster again.</source>
@@ -2722,6 +2814,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The folder {folder}, which keeps the trainings, cannot be used: {reason}. Make it one that you may write to, or name another one in the environment variable HYPERKD_JOBS and start QGIS again.</source>
         <translation>Der Ordner {folder}, in dem die Trainings liegen, kann nicht verwendet werden: {reason}. Sorgen Sie dafür, dass Sie in ihn schreiben dürfen, oder nennen Sie in der Umgebungsvariable HYPERKD_JOBS einen anderen und starten Sie QGIS neu.</translation>
+    </message>
+    <message>
+        <source>The folder, zip, tar.gz or METADATA.XML of EnMAP or DESIS L2A, a PRISMA L2D .he5, an EMIT L2A .nc, a Tanager surface reflectance .h5, or any raster or netCDF file with wavelengths.</source>
+        <translation>Ordner, Zip, tar.gz oder METADATA.XML von EnMAP oder DESIS L2A, eine PRISMA-L2D-.he5, eine EMIT-L2A-.nc, eine .h5 mit Oberflächenreflexion von Tanager, oder jedes Raster oder jede netCDF-Datei mit Wellenlängen.</translation>
     </message>
     <message>
         <source>The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.</source>
@@ -2800,6 +2896,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Name eines mitgelieferten oder gesammelten Modells, oder eine Datei.</translation>
     </message>
     <message>
+        <source>The nodata value {value} cannot occur in {type} and is ignored.</source>
+        <translation>Der Nodata-Wert {value} kann in {type} nicht vorkommen und wird nicht beachtet.</translation>
+    </message>
+    <message>
         <source>The old environment {folder} cannot be removed yet.</source>
         <translation>Die alte Umgebung {folder} lässt sich noch nicht entfernen.</translation>
     </message>
@@ -2850,6 +2950,26 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The proxy requires a user name and a password.</source>
         <translation>Der Proxy verlangt Benutzername und Passwort.</translation>
+    </message>
+    <message>
+        <source>The raster has no coordinate reference system.</source>
+        <translation>Das Raster hat kein Koordinatenreferenzsystem.</translation>
+    </message>
+    <message>
+        <source>The raster has no geotransform; its outputs have none either.</source>
+        <translation>Das Raster hat keine Geotransformation; seine Ausgaben haben auch keine.</translation>
+    </message>
+    <message>
+        <source>The raster has {count} ground control points instead of a grid; they are copied, nothing is rectified.</source>
+        <translation>Das Raster hat {count} Passpunkte statt eines Gitters; sie werden übernommen, entzerrt wird nichts.</translation>
+    </message>
+    <message>
+        <source>The raster is rotated or sheared; its geotransform is copied as it is.</source>
+        <translation>Das Raster ist gedreht oder geschert; seine Geotransformation wird unverändert übernommen.</translation>
+    </message>
+    <message>
+        <source>The raster is south-up; its geotransform is copied as it is.</source>
+        <translation>Das Raster beginnt im Süden; seine Geotransformation wird unverändert übernommen.</translation>
     </message>
     <message>
         <source>The raster {source} cannot be opened. Check that the file exists and is a raster.</source>
@@ -2940,6 +3060,22 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Unsicherheit der Klassen, die geschrieben wird (GeoTIFF): der Abstand zwischen den beiden wahrscheinlichsten, und die Entropie aller.</translation>
     </message>
     <message>
+        <source>The values seem to be counts of a detector, not reflectance: {said}.</source>
+        <translation>Die Werte scheinen Rohwerte eines Detektors zu sein, kein Reflexionsgrad: {said}.</translation>
+    </message>
+    <message>
+        <source>The {detector} detector holds nothing but 0 in {share} of {pixels}: they are left out.</source>
+        <translation>Der Detektor {detector} enthält in {share} ({pixels}) nur 0: diese Pixel werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>The {percentile}th percentile of bright bands is a reflectance of {value}: snow or clouds under a low sun, or no reflectance at all.</source>
+        <translation>Das {percentile}. Perzentil heller Kanäle ist ein Reflexionsgrad von {value}: Schnee oder Wolken bei tiefer Sonne, oder gar kein Reflexionsgrad.</translation>
+    </message>
+    <message>
+        <source>The {where} says {text}: {kind}, but the numbers look like reflectance ({numbers}).</source>
+        <translation>{where}: {text} ({kind}); die Zahlen sehen aber nach Reflexionsgrad aus ({numbers}).</translation>
+    </message>
+    <message>
         <source>There are no labels to split.</source>
         <translation>Es gibt keine Label aufzuteilen.</translation>
     </message>
@@ -2982,6 +3118,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>They are saved beside the model. Where one is better, it can map the scenes instead.</source>
         <translation>Sie werden neben dem Modell gespeichert. Ist eines besser, kann es die Szenen statt seiner kartieren.</translation>
+    </message>
+    <message>
+        <source>They are taken as reflectance.</source>
+        <translation>Sie werden als Reflexionsgrad gelesen.</translation>
+    </message>
+    <message>
+        <source>They would fit reflectance x 1000 ({value}) as well.</source>
+        <translation>Sie passten auch zu Reflexionsgrad x 1000 ({value}).</translation>
     </message>
     <message>
         <source>This interpreter can run HyperKD.</source>
@@ -3164,6 +3308,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Nutzergenauigkeit</translation>
     </message>
     <message>
+        <source>Values below {value} that are not 0 are taken as nodata.</source>
+        <translation>Werte unter {value}, die nicht 0 sind, gelten als Nodata.</translation>
+    </message>
+    <message>
         <source>Verifying {name}</source>
         <translation>{name} wird geprüft</translation>
     </message>
@@ -3312,8 +3460,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Schreibt die Einbettung eines Studenten: gelernte Merkmale jedes Pixels und seiner Umgebung.</translation>
     </message>
     <message>
-        <source>Writes an EnMAP, PRISMA, EMIT or DESIS product as one self-describing GeoTIFF.</source>
-        <translation>Schreibt ein Produkt von EnMAP, PRISMA, EMIT oder DESIS als ein GeoTIFF, das sich selbst beschreibt.</translation>
+        <source>Writes an EnMAP, PRISMA, EMIT, DESIS or Tanager product as one self-describing GeoTIFF.</source>
+        <translation>Schreibt ein Produkt von EnMAP, PRISMA, EMIT, DESIS oder Tanager als ein GeoTIFF, das sich selbst beschreibt.</translation>
     </message>
     <message>
         <source>Writes the student or model of a checkpoint as an ONNX file that runs anywhere.</source>
@@ -3384,6 +3532,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>automatisch: durch Kreuzvalidierung</translation>
     </message>
     <message>
+        <source>band {number}</source>
+        <translation>Kanal {number}</translation>
+    </message>
+    <message>
+        <source>bands {numbers}</source>
+        <translation>Kanäle {numbers}</translation>
+    </message>
+    <message>
         <source>base: needs a large GPU</source>
         <translation>base: braucht eine große GPU</translation>
     </message>
@@ -3406,6 +3562,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>contained</source>
         <translation>enthalten</translation>
+    </message>
+    <message>
+        <source>counts of a detector</source>
+        <translation>Rohwerte eines Detektors</translation>
+    </message>
+    <message>
+        <source>description</source>
+        <translation>Beschreibung</translation>
     </message>
     <message>
         <source>embedding and reconstruction</source>
@@ -3432,12 +3596,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>wenige Pixel</translation>
     </message>
     <message>
+        <source>file name</source>
+        <translation>Dateiname</translation>
+    </message>
+    <message>
         <source>find components to start from</source>
         <translation>Komponenten für den Anfang werden gesucht</translation>
     </message>
     <message>
         <source>fine-tuning and distillation</source>
         <translation>Feinabstimmung und Destillation</translation>
+    </message>
+    <message>
+        <source>floating-point</source>
+        <translation>Gleitkomma</translation>
     </message>
     <message>
         <source>folder that holds the .whl files</source>
@@ -3464,8 +3636,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>hyperspektral,einbettung,merkmale,pca,hauptkomponenten,deep learning,enmap</translation>
     </message>
     <message>
-        <source>hyperspectral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,cloud mask,quality</source>
-        <translation>hyperspektral,enmap,prisma,emit,desis,l2a,l2d,he5,zip,wolkenmaske,qualität</translation>
+        <source>hyperspectral,enmap,prisma,emit,desis,tanager,aviris,l2a,l2d,he5,netcdf,zip,tar,cloud mask,quality</source>
+        <translation>hyperspektral,enmap,prisma,emit,desis,tanager,aviris,l2a,l2d,he5,netcdf,zip,tar,Wolkenmaske,Qualität</translation>
     </message>
     <message>
         <source>hyperspectral,hls,landsat,sentinel-2,prithvi,resample,multispectral,enmap</source>
@@ -3580,6 +3752,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Partial Least Squares (PLSR)</translation>
     </message>
     <message>
+        <source>percent</source>
+        <translation>Prozent</translation>
+    </message>
+    <message>
         <source>preparing spectra</source>
         <translation>Spektren werden vorbereitet</translation>
     </message>
@@ -3592,6 +3768,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>quantisieren,quantisierung,int8,float16,onnx,kleiner,schneller,geschwindigkeit,einsatz</translation>
     </message>
     <message>
+        <source>radiance</source>
+        <translation>Strahldichte</translation>
+    </message>
+    <message>
         <source>random forest</source>
         <translation>Random Forest</translation>
     </message>
@@ -3602,6 +3782,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>read the teacher</source>
         <translation>Der Lehrer wird gelesen</translation>
+    </message>
+    <message>
+        <source>reflectance 0 to 1</source>
+        <translation>Reflexionsgrad 0 bis 1</translation>
+    </message>
+    <message>
+        <source>reflectance x 10000</source>
+        <translation>Reflexionsgrad x 10000</translation>
     </message>
     <message>
         <source>regression layer only</source>
@@ -3660,6 +3848,18 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>der Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
     </message>
     <message>
+        <source>the pixels with data</source>
+        <translation>Pixel mit Daten</translation>
+    </message>
+    <message>
+        <source>the raster</source>
+        <translation>ganzes Raster</translation>
+    </message>
+    <message>
+        <source>the sampled pixels with data</source>
+        <translation>Stichprobe der Pixel mit Daten</translation>
+    </message>
+    <message>
         <source>the weakest class is {name} (F1 {f1})</source>
         <translation>die schwächste Klasse ist {name} (F1 {f1})</translation>
     </message>
@@ -3716,12 +3916,28 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{count} für das frühe Beenden</translation>
     </message>
     <message>
+        <source>{count} more are in the log.</source>
+        <translation>{count} weitere stehen im Protokoll.</translation>
+    </message>
+    <message>
         <source>{count} near the border are not used</source>
         <translation>{count} nahe der Grenze bleiben ungenutzt</translation>
     </message>
     <message>
+        <source>{count} of {all} bands end at exactly {top}, the largest number of {bits} bits: the values look like raw counts of a detector that saturates.</source>
+        <translation>{count} von {all} Kanälen enden genau bei {top}, der größten Zahl von {bits} Bit: die Werte sehen nach Rohwerten eines Detektors in Sättigung aus.</translation>
+    </message>
+    <message>
+        <source>{count} of {all} sampled windows cannot be read: the file is damaged.</source>
+        <translation>{count} von {all} Stichproben können nicht gelesen werden: die Datei ist beschädigt.</translation>
+    </message>
+    <message>
         <source>{count} of {pixels} labelled pixels lie within {buffer} px of another part and are left out.</source>
         <translation>{count} von {pixels} gelabelten Pixeln liegen näher als {buffer} px an einem anderen Teil und werden weggelassen.</translation>
+    </message>
+    <message>
+        <source>{count} sampled windows</source>
+        <translation>{count} Stichproben</translation>
     </message>
     <message>
         <source>{file} has no HyperKD card: it is not a HyperKD model, or it is damaged.</source>
@@ -3818,6 +4034,18 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>{path} is in the project.</source>
         <translation>{path} ist im Projekt.</translation>
+    </message>
+    <message>
+        <source>{percentile}th percentile {value}</source>
+        <translation>{percentile}. Perzentil {value}</translation>
+    </message>
+    <message>
+        <source>{percentile}th percentile {value}, in the median band {median}</source>
+        <translation>{percentile}. Perzentil {value}, im mittleren Kanal {median}</translation>
+    </message>
+    <message>
+        <source>{percentile}th percentile {value}, in the median band {median}, in bright bands {bright}</source>
+        <translation>{percentile}. Perzentil {value}, im mittleren Kanal {median}, in hellen Kanälen {bright}</translation>
     </message>
     <message>
         <source>{python} is not a working Python: {said}</source>

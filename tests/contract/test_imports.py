@@ -17,7 +17,7 @@ ENGINE = ROOT / "engine" / "hyperkd"
 PLUGIN = ROOT / "hyperkd_qgis"
 
 # The vocabulary: what every layer may use.
-BASE = {"errors", "types", "folders", "requests", "engine_process"}
+BASE = {"errors", "problems", "types", "folders", "requests", "engine_process"}
 BASE |= {"files", "locks", "scratch", "unfinished", "temporary_names", "output_checks", "atomic"}
 
 # What each package of the engine may import of the engine, and of others; the
@@ -31,7 +31,8 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "open_scene": (BASE | {"raster", "spectral"}, set()),
     "errors": (set(), set()),
     "engine_process": (set(), set()),
-    "types": ({"errors"}, set()),
+    "problems": ({"errors"}, set()),
+    "types": ({"errors", "problems"}, set()),
     "files": (set(), set()),
     "folders": (set(), set()),
     "locks": ({"errors", "files"}, set()),
@@ -83,6 +84,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
 # Jobs reach the layers only while they are dispatched: `hyperkd --help` and an
 # inference job must not load what they do not use.
 DISPATCHED = {
+    "reporting",
     "raster",
     "spectral",
     "open_scene",

@@ -33,6 +33,7 @@ ANOTHER_MEANING = {
 }
 # Parameters and fields with the name of an option and another meaning.
 ALLOWED = {
+    ("handles", "open", "accept"): "nothing, as in every job",
     ("models.card", "ModelCard", "teacher"): "a card without it is that of an untaught student",
     ("models.nets.heads", "HeadConfig", "components"): "a size of the network, as in its file",
     ("models.prithvi_versions", "PrithviConfig", "patch"): "a size of a published network",

@@ -13,6 +13,7 @@ import pytest
 
 from hyperkd import __version__
 from hyperkd.errors import EXIT_STATUS
+from hyperkd.problems import PROBLEMS
 from tools import plugin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +92,18 @@ def test_the_page_of_errors_states_the_exit_statuses() -> None:
         for code in re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     }
     assert stated == dict(EXIT_STATUS)
+
+
+def test_the_page_of_problems_has_a_sentence_and_the_severity_of_every_code() -> None:
+    page = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+?) \|$", page, re.MULTILINE)
+    assert [(code, severity) for code, severity, _ in rows] == list(PROBLEMS.items())
+    assert [code for code, _, text in rows if not text.endswith(".")] == []
+
+
+@pytest.mark.parametrize("code", sorted(PROBLEMS))
+def test_every_problem_is_matched_by_a_test(code: str) -> None:
+    assert any(f'"{code}"' in path.read_text(encoding="utf-8") for path in python_files("tests/"))
 
 
 @pytest.mark.parametrize("code", sorted(EXIT_STATUS))

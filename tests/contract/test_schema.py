@@ -14,6 +14,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.jobs import schema
 from hyperkd.jobs.events import JsonReporter
 from hyperkd.jobs.validate import parse_job
+from hyperkd.problems import Problem
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.requests.option import INPUT_ROLES, OUTPUT_ROLES
 
@@ -145,7 +146,7 @@ _PYTHON: dict[str, Any] = {
 def _follows(event: dict[str, Any]) -> None:
     """Check an event against its definition, without a validator of JSON Schema."""
     definition = DEFINITIONS[f"event.{event['event']}"]
-    assert set(event) == set(definition["required"])
+    assert set(event) in (set(definition["required"]), set(definition["properties"]))
     for name, value in event.items():
         rule = definition["properties"][name]
         if "const" in rule:
@@ -166,6 +167,7 @@ def test_every_event_is_as_the_schema_says() -> None:
     reporter.progress(0.5, 4, "tiles")
     reporter.metric(3, {"loss": float("nan")})
     reporter.log("info", "")
+    reporter.problem(Problem("raw_counts", "Counts."), "a.tif")
     reporter.artifact("output", "a")
     reporter.claim("a.part", ["a.part", "a.part.aux.xml"], "/tmp/hyperkd-1000/0.lock")
     reporter.error("bad_job", "", "", {})

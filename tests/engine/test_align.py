@@ -11,10 +11,9 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.inference.align import align
 from hyperkd.raster.create_raster import create_raster
-from hyperkd.raster.products.enmap_quality import MASKS
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.option import job_fields
-from hyperkd.requests.prepare_options import AlignJob, ImportJob
+from hyperkd.requests.prepare_options import AlignJob
 from hyperkd.spectral.hls_alignment import MODES, align_to_hls
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec
@@ -114,11 +113,8 @@ def test_the_file_behind_a_vrt_is_never_overwritten(tmp_path: Path, levels: int)
 
 def test_choices_of_the_jobs_are_those_of_the_layers() -> None:
     """The jobs import nothing heavy, so the lists stand there a second time."""
-    choices = {
-        field.name: field.choices for job in (AlignJob, ImportJob) for field in job_fields(job)
-    }
+    choices = {field.name: field.choices for field in job_fields(AlignJob)}
     assert choices["mode"] == MODES
-    assert choices["mask"] == tuple(MASKS)
 
 
 def test_the_users_word_wins_over_the_file(tmp_path: Path) -> None:

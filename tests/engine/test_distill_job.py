@@ -23,7 +23,6 @@ from hyperkd.models.nets.prithvi import Prithvi  # noqa: E402
 from hyperkd.models.prithvi_versions import VERSIONS  # noqa: E402
 from hyperkd.models.sizes import PRESETS  # noqa: E402
 from hyperkd.models.store.model_store import Store  # noqa: E402
-from hyperkd.raster.products.enmap_quality import MASKS  # noqa: E402
 from hyperkd.requests.distill_options import DistillJob  # noqa: E402
 from hyperkd.spectral.hls_alignment import MODES  # noqa: E402
 from hyperkd.training.common.checkpoint import load_student  # noqa: E402
@@ -266,7 +265,7 @@ def test_the_choices_of_the_job_are_those_of_the_trainer():
     known = {
         "preset": PRESETS, "mask_score": SCORE_NAMES, "feature_distance": DISTANCES,
         "teacher_view": VIEWS, "projector": PROJECTORS, "teacher_frames": FRAMES,
-        "alignment": MODES, "reading": READINGS, "mask": ("none", *MASKS),
+        "alignment": MODES, "reading": READINGS,
     }  # fmt: skip
     for name, names in known.items():
         choices = DistillJob.__dataclass_fields__[name].metadata["choices"]

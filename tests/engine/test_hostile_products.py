@@ -19,8 +19,9 @@ from osgeo import ogr
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.products import enmap as enmap_module
+from hyperkd.raster.products.enmap import parse_metadata
 from hyperkd.raster.products.open_product import open_product
+from hyperkd.raster.products.product_xml import MAX_METADATA
 from hyperkd.raster.texts import Texts
 from hyperkd.requests.evaluate_options import LabelsJob
 from hyperkd.requests.prepare_options import InfoJob
@@ -95,7 +96,7 @@ def test_metadata_that_would_fill_the_memory_is_not_read(tmp_path: Path, packed:
     folder = write_enmap(tmp_path)
     metadata = folder / f"{STEM}-METADATA.XML"
     with metadata.open("r+b") as file:
-        file.truncate(enmap_module.MAX_METADATA + 1)
+        file.truncate(MAX_METADATA + 1)
     path = folder
     if packed:
         path = tmp_path / "product.zip"
@@ -147,7 +148,7 @@ def test_a_cover_that_is_no_number_tells_nothing(tmp_path: Path, text: str) -> N
     folder = write_enmap(tmp_path)
     metadata = folder / f"{STEM}-METADATA.XML"
     metadata.write_text(metadata.read_text().replace(">12<", f">{text}<"))
-    found = enmap_module.find_enmap(folder).metadata.cover_percent
+    found = parse_metadata(metadata.read_bytes(), metadata.name).cover_percent
     assert found == ({"cloudCover": 4.0} if text == "4.0" else {})
 
 
@@ -274,7 +275,8 @@ def test_an_envi_header_in_latin1_is_read_and_told(tmp_path: Path) -> None:
     content = header.read_text() + "description = {Aufnahme über Grünland}\n"
     header.write_bytes(content.encode("latin-1"))
     with open_raster(str(path)) as source:
-        assert any("not UTF-8 and was read as Latin-1" in problem for problem in source.problems)
+        (note,) = (each for each in source.problems if each.code == "text_not_utf8")
+        assert "not UTF-8 and was read as Latin-1" in note.message
     found = info(InfoJob(path=str(path)), SilentReport())
     json.dumps(found, ensure_ascii=False).encode("utf-8")
 

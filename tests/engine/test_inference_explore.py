@@ -43,7 +43,7 @@ def scene(monkeypatch):
         height, width = data.shape[1:]
         grid = GridSpec(width, height, GEOTRANSFORM, wkt(UTM_33N))
         source = MemoryRaster(data, band_table(), grid, path="/far/away/scene.tif")
-        monkeypatch.setattr(prepared, "open_scene", lambda path, options: source)
+        monkeypatch.setattr(prepared, "open_scene", lambda path, options, report: source)
         return source
 
     return put

@@ -35,7 +35,7 @@ def run(monkeypatch, tmp_path):
     """Run the job on a raster in memory; outputs are named after their fields."""
 
     def call(source, model, *, report=None, **fields):
-        monkeypatch.setattr(prepared, "open_scene", lambda path, options: source)
+        monkeypatch.setattr(prepared, "open_scene", lambda path, options, report: source)
         defaults = {
             "probabilities": None,
             "probability_type": "uint8",

@@ -103,7 +103,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return real(path)
 
     monkeypatch.setattr(prepared, "open_bundle", open_bundle)
-    monkeypatch.setattr(prepared, "open_scene", lambda path, options: raster(24, 32))
+    monkeypatch.setattr(prepared, "open_scene", lambda path, options, report: raster(24, 32))
     return found
 
 

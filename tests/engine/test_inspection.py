@@ -58,15 +58,11 @@ def run(path: Path, tmp_path: Path) -> tuple[dict[str, Any], str]:
 def test_report_of_an_enmap_scene(enmap_scene: Any, tmp_path: Path) -> None:
     path, bands, values = enmap_scene
     summary, html = run(path, tmp_path)
-    assert summary == {
-        "suits": True,
-        "good_bands": 218,
-        "used_bands": 218,
-        "problems": [
-            "The raster has no geotransform; its outputs have none either.",
-            "The raster has no coordinate reference system.",
-        ],
-    }
+    assert summary == {"suits": True, "good_bands": 218, "used_bands": 218}
+    assert re.findall(r"The raster has no [^<]*", html) == [
+        "The raster has no geotransform; its outputs have none either.",
+        "The raster has no coordinate reference system.",
+    ]
     rows = cells(html, "The numbers")
     assert len(rows) == 218
     good = np.flatnonzero(bands.good)

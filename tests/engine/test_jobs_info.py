@@ -20,6 +20,7 @@ from hyperkd.jobs.events import JsonReporter
 from hyperkd.jobs.info import info
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.store.registry import SHIPPED
+from hyperkd.problems import Problem
 from hyperkd.raster.memory import MemoryRaster
 from hyperkd.requests.prepare_options import InfoJob
 from hyperkd.spectral.sensors import sensor_bands
@@ -50,7 +51,7 @@ def table(centre_nm: list[float], **values: Any) -> BandTable:
 
 
 def describe(monkeypatch: pytest.MonkeyPatch, source: MemoryRaster) -> dict[str, Any]:
-    monkeypatch.setattr(module, "open_scene", lambda path, options: source)
+    monkeypatch.setattr(module, "look_at_scene", lambda path, options: source)
     monkeypatch.setattr(module, "shipped_students", lambda: ())
     return info(InfoJob(path=source.path), JsonReporter(io.StringIO(), threading.Event()))
 
@@ -71,7 +72,7 @@ def test_a_raster_word_for_word(monkeypatch: pytest.MonkeyPatch) -> None:
         bands,
         GridSpec(5, 3, (10.0, 30.0, 0.0, 20.0, 0.0, -30.0), UTM33),
         block_shape=(1, 5),
-        problems=("It is odd.",),
+        problems=(Problem("odd_wavelengths", "It is odd.", "Look.", values={"n": 2}),),
         path="/scene.tif",
     )
     summary = describe(monkeypatch, source)
@@ -86,7 +87,7 @@ def test_a_raster_word_for_word(monkeypatch: pytest.MonkeyPatch) -> None:
         "  Reflectance: stored value x 0.0001 + 0 [scale: S]",
         "  Nodata: -1 [nodata: N]",
         "  Valid pixels: 80.0% of 15 sampled",
-        "  Problem: It is odd.",
+        "  Problem: It is odd. Look. [odd_wavelengths]",
     ]
     del summary["text"]
     assert json.loads(json.dumps(summary, allow_nan=False)) == {
@@ -117,7 +118,15 @@ def test_a_raster_word_for_word(monkeypatch: pytest.MonkeyPatch) -> None:
         "read_from": dict(bands.origins),
         "valid_pixels": {"valid": 12, "sampled": 15},
         "students": {},
-        "problems": ["It is odd."],
+        "problems": [
+            {
+                "code": "odd_wavelengths",
+                "severity": "warning",
+                "message": "It is odd.",
+                "hint": "Look.",
+                "values": {"n": 2},
+            }
+        ],
     }
 
 
@@ -176,7 +185,7 @@ def test_cancelling(monkeypatch: pytest.MonkeyPatch) -> None:
     source = MemoryRaster(np.ones((1, 1, 1), np.int16), table([500]))
     cancelled = threading.Event()
     cancelled.set()
-    monkeypatch.setattr(module, "open_scene", lambda path, options: source)
+    monkeypatch.setattr(module, "look_at_scene", lambda path, options: source)
     with pytest.raises(HyperKDError, match="The job was cancelled"):
         info(InfoJob(path=""), JsonReporter(io.StringIO(), cancelled))
 

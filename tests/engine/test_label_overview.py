@@ -26,7 +26,9 @@ def student(tmp_path) -> str:
 def scene(monkeypatch):
     """Put a scene in memory in the place of the input file."""
     source = make_scene(60, 60)
-    monkeypatch.setattr(label_overview, "opened_scenes", lambda paths, options, stack: [source])
+    monkeypatch.setattr(
+        label_overview, "opened_scenes", lambda paths, options, report, stack: [source]
+    )
     return source
 
 

@@ -112,7 +112,7 @@ def test_success_is_exit_0_and_done(job: Path) -> None:
     assert [event["event"] for event in told] == ["hello", "stage", "progress", "artifact", "done"]
     assert told[0]["device"] == "auto"
     assert told[3]["path"] == str(job.parent / "out.tif")
-    assert told[4]["summary"] == {"pixels": 4}
+    assert told[4]["summary"] == {"pixels": 4, "problems": []}
     assert files(job) == {"out.tif": "new"}
     assert result.stderr == b""
 
@@ -344,7 +344,7 @@ def test_started_by_a_program_with_a_window_it_lets_others_go_first(
         stdout=subprocess.PIPE,
         check=True,
     )
-    assert events(result.stdout)[-1]["summary"] == {"nice": min(19, os.nice(0) + nicer)}
+    assert events(result.stdout)[-1]["summary"]["nice"] == min(19, os.nice(0) + nicer)
 
 
 @posix

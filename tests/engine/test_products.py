@@ -14,10 +14,10 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.info import info
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.products.enmap import open_enmap, parse_bands, parse_metadata
-from hyperkd.raster.products.enmap_quality import MASKS
+from hyperkd.raster.products.enmap import parse_bands, parse_metadata
 from hyperkd.raster.products.import_product import import_product
 from hyperkd.raster.products.open_product import open_product
+from hyperkd.raster.products.quality_masks import ENMAP_MASKS as MASKS
 from hyperkd.requests.prepare_options import ImportJob, InfoJob
 from hyperkd.types import Tile, Window
 from tests.factories import WAVELENGTHS_NM, make_raster, make_vrt
@@ -126,12 +126,14 @@ def test_enmap_zip_and_metadata_path_read_like_the_folder(enmap: Path, tmp_path:
 @pytest.mark.parametrize("suffix", ["-METADATA.XML.XML", "-metadata.xml"])
 def test_enmap_metadata_names_seen_in_the_wild(enmap: Path, suffix: str) -> None:
     (enmap / f"{STEM}-METADATA.XML").rename(enmap / f"{STEM}{suffix}")
-    assert len(open_enmap(enmap).metadata.bands) == 6
+    with open_product(enmap, ()) as product:
+        assert len(product.source.bands) == 6
 
 
 def test_enmap_cog_image_name(enmap: Path) -> None:
     (enmap / f"{STEM}-SPECTRAL_IMAGE.TIF").rename(enmap / f"{STEM}-SPECTRAL_IMAGE_COG.tiff")
-    assert open_enmap(enmap).image.endswith("-SPECTRAL_IMAGE_COG.tiff")
+    with open_product(enmap, ()) as product:
+        assert product.source.path.endswith("-SPECTRAL_IMAGE_COG.tiff")
 
 
 def test_enmap_metadata_values() -> None:
@@ -217,8 +219,8 @@ def test_all_pixels_masked_is_refused_and_leaves_no_file(enmap: Path, tmp_path: 
 
 
 def test_delivered_enmap_zip_names_its_empty_images(delivery: Delivery) -> None:
-    with pytest.raises(HyperKDError, match="all its empty images: ") as caught:
-        open_enmap(delivery.archive)
+    with pytest.raises(HyperKDError, match="all empty images of the product: ") as caught:
+        open_product(delivery.archive, ())
     assert caught.value.context["empty"] == [
         "QL_PIXELMASK",
         "QL_QUALITY_CIRRUS",
@@ -427,6 +429,7 @@ def test_desis_folder_takes_wavelengths_and_gain_from_its_header(tmp_path: Path)
         np.testing.assert_array_equal(bands.wavelengths.centre_nm, [401.9, 404.4, 999.5])
         np.testing.assert_array_equal(bands.wavelengths.fwhm_nm, [3.5, 3.4, 3.6])
         np.testing.assert_array_equal(bands.scale, [1e-4] * 3)
+        assert product.source.problems[0].code == "recognised_by_name"
 
 
 def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
@@ -441,7 +444,9 @@ def test_unknown_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
 def test_masks_are_refused_for_products_without_quality_layers(tmp_path: Path) -> None:
     path = tmp_path / "x.he5"
     write_prisma(path)
-    with pytest.raises(HyperKDError, match="The masks cloud need EnMAP quality layers") as caught:
+    with pytest.raises(
+        HyperKDError, match="PRISMA L2D brings no layer for the masks cloud"
+    ) as caught:
         open_product(path, ("cloud",))
     assert caught.value.code == "bad_job"
 

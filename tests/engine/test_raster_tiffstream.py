@@ -287,7 +287,8 @@ def test_a_job_names_the_window_or_leaves_the_whole_block_out(tmp_path, model):
 
     overwrite(path, offset, b"\xff" * size)
     with open_raster(str(path)) as source:
-        assert source.problems[-1].endswith("windows cannot be read: the file is damaged.")
+        assert source.problems[-1].code == "damaged_windows"
+        assert str(source.problems[-1]).endswith("windows cannot be read: the file is damaged.")
     with pytest.raises(HyperKDError, match="at column 48, row 64 "):
         run(path, model, tmp_path / "map.tif")
     summary = run(path, model, tmp_path / "map.tif", unreadable="nodata")

@@ -52,6 +52,8 @@ class Report:
 
     def log(self, level, message): ...
 
+    def problem(self, problem, scene): ...
+
     def progress(self, done, total, unit):
         self.done.append(done / total)
 

@@ -48,7 +48,7 @@ def scene_path(tmp_path_factory) -> str:
 
 
 # What the job `distill` asks for where the test says nothing.
-WANTED = {"reading": "auto", "cache": None, "alignment": None}
+WANTED = {"reading": "auto", "cache": None, "alignment": None, "accept": ()}
 
 
 def opened(paths, **named):
@@ -255,7 +255,7 @@ def test_a_scene_without_a_good_place_is_left_out(tmp_path, reading):
     open_one = opener((), None, None, None)
     with open_scenes(
         [sparse, good], open_one, bands, TILE, report, reading=reading, cache=tmp_path / "c",
-        alignment="nearest",
+        alignment="nearest", accept=(),
     ) as scenes:  # fmt: skip
         assert [scene.name for scene in scenes.usable] == ["good.tif"]
         assert not any("sparse.tif" in note for note in scenes.notes)
@@ -315,7 +315,12 @@ def test_pixels_under_a_quality_mask_are_left_out(scene_path, tmp_path, reading)
 
     report, bands = SilentReport(), canonical_bands()
     with open_scenes(
-        [scene_path], open_one, bands, TILE, report, reading=reading, cache=tmp_path, alignment=None
+        [scene_path],
+        open_one,
+        bands,
+        TILE,
+        report,
+        **{**WANTED, "reading": reading, "cache": tmp_path},
     ) as scenes:
         scene = scenes.usable[0]
         assert not scene.valid[:10].any() and scene.valid[10:].all()

@@ -94,7 +94,14 @@ for role in ("output", "error"):
         shutil.copy({raster!r}, job[role])
 say("done", summary={{
     "tiles": 12, "skipped_tiles": 3, "provider": "CPU", "other": 1, "suits": False,
-    "good_bands": 4, "used_bands": 3, "problems": ["No CRS.", "No scale."],
+    "good_bands": 4, "used_bands": 3, "problems": [
+        {{"code": "rotated_grid", "severity": "note", "message": "It is rotated.", "hint": "",
+         "scene": "a.tif"}},
+        {{"code": "empty_bands", "severity": "warning", "message": "No <b>data</b>.", "hint": "",
+         "scene": "a.tif"}},
+        {{"code": "raw_counts", "severity": "warning", "message": "a.tif: Counts.",
+         "hint": "Calibrate.", "scene": "a.tif"}},
+    ],
     "valid_pixels": 90, "masked_pixels": 10,
 }})
 """
@@ -460,6 +467,7 @@ def test_numbers_may_be_strings_and_what_is_not_set_is_left_out(run, working_eng
         "unreadable": "fail",
         "format": "geotiff",
         "resume": False,
+        "accept": [],
     }
 
 
@@ -527,6 +535,7 @@ def test_a_raster_in_an_archive_keeps_its_whole_address(run, working_engine, sce
 
 def test_only_the_outputs_that_were_asked_for_are_made(run, working_engine, scene, tmp_path):
     results = run("hyperkd:reconstruct", INPUT=str(scene), ERROR=str(tmp_path / "e.tif"))
+    assert results.pop("PROBLEMS")
     assert results == {
         "ERROR": str(tmp_path / "e.tif"),
         "TILES": 12,
@@ -549,7 +558,6 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
                 "SUITS": "outputBoolean",
                 "GOOD_BANDS": "outputNumber",
                 "USED_BANDS": "outputNumber",
-                "PROBLEMS": "outputString",
             },
         ),
         (
@@ -643,8 +651,10 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
 )
 def test_results_are_declared(registry, identifier, results):
     """A model offers the next step what is declared, and by its type."""
-    declared = registry.algorithmById(identifier).outputDefinitions()
-    assert {each.name(): each.type() for each in declared} == results
+    algorithm = registry.algorithmById(identifier)
+    if algorithm.parameterDefinition("ACCEPT") is not None:  # it opens a scene
+        results = {**results, "PROBLEMS": "outputString"}
+    assert {each.name(): each.type() for each in algorithm.outputDefinitions()} == results
 
 
 def test_a_report_is_a_file_and_its_facts_are_results(run, working_engine, scene, tmp_path):
@@ -654,7 +664,7 @@ def test_a_report_is_a_file_and_its_facts_are_results(run, working_engine, scene
         "SUITS": False,
         "GOOD_BANDS": 4,
         "USED_BANDS": 3,
-        "PROBLEMS": "No CRS.\nNo scale.",
+        "PROBLEMS": "No ‹b>data‹/b>.\na.tif: Counts. Calibrate.",
     }
     job = working_engine()
     assert job == {
@@ -662,6 +672,7 @@ def test_a_report_is_a_file_and_its_facts_are_results(run, working_engine, scene
         "job": "inspect",
         "input": str(scene),
         "model": "tiny",
+        "accept": [],
         "output": str(report),
     }
     assert [path.name for path in tmp_path.glob("report*")] == ["report.html"]
@@ -701,6 +712,30 @@ def test_without_masks_the_list_is_empty(run, working_engine, scene, unset):
     masks = {} if unset == "left out" else {"MASK": unset}
     run("hyperkd:importproduct", PRODUCT=str(scene), OUTPUT="TEMPORARY_OUTPUT", **masks)
     assert working_engine()["mask"] == []
+
+
+def test_problems_stay_in_the_message_bar(run, working_engine, scene, monkeypatch):
+    from qgis.core import QgsApplication
+
+    from hyperkd_qgis import messages
+
+    bar, logged = [], []
+
+    class Window:
+        def messageBar(self):  # noqa: N802 - QGIS's own name
+            return self
+
+        def pushMessage(self, *said):  # noqa: N802
+            bar.append(said)
+
+    log = QgsApplication.messageLog()
+    log.messageReceived.connect(lambda *said: logged.append(said[0]))
+    monkeypatch.setattr(messages, "iface", Window())
+    run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
+    ((title, text, level, seconds),) = bar
+    assert (title, level.name if hasattr(level, "name") else level, seconds)[::2] == ("HyperKD", 0)
+    assert text.endswith(": No ‹b>data‹/b>. a.tif: Counts. Calibrate.")
+    assert logged[-2:] == ["No <b>data</b>.", "a.tif: Counts. Calibrate."]
 
 
 def test_a_product_may_be_a_folder_and_relative(run, working_engine, tmp_path, monkeypatch):
@@ -1065,7 +1100,7 @@ def test_six_bands_show_red_green_and_blue(run, fake_python, use_engine, write_r
     )
     output = scene.parent / "hls.tif"
     results = run("hyperkd:aligntohls", INPUT=str(scene), MODE="nearest", OUTPUT=str(output))
-    assert results == {"OUTPUT": str(output), "VALID_PIXELS": 2}
+    assert results == {"OUTPUT": str(output), "VALID_PIXELS": 2, "PROBLEMS": ""}
     renderer = QgsRasterLayer(str(output), "hls").renderer()
     bands = (renderer.redBand(), renderer.greenBand(), renderer.blueBand())
     assert bands == (3, 2, 1)

@@ -258,6 +258,7 @@ def test_import_of_an_enmap_product_applies_its_masks(qgis_process, real_engine,
         "GOOD_BANDS": 5,
         "VALID_PIXELS": 9,
         "MASKED_PIXELS": 2,
+        "PROBLEMS": "",
     }
     expected = enmap_cube()
     expected[:, 0, 1] = expected[:, 1, 3] = _NODATA

@@ -214,6 +214,58 @@ def test_what_the_engine_says_is_known_and_shown_in_german(in_german):
     assert translated("Map of {classes} (50 %).") == "Map of {classes} (50 %)."
 
 
+def test_problems_of_a_scene_are_shown_in_german(in_german):
+    import numpy as np
+
+    from hyperkd.raster.bands import reflectance, word_checks, words
+    from hyperkd_qgis.messages import problem, problems
+
+    bright = reflectance.Brightness(4095.0, 1807.4, 4095.0)
+    found = [
+        reflectance.inferred_problem(1e-4, bright, np.dtype("uint16"), stated=False),
+        *reflectance.bright_problem(reflectance.Brightness(1.0, 1.0, 2.0), 1.0),
+        *reflectance.raw_counts(np.full((4, 9), 4095), np.ones((4, 9), bool), declared=False),
+        *word_checks.word_problems(
+            [words.Saying("radiance", "the description", "At-sensor radiance")], bright, 1e-4, True
+        ),
+    ]
+    told = [problem({**each.as_json(), "scene": "a.tif"}) for each in found]
+    assert told == [
+        "Die Datei gibt keine Skalierung an; ihre Werte (uint16) werden als Reflexionsgrad x 10000 "
+        "gelesen, was nur erschlossen ist: 99. Perzentil 4095, im mittleren Kanal 1807.4, in "
+        "hellen Kanälen 4095. Ist das falsch, geben Sie die Skalierung an.",
+        "Das 99. Perzentil heller Kanäle ist ein Reflexionsgrad von 2: Schnee oder Wolken bei "
+        "tiefer Sonne, oder gar kein Reflexionsgrad. Sehen Sie sich die Spektren an (Raster "
+        "untersuchen).",
+        "4 von 4 Kanälen enden genau bei 4095, der größten Zahl von 12 Bit: die Werte sehen nach "
+        "Rohwerten eines Detektors in Sättigung aus. Kalibrieren Sie sie zu Reflexionsgraden.",
+        "Beschreibung: 'At-sensor radiance' (Strahldichte); die Zahlen sehen aber nach "
+        "Reflexionsgrad aus (99. Perzentil 0.41). Sie werden als Reflexionsgrad gelesen. Prüfen "
+        "Sie, ob sie das sind; dann berichtigen Sie den Text.",
+    ]
+    several = {"problems": [{"message": "a.tif: No data.", "scene": "a.tif", "hint": ""}]}
+    assert problems(several) == ["a.tif: No data."]
+
+
+def test_problems_of_a_product_are_shown_in_german(in_german):
+    from hyperkd_qgis.engine_notes import translated
+
+    # As tests/engine/test_product_validity.py finds them.
+    assert translated(
+        "The SWIR detector holds nothing but 0 in 40.0% of the pixels with data: they are left out."
+    ) == (
+        "Der Detektor SWIR enthält in 40.0% (Pixel mit Daten) nur 0: diese Pixel werden "
+        "ausgelassen."
+    )
+    assert translated("Not used by its producer (List_Cw_*_Flags): bands 1-2.") == (
+        "Vom Hersteller nicht verwendet (List_Cw_*_Flags): Kanäle 1-2."
+    )
+    assert translated(
+        "Marked bad, because the error matrix calls them invalid in more than half of the sampled "
+        "pixels with data: band 4."
+    ).endswith("Hälfte (Stichprobe der Pixel mit Daten) ungültig nennt: Kanal 4.")
+
+
 def test_the_notes_of_an_assessment_are_known(plugin):
     import numpy as np
 
@@ -230,9 +282,9 @@ def test_the_notes_of_an_assessment_are_known(plugin):
 
 
 def test_places_of_sentences_are_those_of_their_translations(german):
-    from hyperkd_qgis.engine_notes import SENTENCES
+    from hyperkd_qgis.engine_notes import FRAGMENTS, SENTENCES
 
-    for source in SENTENCES:
+    for source in (*SENTENCES, *FRAGMENTS):
         places = re.findall(r"\{\w+\}", source)
         assert sorted(re.findall(r"\{\w+\}", german[source])) == sorted(places), source
         assert not re.search(r"\}\s*\{", source), source  # which would not be told apart

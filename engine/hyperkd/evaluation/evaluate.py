@@ -27,7 +27,7 @@ from hyperkd.evaluation.truth import predict_labels, read_truth, require_predict
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
-from hyperkd.open_scene import opened_scenes
+from hyperkd.open_scene import opened_scenes, problem_sentences
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.evaluate_options import EvaluateJob
@@ -58,7 +58,7 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
     require_predictions(card)
     require_writable_report(request.report)
     with ExitStack() as stack:
-        sources = opened_scenes(request.input, request, stack)
+        sources = opened_scenes(request.input, request, report, stack)
         truth = read_truth(sources, request.labels, card, request.field, request.margin, report)
         training = _training_labels(request, sources, card, stack, report)
         report.stage("Predicting at the labels")
@@ -90,7 +90,7 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
             comparisons=baselines.comparisons,
             spectra=baselines.spectra,
             areas=areas,
-            notes=notes,
+            notes=[*problem_sentences(sources), *notes],
             report=report,
         )
     return _summary(assessment, areas, [*notes, *assessment.notes])
@@ -106,7 +106,7 @@ def _training_labels(
     """Return the labels that classical models are trained on with their scenes, if any."""
     if not request.training_labels:
         return None
-    scenes = opened_scenes(request.training_input, request, stack) or sources
+    scenes = opened_scenes(request.training_input, request, report, stack) or sources
     paths = request.training_labels
     return scenes, read_truth(scenes, paths, card, request.field, request.margin, report)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.evaluation.reports.raster_facts import describe_raster, description_lines
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
-from hyperkd.open_scene import open_scene
+from hyperkd.open_scene import look_at_scene
+from hyperkd.problems import Problem
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.prepare_options import InspectJob
 from hyperkd.spectral.band_overview import Inspection, inspect_bands
@@ -39,14 +40,17 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
         report: where progress goes.
 
     Returns:
-        Summary with ``suits`` (bool), the number of good bands, and ``problems``.
+        Summary with ``suits`` (bool) and the number of good bands.
 
     Raises:
         HyperKDError: what opening the raster and the model raise, and
             ``unwritable_output``.
     """
     report.stage("Reading the raster")
-    with open_scene(request.input, request) as source:
+    with look_at_scene(request.input, request) as source:
+        # Told, however severe: here the user comes to see them.
+        for problem in source.problems:
+            report.problem(problem, Path(request.input).name)
         card = open_bundle(resolve(request.model)).card
         facts = describe_raster(source, report)
         inspection = inspect_bands(source.bands, card.bands, mode="range_mean")
@@ -59,9 +63,7 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
             + _verdict(inspection, card.name),
             [
                 section("The raster", table(("", ""), rows)),
-                section("Problems", *(paragraph(text, warning=True) for text in facts["problems"]))
-                if facts["problems"]
-                else "",
+                _problems_section(source.problems),
                 _spectra_section(source.bands, spectra),
                 _student_section(inspection, card.name),
                 _teacher_section(inspection),
@@ -75,8 +77,13 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
         "suits": not inspection.refusal,
         "good_bands": int(source.bands.good.sum()),
         "used_bands": len(inspection.used),
-        "problems": list(facts["problems"]),
     }
+
+
+def _problems_section(problems: Sequence[Problem]) -> str:
+    if not problems:
+        return ""
+    return section("Problems", *(paragraph(each.advice, warning=True) for each in problems))
 
 
 def _verdict(bands: Inspection, student: str) -> str:

@@ -52,7 +52,7 @@ def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
     """
     with ExitStack() as stack:
         report.stage("Opening")
-        sources = opened_scenes(request.input, request, stack)
+        sources = opened_scenes(request.input, request, report, stack)
         found = read_labels(
             sources,
             request.labels,

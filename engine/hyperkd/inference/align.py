@@ -12,6 +12,7 @@ from hyperkd.inference.tiling.pipeline import no_valid_pixels
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.open_scene import open_scene
+from hyperkd.problems import problems_item
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import iterate_stripes
@@ -42,7 +43,7 @@ def align(request: AlignJob, report: Reporter) -> dict[str, Any]:
         HyperKDError: ``band_mismatch`` where a range has no band,
             ``no_valid_pixels``, and what reading and writing raise.
     """
-    with open_scene(request.input, request) as source:
+    with open_scene(request.input, request, report) as source:
         alignment = align_to_hls(source.bands, request.mode)
         for note in alignment.notes:
             report.log("warning", note)
@@ -55,7 +56,11 @@ def align(request: AlignJob, report: Reporter) -> dict[str, Any]:
             nodata=NODATA,
             bands=_table(alignment),
             names=[band.name for band in HLS_BANDS],
-            metadata={"HYPERKD_VERSION": __version__, "HYPERKD_ALIGNMENT": request.mode},
+            metadata={
+                "HYPERKD_VERSION": __version__,
+                "HYPERKD_ALIGNMENT": request.mode,
+                **problems_item(source.problems, source.path),
+            },
         )
         sink = create_raster(request.output, spec)
         report.stage("Aligning")

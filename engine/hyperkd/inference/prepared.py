@@ -68,7 +68,7 @@ def matched_scene(
     """
     report.stage("Opening")
     loaded = load(model)
-    with open_scene(path, options) as source:
+    with open_scene(path, options, report) as source:
         yield loaded.match(source, options, outputs, report)
 
 
@@ -294,7 +294,7 @@ def _match_bands(
         source.bands, card.bands, np.zeros(len(card.bands)), np.ones(len(card.bands))
     )
     report.log("info", support.summary())
-    for note in (*source.problems, *support.notes):
+    for note in support.notes:
         report.log("warning", note)
     # A band that is not needed is not read. In the order of their wavelengths the bands
     # give the same bits in whatever order the file stores them.

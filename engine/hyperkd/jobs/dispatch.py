@@ -15,6 +15,7 @@ from hyperkd.errors import EXIT_BUG, EXIT_OK, HyperKDError
 from hyperkd.jobs.events import EventReporter
 from hyperkd.jobs.outputs import check_outputs, claimed_outputs, code_of
 from hyperkd.requests.option import Job
+from hyperkd.requests.shared_options import AcceptOptions
 
 if TYPE_CHECKING:  # numpy, which --help does without
     from hyperkd.types import Reporter
@@ -101,8 +102,17 @@ def carry_out(job: Job, reporter: Reporter) -> dict[str, Any]:
 def _call(job: Job, reporter: Reporter) -> dict[str, Any]:
     check_outputs(job)
     # Imported now: an inference job never loads torch, and ``--help`` loads nothing.
-    module, _, function = job.target.partition(":")
-    summary: dict[str, Any] = getattr(importlib.import_module(module), function)(job, reporter)
+    module, _, name = job.target.partition(":")
+    function: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module), name)
+    if not isinstance(job, AcceptOptions):
+        return function(job, reporter)
+    from hyperkd.reporting import RecordingReporter
+
+    heard = RecordingReporter(reporter)
+    summary = function(job, heard)
+    if "problems" not in summary:
+        said = [{**problem.as_json(), "scene": scene} for problem, scene in heard.problems]
+        summary = {**summary, "problems": said}
     return summary
 
 

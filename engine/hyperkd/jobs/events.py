@@ -20,6 +20,7 @@ from typing import Any, TextIO
 import hyperkd
 from hyperkd.errors import HyperKDError
 from hyperkd.jobs.control import Commands
+from hyperkd.problems import NOTE, Problem
 from hyperkd.requests.option import PROTOCOL
 
 _INTERVAL_S = 0.1  # ten progress events a second look continuous and cost nothing
@@ -89,6 +90,18 @@ class EventReporter(ABC):
     def log(self, level: str, message: str) -> None:
         """Write a message; ``level`` is ``info`` or ``warning``."""
         self._tell("log", level=level, message=message)
+
+    def problem(self, problem: Problem, scene: str) -> None:
+        """Say what is odd about a raster: a ``log`` event with more keys."""
+        self._tell(
+            "log",
+            level="info" if problem.severity == NOTE else "warning",
+            message=problem.message,
+            code=problem.code,
+            severity=problem.severity,
+            hint=problem.hint,
+            scene=scene,
+        )
 
     def artifact(self, role: str, path: str) -> None:
         """Name a finished output file; ``role`` is the job's field that asked for it."""
@@ -192,7 +205,7 @@ class TextReporter(EventReporter):
             self._line(f"step {values['step']}: {numbers}")
         elif event == "log":
             prefix = "" if values["level"] == "info" else f"{values['level']}: "
-            self._line(prefix + values["message"])
+            self._line(f"{prefix}{values['message']} {values.get('hint', '')}".rstrip())
         elif event == "artifact":
             self._line(f"{values['role']}: {values['path']}")
         elif event == "error":

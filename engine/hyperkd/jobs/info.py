@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from hyperkd.jobs.events import plain
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve, shipped_students
-from hyperkd.open_scene import open_scene
-from hyperkd.raster.products.enmap import EnmapProduct, find_enmap, is_enmap
+from hyperkd.open_scene import look_at_scene
+from hyperkd.raster.products.enmap import EnmapProduct, read_enmap_product
+from hyperkd.raster.products.recognise import recognise
 from hyperkd.requests.prepare_options import InfoJob
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.types import BandTable, Reporter
@@ -54,20 +55,31 @@ def info(request: InfoJob, report: Reporter) -> dict[str, Any]:
         }
         lines = [f"Outputs: {', '.join(bundle.outputs)}", *_card_lines(bundle.card)]
         lines.append(f"SHA-256: {bundle.sha256}")
-    elif (
-        is_enmap(Path(request.path)) and (product := find_enmap(Path(request.path))).image_is_empty
-    ):
+    elif (product := _empty_product(request.path)) is not None:
         summary = plain(_product_summary(request.path, product))
         lines = _product_lines(summary)
     else:
-        with open_scene(request.path, request) as source:
+        with look_at_scene(request.path, request) as source:
             facts = describe_raster(source, report)
             summary = plain({**facts, "students": _students(source.bands)})
         lines = description_lines(summary)
         lines += [f"Student {name}: {verdict}" for name, verdict in summary["students"].items()]
-        lines += [f"Problem: {problem}" for problem in summary["problems"]]
+        lines += [f"Problem: {_sentence(problem)}" for problem in summary["problems"]]
     head = f"{summary['kind'].capitalize()} {request.path}"
     return {**summary, "text": "\n  ".join([head, *lines])}
+
+
+def _empty_product(path: str) -> Optional[EnmapProduct]:
+    """Return the EnMAP product at ``path`` where its image is a file of 0 bytes."""
+    found = recognise(Path(path))
+    if found is None or found.mission != "EnMAP":
+        return None
+    product = read_enmap_product(found.files, found.metadata)
+    return product if product.image_is_empty else None
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    return f"{problem['message']} {problem['hint']} [{problem['code']}]".replace("  ", " ")
 
 
 def _product_summary(path: str, product: EnmapProduct) -> dict[str, Any]:

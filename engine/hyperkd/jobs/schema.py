@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from hyperkd.problems import NOTE, PROBLEMS, SEVERE, WARNING
 from hyperkd.requests.catalogue import JOBS
 from hyperkd.requests.option import PROTOCOL, Job, JobField, job_fields
 
@@ -44,6 +45,15 @@ EVENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "claim": {"path": _STRING, "files": {"type": "array", "items": _STRING}, "lock": _STRING},
     "error": {"code": _STRING, "message": _STRING, "hint": _STRING, "context": _OBJECT},
     "done": {"summary": _OBJECT},
+}
+# Keys that not every event of a kind has: a problem with a raster is a log event with these.
+OPTIONAL: Final[Mapping[str, Mapping[str, Any]]] = {
+    "log": {
+        "code": {"enum": list(PROBLEMS)},
+        "severity": {"enum": [NOTE, WARNING, SEVERE]},
+        "hint": _STRING,
+        "scene": _STRING,
+    },
 }
 
 
@@ -109,7 +119,7 @@ def _event_schema(name: str) -> dict[str, Any]:
     values = EVENTS[name]
     return {
         "type": "object",
-        "properties": {"event": {"const": name}, **values},
+        "properties": {"event": {"const": name}, **values, **OPTIONAL.get(name, {})},
         "required": ["event", *values],
     }
 

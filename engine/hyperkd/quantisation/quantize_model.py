@@ -67,8 +67,8 @@ def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
     if request.labels:
         require_predictions(bundle.card)
     with ExitStack() as stack:
-        scenes = opened_scenes(request.input, request, stack)
-        examples = opened_scenes(request.calibration, request, stack)
+        scenes = opened_scenes(request.input, request, report, stack)
+        examples = opened_scenes(request.calibration, request, report, stack)
         truth = (
             read_truth(scenes, request.labels, bundle.card, request.field, request.margin, report)
             if request.labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from hyperkd.problems import Problem
 from hyperkd.types import GridSpec, Window
 
 
@@ -29,23 +30,44 @@ def tile_starts(length: int, tile_px: int, overlap_px: int) -> tuple[int, ...]:
     return (*range(0, last, tile_px - overlap_px), last)
 
 
-def geometry_notes(grid: GridSpec, domains: Collection[str]) -> tuple[str, ...]:
+def geometry_notes(grid: GridSpec, domains: Collection[str]) -> tuple[Problem, ...]:
     """Return what is odd about the geometry of a raster; it is copied all the same."""
-    notes: list[str] = []
+    notes: list[Problem] = []
     if grid.gcps:
         notes.append(
-            f"The raster has {len(grid.gcps)} ground control points instead of a grid; they are "
-            "copied, nothing is rectified."
+            Problem(
+                "ground_control_points",
+                f"The raster has {len(grid.gcps)} ground control points instead of a grid; they "
+                "are copied, nothing is rectified.",
+            )
         )
     elif grid.geotransform is None:
-        notes.append("The raster has no geotransform; its outputs have none either.")
+        notes.append(
+            Problem(
+                "no_geotransform", "The raster has no geotransform; its outputs have none either."
+            )
+        )
     elif grid.geotransform[2] != 0 or grid.geotransform[4] != 0:
-        notes.append("The raster is rotated or sheared; its geotransform is copied as it is.")
+        notes.append(
+            Problem(
+                "rotated_grid",
+                "The raster is rotated or sheared; its geotransform is copied as it is.",
+            )
+        )
     elif grid.geotransform[5] > 0:
-        notes.append("The raster is south-up; its geotransform is copied as it is.")
+        notes.append(
+            Problem("south_up_grid", "The raster is south-up; its geotransform is copied as it is.")
+        )
     for domain, called in (("RPC", "polynomials (RPC)"), ("GEOLOCATION", "arrays")):
         if domain in domains:
-            notes.append(f"The raster has geolocation {called}, which its outputs will lack.")
+            notes.append(
+                Problem(
+                    "geolocation_lost",
+                    f"The raster has geolocation {called}, which its outputs will lack.",
+                )
+            )
     if not grid.crs_wkt and not grid.gcp_crs_wkt:
-        notes.append("The raster has no coordinate reference system.")
+        notes.append(
+            Problem("no_reference_system", "The raster has no coordinate reference system.")
+        )
     return tuple(notes)

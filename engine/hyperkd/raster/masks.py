@@ -1,4 +1,4 @@
-"""Which pixels carry a spectrum: nodata and NaN per band, three rules for the pixel.
+"""Which pixels carry a spectrum: nodata and NaN per band, three rules for the pixel, and fill.
 
 Values are compared in the stored dtype, before any scaling: a nodata value that
 was scaled or rounded no longer equals itself.
@@ -20,6 +20,13 @@ Missing = Union[str, float]
 
 # AVIRIS products mark missing values by 1e-34 beside -9999; no reflectance is that small.
 TINY = 1e-30
+# Fill that nobody declares. No spectrum of the Earth is this dark, or this bright and the
+# same, in every band (32767 x 1e-4 is 3.28), and none is a number this low before it is scaled.
+_IMPOSSIBLY_DARK = -0.3
+_IMPOSSIBLY_BRIGHT = 3.2
+LARGEST_SENTINEL = -99.0
+# Of one or two bands noise may look like fill.
+FEWEST_BANDS = 3
 # A nodata value this large stands for every value this large: headers round
 # -3.4028235e38 to a number that no pixel equals.
 _HUGE = 1e30
@@ -67,7 +74,64 @@ def has_value(band: NDArray[Any], nodata: float, tiny: bool = False) -> BoolArra
 def valid_mask(
     data: NDArray[Any], bands: BandTable, missing: Missing = "any", tiny: bool = False
 ) -> BoolArray:
-    """Return the pixels that carry a spectrum, ``(row, col)`` bool.
+    """Return the pixels that carry a spectrum, ``(row, col)`` bool: present and no fill.
+
+    Args:
+        data, bands, missing, tiny: see ``present_mask``.
+    """
+    valid = present_mask(data, bands, missing, tiny)
+    return np.asarray(valid & ~fill_mask(data, bands, valid))
+
+
+def fill_mask(data: NDArray[Any], bands: BandTable, among: BoolArray) -> BoolArray:
+    """Return the pixels whose bands all hold what no spectrum can be, ``(row, col)`` bool.
+
+    That is reflectance below -0.3 in every good band (-9999, the same times the scale, or
+    times a factor of each band), or one number in every good band that is at most -99 before
+    scaling, the largest of its integer type, or a reflectance above 3.2.
+
+    It looks at every pixel of every tile, so that nothing hangs on a sample that may miss a
+    corner. The first good band alone decides where to look closer: that is one comparison
+    beside those of all bands with their nodata values.
+
+    Args:
+        data: ``(band, row, col)`` stored values.
+        bands: the table of exactly these bands.
+        among: ``(row, col)`` the pixels that may be fill.
+    """
+    good = np.flatnonzero(bands.good)
+    if good.size < FEWEST_BANDS:
+        return np.zeros(among.shape, bool)
+    scale, offset = bands.scale[good], bands.offset[good]
+    dark, bright = (_IMPOSSIBLY_DARK - offset) / scale, (_IMPOSSIBLY_BRIGHT - offset) / scale
+    first, top = data[good[0]], _largest(data.dtype)
+    low, high = sorted((float(dark[0]), float(bright[0])))
+    fill = np.asarray(among & ((first <= max(LARGEST_SENTINEL, low)) | (first >= min(top, high))))
+    if not fill.any():
+        return fill
+    spectra = data[:, fill][good]
+    thresholds = np.where(scale > 0, dark, -dark)[:, np.newaxis]
+    signed = spectra if (scale > 0).all() else spectra * np.sign(scale)[:, np.newaxis]
+    missing = (signed < thresholds).all(axis=0)
+    constant = (spectra == spectra[0]).all(axis=0) & ~missing
+    if constant.any():
+        found = np.unique(spectra[0][constant])
+        reflectance = found * scale[:, np.newaxis] + offset[:, np.newaxis]
+        impossible = (reflectance > _IMPOSSIBLY_BRIGHT).all(axis=0)
+        impossible |= (found <= LARGEST_SENTINEL) | (found == top)
+        missing |= constant & np.isin(spectra[0], found[impossible])
+    fill[fill] = missing
+    return fill
+
+
+def _largest(dtype: np.dtype[Any]) -> float:
+    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else np.inf
+
+
+def present_mask(
+    data: NDArray[Any], bands: BandTable, missing: Missing = "any", tiny: bool = False
+) -> BoolArray:
+    """Return the pixels that have a value in their bands, ``(row, col)`` bool.
 
     Only bands flagged good count; a pixel without any good band is invalid.
 

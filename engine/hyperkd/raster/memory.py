@@ -9,6 +9,7 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.problems import Problem
 from hyperkd.raster.masks import Missing, valid_mask
 from hyperkd.types import BandTable, GridSpec, Tile, Window
 
@@ -37,7 +38,7 @@ class MemoryRaster:
         *,
         block_shape: tuple[int, int] = (256, 256),
         interleave: str = "band",
-        problems: Sequence[str] = (),
+        problems: Sequence[Problem] = (),
         missing: Missing = "any",
         path: str = "memory",
     ) -> None:

@@ -43,7 +43,12 @@ def open_raster(
     """
     with gdal_bindings():
         from hyperkd.raster.gdal.reader import GdalRaster
+        from hyperkd.raster.products.array_files import open_generic_cube
         from hyperkd.raster.products.open_product import is_product, open_product
+    given = Given(bands, scale, offset, nodata)
+    cube = open_generic_cube(Path(path), given)
+    if cube is not None:
+        return cube
     if bands is None and is_product(Path(path)):
         if any(value is not None for value in (scale, offset, nodata)):
             raise HyperKDError(
@@ -53,7 +58,7 @@ def open_raster(
                 "Leave them out, or import the product into a GeoTIFF first.",
             )
         return open_product(Path(path), mask=()).source
-    return GdalRaster(path, Given(bands, scale, offset, nodata), missing)
+    return GdalRaster(path, given, missing)
 
 
 def limit_block_cache(size: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Optional, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.problems import Problem
 from hyperkd.types import BandTable, GridSpec, Tile, Window
 
 
@@ -53,8 +54,8 @@ class RasterSource(Protocol):
         """Whether more than the values of its bands tells which pixels carry a spectrum."""
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """What is odd about the raster though it can be used, one sentence each."""
+    def problems(self) -> tuple[Problem, ...]:
+        """What is odd about the raster though it can be used."""
 
     def read(self, window: Window, bands: Optional[Sequence[int]] = None) -> NDArray[Any]:
         """Return stored values ``(band, row, col)``, C-contiguous, in ``dtype``.

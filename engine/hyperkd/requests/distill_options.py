@@ -207,7 +207,8 @@ class DistillJob(BandOptions, Job):
         role="output_directory",
     )
     mask: tuple[str, ...] = option(
-        "Pixels of EnMAP products to leave out, by their quality layers; none for all pixels.",
+        "Pixels of delivered products to leave out, as far as their quality layers tell them; "
+        "none for all pixels.",
         ("cloud", "cloud_shadow"),
         choices=("none", *QUALITY_MASKS),
     )

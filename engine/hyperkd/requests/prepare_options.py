@@ -9,6 +9,7 @@ from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
     ALIGNMENTS,
     QUALITY_MASKS,
+    AcceptOptions,
     BandOptions,
     input_option,
     model_option,
@@ -45,22 +46,23 @@ class InspectJob(BandOptions, Job):
 
 
 @dataclass(frozen=True)
-class ImportJob(Job):
+class ImportJob(AcceptOptions, Job):
     """Turn a delivered product into one self-describing GeoTIFF."""
 
     kind: ClassVar[str] = "import"
     target: ClassVar[str] = "hyperkd.raster.products.import_product:import_product"
-    summary: ClassVar[str] = "Write an EnMAP, PRISMA, EMIT or DESIS product as one GeoTIFF."
+    summary: ClassVar[str] = "Write an EnMAP, PRISMA, EMIT, DESIS or Tanager product as a GeoTIFF."
 
     product: str = option(
-        "An EnMAP L2A folder, zip or METADATA.XML, a PRISMA L2D .he5, an EMIT L2A .nc, a DESIS "
-        "folder, or any raster with wavelengths.",
+        "The folder, zip, tar.gz or METADATA.XML of EnMAP or DESIS L2A, a PRISMA L2D .he5, an "
+        "EMIT L2A .nc, a Tanager surface reflectance .h5, or any raster or netCDF file with "
+        "wavelengths.",
         role="product",
         positional=True,
     )
     output: str = option("The GeoTIFF to write.", role="output_raster")
     mask: tuple[str, ...] = option(
-        "Pixels to leave out, by the quality layers of EnMAP.",
+        "Pixels to leave out, by the quality layers that the product brings.",
         (),
         choices=QUALITY_MASKS,
     )

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from hyperkd.problems import ACCEPTABLE
 from hyperkd.requests.option import option
 
 # How the six bands of HLS are made.
 ALIGNMENTS = ("range_mean", "srf_gaussian", "nearest")
-# The quality layers of EnMAP by which pixels may be left out.
+# What pixels may be left out by; which of them a product offers is in docs/products.md.
 QUALITY_MASKS = (
-    *("cloud", "cloud_shadow", "haze", "cirrus"),
-    *("snow", "water", "land", "defective"),
+    *("cloud", "cloud_shadow", "cloud_buffer", "haze", "cirrus"),
+    *("snow", "water", "land", "defective", "saturated", "spacecraft", "aggregate"),
 )
 
 
@@ -171,7 +172,19 @@ def inference_device_option() -> Any:
 
 
 @dataclass(frozen=True)
-class BandOptions:
+class AcceptOptions:
+    """What is known to be wrong with a raster, and no reason to stop."""
+
+    accept: tuple[str, ...] = option(
+        "Codes of severe problems with a raster that are no reason to stop: you know better, and "
+        "they become warnings.",
+        (),
+        choices=ACCEPTABLE,
+    )
+
+
+@dataclass(frozen=True)
+class BandOptions(AcceptOptions):
     """What to believe about a raster instead of what its file says."""
 
     bands: Optional[str] = option(

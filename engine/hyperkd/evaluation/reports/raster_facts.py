@@ -29,7 +29,7 @@ def describe_raster(source: RasterSource, report: Reporter) -> dict[str, Any]:
         "block": {"width": source.block_shape[1], "height": source.block_shape[0]},
         **describe_bands(bands),
         "valid_pixels": {"valid": valid, "sampled": sampled},
-        "problems": source.problems,
+        "problems": [problem.as_json() for problem in source.problems],
     }
 
 
@@ -105,7 +105,9 @@ def _wavelength_summary(wavelengths: Wavelengths) -> dict[str, Any]:
 def description_lines(summary: Mapping[str, Any]) -> list[str]:
     """Return what ``describe_raster`` found as lines of the form ``label: value``."""
     block, valid = summary["block"], summary["valid_pixels"]
+    product = summary["read_from"].get("product")
     return [
+        *([f"Product: {product}"] if product else []),
         f"Size: {summary['width']} x {summary['height']} px, {summary['dtype']}, "
         f"{summary['interleave']} interleaved, blocks of {block['width']} x {block['height']} px",
         _grid_line(summary),

@@ -25,6 +25,7 @@ from hyperkd.inference.tiling.pipeline import (
 )
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, block_rows, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
+from hyperkd.problems import problems_item
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.requests.shared_options import InferenceOptions
 from hyperkd.types import Reporter
@@ -194,6 +195,7 @@ def _provenance(matched: MatchedModel, output: OutputFile) -> dict[str, str]:
         "HYPERKD_MODEL_SHA256": matched.sha256,
         "HYPERKD_INPUT": Path(matched.source.path).name,
         "HYPERKD_SETTINGS": json.dumps(settings, sort_keys=True),
+        **problems_item(matched.source.problems, matched.source.path),
     }
 
 

@@ -8,19 +8,22 @@ of pixels shows (bands without data, nodata, scale).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import numpy as np
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_values import (
     BandSource,
     common_unit,
     parse_numbers,
+    property_of,
     source_of_descriptions,
     source_of_items,
     source_of_lists,
+    split_list,
     to_nanometres,
 )
 from hyperkd.types import BoolArray, FloatArray
@@ -65,14 +68,14 @@ class RasterMetadata:
         dtype: its stored dtype.
         bands: its bands in their order.
         domains: metadata items of the dataset by domain.
-        notes: what is odd about its texts, one sentence each.
+        notes: what is odd about its texts.
     """
 
     path: str
     dtype: np.dtype[Any]
     bands: Sequence[BandMetadata]
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class BandDraft:
         fwhm_nm: ``(bands,)``, or None.
         good: ``(bands,)`` False where flagged bad.
         origins: where each kind of value was read.
-        problems: what is odd, one sentence each.
+        problems: what is odd.
     """
 
     centre_nm: FloatArray
@@ -93,7 +96,7 @@ class BandDraft:
     fwhm_nm: Optional[FloatArray]
     good: BoolArray
     origins: Mapping[str, str]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def sources_of_metadata(metadata: RasterMetadata) -> tuple[BandSource, ...]:
@@ -108,6 +111,37 @@ def sources_of_metadata(metadata: RasterMetadata) -> tuple[BandSource, ...]:
         place = _place("dataset metadata", domain)
         sources.append(source_of_lists(place, metadata.domains[domain], count))
     return tuple(sources)
+
+
+def without_misfits(metadata: RasterMetadata, domain: str) -> RasterMetadata:
+    """Return the metadata without the band items that GDAL took from lists of another length.
+
+    It gives the first values of a header's list to the first bands, however many there are,
+    and names the bands by them.
+
+    Args:
+        metadata: that of a file.
+        domain: where the lists stand as the header has them.
+    """
+    lists = {property_of(key)[0]: text for key, text in metadata.domains.get(domain, {}).items()}
+    count = len(metadata.bands)
+    misfits = [
+        name
+        for name in ("wavelength", "fwhm")
+        if name in lists and len(split_list(lists[name])) != count
+    ]
+    bands = tuple(
+        replace(
+            band,
+            description="" if "wavelength" in misfits else band.description,
+            domains={
+                place: {k: v for k, v in items.items() if property_of(k)[0] not in misfits}
+                for place, items in band.domains.items()
+            },
+        )
+        for band in metadata.bands
+    )
+    return replace(metadata, bands=bands)
 
 
 def _ordered(domains: Sequence[str] | Mapping[str, Any], first: Sequence[str]) -> list[str]:
@@ -133,7 +167,7 @@ def draft_table(
         HyperKDError: ``no_wavelengths``, ``bad_wavelengths`` or ``bad_units``.
     """
     sources = [*sources, source_of_descriptions([band.description for band in metadata.bands])]
-    problems = [sentence for source in sources for sentence in source.ignored]
+    problems = [_ignored(sentence) for source in sources for sentence in source.ignored]
     origins: dict[str, str] = {}
     if given is not None:
         sources = [given, *sources]
@@ -143,7 +177,7 @@ def draft_table(
         raise HyperKDError(
             "no_wavelengths",
             f"{metadata.path} ({_count(len(metadata.bands), 'band')} of {metadata.dtype}) says "
-            "no wavelengths" + (": " + " ".join(problems) if problems else "."),
+            "no wavelengths" + (": " + " ".join(map(str, problems)) if problems else "."),
             _HOW,
             bands=len(metadata.bands),
         )
@@ -167,7 +201,7 @@ class _Centres:
 
 
 def _choose(
-    candidates: Sequence[BandSource], sources: Sequence[BandSource], problems: list[str]
+    candidates: Sequence[BandSource], sources: Sequence[BandSource], problems: list[Problem]
 ) -> _Centres:
     """Return the first complete wavelengths, or else those that lack the fewest.
 
@@ -182,7 +216,7 @@ def _choose(
             errors.append(error)
     if errors and all(one.unusable for one in read):
         raise errors[0]
-    problems += [f"Some wavelengths are ignored: {error.message}" for error in errors]
+    problems += [_ignored(f"Some wavelengths are ignored: {error.message}") for error in errors]
     chosen = min(read, key=lambda one: len(one.unusable))
     place = chosen.origins["wavelength"]
     if np.isnan(chosen.centre_nm).all():
@@ -200,8 +234,12 @@ def _choose(
             return other  # the same wavelengths, without GDAL's rounding
         if gap > _DISAGREEMENT_NM:
             problems.append(
-                f"The {other.origins['wavelength']} differs by up to {gap:.4g} nm from the "
-                f"{place}, which is used."
+                Problem(
+                    "wavelengths_disagree",
+                    f"The {other.origins['wavelength']} differs by up to {gap:.4g} nm from the "
+                    f"{place}, which is used.",
+                    values={"difference_nm": gap},
+                )
             )
     return chosen
 
@@ -259,7 +297,7 @@ def _fwhm(
     sources: Sequence[BandSource],
     needed: BoolArray,
     origins: dict[str, str],
-    problems: list[str],
+    problems: list[Problem],
 ) -> Optional[FloatArray]:
     """Return the first FWHM that is usable for every band that needs one."""
     chosen: Optional[FloatArray] = None
@@ -277,15 +315,17 @@ def _fwhm(
     return chosen
 
 
-def _widths(source: BandSource, needed: BoolArray, problems: list[str]) -> Optional[FloatArray]:
+def _widths(source: BandSource, needed: BoolArray, problems: list[Problem]) -> Optional[FloatArray]:
     """Return the FWHM of one place in nm, or None with a sentence why it is not usable."""
     origin = source.origins["fwhm"]
     values, inside = parse_numbers(source.columns["fwhm"], origin)
     broken = np.flatnonzero(needed & ~(np.isfinite(values) & (values > 0)))
     if broken.size:
         problems.append(
-            f"The {origin} is ignored: band {broken[0] + 1} has "
-            f"{source.columns['fwhm'][broken[0]] or 'none'}."
+            _ignored(
+                f"The {origin} is ignored: band {broken[0] + 1} has "
+                f"{source.columns['fwhm'][broken[0]] or 'none'}."
+            )
         )
         return None
     values[~(np.isfinite(values) & (values > 0))] = np.nan
@@ -295,18 +335,20 @@ def _widths(source: BandSource, needed: BoolArray, problems: list[str]) -> Optio
     fwhm_nm: FloatArray = values * (1000.0 if micrometres else 1.0)
     low, high = float(np.nanmin(fwhm_nm)), float(np.nanmax(fwhm_nm))
     if low < _FWHM_NM[0] or high > _FWHM_NM[1]:
-        problems.append(f"The {origin} is ignored: {low:g} to {high:g} nm is not a bandwidth.")
+        problems.append(
+            _ignored(f"The {origin} is ignored: {low:g} to {high:g} nm is not a bandwidth.")
+        )
         return None
     return fwhm_nm
 
 
-def _oddities(centre_nm: FloatArray) -> list[str]:
+def _oddities(centre_nm: FloatArray) -> list[Problem]:
     """Return what is odd about the wavelengths of the good bands.
 
     Raises:
         HyperKDError: ``bad_wavelengths`` where all bands have the same one.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     if centre_nm.size == 0:
         return problems
     low, high = float(centre_nm.min()), float(centre_nm.max())
@@ -320,15 +362,27 @@ def _oddities(centre_nm: FloatArray) -> list[str]:
     if distinct.size < centre_nm.size:
         shared = distinct[counts > 1]
         problems.append(
-            f"{_count(int(shared.size), 'wavelength')} stand for more than one band, "
-            f"the first is {shared[0]:g} nm."
+            Problem(
+                "shared_wavelengths",
+                f"{_count(int(shared.size), 'wavelength')} stand for more than one band, "
+                f"the first is {shared[0]:g} nm.",
+                values={"wavelengths_nm": shared.tolist()},
+            )
         )
     if low < _PLAUSIBLE_NM[0] or high > _PLAUSIBLE_NM[1]:
         problems.append(
-            f"The wavelengths reach from {low:g} to {high:g} nm, beyond the reflective range of "
-            f"{_PLAUSIBLE_NM[0]:g} to {_PLAUSIBLE_NM[1]:g} nm."
+            Problem(
+                "odd_wavelengths",
+                f"The wavelengths reach from {low:g} to {high:g} nm, beyond the reflective range "
+                f"of {_PLAUSIBLE_NM[0]:g} to {_PLAUSIBLE_NM[1]:g} nm.",
+                values={"minimum_nm": low, "maximum_nm": high},
+            )
         )
     return problems
+
+
+def _ignored(sentence: str) -> Problem:
+    return Problem("ignored_metadata", sentence)
 
 
 def _count(number: int, noun: str) -> str:

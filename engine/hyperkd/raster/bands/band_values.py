@@ -88,7 +88,8 @@ class BandSource:
 
 def property_of(key: str) -> tuple[Optional[str], Optional[str]]:
     """Return the band property that a metadata key names, and the unit in the key if any."""
-    plain = re.sub(r"[\s\-]+", "_", key.strip().lower())
+    # GDAL turns the blanks of an indented ENVI key into underscores.
+    plain = re.sub(r"[\s\-]+", "_", key.strip().lower()).strip("_")
     for suffix, unit in _UNIT_SUFFIXES:
         stem = plain[: -len(suffix)] if plain.endswith(suffix) else ""
         if KEYS.get(stem) in ("wavelength", "fwhm"):

@@ -6,21 +6,37 @@ from collections.abc import Sequence
 from typing import Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import BandDraft, RasterMetadata
 from hyperkd.raster.bands.band_values import BandSource, parse_numbers
-from hyperkd.raster.bands.nodata import Nodata, complete_nodata
+from hyperkd.raster.bands.good_bands import good_bands, list_bands, require_wavelengths
+from hyperkd.raster.bands.nodata import (
+    Nodata,
+    complete_nodata,
+    constant_pixels,
+    fill_problems,
+)
 from hyperkd.raster.bands.reflectance import (
+    PER_CENT,
     Brightness,
     ReflectanceScale,
+    bright_problem,
     check_declared,
     infer,
+    inferred_problem,
     is_per_cent,
-    refuse_radiance,
+    raw_counts,
 )
 from hyperkd.raster.bands.sampling import Sample
+from hyperkd.raster.bands.word_checks import (
+    contradicting,
+    refuse_unit,
+    says_reflectance,
+    word_problems,
+)
+from hyperkd.raster.bands.words import refuse_level, sayings
 from hyperkd.raster.masks import has_value
 from hyperkd.types import BandTable, BoolArray, FloatArray, Wavelengths
 
@@ -32,8 +48,8 @@ def complete_table(
     declared: Nodata,
     calibration: Optional[ReflectanceScale],
     trusted: bool,
-) -> tuple[BandTable, Nodata, tuple[str, ...]]:
-    """Return the band table, its nodata values and what is odd, one sentence each.
+) -> tuple[BandTable, Nodata, tuple[Problem, ...]]:
+    """Return the band table, its nodata values and what is odd.
 
     Args:
         metadata: the raster's own metadata.
@@ -57,10 +73,15 @@ def complete_table(
             for values, value in zip(sample.pixels, nodata.values)
         ]
     )
-    good = _good_bands(draft, present, sample, origins, problems)
-    _require_wavelengths(draft, good)
+    fill = constant_pixels(sample.pixels, draft.good)
+    if (present & ~fill)[draft.good].any():  # fill is no value, neither bright nor dark
+        present &= ~fill
+    good = good_bands(draft, present, sample, origins, problems)
+    require_wavelengths(draft, good)
     valid = present & good[:, np.newaxis]
-    calibration = _calibrate(metadata, calibration, sample, valid, trusted, problems)
+    calibration = _calibrate(
+        metadata, calibration, sample, valid, draft.centre_nm, trusted, problems
+    )
     origins["scale"] = calibration.origin
     origins["nodata"] = nodata.origin
     table = BandTable(
@@ -74,58 +95,8 @@ def complete_table(
         names=tuple(band.description for band in metadata.bands),
         origins=origins,
     )
+    problems += fill_problems(sample, table, nodata)
     return table, nodata, tuple(problems)
-
-
-def _good_bands(
-    draft: BandDraft,
-    present: BoolArray,
-    sample: Sample,
-    origins: dict[str, str],
-    problems: list[str],
-) -> BoolArray:
-    """Return which bands are neither flagged bad nor without any data in the sample."""
-    if not draft.good.any():
-        raise HyperKDError(
-            "no_valid_pixels",
-            f"All {draft.good.size} bands are flagged bad ({draft.origins['good']}).",
-            "The item bbl is 1 for a good band and 0 for a bad one: correct the band metadata.",
-        )
-    if not present[draft.good].any():
-        problems.append(f"No band holds a valid value in {sample.place}.")
-        return draft.good
-    empty = draft.good & ~present.any(axis=1)
-    if empty.any():
-        numbers = list_bands(np.flatnonzero(empty))
-        problems.append(f"No data in {sample.place} and therefore not used: {numbers}.")
-        origins["good"] += f"; no data in {sample.place}: {numbers}"
-    return np.asarray(draft.good & ~empty)
-
-
-def _require_wavelengths(draft: BandDraft, good: BoolArray) -> None:
-    lacking = [index for index in sorted(draft.unusable) if good[index]]
-    if not lacking:
-        return
-    missing = [index for index in lacking if draft.unusable[index] == "missing"]
-    place = draft.origins["wavelength"]
-    if missing:
-        raise HyperKDError(
-            "no_wavelengths",
-            f"{len(missing)} of {good.size} bands have no wavelength ({place}): "
-            f"{list_bands(missing)}.",
-            "Remove bands that are not part of the spectrum, mark them as bad (bbl = 0), or give "
-            "a band table as CSV.",
-            bands=[index + 1 for index in missing],
-        )
-    shown = ", ".join(f"band {index + 1}: {draft.unusable[index]}" for index in lacking[:5])
-    raise HyperKDError(
-        "bad_wavelengths",
-        f"Wavelengths must be positive numbers, but the {place} has {shown}"
-        f"{' and more' if len(lacking) > 5 else ''}.",
-        "Correct the band metadata, mark these bands as bad (bbl = 0), or give a band table "
-        "as CSV.",
-        bands=[index + 1 for index in lacking],
-    )
 
 
 def _calibrate(
@@ -133,20 +104,32 @@ def _calibrate(
     declared: Optional[ReflectanceScale],
     sample: Sample,
     valid: BoolArray,
+    centre_nm: FloatArray,
     trusted: bool,
-    problems: list[str],
+    problems: list[Problem],
 ) -> ReflectanceScale:
-    units = tuple(band.unit for band in metadata.bands)
+    """Return the declared or inferred calibration, held against the values and the words."""
+    per_cent = is_per_cent(tuple(band.unit for band in metadata.bands))
+    # Who gives the scale knows what the values are.
+    words = [] if trusted else sayings(metadata)
     if not trusted:
-        refuse_radiance(units)
+        refuse_level(metadata.path)
+        refuse_unit(words)
+    said = contradicting(words)
     pixels = sample.pixels
     if declared is not None:
         if not valid.any():
             return declared
         reflectance = pixels * declared.scale[:, np.newaxis] + declared.offset[:, np.newaxis]
-        brightness = Brightness.of(reflectance, valid)
-        declared, sentence = check_declared(declared, brightness, is_per_cent(units), trusted)
-        problems += [sentence] if sentence else []
+        brightness = Brightness.of(reflectance, valid, centre_nm)
+        declared, sentence = check_declared(declared, brightness, per_cent, trusted, said)
+        if sentence:
+            problems.append(Problem("unlikely_scale", sentence))
+        elif not trusted:
+            factor = 1.0 if brightness.fits(1.0) else PER_CENT
+            problems += bright_problem(brightness, factor)
+            problems += raw_counts(pixels, valid, declared=True)
+            problems += word_problems(words, brightness, factor, declared=True)
         return declared
     if not pixels[valid].any():
         raise HyperKDError(
@@ -156,7 +139,14 @@ def _calibrate(
             f"{'but 0' if valid.any() else 'but nodata'}.",
             "Check the raster; if it does hold data, give the scale explicitly.",
         )
-    factor, reason = infer(Brightness.of(pixels, valid), pixels.dtype, is_per_cent(units))
+    brightness = Brightness.of(pixels, valid, centre_nm)
+    factor, reason = infer(brightness, pixels.dtype, per_cent, said)
+    stated = says_reflectance(words) if factor == 1 else factor == PER_CENT
+    problems.append(inferred_problem(factor, brightness, pixels.dtype, stated))
+    problems += bright_problem(brightness, factor)
+    problems += raw_counts(pixels, valid, declared=False) or word_problems(
+        words, brightness, factor, declared=False
+    )
     count = len(metadata.bands)
     return ReflectanceScale(np.full(count, factor), np.zeros(count), reason)
 
@@ -166,7 +156,7 @@ def declared_calibration(
     sources: Sequence[BandSource],
     given: Optional[BandSource],
     good: BoolArray,
-) -> tuple[Optional[ReflectanceScale], tuple[str, ...]]:
+) -> tuple[Optional[ReflectanceScale], tuple[Problem, ...]]:
     """Return the calibration that the file declares or None, and who contradicts it.
 
     The order: a given band table, GDAL's band scale and offset, then the other
@@ -193,8 +183,11 @@ def declared_calibration(
         return None, ()
     chosen = known[0]
     return chosen, tuple(
-        f"The {other.origin} says a scale of {other.scale[good][0]:g}, the {chosen.origin} "
-        f"{chosen.scale[good][0]:g}, which is used."
+        Problem(
+            "scales_disagree",
+            f"The {other.origin} says a scale of {other.scale[good][0]:g}, the {chosen.origin} "
+            f"{chosen.scale[good][0]:g}, which is used.",
+        )
         for other in known[1:]
         if not np.allclose(other.scale[good], chosen.scale[good], rtol=1e-3, atol=0)
     )
@@ -277,15 +270,3 @@ def _filled(values: FloatArray) -> FloatArray:
     """
     known = np.flatnonzero(~np.isnan(values))
     return np.asarray(np.interp(np.arange(values.size), known, values[known]))
-
-
-def list_bands(indices: Sequence[int] | NDArray[np.intp]) -> str:
-    """Return 0-based bands as text, counted from 1: ``bands 1, 130-135``."""
-    runs: list[list[int]] = []
-    for index in sorted(int(value) + 1 for value in indices):
-        if runs and runs[-1][1] == index - 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    shown = ", ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in runs)
-    return f"band{'' if len(indices) == 1 else 's'} {shown}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional, Union
+from typing import Callable, Final, Optional, Union
 
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import RasterMetadata, draft_table, sources_of_metadata
 from hyperkd.raster.bands.band_values import BandSource
 from hyperkd.raster.bands.completion import complete_table, declared_calibration, given_calibration
@@ -13,6 +14,8 @@ from hyperkd.raster.bands.nodata import declared_nodata
 from hyperkd.raster.bands.sampling import Sample
 from hyperkd.raster.bands.sidecars import read_csv, source_of_table
 from hyperkd.types import BandTable, FloatArray
+
+GIVEN: Final = "given band table"  # what a table is called that the user or a product gives
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Given:
         if self.bands is None:
             return None
         if isinstance(self.bands, BandTable):
-            return source_of_table(self.bands, count, "given band table")
+            return source_of_table(self.bands, count, GIVEN)
         return read_csv(self.bands, count)
 
 
@@ -39,7 +42,7 @@ class Description:
 
     bands: BandTable
     tiny: bool
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def describe_bands(
@@ -64,7 +67,7 @@ def describe_bands(
     table = given.source(count)
     sources = (*sources_of_metadata(metadata), *sidecars)
     draft = draft_table(metadata, sources, table)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = ()
     calibration = given_calibration(given.scale, given.offset, count)
     trusted = calibration is not None
     if calibration is None:
@@ -73,8 +76,11 @@ def describe_bands(
     sampled = sample(declared.values)
     if sampled.unreadable:
         notes += (
-            f"{sampled.unreadable} of {sampled.unreadable + sampled.windows} sampled windows "
-            "cannot be read: the file is damaged.",
+            Problem(
+                "damaged_windows",
+                f"{sampled.unreadable} of {sampled.unreadable + sampled.windows} sampled windows "
+                "cannot be read: the file is damaged.",
+            ),
         )
     bands, nodata, problems = complete_table(
         metadata, draft, sampled, declared, calibration, trusted

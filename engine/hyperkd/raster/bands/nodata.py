@@ -8,15 +8,21 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import RasterMetadata
 from hyperkd.raster.bands.sampling import Sample
-from hyperkd.raster.masks import TINY, representable
+from hyperkd.raster.masks import (
+    FEWEST_BANDS,
+    LARGEST_SENTINEL,
+    TINY,
+    fill_mask,
+    has_value,
+    representable,
+)
 from hyperkd.types import BandTable, BoolArray, FloatArray
 
-# A spectrum whose every band holds the same number at or below this, or the
-# largest number of an unsigned type, is not a reflectance in any convention.
-_LARGEST_SENTINEL = -99.0
-_FEWEST_BANDS = 3
+# Pixels of one number in every band are told from here on; a few are chance, or broken.
+_SOME = 0.005
 
 
 @dataclass(frozen=True)
@@ -27,13 +33,13 @@ class Nodata:
         values: ``(bands,)`` in stored values, NaN where there is none.
         origin: where they were read.
         tiny: whether values that are not 0 but nearly so mean "no value" too.
-        problems: what is odd about them, one sentence each.
+        problems: what is odd about them.
     """
 
     values: FloatArray
     origin: str
     tiny: bool = False
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def declared_nodata(
@@ -58,11 +64,16 @@ def declared_nodata(
         undeclared = np.array([value is None for value in declared])
         origin = table.origins["nodata"] if undeclared.all() else origin
         values = np.where(undeclared, table.nodata, values)
-    problems: list[str] = []
+    problems: list[Problem] = []
     impossible = sorted({v for v in values[~np.isnan(values)] if not representable(v, dtype)})
     if impossible:
         shown = ", ".join(f"{value:g}" for value in impossible)
-        problems.append(f"The nodata value {shown} cannot occur in {dtype} and is ignored.")
+        problems.append(
+            Problem(
+                "impossible_nodata",
+                f"The nodata value {shown} cannot occur in {dtype} and is ignored.",
+            )
+        )
         values = np.where(np.isin(values, impossible), np.nan, values)
     if origin == "band nodata" and (impossible or all(value is None for value in declared)):
         origin = "none declared" if np.isnan(values).all() else origin
@@ -79,29 +90,94 @@ def complete_nodata(nodata: Nodata, sample: Sample, good: BoolArray) -> Nodata:
     """
     values, origin, problems = nodata.values, nodata.origin, list(nodata.problems)
     pixels = sample.pixels[good]
-    if np.isnan(values).all() and len(pixels) >= _FEWEST_BANDS:
+    if np.isnan(values).all() and len(pixels) >= FEWEST_BANDS:
         constant = pixels[0][(pixels == pixels[0]).all(axis=0)]
         found = _sentinel(constant)
         if found is not None:
             values, origin = np.full(values.shape, found), "inferred: every band holds it"
             fraction = np.mean(constant == found) * constant.size / pixels.shape[1]
             problems.append(
-                f"No nodata value is declared, but every band holds {found:g} in "
-                f"{fraction:.1%} of the pixels of {sample.place}: taken as nodata."
-            )
-        zeros = np.count_nonzero(constant == 0) / pixels.shape[1]
-        if zeros > 0:
-            problems.append(
-                f"No nodata value is declared, and every band is 0 in {zeros:.1%} of the pixels "
-                f"of {sample.place}: if this is a border without data, declare nodata 0."
+                Problem(
+                    "undeclared_nodata",
+                    f"No nodata value is declared, but every band holds {found:g} in "
+                    f"{fraction:.1%} of the pixels of {sample.place}: taken as nodata.",
+                    values={"value": found, "fraction": float(fraction)},
+                )
             )
     tiny = False
     if pixels.dtype.kind == "f":
         size = np.abs(pixels)
         tiny = bool(((size > 0) & (size < TINY)).any())
     if tiny:
-        problems.append(f"Values below {TINY:g} that are not 0 are taken as nodata.")
+        problems.append(
+            Problem("tiny_values", f"Values below {TINY:g} that are not 0 are taken as nodata.")
+        )
     return Nodata(values, origin, tiny, tuple(problems))
+
+
+def constant_pixels(pixels: NDArray[Any], good: BoolArray) -> BoolArray:
+    """Return which sampled pixels hold one number in every good band, ``(pixel,)``."""
+    used = pixels[good]
+    if len(used) < FEWEST_BANDS:
+        return np.zeros(pixels.shape[1], bool)
+    return np.asarray((used == used[0]).all(axis=0))
+
+
+def fill_problems(sample: Sample, bands: BandTable, nodata: Nodata) -> list[Problem]:
+    """Return what to tell of sampled pixels that look like fill and are not the nodata value.
+
+    Those that no spectrum can be are missing wherever they lie, see ``masks.fill_mask``;
+    of the others nobody can be sure.
+    """
+    good = bands.good
+    if np.count_nonzero(good) < FEWEST_BANDS:
+        return []
+    present = np.ones(sample.pixels.shape[1], bool)
+    for values, value in zip(sample.pixels[good], bands.nodata[good]):
+        present &= has_value(values, float(value), nodata.tiny)
+    fill = fill_mask(sample.pixels[:, np.newaxis], bands, present[np.newaxis])[0]
+    problems = [_told_fill(sample, bands, fill)] if fill.any() else []
+    constant = present & ~fill & constant_pixels(sample.pixels, good)
+    stored = sample.pixels[good][0][constant]
+    declared = sorted(set(bands.nodata[good][~np.isnan(bands.nodata[good])].tolist()))
+    but = f"nodata is {', '.join(f'{value:g}' for value in declared[:3])}"
+    zeros = np.count_nonzero(stored == 0) / len(present)
+    if zeros > (_SOME if declared else 0):
+        problems.append(
+            Problem(
+                "undeclared_zeros",
+                (f"Although {but}, " if declared else "No nodata value is declared, and ")
+                + f"every band is 0 in {zeros:.1%} of the pixels of {sample.place}: if this is a "
+                "border without data, declare nodata 0.",
+                values={"fraction": float(zeros)},
+            )
+        )
+    others, counts = np.unique(stored[stored != 0], return_counts=True)
+    if counts.size and counts.max() >= max(2, _SOME * len(present)) and len(others) < len(present):
+        value, fraction = float(others[np.argmax(counts)]), float(counts.max() / len(present))
+        problems.append(
+            Problem(
+                "constant_spectra",
+                f"Every band holds {value:g} in {fraction:.1%} of the pixels of {sample.place}, "
+                "as no spectrum does; they count as values.",
+                f"If they are fill, declare it: --nodata {value:g}.",
+                values={"value": value, "fraction": fraction},
+            )
+        )
+    return problems
+
+
+def _told_fill(sample: Sample, bands: BandTable, fill: BoolArray) -> Problem:
+    spectra = sample.pixels[bands.good][:, fill]
+    low, high = float(spectra.min()), float(spectra.max())
+    fraction = np.count_nonzero(fill) / fill.size
+    shown = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return Problem(
+        "undeclared_fill",
+        f"Every band holds {shown} in {fraction:.1%} of the pixels of {sample.place}, which is no "
+        "reflectance and not the nodata value: such pixels are taken as missing everywhere.",
+        values={"minimum": low, "maximum": high, "fraction": float(fraction)},
+    )
 
 
 def _sentinel(constant: NDArray[Any]) -> Optional[float]:
@@ -109,7 +185,7 @@ def _sentinel(constant: NDArray[Any]) -> Optional[float]:
     if constant.dtype.kind == "u":
         impossible = constant[constant == np.iinfo(constant.dtype).max]
     else:
-        impossible = constant[constant <= _LARGEST_SENTINEL]
+        impossible = constant[constant <= LARGEST_SENTINEL]
     if impossible.size == 0:
         return None
     found, counts = np.unique(impossible, return_counts=True)

@@ -1,8 +1,9 @@
-"""Band values in files beside a raster: ENVI headers, EnMAP METADATA.XML, a user's CSV."""
+"""Band values in files beside a raster: ENVI headers, METADATA.XML, STAC items, a user's CSV."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 from typing import Optional
@@ -10,11 +11,13 @@ from typing import Optional
 from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 from hyperkd.raster.bands.band_values import BandSource, property_of, source_of_lists
-from hyperkd.raster.products.enmap import MAX_METADATA, parse_metadata
+from hyperkd.raster.products.desis import parse_desis
+from hyperkd.raster.products.enmap import parse_l2a_bands
+from hyperkd.raster.products.product_xml import MAX_METADATA, levels_in, mission_of, parse_xml
 from hyperkd.raster.texts import Texts
 from hyperkd.types import BandTable
 
-_ENMAP_IMAGE = re.compile(r"^(?P<stem>.*)-SPECTRAL_IMAGE(_COG)?\.[A-Z0-9]+$", re.IGNORECASE)
+_IMAGE = re.compile(r"^(?P<stem>.*)-SPECTRAL_IMAGE(_COG)?\.[A-Z0-9]+$", re.IGNORECASE)
 _LEVEL = re.compile(rb"<level>\s*([^<\s]+)\s*</level>")
 _MAX_TEXT = 64 * 2**20  # bytes of an ENVI header or a table of bands; real ones have 0.1 MB
 _CSV_HINT = (
@@ -32,29 +35,35 @@ _CSV_COLUMNS = {
 
 
 def find_sidecars(path: str, count: int) -> tuple[BandSource, ...]:
-    """Return the band values of the known files beside a raster, EnMAP's metadata first.
+    """Return the band values of the known files beside a raster, a product's metadata first.
 
     Args:
         path: the raster.
         count: its number of bands.
+
+    Raises:
+        HyperKDError: ``bad_product`` where one of them says that it is not reflectance.
     """
     image = Path(path)
     sources = []
-    for metadata in _enmap_metadata(image):
-        sources.append(read_enmap(metadata, count))
+    for metadata in _product_metadata(image):
+        sources.append(read_metadata(metadata, count))
     for header in _headers(image):
         sources.append(read_header(header, count))
+    for item in _stac_items(image):
+        sources.append(read_stac(item, image.name, count))
     return tuple(sources)
 
 
 def sidecar_files(path: str) -> list[str]:
     """Return the paths of the known files beside a raster."""
     image = Path(path)
-    return [str(item) for item in (*_enmap_metadata(image), *_headers(image))]
+    found = (*_product_metadata(image), *_headers(image), *_stac_items(image))
+    return [str(item) for item in found]
 
 
-def _enmap_metadata(image: Path) -> list[Path]:
-    match = _ENMAP_IMAGE.match(image.name)
+def _product_metadata(image: Path) -> list[Path]:
+    match = _IMAGE.match(image.name)
     if match is None or not image.parent.is_dir():
         return []
     stem = (match.group("stem") + "-metadata").lower()
@@ -67,6 +76,11 @@ def _headers(image: Path) -> list[Path]:
         image.with_name(image.name + suffix) for suffix in (".hdr", ".HDR") if image.name
     ] + [image.with_suffix(suffix) for suffix in (".hdr", ".HDR") if image.name]
     return [candidate for candidate in candidates if candidate.is_file()][:1]
+
+
+def _stac_items(image: Path) -> list[Path]:
+    names = (f"{image.stem}.json", f"{image.name}.json", f"{image.name}.stac.json")
+    return [item for name in names if (item := image.with_name(name)).is_file()][:1]
 
 
 def _read(path: Path, most_bytes: int) -> bytes:
@@ -83,15 +97,17 @@ def _read(path: Path, most_bytes: int) -> bytes:
         ) from error
 
 
-def read_enmap(path: Path, count: int) -> BandSource:
-    """Return the band values of an EnMAP METADATA.XML, or why they cannot be used.
+def read_metadata(path: Path, count: int) -> BandSource:
+    """Return the band values of a METADATA.XML of EnMAP or DESIS, or why they cannot be used.
 
     Raises:
         HyperKDError: ``bad_product`` where it says that the image is not reflectance.
     """
     content = _read(path, MAX_METADATA)
     try:
-        table = parse_metadata(content, path.name).bands
+        root = parse_xml(content, path.name)
+        desis = mission_of(root) == "DESIS"
+        table = (parse_desis if desis else parse_l2a_bands)(root, path.name)
     except HyperKDError as error:
         level = _LEVEL.search(content)
         if level is not None and level.group(1) != b"L2A":
@@ -105,6 +121,43 @@ def read_enmap(path: Path, count: int) -> BandSource:
             )
         )
     return source_of_table(table, count, f"sidecar {path.name}")
+
+
+def read_stac(path: Path, image: str, count: int) -> BandSource:
+    """Return the bands that a STAC item gives an image, in micrometres; other JSON has none.
+
+    Raises:
+        HyperKDError: ``bad_product`` where it says that the image is of level 0 or 1.
+    """
+    try:
+        item = json.loads(_read(path, MAX_METADATA))
+        assets = list(item["assets"].values()) if item["stac_version"] else []
+        level = str(item["properties"].get("processing:level", ""))
+        # The asset of this name first: others may have as many bands.
+        assets.sort(key=lambda asset: str(asset.get("href", "")).rpartition("/")[2] != image)
+        lists = [asset.get("bands") or asset.get("eo:bands") or () for asset in assets]
+        bands = next((bands for bands in lists if len(bands) == count), ())
+        columns = {
+            column: tuple(str(b.get(f"eo:{key}", b.get(key, "")) or "") or None for b in bands)
+            for column, key in (
+                ("wavelength", "center_wavelength"),
+                ("fwhm", "full_width_half_max"),
+            )
+        }
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        # No STAC item.
+        return BandSource()
+    if levels_in(level) & {"L0", "L1", "L1A", "L1B", "L1C"}:
+        raise HyperKDError(
+            "bad_product",
+            f"{path.name} says that {image} is of level {level}: no surface reflectance.",
+            "HyperKD reads surface reflectance: take the Level 2A product of the scene.",
+        )
+    named = {column: texts for column, texts in columns.items() if any(texts)}
+    if "wavelength" not in named:
+        return BandSource()
+    named["units"] = ("um",) * count
+    return BandSource(named, dict.fromkeys(named, f"sidecar {path.name} bands"))
 
 
 def read_header(path: Path, count: int) -> BandSource:

@@ -32,6 +32,7 @@ _DTYPES = {
     gdal.GDT_Float32: np.float32,
     gdal.GDT_Float64: np.float64,
 }
+_MOST_NAMES = 10_000
 
 
 class ArrayFile:
@@ -68,8 +69,12 @@ class ArrayFile:
         self._dataset = None
 
     @restricted()
-    def attributes(self) -> dict[str, Any]:
-        """Return the attributes of the root group: numbers, tuples of numbers, strings."""
+    def attributes(self, of: str = "") -> dict[str, Any]:
+        """Return the attributes of the root, or of a group or array: numbers, tuples, strings.
+
+        Args:
+            of: full name of the group or array; one that is not there has none.
+        """
         texts = Texts(self.path)
 
         def plain(value: Any) -> Any:
@@ -78,10 +83,86 @@ class ArrayFile:
             return texts.read(value) if isinstance(value, (str, bytes, bytearray)) else value
 
         with self._guard():
+            holder = self._find(of) or self._group(of) if of else self._root
             return {
                 texts.read(item.GetName()): plain(item.Read())
-                for item in self._root.GetAttributes() or ()
+                for item in (() if holder is None else holder.GetAttributes() or ())
             }
+
+    @restricted()
+    def names(self) -> tuple[str, ...]:
+        """Return the full names of all arrays, those without axes too; at most 10 000."""
+        texts = Texts(self.path)
+        found: list[str] = []
+        with self._guard():
+            groups = [("", self._root)]
+            for place, group in groups:  # it grows meanwhile
+                arrays = group.GetMDArrayNames(["SHOW_ALL=YES", "SHOW_ZERO_DIM=YES"]) or ()
+                found += [f"{place}/{texts.read(name)}" for name in arrays]
+                for name in group.GetGroupNames() or ():
+                    inner = group.OpenGroup(name)
+                    if inner is not None:
+                        groups.append((f"{place}/{texts.read(name)}", inner))
+                if len(found) + len(groups) > _MOST_NAMES:
+                    break
+        return tuple(found[:_MOST_NAMES])
+
+    @restricted()
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return an array of strings; an empty one where it is none or cannot be read safely."""
+        array = self._find(name)
+        if array is None or array.GetDataType().GetClass() != gdal.GEDTC_STRING:
+            return ()
+        if not array.GetDimensions() and self._dataset.GetDriver().ShortName != "HDF5":
+            return ()  # GDAL's netCDF driver returns bytes of somebody else's memory
+        texts = Texts(self.path)
+        with self._guard():
+            return tuple(texts.read(item) for item in array.Read() or ())
+
+    @restricted()
+    def axes(self, name: str) -> tuple[str, ...]:
+        """Return the full names of an array's axes, which may be those of arrays of coordinates."""
+        texts = Texts(self.path)
+        with self._guard():
+            axes = self._array(name).GetDimensions() or ()
+            return tuple(texts.read(axis.GetFullName()) for axis in axes)
+
+    @restricted()
+    def dtype(self, name: str) -> Optional[np.dtype[Any]]:
+        """Return the type of an array's values, or None where they are no plain numbers."""
+        with self._guard():
+            found = self._array(name).GetDataType()
+            if found.GetClass() != gdal.GEDTC_NUMERIC:
+                return None
+            plain = _DTYPES.get(found.GetNumericDataType())
+            return None if plain is None else np.dtype(plain)
+
+    @restricted()
+    def nodata(self, name: str) -> float:
+        """Return the value that an array declares as fill, NaN where it declares none."""
+        with self._guard():
+            value = self._array(name).GetNoDataValueAsDouble()
+            return float("nan") if value is None else float(value)
+
+    @restricted()
+    def scaling(self, name: str) -> tuple[Optional[float], Optional[float]]:
+        """Return scale and offset of an array's values, None where it declares none."""
+        with self._guard():
+            array = self._array(name)
+            return array.GetScale(), array.GetOffset()
+
+    @restricted()
+    def unit(self, name: str) -> str:
+        """Return the unit of an array's values, or an empty string."""
+        with self._guard():
+            stated = self._array(name).GetUnit()
+        return Texts(self.path).read(stated) or str(self.attributes(name).get("units", ""))
+
+    @restricted()
+    def block(self, name: str) -> tuple[int, ...]:
+        """Return the lengths of an array's chunks, 0 where they are not known."""
+        with self._guard():
+            return tuple(int(size) for size in self._array(name).GetBlockSize() or ())
 
     @restricted()
     def has(self, name: str) -> bool:
@@ -111,7 +192,7 @@ class ArrayFile:
         shape = self.shape(name)
         first = [0] * len(shape) if start is None else [int(value) for value in start]
         size = list(shape) if count is None else [int(value) for value in count]
-        dtype = _DTYPES.get(array.GetDataType().GetNumericDataType())
+        dtype = self.dtype(name)
         if dtype is None:
             raise HyperKDError(
                 "bad_product",
@@ -133,6 +214,15 @@ class ArrayFile:
         gdal.PushErrorHandler("CPLQuietErrorHandler")
         try:
             return self._root.OpenMDArrayFromFullname(name)
+        except RuntimeError:
+            return None
+        finally:
+            gdal.PopErrorHandler()
+
+    def _group(self, name: str) -> Any:
+        gdal.PushErrorHandler("CPLQuietErrorHandler")
+        try:
+            return self._root.OpenGroupFromFullname(name)
         except RuntimeError:
             return None
         finally:

@@ -12,6 +12,7 @@ from osgeo import gdal
 
 from hyperkd.engine_process import in_engine_process
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import BandMetadata, RasterMetadata
 from hyperkd.raster.gdal.indirect_formats import require_open_formats, require_open_overviews
 from hyperkd.raster.gdal.local_names import (
@@ -32,9 +33,10 @@ from hyperkd.raster.texts import Texts
 from hyperkd.types import GridSpec
 
 _CORRECT_GRID = "Correct it, or remove the .aux.xml beside the raster if it holds it."
-_IN_ARCHIVE = re.compile(
-    r"^/vsi(?:zip|tar|gzip)/\{?(?P<path>.+?\.(?:zip|tar|tgz|gz))(?:\}|/|$)", re.I
+_ARCHIVE = re.compile(
+    r"^/vsi(?:zip|tar|gzip|subfile/\d+_\d+,)(?:(?<=,)|/)(?P<rest>.+)$", re.IGNORECASE
 )
+_ENDING = re.compile(r"^(?P<path>.+?\.(?:zip|tar\.gz|tgz|tar|gz))(?:/|$)", re.IGNORECASE)
 _ENVI_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin")
 
 
@@ -135,8 +137,9 @@ def _require_bands(path: str, dataset: Any) -> None:
     if dataset.RasterCount == 0 and parts:
         raise HyperKDError(
             "unsupported_raster",
-            f"{path} is a container of {len(parts)} rasters, for instance {parts[0]}.",
-            "Turn the product into one raster with hyperkd import, or give one of its parts.",
+            f"{path} is a container of {len(parts)} rasters, for instance {parts[0]}, and holds "
+            "no image with wavelengths that HyperKD knows.",
+            "Give one of its parts, with a band table as CSV where it has no wavelengths.",
             path=path,
             parts=parts,
         )
@@ -199,12 +202,27 @@ def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
     """Return size and time of change of the files that exist, and of archives they lie in."""
     stamps = {}
     for name in names:
-        archive = _IN_ARCHIVE.match(name)
-        path = archive.group("path") if archive else name
+        path = _archive_of(name)
         if os.path.isfile(path):
             status = os.stat(path)
             stamps[path] = (status.st_size, status.st_mtime_ns)
     return stamps
+
+
+def _archive_of(name: str) -> str:
+    """Return the outermost archive that GDAL's name leads into, a plain path as it is."""
+    found = _ARCHIVE.match(name)
+    if found is None:
+        return name
+    rest, depth = found.group("rest"), 0
+    if rest.lower().startswith("/vsi"):
+        return _archive_of(rest)
+    for place, character in enumerate(rest if rest.startswith("{") else ""):
+        depth += (character == "{") - (character == "}")
+        if not depth:
+            return _archive_of(rest[1:place])
+    ended = _ENDING.match(rest)
+    return ended.group("path") if ended else rest
 
 
 @restricted()
@@ -259,7 +277,8 @@ def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> 
             )
         )
     domains = _domains(dataset, texts)
-    return RasterMetadata(path, dtype, tuple(bands), domains, texts.notes)
+    notes = tuple(Problem("text_not_utf8", note) for note in texts.notes)
+    return RasterMetadata(path, dtype, tuple(bands), domains, notes)
 
 
 def _domains(holder: Any, texts: Texts) -> Mapping[str, Mapping[str, str]]:

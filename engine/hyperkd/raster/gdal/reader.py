@@ -24,6 +24,8 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
+from hyperkd.problems import Problem
+from hyperkd.raster.bands.band_table import without_misfits
 from hyperkd.raster.bands.band_values import BandSource
 from hyperkd.raster.bands.describe import Given, describe_bands
 from hyperkd.raster.bands.sampling import Sample, take_sample
@@ -225,7 +227,7 @@ class GdalRaster(PlainRaster):
 
     Attributes:
         bands: what is known about every band.
-        problems: what is odd about the raster, one sentence each.
+        problems: what is odd about the raster.
     """
 
     @restricted()
@@ -253,9 +255,11 @@ class GdalRaster(PlainRaster):
                 path=self.path,
             )
         metadata = read_metadata(self.path, self._dataset, self.count, self.dtype)
+        if self._dataset.GetDriver().ShortName == "ENVI":
+            metadata = without_misfits(metadata, "ENVI")
         description = describe_bands(metadata, self._beside(), given, self._sample)
         self.bands: BandTable = description.bands
-        self.problems: tuple[str, ...] = (
+        self.problems: tuple[Problem, ...] = (
             *geometry_notes(self.grid, metadata.domains),
             *metadata.notes,
             *description.problems,

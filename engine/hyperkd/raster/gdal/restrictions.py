@@ -56,6 +56,8 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "GDAL_HTTPS_PROXY": DEAD_PROXY,
     "GDAL_HTTP_MAX_RETRY": "0",
     "CPL_ALLOW_VSISTDIN": "NO",
+    # GDAL would write one beside each .gz that it reads.
+    "CPL_VSIL_GZIP_WRITE_PROPERTIES": "NO",
     "GML_DOWNLOAD_SCHEMA": "NO",
     "GML_ALLOW_REMOTE_SCHEMA": "NO",
     # SQL that a GeoPackage or SpatiaLite file carries in its views.

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import problems_item, tell_problems
 from hyperkd.raster.create_raster import create_raster
-from hyperkd.raster.masks import has_value, representable, valid_mask
+from hyperkd.raster.masks import has_value, present_mask, representable
 from hyperkd.raster.products.open_product import open_product
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import RasterSource, iterate_stripes
@@ -40,6 +41,7 @@ def import_product(request: ImportJob, report: Reporter) -> dict[str, Any]:
     """
     with open_product(request.product, request.mask) as opened:
         source, quality = opened.source, opened.quality
+        tell_problems(source.problems, request.product, request.accept, report.problem)
         nodata = _nodata(source, needed=source.masked or quality is not None)
         valid_pixels = masked_pixels = 0
         report.stage("Importing")
@@ -51,7 +53,10 @@ def import_product(request: ImportJob, report: Reporter) -> dict[str, Any]:
                 source.dtype,
                 nodata=nodata,
                 bands=source.bands,
-                metadata=opened.metadata,
+                metadata={
+                    **opened.metadata,
+                    **problems_item(source.problems, request.product),
+                },
             ),
         ) as sink:
             for window in iterate_stripes(source):
@@ -104,7 +109,7 @@ def _filled(tile: Tile, left_out: Optional[BoolArray], nodata: Optional[float]) 
         return tile.data
     table = tile.bands
     # A pixel that lacks some bands keeps the others; one that a mask leaves out keeps nothing.
-    blank = valid_mask(tile.data, table) & ~tile.valid
+    blank = present_mask(tile.data, table) & ~tile.valid
     if left_out is not None:
         blank |= left_out
     if not blank.any() and (table.nodata == nodata).all():

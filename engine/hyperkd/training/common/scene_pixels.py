@@ -17,7 +17,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Final, Optional, Union
@@ -27,10 +27,10 @@ from numpy.lib.format import open_memmap
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import NOTE, tell_problems
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.open_raster import open_raster
-from hyperkd.raster.products.enmap import is_enmap
-from hyperkd.raster.products.open_product import Product, open_product
+from hyperkd.raster.products.open_product import Product, is_product, open_product
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.crops import (
     READ_PX,
@@ -65,13 +65,13 @@ def opener(
     """Return what opens a raster or product of a training.
 
     Args:
-        masks: quality masks to apply to EnMAP products; other rasters have none.
+        masks: quality masks to apply to products that have such; other rasters have none.
         table, scale, nodata: as ``bands``, ``scale`` and ``nodata`` of ``open_raster``.
     """
 
     def open_one(path: str) -> Product:
-        if table is None and is_enmap(Path(path)):
-            return open_product(Path(path), masks)
+        if table is None and scale is None and nodata is None and is_product(Path(path)):
+            return open_product(Path(path), masks, where_offered=True)
         return Product("raster", open_raster(path, bands=table, scale=scale, nodata=nodata))
 
     return open_one
@@ -171,6 +171,7 @@ def open_scenes(
     reading: str,
     cache: Optional[Path],
     alignment: Optional[str],
+    accept: Collection[str],
 ) -> Scenes:
     """Open the scenes of a training.
 
@@ -186,14 +187,16 @@ def open_scenes(
         report: receives progress, and a warning for each scene that is left out.
         reading: one of ``READINGS``; ``auto`` takes memory for the first 2 GiB, then the cache.
         cache: folder of the cache, demanded where one is used.
+        accept: codes of severe problems that the user accepts.
         alignment: demand that each scene covers the teacher's bands, see ``align_to_hls``.
 
     Raises:
         HyperKDError: ``no_valid_pixels`` where no scene is left, ``bad_job`` where all are
-            too small; ``band_mismatch`` where one lacks bands; and as ``open_one``.
+            too small; ``band_mismatch`` where one lacks bands; ``unaccepted_problem``; and as
+            ``open_one``.
     """
     scenes = Scenes(reading="memory" if reading == "auto" else reading)
-    want = _Want(open_one, bands, tile_px, cache, alignment, report)
+    want = _Want(open_one, bands, tile_px, cache, alignment, accept, report)
     room = _MEMORY_BYTES if reading == "auto" else math.inf
     paths = _once(paths, report)
     for number, path in enumerate(paths):
@@ -227,6 +230,7 @@ class _Want:
     tile_px: int
     cache: Optional[Path]
     alignment: Optional[str]
+    accept: Collection[str]
     report: Reporter
 
 
@@ -236,6 +240,7 @@ def _take(scenes: Scenes, want: _Want, path: str, room: float) -> float:
     try:
         with want.open_one(path) as product:
             source = product.source
+            tell_problems(source.problems, path, want.accept, want.report.problem, several=True)
             height, width = source.grid.height, source.grid.width
             if min(height, width) < want.tile_px:
                 why = f"{width} x {height} pixels {_NO_ROOM} of {want.tile_px}"
@@ -255,7 +260,8 @@ def _take(scenes: Scenes, want: _Want, path: str, room: float) -> float:
                     scene.close()
                 return room
             scenes.usable.append(scene)
-            scenes.notes += [f"{name}: {note}" for note in notes]
+            odd = [problem.advice for problem in source.problems if problem.severity != NOTE]
+            scenes.notes += [f"{name}: {note}" for note in (*odd, *notes)]
             scenes.pixel_m += _pixel_m(source.grid)
             return left
     except HyperKDError as error:

@@ -20,7 +20,7 @@ from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.models.card import ModelCard
 from hyperkd.models.card_values import unsound
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
-from hyperkd.open_scene import opened_scenes
+from hyperkd.open_scene import opened_scenes, problem_sentences
 from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.finetune_options import FinetuneJob
@@ -67,7 +67,7 @@ def finetune(request: FinetuneJob, report: Reporter) -> dict[str, Any]:
     try:
         with ExitStack() as stack:
             report.stage("Opening")
-            sources = opened_scenes(request.input, request, stack)
+            sources = opened_scenes(request.input, request, report, stack)
             folder = Path(stack.enter_context(scratch_folder()))
             return _FineTuning(request, sources, folder, report).run()
     except torch.OutOfMemoryError as error:
@@ -315,7 +315,12 @@ class _FineTuning:
             split=splits[0].summary(),
             history=fitted.history,
             spectra=scores.baselines.spectra,
-            notes=(*labels.notes, *fitted.notes, *scores.notes),
+            notes=(
+                *problem_sentences(self.sources),
+                *labels.notes,
+                *fitted.notes,
+                *scores.notes,
+            ),
             report=self.report,
         )
 

@@ -128,6 +128,7 @@ class _Distillation:
             reading=request.reading,
             cache=self.outputs.cache / "scenes",
             alignment=request.alignment if self.teacher is not None else None,
+            accept=request.accept,
         ) as scenes:
             if takes_turns and self.group.leads:
                 self.group.wait()
