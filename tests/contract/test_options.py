@@ -39,7 +39,7 @@ ALLOWED = {
     ("models.prithvi_versions", "PrithviConfig", "tile"): "a size of a published network",
     ("models.store.model_store", "Record", "revision"): "the commit of a file that was fetched",
     ("raster.bands.sampling", "Sample", "unreadable"): "how many blocks could not be read",
-    ("evaluation.reports.accuracy_report", "write_report", "split"): "the parts, not their name",
+    ("evaluation.reports.accuracy_report", "report_contents", "split"): "the parts, not their name",
     ("inference.backends.devices", "open_session", "device"): "one that computes, never auto",
     ("inference.backends.onnxruntime_backend", "open_session", "device"): "likewise",
     ("inference.backends.onnxruntime_backend", "self_test", "device"): "likewise",

@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.reports.accuracy_report import OPTIMISTIC, render, write_report
+from hyperkd.evaluation.reports.accuracy_report import (
+    OPTIMISTIC,
+    render,
+    report_contents,
+    report_files,
+    write_report,
+)
 from hyperkd.evaluation.reports.class_report import best_classical, verdict
 from hyperkd.evaluation.reports.label_spectra import spectra_by_class, spectra_by_value
 from hyperkd.evaluation.reports.page_parts import percent, plain, signed_points
@@ -153,11 +159,26 @@ def written(folder: Path, found: Any, **settings: Any) -> tuple[dict[str, Any], 
         **settings,
     }
     report = SilentReport()
-    page = write_report(str(folder), found, report=report, **settings)
+    page = write_report(str(folder), report_contents(found, **settings), report)
     figures = folder / "report.json"
     assert report.artifacts == [("report", str(page)), ("figures", str(figures))]
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
     return json.loads(figures.read_text("utf-8")), page.read_text("utf-8")
+
+
+def test_a_report_has_its_names_only_after_the_block(tmp_path: Path) -> None:
+    contents, _ = classification(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with (
+        pytest.raises(RuntimeError, match="the model failed"),
+        report_files(str(tmp_path), {**contents, "title": "Another"}) as files,
+    ):
+        assert {role: path.name for role, path in files.items()} == {
+            "report": "report.html",
+            "figures": "report.json",
+        }
+        raise RuntimeError("the model failed")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_page_is_whole_and_stands_alone(tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ from hyperkd.evaluation.baselines.baseline_comparison import (
     BaselineFold,
     compare_with_baselines,
 )
-from hyperkd.evaluation.reports.accuracy_report import require_writable_report, write_report
+from hyperkd.evaluation.reports.accuracy_report import (
+    report_contents,
+    require_writable_report,
+    write_report,
+)
 from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment
 from hyperkd.evaluation.scores.map_area import AreaEstimate, estimate_area
 from hyperkd.evaluation.scores.model_scores import KEY_METRICS, Assessment, assess, predictions
@@ -78,8 +82,7 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
             report.log("warning", note)
         notes = [*truth.notes, *notes]
         report.stage("Writing the report")
-        write_report(
-            request.report,
+        contents = report_contents(
             assessment,
             title=f"Accuracy of {card.name}",
             about=_about(
@@ -91,8 +94,8 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
             spectra=baselines.spectra,
             areas=areas,
             notes=notes,
-            report=report,
         )
+        write_report(request.report, contents, report)
     return _summary(assessment, areas, [*notes, *assessment.notes])
 
 

@@ -147,16 +147,7 @@ def read_labels(
     _check(sources, paths, task, margin_px, minimum_samples)
     reader = LabelReader(task, tuple(fields), margin_px, Features())
     found = reader.read(sources, paths, report)
-    draft = _Draft()
-    report.stage("Masking labels")
-    for source, marks in zip(sources, found.marks):
-        merged = merge(marks, source.grid)
-        valid = valid_at(source, merged.marks.rows, merged.marks.cols, report)
-        draft.scenes.append(merged.marks.take(valid))
-        draft.together.append(merged.together)
-        draft.contradictions.append(merged.contradictions)
-        draft.averaged += merged.averaged
-        draft.invalid += int((~valid).sum())
+    draft = _masked(sources, found, report)
     _require_labels(draft, found, sources, paths)
     notes = [*found.notes, *_duplicates(draft, found)]
     if draft.invalid:
@@ -172,6 +163,21 @@ def read_labels(
     for note in labels.notes:
         report.log("warning", note)
     return labels
+
+
+def _masked(sources: Sequence[RasterSource], found: FileLabels, report: Reporter) -> _Draft:
+    """Return the labels of each scene where it has data, one for each pixel."""
+    draft = _Draft()
+    report.stage("Masking labels")
+    for source, marks in zip(sources, found.marks):
+        merged = merge(marks, source.grid)
+        valid = valid_at(source, merged.marks.rows, merged.marks.cols, report)
+        draft.scenes.append(merged.marks.take(valid))
+        draft.together.append(merged.together)
+        draft.contradictions.append(merged.contradictions)
+        draft.averaged += merged.averaged
+        draft.invalid += int((~valid).sum())
+    return draft
 
 
 def read_places(

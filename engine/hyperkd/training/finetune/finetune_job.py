@@ -14,7 +14,7 @@ import torch
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.reports.accuracy_report import write_report
+from hyperkd.evaluation.reports.accuracy_report import report_contents, report_files
 from hyperkd.evaluation.splits.requested_split import is_frozen, requested_folds, requested_split
 from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.models.card import ModelCard
@@ -232,13 +232,12 @@ class _FineTuning:
         scores: Optional[HoldoutScores],
         classical: Mapping[str, Path],
     ) -> None:
-        """Write models, checkpoint and report, all or none."""
+        """Write models, checkpoint and report; none gets its name before all are written."""
         request, report = self.request, self.report
         report.check_cancelled()
         report.stage("Writing the model")
         content = with_card(trained.path, trained.card)
         checkpoint, final = checkpoint_path(request), baseline_paths(request)
-        # None gets its name before all are written: what cannot be written leaves none.
         with ExitStack() as stack:
             part, beside = (
                 stack.enter_context(AtomicFile(path)) for path in (request.output, checkpoint)
@@ -248,8 +247,13 @@ class _FineTuning:
                 other = stack.enter_context(AtomicFile(final[name]))
                 Path(other.temporary).write_bytes(file.read_bytes())
             save_checkpoint(beside.temporary, trained.fitted.model, trained.card)
+            pages: dict[str, Path] = {}
             if request.report is not None and scores is not None:
-                self._write_report(request.report, labels, splits, trained, scores)
+                report.stage("Writing the report")
+                contents = self._report(labels, splits, trained, scores)
+                pages = stack.enter_context(report_files(request.report, contents))
+        for role, path in pages.items():
+            report.artifact(role, str(path))
         report.artifact("output", request.output)
         report.artifact("checkpoint", str(checkpoint))
         for name in classical:
@@ -294,18 +298,15 @@ class _FineTuning:
             ],
         }
 
-    def _write_report(
+    def _report(
         self,
-        folder: str,
         labels: Labels,
         splits: Sequence[Split],
         trained: _Trained,
         scores: HoldoutScores,
-    ) -> None:
+    ) -> Mapping[str, Any]:
         fitted, card = trained.fitted, trained.card
-        self.report.stage("Writing the report")
-        write_report(
-            folder,
+        return report_contents(
             scores.assessment,
             title=f"Accuracy of {card.name}",
             about=_about(self.request, labels, fitted, card),
@@ -316,7 +317,6 @@ class _FineTuning:
             history=fitted.history,
             spectra=scores.baselines.spectra,
             notes=(*labels.notes, *fitted.notes, *scores.notes),
-            report=self.report,
         )
 
 

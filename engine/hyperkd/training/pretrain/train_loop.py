@@ -57,12 +57,10 @@ def train(
     prepare: Optional[Callable[[Objective], None]] = None,
     after_step: Optional[Callable[[int], None]] = None,
 ) -> list[dict[str, float]]:
-    """Train a student in place; the same seed and threads give the same student.
+    """Train a student in place, where it lies; a seed and a number of threads give one student.
 
     Args:
-        student: what to train, on the device where it lies.
-        sampler: where the tiles come from.
-        settings: how to train.
+        student, sampler, settings: what to train, on which tiles, and how.
         report: receives losses, learning rate, samples per second and seconds left.
         recipe: what to train for.
         teacher: required where the recipe distils.
@@ -84,37 +82,22 @@ def train(
         prepare(progress.objective)
     if keeper is not None:
         keeper.restore(progress)
-    first = progress.step
     run = _Run(progress, sampler, settings, report, group, validate)
     student.train()
-    try:
+    with _saved(progress, keeper):
         batches = Batches(sampler, student, settings, group)
         with batches, _attention(student.mean.device, settings.bfloat16):
-            for step in range(first, settings.steps):
+            for step in range(progress.step, settings.steps):
                 losses = run.step(step, batches)
                 asked = group.any(report.stop_requested() or run.late())
                 run.report_step(losses, last=asked or progress.step == settings.steps)
-                if keeper is not None and _every(settings.save_every, progress.step):
+                if keeper and _every(settings.save_every, progress.step):
                     keeper.save(progress)
                 if after_step is not None:
                     after_step(progress.step)
                 if reason := _early_end(progress, settings, asked):
                     report.log("info", reason)
                     break
-    except HyperKDError as error:
-        # A loss of NaN must not replace the last good state.
-        if keeper is None or error.code != "cancelled" or progress.step == 0:
-            raise
-        if progress.step > first:
-            keeper.save(progress)
-        raise HyperKDError(
-            error.code,
-            error.message,
-            f"Start it again with --resume to go on after step {progress.step}.",
-            **error.context,
-        ) from error
-    if keeper is not None:
-        keeper.save(progress)
     student.load_state_dict(progress.outcome(settings))
     student.eval()
     return progress.history
@@ -139,6 +122,28 @@ def _begin(
         Balance(recipe, settings.steps),
         Average(student, settings.average) if settings.average else None,
     )
+
+
+@contextmanager
+def _saved(progress: Progress, keeper: Optional[Keeper]) -> Iterator[None]:
+    """Save the state at the end of a training, of a cancelled one too."""
+    first = progress.step
+    try:
+        yield
+    except HyperKDError as error:
+        # A loss of NaN must not replace the last good state.
+        if keeper is None or error.code != "cancelled" or progress.step == 0:
+            raise
+        if progress.step > first:
+            keeper.save(progress)
+        raise HyperKDError(
+            error.code,
+            error.message,
+            f"Start it again with the option resume to continue after step {progress.step}.",
+            **error.context,
+        ) from error
+    if keeper is not None:
+        keeper.save(progress)
 
 
 def _early_end(progress: Progress, settings: Settings, asked: bool) -> str:
