@@ -59,11 +59,11 @@ SENTENCES = (
         "No test pixel was mapped as {classes}: its F1 and IoU are 0, its user's accuracy is not "
         "defined."
     ),
-    marked("The labels are {count} groups; below {least} no interval can be given."),
-    marked("The labels of {name} are {count} groups; below {least} no interval can be given."),
+    marked("Too few groups of labels for an interval ({count}; it takes {least})."),
+    marked("Too few groups of labels of {name} for an interval ({count}; it takes {least})."),
     marked(
-        "Fewer than {least} groups of labels are {classes}: no interval is given, and the figures "
-        "rest on little."
+        "Fewer than {least} groups of labels are {classes}: no interval is given, and the scores "
+        "are uncertain."
     ),
     marked("All labels of {name} are equal, so R² is not defined."),
     marked("Left out, because the scene has no data there: {count} pixels."),
@@ -73,7 +73,7 @@ SENTENCES = (
     marked("{name} lies outside every scene."),
     marked("{name} holds no label at the scenes."),
     marked("Of {all} pixels to learn from, {count} are taken, of each class in proportion."),
-    marked("Classical models learn from and answer {count} random pixels."),
+    marked("Classical models are trained and tested on {count} random pixels."),
     marked("The scenes have different bands, so there are no spectra."),
     marked("The scenes have different bands, so there are no spectra and no classical models."),
     marked("The scenes have different bands: no classical model is written."),

@@ -15,6 +15,7 @@ from hyperkd.jobs.validate import parse_options
 from hyperkd.open_scene import open_scene
 from hyperkd.reporting import SilentReporter
 from hyperkd.requests.shared_options import BandOptions, TileOptions
+from hyperkd.sentences import counted
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Reporter, Window
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Scene:
         nm = self.wavelengths
         lines = [
             f"Scene {self.path}",
-            f"{len(self.bands)} bands ({int(self.bands.good.sum())} good), "
+            f"{counted(len(self.bands), 'band')} ({int(self.bands.good.sum())} good), "
             f"{nm.min():.0f} to {nm.max():.0f} nm, {self.grid.width} x {self.grid.height} pixels",
         ]
         return "\n  ".join([*lines, *(f"problem: {text}" for text in self.problems)])

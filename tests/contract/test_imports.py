@@ -17,7 +17,7 @@ ENGINE = ROOT / "engine" / "hyperkd"
 PLUGIN = ROOT / "hyperkd_qgis"
 
 # The vocabulary: what every layer may use.
-BASE = {"errors", "types", "folders", "requests", "engine_process"}
+BASE = {"errors", "types", "folders", "requests", "engine_process", "sentences"}
 BASE |= {"files", "locks", "scratch", "unfinished", "temporary_names", "output_checks", "atomic"}
 
 # What each package of the engine may import of the engine, and of others; the
@@ -31,6 +31,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     "open_scene": (BASE | {"raster", "spectral"}, set()),
     "errors": (set(), set()),
     "engine_process": (set(), set()),
+    "sentences": (set(), set()),
     "types": ({"errors"}, set()),
     "files": (set(), set()),
     "folders": (set(), set()),

@@ -678,7 +678,7 @@ def refused(place, tmp_path, code, message, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"folds": 2}, "2 folds are too few"),
+        ({"folds": 2}, "Too few folds: 2"),
         ({"test": 0.0, "report": "r"}, "Without a test part there is nothing to report"),
         ({"test": 0.6, "validation": 0.5}, "leave too little to train on"),
         ({"colours": ("10=red",)}, "'10=red' is no colour of a class"),

@@ -93,7 +93,7 @@ def test_a_cancelled_job_goes_on_and_gives_the_same_bytes(tmp_path, scene, model
     assert summary["classes"] == whole["classes"]
     assert names(out) == ["map.tif", "map.tif.aux.xml"]
     assert summary["resumed_portions"] == portions
-    assert f"Resumed: {portions} rows of blocks" in said(report)
+    assert f"Resumed after {portions} rows of blocks" in said(report)
     assert summary["tiles"] + portions * 256 // 6 * 3 <= 300 + 3 * portions
     assert report.progresses[-1] == (300, 300, "tiles")
 

@@ -398,7 +398,7 @@ def test_calibration_is_for_static_alone(job: Any, tmp_path: Path) -> None:
     refused(
         job,
         "bad_job",
-        "The method float16 does not calibrate; 1 scenes are given",
+        "The method float16 takes no calibration rasters, but got 1",
         method="float16",
         calibration=[scene(tmp_path / "c.tif")],
     )

@@ -446,7 +446,7 @@ def test_arguments_out_of_range_are_refused(arguments: Any, message: str) -> Non
 
 
 def test_too_few_folds_are_refused() -> None:
-    with pytest.raises(HyperKDError, match="2 folds are too few"):
+    with pytest.raises(HyperKDError, match="Too few folds: 2"):
         k_folds(scattered(0), folds=2, method="auto", seed=0, validation=True)
     assert len(k_folds(scattered(0), folds=2, validation=False, method="auto", seed=0)) == 2
 

@@ -176,7 +176,7 @@ def _areas(
     if card.task != "classification":
         raise HyperKDError(
             "bad_job",
-            f"{card.name} is a model for {card.task}; strata are for the areas of classes.",
+            f"{card.name} is {card.described}; strata are for the areas of classes.",
             "Leave the strata out.",
             key="strata",
         )

@@ -19,6 +19,7 @@ from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import open_scene
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.prepare_options import InspectJob
+from hyperkd.sentences import counted
 from hyperkd.spectral.band_overview import Inspection, inspect_bands
 from hyperkd.types import BandTable, Reporter, Window
 
@@ -55,7 +56,7 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
         rows = [line.split(": ", 1) for line in description_lines(facts)]
         content = page(
             f"Inspection of {Path(request.input).name}",
-            f"{facts['bands']} bands, {facts['width']} x {facts['height']} pixels. "
+            f"{counted(facts['bands'], 'band')}, {facts['width']} x {facts['height']} pixels. "
             + _verdict(inspection, card.name),
             [
                 section("The raster", table(("", ""), rows)),
@@ -176,7 +177,7 @@ def _student_section(bands: Inspection, student: str) -> str:
         paragraph(bands.refusal, warning=True) if bands.refusal else "",
         paragraph(intro),
         *(paragraph(note, warning=True) for note in support.notes),
-        details(f"{len(bands.used)} bands of the file are used", table(head, rows)),
+        details(f"Bands of the file that are used: {len(bands.used)}", table(head, rows)),
     )
 
 

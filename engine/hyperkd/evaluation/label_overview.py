@@ -23,6 +23,7 @@ from hyperkd.raster.labels.read_labels import Labels, SceneLabels, read_labels
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.evaluate_options import LabelsJob
+from hyperkd.sentences import counted
 from hyperkd.types import GridSpec, Reporter, Window
 
 # What the values 1, 2, ... of the maps mean: the parts of a split, and the buffer.
@@ -193,9 +194,13 @@ def _parts(split: Split) -> dict[str, int]:
 
 
 def _text(summary: Mapping[str, Any]) -> str:
-    lines = [f"{summary['pixels']} labelled pixels of {summary['features']} features."]
+    lines = [
+        f"{counted(summary['pixels'], 'labelled pixel')} of "
+        f"{counted(summary['features'], 'feature')}."
+    ]
     lines += [
-        f"  {item['name']}: {item['pixels']} pixels, {item['features']} features"
+        f"  {item['name']}: {counted(item['pixels'], 'pixel')}, "
+        f"{counted(item['features'], 'feature')}"
         for item in summary["classes"]
     ]
     lines += [

@@ -98,7 +98,7 @@ def _refuse_probabilities(card: ModelCard, request: PredictJob) -> None:
         if getattr(request, name) is not None:
             raise HyperKDError(
                 "bad_job",
-                f"{card.name} is a model for {card.task}, which has no {name}.",
+                f"{card.name} is {card.described}, which has no {name}.",
                 f"Leave {name} out, or take a model for classification.",
                 key=name,
             )

@@ -357,7 +357,7 @@ def _one_of(outputs: Sequence[str], bundle: Bundle) -> str:
             return output
     raise HyperKDError(
         "bad_model",
-        f"{bundle.card.name} is a model for {bundle.card.task}: it gives "
+        f"{bundle.card.name} is {bundle.card.described}: it gives "
         f"{' and '.join(bundle.outputs)}, not {' or '.join(outputs)}.",
         "embed and reconstruct take a student, predict takes a fine-tuned model.",
         task=bundle.card.task,

@@ -142,7 +142,7 @@ def _valid(
     if not valid.any():
         raise HyperKDError(
             "no_labels",
-            f"All {len(vectors)} pixels of {source.path} that {places} marks are without data.",
+            f"{source.path} has no data at any of the pixels that {places} marks ({len(vectors)}).",
             "Mark places where the scene has data.",
         )
     return vectors[valid], features[valid]

@@ -173,6 +173,11 @@ class ModelCard:
     self_test: Optional[SelfTest] = None
 
     @property
+    def described(self) -> str:
+        """What the model is, for a sentence: ``a student``, ``a regression model``."""
+        return "a student" if self.task == "pretrain" else f"a {self.task} model"
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that a model of this task has."""
         return OUTPUTS[self.task]

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from hyperkd.errors import HyperKDError
+from hyperkd.sentences import counted
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.responses import SIGMA_PER_FWHM
 from hyperkd.spectral.sorted_bands import Indices, sort_bands
@@ -141,8 +142,7 @@ def _notes(used: tuple[tuple[int, ...], ...], middle: FloatArray, mode: str) -> 
     notes = []
     for band, bands, centre in zip(HLS_BANDS, used, middle):
         if len(bands) < _FEW_BANDS and mode != "nearest":
-            plural = "s" if len(bands) > 1 else ""
-            notes.append(f"{band} is made from {len(bands)} band{plural} only.")
+            notes.append(f"{band} is made from {counted(len(bands), 'band')} only.")
         if abs(centre - band.centre_nm) > _FAR_FROM_CENTRE_NM:
             notes.append(
                 f"{band} is made from bands around {centre:.1f} nm, "

@@ -77,7 +77,8 @@ def compare_with_baselines(
 
     Args:
         card: the model's.
-        sources, labels: the scenes and the labels of all of them, in the model's classes or targets; n pixels.
+        sources, labels: the scenes and all their labels, in the model's classes or targets; n
+            pixels.
         predicted: ``(n,)`` class indices or ``(n, T)`` values of the model; only those of
             tested pixels count.
         folds: each pixel is tested in one of them at most; empty for the spectra alone.

@@ -49,7 +49,7 @@ def lead(document: Mapping[str, Any]) -> str:
     """Return the result in two sentences."""
     assessment = document["assessment"]
     overall = assessment["overall"]
-    known = f"{assessment['pixels']:,} pixels with known truth"
+    known = f"{assessment['pixels']:,} labelled pixels"
     if document["areas"]:
         found, of = document["areas"]["overall_accuracy"], f"its area, estimated from {known}"
     else:

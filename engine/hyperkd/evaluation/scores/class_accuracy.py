@@ -305,14 +305,14 @@ def _notes(
         )
     if not bootstrap.possible:
         notes.append(
-            f"The labels are {bootstrap.count} groups; below {MIN_GROUPS} no interval can be given."
+            f"Too few groups of labels for an interval ({bootstrap.count}; it takes {MIN_GROUPS})."
         )
     else:
         few = [name for name, count in zip(names, present) if 0 < count < MIN_GROUPS]
         if few:
             notes.append(
                 f"Fewer than {MIN_GROUPS} groups of labels are {_listed(few)}: "
-                "no interval is given, and the figures rest on little."
+                "no interval is given, and the scores are uncertain."
             )
     return tuple(notes)
 

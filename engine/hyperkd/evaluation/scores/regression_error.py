@@ -138,8 +138,8 @@ def assess_regression(
         assessed.append(one)
         if one.groups < MIN_GROUPS:
             notes.append(
-                f"The labels of {one.name} are {one.groups} groups; below {MIN_GROUPS} no "
-                "interval can be given."
+                f"Too few groups of labels of {one.name} for an interval ({one.groups}; it takes "
+                f"{MIN_GROUPS})."
             )
         if not one.truth.std() > 0:
             notes.append(f"All labels of {one.name} are equal, so R² is not defined.")

@@ -105,7 +105,11 @@ def k_folds(
     """
     least = 3 if validation else 2
     if folds < least:
-        raise HyperKDError("bad_job", f"{folds} folds are too few.", f"Give at least {least}.")
+        raise HyperKDError(
+            "bad_job",
+            f"Too few folds: {folds}.",
+            f"Give at least {least}.",
+        )
     _check(labels, method, buffer_px, receptive_field_px, block_px)
     target, fixed = _target(method, buffer_px, receptive_field_px)
     tried: list[list[Attempt]] = []

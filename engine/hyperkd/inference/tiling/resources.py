@@ -11,6 +11,7 @@ from hyperkd.inference.tiling import machine
 from hyperkd.inference.tiling.blocks import PieceMesh
 from hyperkd.inference.tiling.tile_plan import Panel, TilePlan
 from hyperkd.raster.source import RasterSource
+from hyperkd.sentences import counted
 
 _MB = 10**6
 # Python, numpy, GDAL and onnxruntime themselves.
@@ -100,7 +101,7 @@ class Resources:
         """Return a line for the log: how many tiles of ``plan`` are computed, and how."""
         panels = len(self.panels)
         return (
-            f"{plan.count} tiles of {plan.tile_px} x {plan.tile_px} pixels, "
+            f"{counted(plan.count, 'tile')} of {plan.tile_px} x {plan.tile_px} pixels, "
             f"{self.threads} at once; about {self.estimate / 1e6:.0f} MB of memory"
             + (f", the columns in {panels} parts one after the other." if panels > 1 else ".")
         )

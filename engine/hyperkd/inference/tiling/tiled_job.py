@@ -27,6 +27,7 @@ from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, block_row
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.requests.shared_options import InferenceOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Reporter
 
 # Makes the stored values of each file, ``(band, row, col)``, from finished rows.
@@ -71,7 +72,9 @@ def write_tiled(
             resumed = 0
             if begin_journal(journal, options, report):
                 resumed = writer.resume()
-                report.log("info", f"Resumed: {resumed} rows of blocks were finished before.")
+                report.log(
+                    "info", f"Resumed after {counted(resumed, 'row of blocks', 'rows of blocks')}."
+                )
             _write_panels(run, matched.count, writer, resumed, rows, convert)
             writer.wait()
             matched.source.check_unchanged()

@@ -22,16 +22,9 @@ from hyperkd.raster.labels.field_values import (
     LabelClass as LabelClass,
 )
 from hyperkd.raster.labels.label_files import FileLabels, LabelReader
-from hyperkd.raster.labels.marks import (
-    Features,
-    Marks,
-    connected,
-    merge,
-    plural,
-    some,
-    valid_at,
-)
+from hyperkd.raster.labels.marks import Features, Marks, connected, merge, valid_at
 from hyperkd.raster.source import RasterSource
+from hyperkd.sentences import counted, some
 from hyperkd.types import Ints, Reporter
 
 TASKS = ("classification", "regression")
@@ -152,7 +145,7 @@ def read_labels(
     notes = [*found.notes, *_duplicates(draft, found)]
     if draft.invalid:
         notes.append(
-            f"Left out, because the scene has no data there: {plural(draft.invalid, 'pixel')}."
+            f"Left out, because the scene has no data there: {counted(draft.invalid, 'pixel')}."
         )
     group = connected(len(found.features), np.concatenate([_NO_PAIRS, *draft.together]))
     labels = (
@@ -253,9 +246,9 @@ def _require_labels(
     against = sum(len(pairs) for pairs in draft.contradictions)
     reasons = [*found.notes]
     if draft.invalid:
-        reasons.append(f"Where a scene has no data: {plural(draft.invalid, 'labelled pixel')}.")
+        reasons.append(f"Where a scene has no data: {counted(draft.invalid, 'labelled pixel')}.")
     if against:
-        reasons.append(f"With contradicting labels: {plural(against, 'pixel')}.")
+        reasons.append(f"With contradicting labels: {counted(against, 'pixel')}.")
     reasons.append(_where(sources[0]))
     raise HyperKDError(
         "no_labels",
@@ -291,12 +284,12 @@ def _duplicates(draft: _Draft, found: FileLabels) -> list[str]:
             for i in order[:5]
         ]
         notes.append(
-            f"Left out for contradicting labels: {plural(len(pairs), 'pixel')} "
+            f"Left out for contradicting labels: {counted(len(pairs), 'pixel')} "
             f"({some(named, len(distinct))})."
         )
     if draft.averaged:
         notes.append(
-            f"With several points, whose targets are averaged: {plural(draft.averaged, 'pixel')}."
+            f"With several points, whose targets are averaged: {counted(draft.averaged, 'pixel')}."
         )
     return notes
 
@@ -318,7 +311,7 @@ def _classify(
     lost = [f"{table.name(code)} ({counts[code]})" for code in present if code not in kept]
     _require_classes(present, kept, table.name, counts, minimum_samples)
     if lost:
-        few = plural(minimum_samples, "labelled pixel")
+        few = counted(minimum_samples, "labelled pixel")
         notes.append(f"Classes with fewer than {few} are left out: {some(lost, limit=20)}.")
     unseen = [table.name(code) for code in range(len(table.values)) if counts[code] == 0]
     if unseen:
@@ -351,7 +344,7 @@ def _require_classes(
         says = f"The labels have one class only: {listed} labelled pixels."
     else:
         says = (
-            f"Only {plural(total, 'pixel')} for {len(present)} classes, of which "
+            f"Only {counted(total, 'pixel')} for {len(present)} classes, of which "
             f"{len(kept) or 'none'} has the {minimum_samples} pixels it needs: {listed}."
         )
     raise HyperKDError(

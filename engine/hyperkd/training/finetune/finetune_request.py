@@ -43,7 +43,11 @@ def check_request(request: FinetuneJob) -> None:
     """
     _check_outputs(request)
     if request.folds in (1, 2):
-        raise _bad("folds", f"{request.folds} folds are too few.", "Give at least 3, or 0.")
+        raise _bad(
+            "folds",
+            f"Too few folds: {request.folds}.",
+            "Give at least 3, or 0.",
+        )
     if not request.folds and request.test == 0 and request.report is not None:
         raise _bad(
             "test",

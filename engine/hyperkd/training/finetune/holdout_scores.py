@@ -19,11 +19,11 @@ from hyperkd.evaluation.scores.model_scores import KEY_METRICS, Assessment, asse
 from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.evaluation.truth import predict_labels
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.labels.marks import plural
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.requests.shared_options import TileOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Reporter
 
 # With fewer groups bootstrapped intervals are too narrow.
@@ -127,7 +127,7 @@ def _few(groups: int, pixels: int) -> list[str]:
     if groups >= _FEW_GROUPS:
         return []
     return [
-        f"Only {plural(pixels, 'pixel')} from {plural(groups, 'place')} "
+        f"Only {counted(pixels, 'pixel')} from {counted(groups, 'place')} "
         f"{'tests' if pixels == 1 else 'test'} the model. For firmer figures use cross-validation."
     ]
 
