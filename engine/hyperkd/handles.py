@@ -211,6 +211,8 @@ class Model:
         from hyperkd.inference.classify import probabilities
         from hyperkd.inference.predict import ANSWERS, predict_at
 
+        report = report or SilentReporter()
+        report.stage("Predicting at pixels")
         wanted = ["embedding"] if self.card.task == "pretrain" else ANSWERS
         found = predict_at(
             scene._source,  # noqa: SLF001 - the two classes are one interface
@@ -218,7 +220,7 @@ class Model:
             (rows, cols),
             options=parse_options(TileOptions, options),
             outputs=wanted,
-            report=report or SilentReporter(),
+            report=report,
         )
         if self.card.task != "classification":
             return found

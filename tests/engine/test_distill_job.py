@@ -109,7 +109,12 @@ def test_scenes_become_a_checkpoint_a_model_and_a_report(scenes, stand_in, tmp_p
     assert artifacts["output"] == summary["output"] == str(tmp_path / "s.safetensors")
     assert artifacts["model"] == str(tmp_path / "s.onnx")
     assert artifacts["report"] == str(tmp_path / "s.html")
-    assert report.stages == ["read the teacher", "read the scenes", "train", "export to ONNX"]
+    assert report.stages == [
+        "Reading the teacher",
+        "Reading the scenes",
+        "Training",
+        "Exporting to ONNX",
+    ]
 
     student, card = load_student(tmp_path / "s.safetensors")
     assert (card.name, card.task, card.licence) == ("s", "pretrain", "CC-BY-4.0")
@@ -219,7 +224,7 @@ def test_components_are_a_better_start(scenes, tmp_path):
     for start in ("components", "random"):
         report = Report()
         distill(DistillJob(input=scenes, output=str(tmp_path / start), initial=start), report)
-        assert ("find components to start from" in report.stages) is (start == "components")
+        assert ("Computing initial weights" in report.stages) is (start == "components")
         first[start] = report.metrics[0][1]["loss_mse"]
     assert first["components"] < first["random"]
 
@@ -390,7 +395,7 @@ class Cancelled(Report):
     """Is cancelled when the training begins."""
 
     def check_cancelled(self):
-        if "train" in self.stages:
+        if "Training" in self.stages:
             raise HyperKDError("cancelled", "The test wants no more.")
 
 
@@ -644,7 +649,7 @@ def test_too_little_memory_of_a_gpu_is_worded(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "train", full)
     with pytest.raises(HyperKDError, match="too little memory: CUDA out of memory") as caught:
         run(scenes, tmp_path / "s")
-    assert caught.value.code == "out_of_memory" and "--chunk" in caught.value.hint
+    assert caught.value.code == "out_of_memory" and "(chunk)" in caught.value.hint
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(scenes, tmp_path, monkeypatch):

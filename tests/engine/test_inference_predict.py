@@ -305,7 +305,7 @@ def test_only_tiles_with_wanted_pixels_are_read_and_computed(tmp_path):
 
 def test_a_pixel_outside_the_raster_is_a_mistake_of_the_caller(tmp_path):
     model = make_model(tmp_path / "m.onnx")
-    with pytest.raises(ValueError, match="1 pixels lie outside the raster"):
+    with pytest.raises(ValueError, match="1 pixel outside the raster"):
         predict_at(
             raster(9, 9)[0],
             model,

@@ -482,7 +482,7 @@ def test_a_file_without_a_known_checksum_needs_the_users_word(
     with pytest.raises(HyperKDError, match="HyperKD knows no checksum of") as caught:
         fetch(hub)
     assert caught.value.code == "bad_job"
-    assert "--sha256" in caught.value.hint and "--unverified" in caught.value.hint
+    assert "(sha256; " in caught.value.hint and "(unverified)" in caught.value.hint
     assert hub.requests == []
     report = Notes()
     assert fetch(hub, report, unverified=True)["checks"] == ("content",)

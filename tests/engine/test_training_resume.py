@@ -85,7 +85,7 @@ def test_an_interrupted_training_goes_on_to_the_last_bit(tmp_path, stop_after):
     with pytest.raises(HyperKDError) as caught:
         run(path, stop_after=stop_after)
     assert caught.value.code == "cancelled" and caught.value.message == "The test wants no more."
-    hint = f"Start it again with --resume to go on after step {stop_after}."
+    hint = f"Start it again with the option resume to continue after step {stop_after}."
     assert caught.value.hint == hint and read_state(path)["step"] == stop_after
     resumed, again = run(path, resume=True)
     assert same(whole, resumed)
@@ -96,7 +96,7 @@ def test_an_interrupted_training_goes_on_to_the_last_bit(tmp_path, stop_after):
 def test_a_training_that_is_cancelled_at_its_start_speaks_of_no_resume(tmp_path):
     with pytest.raises(HyperKDError) as caught:
         run(tmp_path / "s.safetensors", stop_after=0)
-    assert caught.value.code == "cancelled" and "--resume" not in caught.value.hint
+    assert caught.value.code == "cancelled" and "resume" not in caught.value.hint
 
 
 def test_a_killed_training_goes_on_from_the_last_saved_state(tmp_path):
@@ -192,7 +192,7 @@ def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
     with pytest.raises(HyperKDError, match="no space left for the state of step 8") as caught:
         run(path, resume=True)
     monkeypatch.undo()
-    assert caught.value.code == "out_of_disk" and "go on with --resume" in caught.value.hint
+    assert caught.value.code == "out_of_disk" and "continue (resume)" in caught.value.hint
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(HyperKDError, match="for the state of step 4") as caught:

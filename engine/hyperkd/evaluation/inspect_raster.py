@@ -18,7 +18,7 @@ from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import open_scene
 from hyperkd.raster.source import RasterSource
-from hyperkd.requests.prepare_options import InspectJob
+from hyperkd.requests.prepare_options import AlignJob, InspectJob
 from hyperkd.sentences import counted
 from hyperkd.spectral.band_overview import Inspection, inspect_bands
 from hyperkd.types import BandTable, Reporter, Window
@@ -50,7 +50,7 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
     with open_scene(request.input, request) as source:
         card = open_bundle(resolve(request.model)).card
         facts = describe_raster(source, report)
-        inspection = inspect_bands(source.bands, card.bands, mode="range_mean")
+        inspection = inspect_bands(source.bands, card.bands, mode=AlignJob.mode)
         report.stage("Sampling spectra")
         spectra = _sample(source, report)
         rows = [line.split(": ", 1) for line in description_lines(facts)]

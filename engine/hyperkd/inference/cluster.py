@@ -54,7 +54,7 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
             ``no_valid_pixels``; and what reading, computing and writing raise.
     """
     with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
-        report.stage("Finding the clusters")
+        report.stage("Computing clusters")
         vectors = sampled_vectors(matched, request, report, seed=request.seed, most=SAMPLE_PIXELS)
         result = _Clusters(vectors, matched.source.grid, request)
         summary = write_tiled(
@@ -123,7 +123,7 @@ def _centres(vectors: NDArray[Any], classes: int, seed: int) -> Centres:
         raise HyperKDError(
             "bad_job",
             f"{classes} clusters were asked for, but the scene has fewer different pixels.",
-            "Ask for fewer clusters (--classes), or check the nodata value of the raster.",
+            "Ask for fewer clusters (classes), or check the nodata value of the raster.",
             classes=classes,
         ) from error
 

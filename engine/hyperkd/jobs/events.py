@@ -208,8 +208,9 @@ class TextReporter(EventReporter):
             return
         filled = int(share * _BAR_WIDTH)
         bar = f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {text}"
-        self._write("\r" + bar.ljust(self._bar_length))
-        self._bar_length = len(bar)
+        finished = done == total
+        self._write("\r" + bar.ljust(self._bar_length) + "\n" * finished)
+        self._bar_length = 0 if finished else len(bar)
 
     def _line(self, text: str) -> None:
         """Write a line of its own, below a bar that stands unfinished."""

@@ -97,8 +97,8 @@ def _expected(model: Published, sha256: Optional[str], unverified: bool) -> Opti
         raise HyperKDError(
             "bad_job",
             f"HyperKD knows no checksum of {model.name}.",
-            f"Give the one that its page states (--sha256; {model.repository} on the hub, file "
-            f"{model.file}), or accept the file without one (--unverified).",
+            f"Give the one that its page states (sha256; {model.repository} on the hub, file "
+            f"{model.file}), or accept the file without one (unverified).",
         )
     return None if unverified else model.sha256
 

@@ -231,7 +231,7 @@ def _require_free(target: Store, name: str, replace: bool) -> None:
         raise HyperKDError(
             "bad_job",
             f"{name} is the name of a shipped student.",
-            "Give the model another --name.",
+            "Give the model another name.",
         )
     target.require_free(name, replace)
 

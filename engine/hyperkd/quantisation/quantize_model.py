@@ -75,7 +75,7 @@ def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
             if request.labels
             else None
         )
-        report.stage(f"Making {bundle.card.name} {request.method}")
+        report.stage(f"Quantizing {bundle.card.name}")
         seen = _Counted(_tiles(examples, bundle.card, request.tiles, report))
         smaller = _smaller(bundle, request.method, seen)
         comparison, speed = _compare(

@@ -214,12 +214,12 @@ def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
         HyperKDError: ``bad_job``, ``missing_dependency``, ``unwritable_output``,
             ``out_of_disk`` or ``cancelled``; no file is left then.
     """
-    report.stage("preparing spectra")
+    report.stage("Preparing spectra")
     scene = SimulatedScene(request.width, request.height, request.seed, request.border)
     report.check_cancelled()
     paths = {"output": request.output, **(truth_paths(request.output) if request.truth else {})}
     counts = np.zeros(len(COVERS) + 1, dtype=np.int64)
-    report.stage("simulating")
+    report.stage("Simulating")
     sinks: dict[str, RasterSink] = {}
     with contextlib.ExitStack() as undo:
         for role, path in paths.items():

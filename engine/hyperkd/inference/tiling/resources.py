@@ -29,7 +29,7 @@ _CONVERTED = 4 * 2**20
 # What that takes, as multiples of them: softmax, its rounding and sorting, or vectors in
 # another order and their distances.
 _CONVERSION = 5
-# Without --memory-mb: a quarter of the memory, and at most so much.
+# Without memory_mb: a quarter of the memory, and at most so much.
 _MEMORY_DIVISOR = 4
 _MOST = 2000 * _MB
 _UNKNOWN = 4000 * _MB  # where the system does not report its memory
@@ -136,7 +136,7 @@ def plan_resources(demand: Demand) -> Resources:
     raise HyperKDError(
         "out_of_memory",
         f"The job needs about {needed} MB, {budget // _MB} MB are allowed.",
-        f"Allow more with --memory-mb {needed}, choose a smaller batch or model, or convert the "
+        f"Allow more (memory_mb {needed}), choose a smaller batch or model, or convert the "
         "raster to smaller blocks (gdal_translate -co TILED=YES -co INTERLEAVE=BAND).",
         needed_mb=needed,
         allowed_mb=budget // _MB,

@@ -169,7 +169,7 @@ class Store:
                 "bad_job",
                 f"{name!r} is not a name for a model.",
                 "Take up to 64 letters, digits, '-', '_' and '.', with a letter or digit at both "
-                "ends, and no file ending (--name).",
+                "ends, and no file ending.",
             )
         # Windows and macOS take Forest and forest for one file.
         files = [path for path in self.folder.glob("*") if path.is_file()]
@@ -178,7 +178,7 @@ class Store:
             raise HyperKDError(
                 "bad_job",
                 f"The model store already has {' and '.join(sorted(clash))}.",
-                "Give the model another --name, or --replace the one of exactly this name.",
+                "Give the model another name, or replace the one of exactly this name (replace).",
                 clash=sorted(clash),
             )
 
@@ -194,7 +194,7 @@ class Store:
             raise HyperKDError(
                 "unwritable_output",
                 f"Cannot make the model store {self.folder}: {error.strerror}.",
-                f"Choose another folder with --store or {MODELS_VARIABLE}.",
+                f"Choose another folder, by the option store or {MODELS_VARIABLE}.",
                 path=str(self.folder),
             ) from error
 
@@ -292,7 +292,7 @@ class Store:
         Raises:
             HyperKDError: ``bad_model`` where it is missing or not the file that came.
         """
-        path, again = self.path(record), "Add or fetch it again with --replace."
+        path, again = self.path(record), "Add or fetch it again, with the option replace."
         if not path.is_file():
             raise HyperKDError("bad_model", f"The file {path} of {record.name} is gone.", again)
         size = path.stat().st_size

@@ -35,7 +35,7 @@ def resolve(name_or_path: Union[str, Path]) -> Path:
                 "bad_model",
                 f"The model {record.name} of the store is not the file that came: its size is "
                 f"another than the {record.bytes} bytes on record.",
-                "Add or fetch it again with --replace.",
+                "Add or fetch it again, with the option replace.",
             )
         return store.path(record)
     path = Path(name_or_path)

@@ -107,7 +107,7 @@ class StateFile:
             raise HyperKDError(
                 "out_of_disk",
                 f"There is no space left for the state of step {progress.step} in {self.path}.",
-                "Free some disk space and go on with --resume: the state before is still there."
+                "Free some disk space and continue (resume): the state before is still there."
                 if self.path.is_file()
                 else "Free some disk space and start again: no state was kept yet.",
                 path=str(self.path),
@@ -132,7 +132,7 @@ class StateFile:
                 "bad_job",
                 f"The training in {self.path.name} was started with other settings: "
                 f"{'; '.join(changes[:_SHOWN])}{more}.",
-                "Go on with the settings it was started with, or start again without --resume.",
+                "Continue with the settings it was started with, or start again without resume.",
                 differences=changes,
             )
         stored = load_file(self.path)
@@ -152,7 +152,7 @@ def read_state(path: Path) -> dict[str, Any]:
         raise HyperKDError(
             "bad_job",
             f"There is nothing to go on from: {path} does not exist.",
-            "Start again without --resume; a finished training keeps no state.",
+            "Start again without resume; a finished training keeps no state.",
         )
     try:
         with safe_open(path, "pt") as file:
@@ -234,5 +234,5 @@ def _damaged(path: Path, error: Exception) -> HyperKDError:
     return HyperKDError(
         "bad_model",
         f"{path.name} is not a state of a training, or it is damaged: {reason}.",
-        "Start again without --resume.",
+        "Start again without resume.",
     )

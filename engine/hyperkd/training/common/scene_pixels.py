@@ -389,7 +389,7 @@ def _none_left(left_out: Sequence[tuple[str, str]], tile_px: int) -> HyperKDErro
         return HyperKDError(
             "bad_job",
             f"No scene has room for a crop. {listed}{more}.",
-            f"Take smaller crops (--tile, now {tile_px}), or larger scenes.",
+            f"Take smaller crops (tile, now {tile_px}), or larger scenes.",
         )
     return HyperKDError(
         "no_valid_pixels",

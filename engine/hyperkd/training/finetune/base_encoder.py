@@ -131,7 +131,7 @@ def new_base(
         created=datetime.date.today().isoformat(),
         architecture=architecture(sizes, config),
     )
-    report.stage("Measuring the scenes")
+    report.stage("Computing scene statistics")
     count, total, squares = 0, np.zeros(len(bands)), np.zeros(len(bands))
     for tile in TileReader(sources, pixels, plain).read(report):
         height, width = tile.window.height, tile.window.width

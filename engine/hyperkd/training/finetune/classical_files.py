@@ -85,7 +85,7 @@ def write_classical(
         if absent:
             names = ", ".join(str(card.classes[k]["name"]) for k in absent)
             return {}, _warn(report, f"No pixel teaches {names}: no classical model is written.")
-    report.stage("Training classical models to be written")
+    report.stage("Training the classical models to write")
     if known and _know_all_classes(known, card):
         # They are tried on a few pixels only.
         fitted, pixels = known, train[:: -(-len(train) // _TRIED)]

@@ -74,7 +74,7 @@ def finetune(request: FinetuneJob, report: Reporter) -> dict[str, Any]:
         raise HyperKDError(
             "out_of_memory",
             f"The GPU has too little memory: {str(error).splitlines()[0]}",
-            "Train on the CPU (--device cpu), or with a frozen encoder (--tune frozen).",
+            "Train on the CPU (device cpu), or with a frozen encoder (tune frozen).",
         ) from error
 
 

@@ -148,7 +148,7 @@ def training_device(request: FinetuneJob) -> str:
         raise HyperKDError(
             "missing_dependency",
             "PyTorch finds no GPU here.",
-            "Train with --device cpu, or install a PyTorch with CUDA.",
+            "Train on the CPU (device cpu), or install a PyTorch with CUDA.",
             module="torch",
         )
     return "cuda"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperkd.models.nets.student import Student
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.training.common import losses
 from hyperkd.training.common.crops import Crop, CropSampler
 from hyperkd.training.common.masked_batch import Masked, Tiles
@@ -33,8 +34,6 @@ from hyperkd.types import Wavelengths
 MAIN: Final = "mse"
 FEATURES: Final = "features"
 
-# How the image is made that guides the mask where there is no teacher.
-_GUIDE_ALIGNMENT: Final = "range_mean"
 # EnMAP's two detectors both see these wavelengths, and their bands alternate there.
 _OVERLAP_NM: Final = (902.0, 993.0)
 
@@ -178,7 +177,8 @@ class Objective(nn.Module):
         if distils and teacher is None:
             raise ValueError("the recipe distils, but there is no teacher")
         self._guided = recipe.masking.share(1.0) > 0
-        mode = recipe.distillation.alignment if recipe.distillation else _GUIDE_ALIGNMENT
+        # Without a teacher the image is still made, to guide the mask.
+        mode = (recipe.distillation or DistillJob).alignment
         self.aligner = Aligner(bands, mode) if distils or self._guided else None
         self.distiller: Optional[Distiller] = None
         if distils and recipe.distillation is not None and teacher is not None:

@@ -188,7 +188,7 @@ class Distiller(nn.Module):
                 "bad_job",
                 f"Tiles of {tile_px} px do not divide into the teacher's patches of "
                 f"{teacher.patch_px} px.",
-                f"Choose a tile that is a multiple of {teacher.patch_px} px (--tile).",
+                f"Choose a tile that is a multiple of {teacher.patch_px} px (tile).",
             )
         config = student.config
         self.settings = settings

@@ -142,7 +142,7 @@ class HeadFit:
             HyperKDError: ``cancelled``.
         """
         request, report = self._request, self._report
-        report.stage("Choosing settings")
+        report.stage("Searching hyperparameters")
         linear = search_hyperparameters(
             self._inputs,
             self._fold,
@@ -156,7 +156,7 @@ class HeadFit:
             np.mean([model.weight for model in models], 0),
             np.mean([model.bias for model in models], 0),
         )
-        report.stage("Training over the folds")
+        report.stage("Cross-validating the head")
         folds = CrossValidation(
             self._inputs,
             linear,
@@ -184,7 +184,7 @@ class HeadFit:
         """
         chosen, report, inputs = search.hyperparameters, self._report, self._inputs
         (linear,) = fit_linear(inputs, chosen, [np.arange(len(inputs.values))], report)
-        report.stage("Training on all folds")
+        report.stage("Training the head")
         ensemble = train_ensemble(
             inputs, chosen, linear, MEMBERS, search.epochs, self._options(1), report
         )
