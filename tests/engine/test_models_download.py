@@ -476,7 +476,7 @@ def test_a_certificate_that_nobody_trusts_ends_at_once(secure: Server, part: Pat
     with pytest.raises(HyperKDError, match="is not trusted: self.signed certificate") as caught:
         fetch(secure, part)
     assert caught.value.code == "download_failed"
-    assert "--ca-file" in caught.value.hint
+    assert "the option ca_file" in caught.value.hint
     assert secure.requests == []
 
 

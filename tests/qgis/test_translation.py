@@ -121,7 +121,7 @@ def test_a_german_qgis_shows_german(in_german):
         "Flächen der Klassen",
     }
     embed = registry.algorithmById("hyperkd:embed")
-    assert embed.parameterDefinition("FORMAT").help().startswith("Das Format der Ausgaben")
+    assert embed.parameterDefinition("FORMAT").help().startswith("Format der Ausgaben")
     assert "Hauptkomponenten" in embed.shortHelpString()
 
 
