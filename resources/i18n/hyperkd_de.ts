@@ -1120,8 +1120,8 @@
         <translation>Teile einer Kreuzvalidierung</translation>
     </message>
     <message>
-        <source>For firmer figures use cross-validation.</source>
-        <translation>Für verlässlichere Zahlen Kreuzvalidierung verwenden.</translation>
+        <source>For more reliable scores use cross-validation.</source>
+        <translation>Für verlässlichere Werte Kreuzvalidierung verwenden.</translation>
     </message>
     <message>
         <source>Format of the outputs: GeoTIFF, or cloud optimised GeoTIFF (cog) with overviews.</source>
@@ -1464,7 +1464,7 @@
         <translation>Label: Layer aus Polygonen, Linien oder Punkten (datei.gpkg|layername=x nennt einen von mehreren), oder Klassenraster. Jeder wird auf jedem Raster versucht.</translation>
     </message>
     <message>
-        <source>Largest accepted loss (percent points)</source>
+        <source>Largest accepted loss (percentage points)</source>
         <translation>Größter erlaubter Verlust (Prozentpunkte)</translation>
     </message>
     <message>
@@ -1736,12 +1736,8 @@
         <translation>Kein Pixel des Teils {part} ist {classes}.</translation>
     </message>
     <message>
-        <source>No pixel teaches {classes}: no classical model is written.</source>
-        <translation>Kein Trainingspixel ist {classes}: es wird kein klassisches Modell geschrieben.</translation>
-    </message>
-    <message>
-        <source>No reference pixel is {classes}: what would need one is not defined, and averages over classes leave it out.</source>
-        <translation>Kein Referenzpixel ist {classes}: was eines bräuchte, ist nicht definiert und fehlt in den Mitteln über Klassen.</translation>
+        <source>No reference pixel is {classes}: scores that need one are not defined, and averages over classes leave them out.</source>
+        <translation>Kein Referenzpixel ist {classes}: Werte, die eines brauchen, sind nicht definiert und fehlen in den Mitteln über Klassen.</translation>
     </message>
     <message>
         <source>No test pixel was mapped as {classes}: its F1 and IoU are 0, its user's accuracy is not defined.</source>
@@ -1812,7 +1808,7 @@
         <translation>Von den als {name} kartierten Testpixeln stimmen {share}.</translation>
     </message>
     <message>
-        <source>Of {all} pixels to learn from, {count} are taken, of each class in proportion.</source>
+        <source>Of {all} training pixels, {count} are used, of each class in proportion.</source>
         <translation>Von {all} Trainingspixeln werden {count} genommen, von jeder Klasse im Verhältnis.</translation>
     </message>
     <message>
@@ -1920,8 +1916,8 @@
         <translation>Auszulassende Pixel (EnMAP)</translation>
     </message>
     <message>
-        <source>Pixels were dealt at random: test pixels lie beside training pixels, so the scores are optimistic.</source>
-        <translation>Die Pixel wurden zufällig verteilt: Testpixel liegen neben Trainingspixeln, die Werte sind also zu gut.</translation>
+        <source>Pixels were split at random: test pixels lie beside training pixels, so the scores are optimistic.</source>
+        <translation>Die Pixel wurden zufällig aufgeteilt: Testpixel liegen neben Trainingspixeln, die Werte sind also zu gut.</translation>
     </message>
     <message>
         <source>Pixels with at least this similarity are extracted; 1 is identical.</source>
@@ -2978,6 +2974,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>There is no space left on the disk.</source>
         <translation>Auf der Platte ist kein Platz mehr.</translation>
+    </message>
+    <message>
+        <source>There is no training pixel of {classes}: no classical model is written.</source>
+        <translation>Kein Trainingspixel ist {classes}: es wird kein klassisches Modell geschrieben.</translation>
     </message>
     <message>
         <source>There is nothing to remove in {folder}.</source>

@@ -319,7 +319,7 @@ def test_a_job_that_ends_before_its_schedule_exports_and_can_go_on(scenes, tmp_p
         assert card.training["finished_steps"] == step
         assert card.training["steps"] == 6
     assert (tmp_path / "cut.onnx").exists() and (tmp_path / "cut.html").exists()
-    kept = "cut.training.safetensors stays: --resume goes on to step 6."
+    kept = "cut.training.safetensors stays: with resume it continues to step 6."
     assert ("info", kept) in report.logs and (tmp_path / "cut.training.safetensors").exists()
     assert run(scenes, cut, resume=True)["steps"] == 6
     first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in ("whole", "cut"))
@@ -388,7 +388,9 @@ def test_training_anew_says_that_it_replaces_a_state(scenes, tmp_path):
         run(scenes, tmp_path / "s", Report(3))
     report = Report()
     run(scenes, tmp_path / "s", report)
-    assert any("--resume would go on" in text for level, text in report.logs if level == "warning")
+    assert any(
+        "option resume would continue" in text for level, text in report.logs if level == "warning"
+    )
 
 
 class Cancelled(Report):
@@ -616,7 +618,9 @@ def test_one_scene_is_cut_and_the_report_says_so(scenes, tmp_path):
     tall = make_scene(tmp_path / "tall.tif", side=(70, 20))
     summary = run([tall], tmp_path / "s")
     assert summary["held_out"] == "a block of the only scene"
-    assert "On another scene it will do worse" in (tmp_path / "s.html").read_text(encoding="utf-8")
+    assert "On another scene it will perform worse" in (tmp_path / "s.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(

@@ -79,10 +79,10 @@ def test_report_of_an_enmap_scene(enmap_scene: Any, tmp_path: Path) -> None:
     ):
         found = np.array([float(row[column]) for row in rows])
         np.testing.assert_allclose(found, expected, rtol=1e-5)
-    student = cells(html, "bands of the file are used")
+    student = cells(html, "Bands of the file that are used: 218")
     assert {row[5] for row in student} == {"matched"}
     assert [row[4] for row in student] == ["+0.00"] * 218
-    teacher = cells(html, "What the teacher Prithvi would see")
+    teacher = cells(html, "Input of the teacher Prithvi")
     assert [row[0] for row in teacher] == ["BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2"]
 
 

@@ -433,10 +433,10 @@ def test_a_class_in_fewer_polygons_than_folds_is_told() -> None:
         ({"buffer_px": -1}, "The buffer is -1 px"),
         ({"receptive_field_px": -1}, "The receptive field is -1 px"),
         ({"block_px": 0}, "Blocks of 0 px are too small"),
-        ({"shares": (0.5, 0.5)}, "The shares of train, validation and test are 0.5, 0.5"),
-        ({"shares": (0.5, 0.2, 0.2)}, "The shares .* are 0.5, 0.2, 0.2"),
-        ({"shares": (0, 0.5, 0.5)}, "The shares .* are 0, 0.5, 0.5"),
-        ({"shares": (1.5, -0.5, 0)}, "The shares .* are 1.5, -0.5, 0"),
+        ({"shares": (0.5, 0.5)}, "The fractions of train, validation, test are 0.5, 0.5"),
+        ({"shares": (0.5, 0.2, 0.2)}, "The fractions .* are 0.5, 0.2, 0.2"),
+        ({"shares": (0, 0.5, 0.5)}, "The fractions .* are 0, 0.5, 0.5"),
+        ({"shares": (1.5, -0.5, 0)}, "The fractions .* are 1.5, -0.5, 0"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: Any, message: str) -> None:

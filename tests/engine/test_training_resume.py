@@ -163,7 +163,7 @@ def test_reading_ahead_changes_no_number(tmp_path):
 
 
 def test_nothing_to_go_on_from_is_refused(tmp_path):
-    with pytest.raises(HyperKDError, match="nothing to go on from") as caught:
+    with pytest.raises(HyperKDError, match="nothing to resume") as caught:
         run(tmp_path / "no.safetensors", resume=True)
     assert caught.value.code == "bad_job"
 
@@ -172,7 +172,7 @@ def test_nothing_to_go_on_from_is_refused(tmp_path):
 def test_a_damaged_state_is_refused(tmp_path, content):
     path = tmp_path / "s.safetensors"
     path.write_bytes(content)
-    with pytest.raises(HyperKDError, match="is not a state of a training") as caught:
+    with pytest.raises(HyperKDError, match="is not a saved state of a training") as caught:
         run(path, resume=True)
     assert caught.value.code == "bad_model"
 
@@ -291,7 +291,7 @@ def test_a_training_that_is_asked_to_end_validates_and_keeps_its_weights():
         report, PLAIN, None, validate=script,
     )  # fmt: skip
     assert history[-1]["step"] == 3 and history[-1]["validation_loss"] == 1.0
-    said = "Training was to end after step 3: asked to, or its hours are over."
+    said = "Training ends after step 3: it was stopped, or its hours are over."
     assert ("info", said) in report.logs
     assert all(
         torch.equal(value, script.seen[0][name]) for name, value in student.state_dict().items()

@@ -131,8 +131,8 @@ def _baselines(
         shared = _shared(scenes, known, sources, truth)
         if shared.any():
             notes.append(
-                f"{int(shared.sum())} of the training labels are tested too; the classical "
-                "models did not learn from them."
+                f"{int(shared.sum())} of the training labels are test labels too; the classical "
+                "models are not trained on them."
             )
         folds = [BaselineFold(len(truth) + np.flatnonzero(~shared), tested)]
         sources = [*sources, *scenes]
@@ -184,7 +184,7 @@ def _areas(
     inside = found.index >= 0
     if not inside.all():
         notes.append(
-            f"{int((~inside).sum())} labelled pixels lie in no stratum and do not count for areas."
+            f"{int((~inside).sum())} labelled pixels lie outside the strata; areas leave them out."
         )
     return estimate_area(
         truth.values[inside],
@@ -206,16 +206,15 @@ def _seen(
     seen = card.training.get("labels_seen")
     if seen is None:
         notes.append(
-            "The model does not tell which pixels it learned from: make sure that these labels "
-            "are none of them."
+            "The model does not say which pixels it was trained on: make sure that these labels "
+            "are not among them."
         )
         return False
     pixels = [(source.grid, scene.rows, scene.cols) for source, scene in zip(sources, truth.scenes)]
     fraction = seen_fraction(seen, pixels)
     if fraction > 0:
         notes.append(
-            f"About {fraction:.0%} of these pixels are among those that the model learned from or "
-            "was chosen with."
+            f"About {fraction:.0%} of these pixels were used to train or to select the model."
         )
     return fraction > 0
 
@@ -248,11 +247,11 @@ def _about(
 
 def _protocol(stratified: bool, pixels: int) -> str:
     told = (
-        f"The model was applied as it is, and all {pixels:,} valid labelled pixels were compared "
-        "with what the map says there, seams and blending of tiles included."
+        f"The model was applied as it is, and its map was compared with all {pixels:,} valid "
+        "labelled pixels, seams and blending of tiles included."
     )
     if stratified:
-        told += " For the areas the labels are taken as a random sample within each stratum."
+        told += " The areas assume that the labels are a random sample within each stratum."
     return told
 
 

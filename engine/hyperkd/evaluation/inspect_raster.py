@@ -173,7 +173,7 @@ def _student_section(bands: Inspection, student: str) -> str:
         for row in bands.rows
     ]
     return section(
-        f"What the student {student} gets",
+        f"Input of the student {student}",
         paragraph(bands.refusal, warning=True) if bands.refusal else "",
         paragraph(intro),
         *(paragraph(note, warning=True) for note in support.notes),
@@ -197,4 +197,4 @@ def _teacher_section(bands: Inspection) -> str:
         ]
         content = [table(head, rows)]
         content += [paragraph(note, warning=True) for note in bands.teacher_notes]
-    return section("What the teacher Prithvi would see", *content)
+    return section("Input of the teacher Prithvi", *content)

@@ -94,7 +94,7 @@ class _Similarity:
         if len(directions) > MOST_REFERENCES:
             directions = _fewer(directions, request.seed)
         self._directions = directions
-        names = ["likeness (cosine of embeddings)"]
+        names = ["similarity (cosine of embeddings)"]
         spec = RasterSpec(grid, 1, np.float32, nodata=np.nan, names=names)
         about = {"references": len(references), "seed": request.seed}
         self.file = OutputFile("output", request.output, spec, about)
@@ -142,7 +142,7 @@ def _valid(
     if not valid.any():
         raise HyperKDError(
             "no_labels",
-            f"{source.path} has no data at any of the pixels that {places} marks ({len(vectors)}).",
+            f"{source.path} has no data at any pixel that {places} marks.",
             "Mark places where the scene has data.",
         )
     return vectors[valid], features[valid]

@@ -65,7 +65,7 @@ def teacher_version(path: Path, report: Reporter) -> Optional[str]:
                 f"{path.name} is not a PyTorch file, or it is cut short.",
                 "Take the published file.",
             )
-        report.log("warning", "PyTorch is not installed, so the tensors were not looked at.")
+        report.log("warning", "PyTorch is not installed, so the tensors were not checked.")
         return None
     from hyperkd.training.teacher.prithvi_features import read_teacher
 

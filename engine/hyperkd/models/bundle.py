@@ -331,5 +331,5 @@ def _no_card(name: str) -> HyperKDError:
     return HyperKDError(
         "bad_model",
         f"The model {name} has no card ({CARD_KEY}).",
-        "Without it nothing is known about its bands. Export it with hyperkd export.",
+        "Without one its bands are unknown. Export it with hyperkd export.",
     )

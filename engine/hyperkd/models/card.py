@@ -204,7 +204,7 @@ class ModelCard:
             if not 1 <= getattr(self, name) <= LARGEST_SIZE:
                 raise _bad(f"{name} = {getattr(self, name)} is not from 1 to {LARGEST_SIZE}")
         if not isinstance(self.architecture.get("preset", ""), str):
-            raise _bad(f"the preset is {self.architecture['preset']!r}, no text")
+            raise _bad(f"the preset is {self.architecture['preset']!r}, not text")
         if self.self_test is not None:
             _check_self_test(self.self_test, (len(self.bands) + 1) * self.tile_px**2)
         _check_answers(self.task, self.classes, self.targets)
@@ -296,7 +296,7 @@ def _check_answers(
         if not all(type(entry) is str and entry.strip() for entry in names):
             raise _bad(f"the {name} are named {names}, each must have a name")
         if len(set(names)) < len(names):
-            raise _bad(f"the {name} are named {names}, each name may stand once")
+            raise _bad(f"the {name} are named {names}, each name may occur once")
     if task == "classification" and not 2 <= len(classes) <= MAX_CLASSES:
         raise _bad(f"a classification has 2 to {MAX_CLASSES} classes, these are {len(classes)}")
     if task == "regression" and not targets:
@@ -305,7 +305,9 @@ def _check_answers(
         if type(entry["value"]) not in (int, str):
             raise _bad(f"the class {entry['name']!r} has the value {entry['value']!r}")
         if not _COLOUR.fullmatch(entry["color"]):
-            raise _bad(f"the class {entry['name']!r} has the colour {entry['color']!r}, no #rrggbb")
+            raise _bad(
+                f"the class {entry['name']!r} has the colour {entry['color']!r}, not #rrggbb"
+            )
     for entry in targets:
         low, high = float(entry["minimum"]), float(entry["maximum"])
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):

@@ -100,8 +100,8 @@ def _refuse_scenes(method: str, input: Sequence[str], calibration: Sequence[str]
     if method == "static" and not calibration:
         raise HyperKDError(
             "bad_job",
-            "A static model needs scenes that show it what values to expect.",
-            "Name some (calibration), better others than those it is compared on, or take the "
+            "The method static needs calibration rasters.",
+            "Name some (calibration), preferably not those it is compared on, or take the "
             "method dynamic.",
             key="calibration",
         )

@@ -188,5 +188,5 @@ def _too_few(task: str, values: NDArray[Any]) -> str:
     if len(values) < 2:
         return "Fewer than two training labels are left"
     if task == "classification" and len(np.unique(values)) < 2:
-        return "The training labels hold one class only"
+        return "The training labels have one class only"
     return ""

@@ -43,7 +43,7 @@ SCHEMA = 1
 
 OPTIMISTIC = (
     "These scores are optimistic: test pixels lie beside training pixels, or were among them. "
-    "On another place the map will be worse than they say."
+    "Elsewhere the map will be less accurate."
 )
 _PARTS = ("train", "validation", "test")
 # Colours that people with colour vision deficiencies tell apart (Okabe and Ito 2008).
@@ -154,7 +154,7 @@ def render(contents: Mapping[str, Any]) -> str:
     words: Any = class_report if by_class else value_report
     sections = [("", words.key_metrics(contents) + _warnings(contents))]
     if contents["comparisons"]:
-        sections.append(("Beside classical models", words.comparison(contents)))
+        sections.append(("Comparison with classical models", words.comparison(contents)))
     if by_class:
         sections.append(("Confusion matrix", class_report.confusion(contents)))
         sections.append(("Classes", class_report.classes(contents)))
@@ -307,7 +307,7 @@ def _spectra(spectra: Mapping[str, Any]) -> str:
         "; the shaded bands hold the middle 80 % of them." if shaded else "."
     )
     if not clear.all():
-        caption += f" {int((~clear).sum())} bands inside water vapour are not drawn."
+        caption += f" {int((~clear).sum())} bands in water vapour absorption are not drawn."
     legend = [(kind["color"], f"{kind['name']} ({kind['pixels']:,} px)") for kind in kinds]
     return figure_of(
         line_plot(lines, "wavelength (nm)", "reflectance", legend=False), caption, legend

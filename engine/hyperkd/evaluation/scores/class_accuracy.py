@@ -42,7 +42,7 @@ class Scores:
     """What a confusion matrix, or a stack of them ``(..., K, K)``, says.
 
     Attributes:
-        overall_accuracy: ``(...)`` share of right pixels; it is micro F1 as well.
+        overall_accuracy: ``(...)`` fraction of correct pixels; it is micro F1 as well.
         average_accuracy: mean producer's accuracy of the classes that the reference holds
             (balanced accuracy, mean recall).
         kappa: Cohen's kappa.
@@ -292,8 +292,8 @@ def _notes(
     absent = [name for name, count in zip(names, present) if count == 0]
     if absent:
         notes.append(
-            f"No reference pixel is {_listed(absent)}: what would need one is not defined, and "
-            "averages over classes leave it out."
+            f"No reference pixel is {_listed(absent)}: scores that need one are not defined, and "
+            "averages over classes leave them out."
         )
     unmapped = [
         name for name, row, count in zip(names, matrix, present) if row.sum() == 0 and count > 0

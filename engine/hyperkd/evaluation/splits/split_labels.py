@@ -211,7 +211,7 @@ def _check_shares(shares: Sequence[float]) -> tuple[float, ...]:
     if not fine or shares[TRAIN] == 0:
         raise HyperKDError(
             "bad_job",
-            f"The shares of train, validation and test are {', '.join(f'{s:g}' for s in shares)}.",
+            f"The fractions of train, validation, test are {', '.join(f'{s:g}' for s in shares)}.",
             "Give three numbers from 0 to 1 that add up to 1, the first above 0.",
         )
     return tuple(shares)

@@ -238,7 +238,7 @@ class Attempt:
     def _notes(self, part: NDArray[np.int8], target_px: int) -> Iterator[str]:
         if self.method == "random":
             yield (
-                "Pixels were dealt at random: test pixels lie beside training pixels, so the "
+                "Pixels were split at random: test pixels lie beside training pixels, so the "
                 "scores are optimistic."
             )
         elif self.buffer_px < target_px:

@@ -322,7 +322,7 @@ class _Transfer:
         encoding = response.headers.get("Content-Encoding", "identity")
         if response.status != 200 or length is None or encoding != "identity":
             raise failed(
-                f"{shown(self._url)} gives no plain file: HTTP {response.status}, "
+                f"{shown(self._url)} does not give a plain file: HTTP {response.status}, "
                 f"length {stated[:40] or 'unknown'}, encoding {encoding[:40]}.",
                 BY_HAND,
             )
@@ -348,8 +348,8 @@ class _Transfer:
         if free < wanted:
             raise HyperKDError(
                 "out_of_disk",
-                f"{wanted / 1e6:.0f} MB are to come, but {self._part.parent} has {free / 1e6:.0f} "
-                "MB left.",
+                f"The download takes {wanted / 1e6:.0f} MB, but {self._part.parent} has "
+                f"{free / 1e6:.0f} MB left.",
                 "Free some disk space, or put the model store elsewhere with HYPERKD_MODELS.",
             )
 

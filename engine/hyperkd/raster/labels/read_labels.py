@@ -335,7 +335,7 @@ def _require_classes(
         raise HyperKDError(
             "bad_labels",
             f"The labels have {len(kept)} classes, but a map holds {MAX_CLASSES}.",
-            "Check that the field holds classes and no identifiers, or merge classes.",
+            "Check that the field holds classes, not identifiers, or merge classes.",
         )
     if len(kept) >= 2:
         return
@@ -351,7 +351,7 @@ def _require_classes(
         "bad_labels",
         says,
         "A classification needs at least two classes; label more pixels, merge classes, and check "
-        "that the field holds classes and no identifiers.",
+        "that the field holds classes, not identifiers.",
     )
 
 

@@ -151,7 +151,7 @@ def read_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise HyperKDError(
             "bad_job",
-            f"There is nothing to go on from: {path} does not exist.",
+            f"There is nothing to resume: {path} does not exist.",
             "Start again without resume; a finished training keeps no state.",
         )
     try:
@@ -233,6 +233,6 @@ def _damaged(path: Path, error: Exception) -> HyperKDError:
     reason = (str(error).splitlines() or [""])[0]
     return HyperKDError(
         "bad_model",
-        f"{path.name} is not a state of a training, or it is damaged: {reason}.",
+        f"{path.name} is not a saved state of a training, or it is damaged: {reason}.",
         "Start again without resume.",
     )

@@ -87,7 +87,7 @@ def checkpoint_of(path: Path) -> Path:
     if not beside.is_file():
         raise HyperKDError(
             "bad_model",
-            f"{path.name} cannot be trained: an .onnx file holds a network that only computes.",
+            f"{path.name} cannot be trained: an .onnx file holds a network for inference only.",
             f"Put its checkpoint {beside.name} beside it, or give the checkpoint itself.",
         )
     differing = _differences(read_card(path), read_card(beside))

@@ -213,15 +213,15 @@ class _FineTuning:
         if len(splits) > 1:
             return (
                 f"{len(splits)}-fold cross-validation: {kept} were held out in turn{buffer}, and "
-                "each answered by an exported model that had not seen them. The model in the "
-                "file learned from all labels."
+                "each predicted by an exported model that was not trained on them. The model in "
+                "the file was trained on all labels."
             )
         told = (
-            f"Held out were {kept}{buffer}. The exported model answered at their pixels, seams "
+            f"Held out were {kept}{buffer}. The exported model predicted their pixels, seams "
             "and blending of tiles included."
         )
         if self.request.refit:
-            told += " Afterwards the model in the file learned from all labels."
+            told += " Afterwards the model in the file was trained on all labels."
         return told
 
     def _write(
@@ -332,7 +332,7 @@ def _require_sound(labels: Labels) -> None:
             raise HyperKDError(
                 "bad_labels",
                 f"The name {str(name)!r} in the labels holds {reason}.",
-                "Correct the labels, or tell QGIS the encoding of their file.",
+                "Correct the labels, or set the encoding of their file in QGIS.",
             )
 
 
@@ -358,7 +358,7 @@ def _about(request: FinetuneJob, labels: Labels, fitted: Fit, card: ModelCard) -
         "model": f"{card.name} ({card.task})",
         "student": fitted.base.card.name,
         "encoder": fitted.tune,
-        "looks at": ", ".join(inputs),
+        "inputs": ", ".join(inputs),
         "scenes": ", ".join(Path(path).name for path in request.input),
         "labels": ", ".join(Path(path).name for path in request.labels),
         "labelled pixels": f"{len(labels):,}",

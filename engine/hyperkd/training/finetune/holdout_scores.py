@@ -128,7 +128,8 @@ def _few(groups: int, pixels: int) -> list[str]:
         return []
     return [
         f"Only {counted(pixels, 'pixel')} from {counted(groups, 'place')} "
-        f"{'tests' if pixels == 1 else 'test'} the model. For firmer figures use cross-validation."
+        f"{'tests' if pixels == 1 else 'test'} the model. "
+        "For more reliable scores use cross-validation."
     ]
 
 

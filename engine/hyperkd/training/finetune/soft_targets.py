@@ -158,7 +158,7 @@ def read_soft_targets(
         report.log(
             "warning",
             f"The model {card.name} does not know {', '.join(unknown)}: it counts for the other "
-            "classes alone.",
+            "classes only.",
         )
     logits = np.full((len(pixels), len(column)), _UNKNOWN, np.float32)
     for scene, source in enumerate(sources):

@@ -292,7 +292,7 @@ def _projector(settings: Distillation, own: int, other: int) -> nn.Module:
             "bad_job",
             f"The student is {own} wide and the teacher {other}: without a projector their "
             "features cannot be compared.",
-            "Take the linear projector, or compare relations, which are free of width.",
+            "Take the linear projector, or compare relations, which do not depend on width.",
         )
     return nn.Identity()
 

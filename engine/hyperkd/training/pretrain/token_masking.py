@@ -63,7 +63,7 @@ class Masking:
                 raise HyperKDError(
                     "bad_job",
                     f"The mask's {name} is {value:g}.",
-                    f"Give a share from {least:g} to {most:g}.",
+                    f"Give a fraction from {least:g} to {most:g}.",
                 )
 
     def share(self, progress: float) -> float:

@@ -149,7 +149,7 @@ def _saved(progress: Progress, keeper: Optional[Keeper]) -> Iterator[None]:
 def _early_end(progress: Progress, settings: Settings, asked: bool) -> str:
     """Return why training ends before its last step, as a sentence, or ""."""
     if asked:
-        return f"Training was to end after step {progress.step}: asked to, or its hours are over."
+        return f"Training ends after step {progress.step}: it was stopped, or its hours are over."
     if settings.patience and progress.waited >= settings.patience:
         return (
             f"No smaller validation loss for {progress.waited} validations: training ends "

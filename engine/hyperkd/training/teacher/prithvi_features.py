@@ -343,7 +343,7 @@ def block_count(depth: float, blocks: int) -> int:
         raise HyperKDError(
             "bad_job",
             f"The teacher's depth is {depth:g}.",
-            "Give a share of the blocks: more than 0, at most 1.",
+            "Give a fraction of the blocks: more than 0, at most 1.",
         )
     return max(1, math.ceil(depth * blocks - 1e-9))
 

@@ -123,7 +123,7 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
             "bad_model",
             f"{name} is not a teacher: its header has no {TEACHER_KEY}.",
             "Give the published .pt file of a Prithvi, or a stand-in teacher; a student's "
-            "checkpoint cannot teach.",
+            "checkpoint is not one.",
         )
     tensors = load_file(path)
     version = PrithviVersion(what.name, what.config, what.mean, what.std)
