@@ -44,10 +44,6 @@ _NAMED = 6
 def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
     """Compare a model's predictions at labelled pixels with the labels, and write a report.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         Summary: the pixels, the key figures, and the notes of the report.
 

@@ -35,10 +35,6 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
 
     A raster that does not suit the student is described all the same, with the reason.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         Summary with ``suits`` (bool), the number of good bands, and ``problems``.
 

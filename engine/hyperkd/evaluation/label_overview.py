@@ -38,10 +38,6 @@ _ENTRIES = (
 def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
     """Read labels, split them as ``finetune`` would, and tell what comes of it.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         ``classes`` (name, value, colour, pixels, features) or ``targets`` (name, minimum,
         mean, maximum), ``scenes`` (path, labelled pixels, map), ``split`` (its summary, or

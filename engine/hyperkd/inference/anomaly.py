@@ -89,10 +89,6 @@ def anomaly(request: AnomalyJob, report: Reporter) -> dict[str, Any]:
     spread over the scene, so that anomalies do not move the scale that they are measured by.
     3.5 is the usual threshold (Iglewicz and Hoaglin 1993, "How to detect and handle outliers").
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with ``anomalies`` (pixels), their ``share`` of the pixels with
         data, ``median_error`` and ``threshold_error``.

@@ -41,10 +41,6 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
     scene, in the principal components that hold 99 % of their variance; then every pixel
     gets its nearest centre. Clusters are numbered by their size in the sample.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the pixels of each cluster and ``explained``, the fraction of
         the sample's variance that lies between the clusters.

@@ -40,10 +40,6 @@ from hyperkd.types import Float32Array, FloatArray, Reporter
 def embed(request: EmbedJob, report: Reporter) -> dict[str, Any]:
     """Write the embedding of every valid pixel, NaN where the input has no data.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary; with components, ``explained_variance`` as fractions.
 

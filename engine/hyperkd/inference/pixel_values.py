@@ -29,10 +29,7 @@ def values_at(
     none of the pixels are not computed.
 
     Args:
-        matched: the raster and the model.
         pixels: rows and columns, ``(n,)`` each, inside the raster.
-        options: how to compute.
-        report: where progress goes.
         again: see ``MatchedModel.open``.
 
     Returns:

@@ -31,10 +31,6 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
 
     Classes are decided after the logits of overlapping tiles were blended.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the pixels of each class, or for each target the fraction
         of pixels beyond the range that the model was trained on.
@@ -69,12 +65,9 @@ def predict_at(
     """Return what the map of a scene is made from, at some pixels only; see ``values_at``.
 
     Args:
-        source: the raster.
         model: a model for classification or regression; a loaded one stays in memory.
         pixels: rows and columns, ``(n,)`` each, inside the raster.
-        options: how to compute.
         outputs: what is wanted, for instance ``embedding`` of a student; the model has one.
-        report: where progress goes.
 
     Returns:
         ``(n, K)`` float32 logits, not divided by the temperature, or ``(n, T)`` values in

@@ -140,9 +140,7 @@ class LoadedModel:
 
         Args:
             source: the raster; from now on it is read in a stream.
-            options: how to compute.
             outputs: what the job can use, for instance ``embedding``; the model has one of them.
-            report: where stages and log lines go.
 
         Raises:
             HyperKDError: as ``bundle``; ``bad_model`` where the model has none of the outputs;
@@ -239,7 +237,6 @@ class MatchedModel:
 
         Args:
             options: batch, memory, and what to do where the raster cannot be read.
-            report: where progress and log lines go.
             kept: channels that are blended; default: those of the output.
             row_bytes, block_rows, fixed: see ``Demand``.
             total: tiles to compute, for the progress; default: all.

@@ -26,10 +26,6 @@ NODATA = -32768
 def reconstruct(request: ReconstructJob, report: Reporter) -> dict[str, Any]:
     """Write the reconstruction of a scene, its per-pixel error, or both.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the mean of each error where it was asked for.
 

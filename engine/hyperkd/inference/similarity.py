@@ -39,10 +39,6 @@ def similarity(request: SimilarityJob, report: Reporter) -> dict[str, Any]:
     1 is the same, 0 has nothing in common, -1 is the opposite. The largest over all references
     counts, so that places of several kinds can be given at once.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the number of references and, from three features on,
         ``threshold``: nine tenths of the references are at least that similar to the best one

@@ -20,7 +20,6 @@ def examine(
     """Look into a model file.
 
     Args:
-        path: the file.
         suffix: which kind of file it is, a key of ``FILE_KINDS``.
         digest: its SHA-256.
         report: receives a warning for what could not be checked.

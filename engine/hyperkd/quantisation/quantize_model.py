@@ -47,10 +47,6 @@ _WEIGHTS: Final[Mapping[str, str]] = {
 def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
     """Quantise a model, unless it loses too much on the user's own scenes.
 
-    Args:
-        request: the job.
-        report: receives progress.
-
     Returns:
         Summary: the loss and what it is measured by, sizes, the speed of both models on
         this CPU (int8 alone), and the details that the card holds as well.

@@ -202,10 +202,6 @@ def truth_paths(output: str) -> dict[str, str]:
 def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
     """Simulate an EnMAP-like scene and write it with its truth layers.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         Paths, size, shares of the covers (dominant in their pixel) and the share
         of pixels with data.

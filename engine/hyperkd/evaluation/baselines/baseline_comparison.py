@@ -76,7 +76,6 @@ def compare_with_baselines(
     """Train classical models on the spectra of labelled pixels, and compare their predictions.
 
     Args:
-        card: the model's.
         sources, labels: the scenes and all their labels, in the model's classes or targets; n
             pixels.
         predicted: ``(n,)`` class indices or ``(n, T)`` values of the model; only those of
@@ -84,7 +83,6 @@ def compare_with_baselines(
         folds: each pixel is tested in one of them at most; empty for the spectra alone.
         shown: indices of the pixels whose mean spectra are reported.
         seed: of the samples, the classical models and the intervals.
-        report: progress.
         decisions: see ``fit_baselines``.
 
     Raises:

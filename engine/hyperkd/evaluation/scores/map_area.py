@@ -108,7 +108,6 @@ def estimate_area(
         groups: ``(n,)`` the polygon, point or patch of each pixel.
         pixel_ha: area of a pixel in hectares, or None.
         strata_names: names for messages; default: the numbers from 1.
-        seed: of the resamples.
 
     Raises:
         HyperKDError: ``bad_labels`` where a stratum that covers pixels has fewer than two

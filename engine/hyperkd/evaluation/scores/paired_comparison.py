@@ -78,7 +78,6 @@ def compare_classifications(
         predicted: by method ``(n,)`` class indices; the first one is the model.
         classes: number of classes.
         groups: ``(n,)`` the polygon, point, patch or block of each pixel.
-        seed: of the resamples.
         settings: by method, what was chosen for it.
     """
     bootstrap = GroupBootstrap(groups, seed)
@@ -106,7 +105,6 @@ def compare_regressions(
         truth: ``(n,)`` values; pixels where it is NaN are left out.
         predicted: by method ``(n,)`` values; the first one is the model.
         groups: ``(n,)`` the polygon, point or block of each pixel.
-        seed: of the resamples.
         settings: by method, what was chosen for it.
     """
     known = np.isfinite(truth)

@@ -113,7 +113,6 @@ def assess_regression(
         predicted: ``(n, T)`` finite.
         targets: T targets as in the card, with ``name`` and ``unit``.
         groups: ``(n,)`` the polygon, point or block of each pixel.
-        seed: of the resamples.
 
     Raises:
         ValueError: on arrays that do not belong together, predictions that are not finite,

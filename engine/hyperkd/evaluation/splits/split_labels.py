@@ -40,7 +40,6 @@ def split_labels(
     """Split labels into train, validation and test, each class in each part.
 
     Args:
-        labels: what to split.
         method: ``polygons``, ``blocks`` or ``scenes`` stay together; ``random`` deals
             single pixels and is marked optimistic; ``auto`` takes scenes, polygons or
             blocks, the first that allows the buffer.
@@ -94,7 +93,6 @@ def k_folds(
     units allow; every class is in every training part.
 
     Args:
-        labels: what to split.
         folds: how many.
         method, buffer_px, receptive_field_px, seed, block_px: see ``split_labels``; one
             buffer serves all folds.

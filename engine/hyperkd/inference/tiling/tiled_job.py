@@ -46,11 +46,8 @@ def write_tiled(
     """Compute a whole scene and write it.
 
     Args:
-        matched: the raster and the model.
         outputs: the files to write.
         convert: makes the stored values of each file from finished rows.
-        options: how to compute.
-        report: where progress goes.
         stage: what users read while it is computed.
 
     Returns:

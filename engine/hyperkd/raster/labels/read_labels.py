@@ -121,7 +121,6 @@ def read_labels(
     and NaN of a class raster label nothing. Only valid pixels of a scene count.
 
     Args:
-        sources: the scenes.
         paths: vector files, where needed with ``|layername=x`` behind them, or rasters.
         task: ``classification`` or ``regression``.
         fields: the class field, or one field for each target; may be left out where
@@ -182,7 +181,6 @@ def read_places(
     may belong to several features.
 
     Args:
-        source: the scene.
         path: a vector file; all its layers, or the one behind ``|layername=``.
         margin_px: how far inside a polygon a pixel's centre must lie, in pixels.
 

@@ -72,7 +72,6 @@ class ToStudentBands:
     """The map from a raster's stored values to the student's bands.
 
     Args:
-        source: the raster.
         bands: the student's.
         leave_out: returns which pixels of a window to leave out, ``(rows, cols)`` bool.
 
@@ -118,7 +117,6 @@ def read_scene(
     """Read a raster window by window and bring it to the student's bands.
 
     Args:
-        source: the raster.
         bands: the student's.
         name: what to call the scene in messages.
         report: learns nothing, but can cancel.

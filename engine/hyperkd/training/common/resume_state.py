@@ -39,7 +39,6 @@ def identity(
     """Return what must be the same when a training is resumed.
 
     Args:
-        settings: how to train.
         recipe: what for.
         data: what the scenes are.
         more: other JSON values.
@@ -55,7 +54,6 @@ class StateFile:
     """The file with the state of a training.
 
     Args:
-        path: the file.
         started_with: see ``identity``.
         resume: whether to go on from the file.
         writes: whether this process writes; of several only one does.

@@ -83,7 +83,6 @@ class FileScene:
     Each thread opens the raster for itself.
 
     Args:
-        path: the raster.
         open_one: opens it.
         bands: the student's.
         name: what to call it in messages.

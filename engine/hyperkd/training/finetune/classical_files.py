@@ -66,7 +66,6 @@ def write_classical(
         sources, labels, split: its training data: the train and validation parts.
         scores: of the classical models, where they are known.
         known: those that were trained on these very parts, where the comparison has them.
-        request: the options.
         report: progress, and a warning for each that cannot be written.
 
     Returns:

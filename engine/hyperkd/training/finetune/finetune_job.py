@@ -48,10 +48,6 @@ from hyperkd.types import Reporter
 def finetune(request: FinetuneJob, report: Reporter) -> dict[str, Any]:
     """Train a model for classes or targets on labels, and measure how good it is.
 
-    Args:
-        request: the options.
-        report: progress.
-
     Returns:
         Summary: the files, classes or targets, hyperparameters, metrics and notes.
 

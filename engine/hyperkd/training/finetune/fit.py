@@ -96,12 +96,8 @@ def fit(
     The test part has no influence.
 
     Args:
-        sources: the scenes.
-        labels: theirs.
-        split: of the labels.
         request: the options; with the device ``cpu`` or ``cuda``. The same seed and number of
             threads give the same model.
-        report: progress, metrics, notes.
         base: the student's encoder where it is loaded already; it stays as it is.
         search: to take again instead of a new search.
         preview: gets the model after each epoch.

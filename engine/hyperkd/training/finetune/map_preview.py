@@ -30,7 +30,6 @@ class MapPreview:
 
     Args:
         path: the GeoTIFF.
-        source: the scene.
         extent: xmin, ymin, xmax, ymax in the scene's reference system; empty for the middle.
         labels: the classes, or the targets of which the first is shown.
         report: gets the artifact ``preview``.

@@ -44,7 +44,6 @@ class TeacherLoss:
         tiles: of the training.
         card: the student's: bands, normalisation, patch, tile.
         dim: width of its tokens.
-        seed: of the linear map.
 
     Raises:
         HyperKDError: ``band_mismatch`` where the student lacks the teacher's bands,
@@ -136,7 +135,6 @@ def read_soft_targets(
     Args:
         name: of the earlier model, or its path.
         weight: distillation weight.
-        sources: the scenes.
         labels: their classes; found in the model by value, else by name.
         pixels: the labelled pixels.
         report: progress, and a warning about classes that the model does not know.

@@ -60,7 +60,6 @@ def distill(request: DistillJob, report: Reporter) -> dict[str, Any]:
     """Train a student on scenes.
 
     Args:
-        request: the job.
         report: receives progress, metrics and messages.
 
     Raises:

@@ -117,7 +117,6 @@ def settings_of(
     """Return the settings of the training loop that a job asks for.
 
     Args:
-        request: the job.
         valid_pixels: number of valid pixels in all training scenes.
         tile_px: side of a tile.
         processes: number of processes that train together; each gets a chunk of every batch.

@@ -81,7 +81,6 @@ def read_teacher(path: Union[str, Path], version: Optional[str] = None) -> Prith
     """Read and check a file of Prithvi; both layouts of version 1 and wrapped files too.
 
     Args:
-        path: the file.
         version: the name that it has to be, or None for any.
 
     Raises:

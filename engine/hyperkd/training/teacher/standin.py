@@ -109,7 +109,6 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
     """Build the network that a stand-in teacher's file holds.
 
     Args:
-        path: the file.
         positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
 
     Raises:
@@ -147,7 +146,6 @@ def random_teacher(config: PrithviConfig, seed: int, like: PrithviVersion) -> Lo
 
     Args:
         config: its sizes.
-        seed: of its weights.
         like: whose statistics it normalises with.
     """
     with torch.random.fork_rng(devices=()):

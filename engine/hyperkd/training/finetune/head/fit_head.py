@@ -91,7 +91,6 @@ class HeadFit:
         values: ``(n,)`` class indices or ``(n, T)`` standardised targets.
         fold: ``(n,)`` from 0; two folds at least.
         task: classification or regression.
-        request: the options.
         encoder: sizes of the encoder.
         card: of the student: the mean and standard deviation of its normalisation.
         report: progress and metrics.
