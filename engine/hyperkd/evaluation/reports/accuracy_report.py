@@ -19,12 +19,12 @@ import hyperkd
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports import class_report, value_report
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.label_spectra import MeanSpectra
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.evaluation.reports.page_parts import (
     MISSING,
     box,
+    details,
     document,
     figure_of,
     paragraph,

@@ -8,10 +8,10 @@ from typing import Any, Optional
 import numpy as np
 
 from hyperkd.evaluation.reports.charts import ACCENT, Dot, dot_plot, heat_map, reliability_plot
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.page_parts import (
     Figure,
     cards,
+    details,
     figure_of,
     interval_text,
     paragraph,

@@ -170,6 +170,11 @@ def table(
     )
 
 
+def details(summary: str, content: str) -> str:
+    """Return content folded behind a line of text."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
 def figure_of(svg: str, caption: str, legend: Sequence[tuple[str, str]] = ()) -> str:
     """Return a chart with its caption and a legend of colour and name."""
     entries = "".join(f"<li>{swatch(colour)}{escape(name)}</li>" for colour, name in legend)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyperkd.evaluation.reports.charts import ACCENT, Dot, dot_plot, scatter_plot
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.page_parts import (
     cards,
+    details,
     figure_of,
     heading,
     interval_text,

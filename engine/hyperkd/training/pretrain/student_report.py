@@ -11,11 +11,11 @@ from typing import Any, Final, Optional
 import numpy as np
 
 import hyperkd
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.evaluation.reports.page_parts import (
     box,
     cards,
+    details,
     document,
     figure_of,
     heading,
