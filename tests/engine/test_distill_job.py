@@ -25,17 +25,14 @@ from hyperkd.models.sizes import PRESETS  # noqa: E402
 from hyperkd.models.store.model_store import Store  # noqa: E402
 from hyperkd.raster.products.enmap_quality import MASKS  # noqa: E402
 from hyperkd.requests.distill_options import DistillJob  # noqa: E402
-from hyperkd.spectral.hls_alignment import MODES  # noqa: E402
 from hyperkd.training.common.checkpoint import load_student  # noqa: E402
 from hyperkd.training.common.parallel import Group  # noqa: E402
 from hyperkd.training.common.resume_state import read_state  # noqa: E402
-from hyperkd.training.common.scene_pixels import READINGS  # noqa: E402
 from hyperkd.training.export import export_model  # noqa: E402
 from hyperkd.training.pretrain import distill as module  # noqa: E402
 from hyperkd.training.pretrain.distill import distill  # noqa: E402
 from hyperkd.training.pretrain.distill_settings import PLANS, Outputs, recipe_of, settings_of  # noqa: E402
-from hyperkd.training.pretrain.token_distillation import DISTANCES, PROJECTORS, VIEWS  # noqa: E402
-from hyperkd.training.pretrain.token_masking import SCORE_NAMES  # noqa: E402
+from hyperkd.training.pretrain.mask_guide import SCORES  # noqa: E402
 from hyperkd.training.teacher.feature_cache import FeatureCache  # noqa: E402
 from hyperkd.training.teacher.find_teacher import find_teacher  # noqa: E402
 from hyperkd.training.teacher.prithvi_features import FRAMES  # noqa: E402
@@ -269,10 +266,11 @@ def test_epochs_become_steps(valid, fields, steps):
 
 def test_the_choices_of_the_job_are_those_of_the_trainer():
     known = {
-        "preset": PRESETS, "mask_score": SCORE_NAMES, "feature_distance": DISTANCES,
-        "teacher_view": VIEWS, "projector": PROJECTORS, "teacher_frames": FRAMES,
-        "alignment": MODES, "reading": READINGS, "mask": ("none", *MASKS),
-    }  # fmt: skip
+        "preset": PRESETS,
+        "mask_score": (*SCORES, "random"),
+        "teacher_frames": FRAMES,
+        "mask": ("none", *MASKS),
+    }
     for name, names in known.items():
         choices = DistillJob.__dataclass_fields__[name].metadata["choices"]
         assert set(choices) == set(names), name

@@ -12,7 +12,6 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.errors import HyperKDError
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import ClassEntry, RasterSink, RasterSpec
 from hyperkd.requests.prepare_options import SynthJob
@@ -74,7 +73,6 @@ class SimulatedScene:
             HyperKDError: ``bad_job`` where a number is out of its range,
                 ``missing_dependency`` without the package prosail.
         """
-        _check(width, height, seed, border)
         load_prosail()
         self.width, self.height, self.seed, self.border = width, height, seed, border
         self.draw: SceneDraw = draw_scene(seed)
@@ -143,21 +141,6 @@ class SimulatedScene:
             & (rest * x >= corner * (rest - y))
         )
         return inside
-
-
-def _check(width: int, height: int, seed: int, border: float) -> None:
-    for name, value, low, high in (
-        ("width", width, 8, 20000),
-        ("height", height, 8, 20000),
-        ("seed", seed, 0, 2**63 - 1),
-        ("border", border, 0.0, 0.5),
-    ):
-        if not low <= value <= high:
-            raise HyperKDError(
-                "bad_job",
-                f"{name} is {value}, but must lie between {low} and {high}.",
-                f"Give a {name} in that range.",
-            )
 
 
 def _cut(window: Window, size: int) -> Iterator[Window]:

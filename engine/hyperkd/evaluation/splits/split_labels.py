@@ -24,8 +24,6 @@ from hyperkd.evaluation.splits.split_units import GroupedPixels, dealt_units
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.types import Ints
 
-METHODS = ("auto", "polygons", "blocks", "scenes", "random")
-
 
 def split_labels(
     labels: Labels,
@@ -56,7 +54,7 @@ def split_labels(
         HyperKDError: ``class_missing_in_split`` where a class cannot be in each part;
             ``bad_job`` for arguments out of range.
     """
-    _check(labels, method, buffer_px, receptive_field_px, block_px)
+    _require_labels(labels)
     wanted = _check_shares(shares)
     used = [part for part in range(3) if wanted[part] > 0]
     target, fixed = _target(method, buffer_px, receptive_field_px)
@@ -101,14 +99,7 @@ def k_folds(
     Raises:
         HyperKDError: as ``split_labels``.
     """
-    least = 3 if validation else 2
-    if folds < least:
-        raise HyperKDError(
-            "bad_job",
-            f"Too few folds: {folds}.",
-            f"Give at least {least}.",
-        )
-    _check(labels, method, buffer_px, receptive_field_px, block_px)
+    _require_labels(labels)
     target, fixed = _target(method, buffer_px, receptive_field_px)
     tried: list[list[Attempt]] = []
     shares = [1 / folds] * folds
@@ -180,26 +171,7 @@ def _target(method: str, buffer_px: Optional[int], receptive_field_px: int) -> t
     return (receptive_field_px // 2, False) if buffer_px is None else (buffer_px, True)
 
 
-def _check(
-    labels: Labels,
-    method: str,
-    buffer_px: Optional[int],
-    receptive_field_px: int,
-    block_px: Optional[int],
-) -> None:
-    problem = (
-        f"The split {method!r} is unknown; there are {', '.join(METHODS)}."
-        if method not in METHODS
-        else f"The buffer is {buffer_px} px, but must be 0 or more."
-        if buffer_px is not None and buffer_px < 0
-        else f"The receptive field is {receptive_field_px} px, but must be 0 or more."
-        if receptive_field_px < 0
-        else f"Blocks of {block_px} px are too small."
-        if block_px is not None and block_px < 1
-        else ""
-    )
-    if problem:
-        raise HyperKDError("bad_job", problem, "Correct the job.")
+def _require_labels(labels: Labels) -> None:
     if len(labels) == 0:
         raise HyperKDError("no_labels", "There are no labels to split.", "Give labels.")
 

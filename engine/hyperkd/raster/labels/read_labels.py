@@ -27,8 +27,6 @@ from hyperkd.raster.source import RasterSource
 from hyperkd.sentences import counted, some
 from hyperkd.types import Ints, Reporter
 
-TASKS = ("classification", "regression")
-
 # A class needs a pixel each to learn from, to stop at and to be tested with.
 MINIMUM_SAMPLES = 3
 
@@ -133,10 +131,9 @@ def read_labels(
 
     Raises:
         HyperKDError: ``no_labels`` where no pixel is labelled; ``bad_labels`` where a
-            file or field cannot be used, or too few classes remain; ``bad_job``; what
+            file or field cannot be used, or too few classes remain; what
             reading the scenes raises; ``cancelled``.
     """
-    _check(sources, paths, task, margin_px, minimum_samples)
     reader = LabelReader(task, tuple(fields), margin_px, Features())
     found = reader.read(sources, paths, report)
     draft = _masked(sources, found, report)
@@ -210,30 +207,6 @@ def read_places(
 
 _NONE: Ints = np.empty(0, np.int64)
 _NO_PAIRS = np.empty((0, 2), np.int64)
-
-
-def _check(
-    sources: Sequence[RasterSource],
-    paths: Sequence[str],
-    task: str,
-    margin_px: float,
-    minimum_samples: int,
-) -> None:
-    problem = (
-        "No scene was given."
-        if not sources
-        else "No labels were given."
-        if not paths
-        else f"The task is {task!r}, but must be one of {', '.join(TASKS)}."
-        if task not in TASKS
-        else f"The margin is {margin_px} px, but must be 0 or more."
-        if not 0 <= margin_px < np.inf
-        else f"A class needs {minimum_samples} samples, but must need at least 1."
-        if minimum_samples < 1
-        else ""
-    )
-    if problem:
-        raise HyperKDError("bad_job", problem, "Correct the job.")
 
 
 def _require_labels(

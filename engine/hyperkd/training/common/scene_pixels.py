@@ -45,8 +45,6 @@ from hyperkd.training.common.crops import (
 )
 from hyperkd.types import BandTable, BoolArray, GridSpec, Reporter, Wavelengths, Window
 
-READINGS: Final = ("auto", "memory", "cache", "files")
-
 # What `auto` keeps in memory; a laptop has room for more, but not for this and a training.
 _MEMORY_BYTES: Final = 2 * 2**30
 _FORMAT: Final = "hyperkd-scene-1"
@@ -183,8 +181,7 @@ def open_scenes(
         bands: the student's.
         tile_px: side of a crop.
         report: receives progress, and a warning for each scene that is left out.
-        reading: one of ``READINGS``; ``auto`` takes memory for the first 2 GiB, then the cache.
-        cache: folder of the cache, demanded where one is used.
+        reading, cache: where pixels are kept, see ``DistillJob``.
         alignment: demand that each scene covers the teacher's bands, see ``align_to_hls``.
 
     Raises:

@@ -181,12 +181,6 @@ class Teacher:
         report: Optional[Reporter] = None,
     ) -> None:
         config = loaded.version.config
-        if frames not in FRAMES:
-            raise HyperKDError(
-                "bad_job",
-                f"The teacher's frames are {frames!r}.",
-                f"Choose one of: {', '.join(FRAMES)}.",
-            )
         self.version = loaded.version
         self.blocks = block_count(depth, config.depth)
         self.identity: dict[str, Union[str, int]] = {
@@ -333,17 +327,7 @@ class Teacher:
 
 
 def block_count(depth: float, blocks: int) -> int:
-    """Return how many of ``blocks`` lie up to a relative ``depth``, at least one.
-
-    Raises:
-        HyperKDError: ``bad_job`` where the depth is not in (0, 1].
-    """
-    if not 0 < depth <= 1:
-        raise HyperKDError(
-            "bad_job",
-            f"The teacher's depth is {depth:g}.",
-            "Give a fraction of the blocks: more than 0, at most 1.",
-        )
+    """Return how many of ``blocks`` lie up to a relative ``depth``, at least one."""
     return max(1, math.ceil(depth * blocks - 1e-9))
 
 
