@@ -197,8 +197,6 @@ def place_on_load(
     """Have QGIS name and place an output when it loads it, if it will load it at all.
 
     Args:
-        context: of the algorithm.
-        path: the output.
         names: what QGIS calls the layer by itself; where it is to be called otherwise,
             somebody has chosen that name and it stays.
         name: what to call the layer.

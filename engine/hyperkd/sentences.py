@@ -15,7 +15,6 @@ def some(names: Iterable[object], count: Optional[int] = None, limit: int = 5) -
     """Return the first few names, and how many more there are.
 
     Args:
-        names: what to name.
         count: how many there are, where ``names`` gives only the first.
         limit: how many to name.
     """

@@ -42,7 +42,6 @@ class TokenStore:
     A context manager: the file goes at the end, unless the job failed and ``keep`` is set.
 
     Args:
-        journal: the file.
         panels: the columns, as they are computed.
         count: D, channels of a token.
         grid: tokens of a tile, along rows and columns.

@@ -36,7 +36,6 @@ class EventReporter(ABC):
     that closed its end cancels the job.
 
     Args:
-        stream: where the events go.
         cancelled: set by whoever wants the job to stop.
         interval_s: shortest time between two progress events of a stage.
         commands: pause and stop, and where the job marks that it noticed a cancel; its

@@ -21,7 +21,6 @@ def examine(
 
     Args:
         suffix: which kind of file it is, a key of ``FILE_KINDS``.
-        digest: its SHA-256.
         report: receives a warning for what could not be checked.
 
     Returns:

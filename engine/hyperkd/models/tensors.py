@@ -21,7 +21,6 @@ def require_shapes(
         found: shape of each tensor of a file.
         expected: shape of each tensor of the network.
         problem: how the message begins: which file is not what.
-        hint: what to do.
 
     Raises:
         HyperKDError: ``bad_model`` with the names of tensors that are missing,

@@ -28,7 +28,6 @@ def parsing(path: str, code: str, hint: str) -> Iterator[None]:
 
     Args:
         code: of the refusal.
-        hint: what to do.
     """
     try:
         yield

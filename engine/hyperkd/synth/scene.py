@@ -62,8 +62,6 @@ class SimulatedScene:
         """Draw the scene's parameters and compute its spectra.
 
         Args:
-            width: width in pixels.
-            height: height in pixels.
             seed: the same seed gives the same scene.
             border: share of the raster outside the footprint, 0 to 0.5.
             hidden: ``(224,)`` reflectance that is added after all else, times a

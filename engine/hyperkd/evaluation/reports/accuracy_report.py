@@ -73,8 +73,6 @@ def report_contents(
     """Return the accuracy report as a JSON document.
 
     Args:
-        assessment: the metrics.
-        title: of the page.
         about: facts about model and data, by label, in the order to show.
         protocol: one or two sentences on how the tested pixels were chosen.
         optimistic: whether the metrics are known to be too good; a warning stands on top.

@@ -143,7 +143,6 @@ def table(
     Args:
         head: of each column.
         rows: plain text.
-        caption: what the table shows.
         colours: of a swatch in front of each row's name.
         best: index of a row to stand out.
         texts: columns after the first that hold text and are left-aligned.

@@ -217,7 +217,6 @@ def assess_classification(
         classes: K classes as in the card, ``{"name", "value", "color"}``.
         groups: ``(n,)`` the polygon, point, patch or block of each pixel; whole groups are
             resampled for the intervals.
-        temperature: the model's.
 
     Raises:
         ValueError: on arrays that do not belong together or logits that are not finite.

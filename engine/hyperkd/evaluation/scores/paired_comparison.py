@@ -76,7 +76,6 @@ def compare_classifications(
     Args:
         truth: ``(n,)`` class indices.
         predicted: by method ``(n,)`` class indices; the first one is the model.
-        classes: number of classes.
         groups: ``(n,)`` the polygon, point, patch or block of each pixel.
         settings: by method, what was chosen for it.
     """

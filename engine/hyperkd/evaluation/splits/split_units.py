@@ -273,7 +273,6 @@ def inner_folds(labels: Labels, method: str, block_px: Optional[int], seed: int)
     a split that is reported, that only makes the search a little worse.
 
     Args:
-        labels: the training labels.
         method: of the split, whose units are taken; smaller ones where there are fewer than
             three.
         block_px: side of its blocks, or None.

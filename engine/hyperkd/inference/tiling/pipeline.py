@@ -70,7 +70,6 @@ class TiledRun:
         """Compute some tiles.
 
         Args:
-            plan: where the tiles lie.
             wanted: first columns of the tiles to compute, by their first row, in order.
 
         Yields:

@@ -73,7 +73,6 @@ class RowWriter:
     gets its name, and removes them on any exception.
 
     Args:
-        sinks: where the rows go.
         outputs: the files that they make.
         windows: portions of whole blocks, in the order in which their rows come.
         clock: gets the time spent under ``write``.

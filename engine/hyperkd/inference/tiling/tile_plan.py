@@ -44,7 +44,6 @@ class TilePlan:
         """Cover ``grid`` with tiles.
 
         Args:
-            grid: the raster.
             tile_px: side of a tile.
             overlap_px: pixels that neighbours share; default: what ``field_px`` needs, at
                 most a quarter of the tile.

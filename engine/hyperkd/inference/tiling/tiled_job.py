@@ -46,7 +46,6 @@ def write_tiled(
     """Compute a whole scene and write it.
 
     Args:
-        outputs: the files to write.
         convert: makes the stored values of each file from finished rows.
         stage: what users read while it is computed.
 
@@ -153,7 +152,6 @@ def create_writer(
 
     Args:
         matched, options, run: as the job has them.
-        outputs: the files.
         rows: height of their blocks.
         journal: keeps what was written, or None.
     """

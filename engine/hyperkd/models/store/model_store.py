@@ -205,7 +205,6 @@ class Store:
         killed in between has written all that ``recover`` needs.
 
         Args:
-            record: the record.
             move: puts the file of the model in its place.
 
         Raises:

@@ -196,7 +196,6 @@ def patches(rows: Ints, cols: Ints, values: Ints, width: int) -> Ints:
     Args:
         rows, cols: ``(n,)`` pixels, each once.
         values: ``(n,)`` their values.
-        width: of the raster.
     """
     pixel = rows * width + cols
     order = np.argsort(pixel, kind="stable")

@@ -95,7 +95,6 @@ def read_deflated_tiff(
     """Return where the blocks of a file lie, or None where it cannot be read row by row.
 
     Args:
-        path: any file.
         bands, dtype: what GDAL says of its first image.
         nodata: of each band, None where it has none.
     """
@@ -276,7 +275,6 @@ class _BlockStream:
 
     Args:
         file: where the block lies.
-        number: which one.
 
     Attributes:
         number: which one.

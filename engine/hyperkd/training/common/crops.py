@@ -225,7 +225,6 @@ class CropSampler:
     """Draws random crops, turned and mirrored, from scenes.
 
     Args:
-        scenes: where to draw from.
         tile_px: side of a crop. A smaller scene lies at a random place in the
             crop and is invalid around.
         weights: chance of each scene; default: by its number of valid pixels.

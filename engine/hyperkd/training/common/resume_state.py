@@ -39,7 +39,6 @@ def identity(
     """Return what must be the same when a training is resumed.
 
     Args:
-        recipe: what for.
         data: what the scenes are.
         more: other JSON values.
     """

@@ -81,7 +81,6 @@ class FileScene:
     Each thread opens the raster for itself.
 
     Args:
-        open_one: opens it.
         bands: the student's.
         name: what to call it in messages.
         report: can cancel the search for valid pixels.
@@ -176,8 +175,6 @@ def open_scenes(
     given again counts once.
 
     Args:
-        paths: rasters or products.
-        open_one: opens one of them.
         bands: the student's.
         tile_px: side of a crop.
         report: receives progress, and a warning for each scene that is left out.

@@ -62,7 +62,6 @@ def write_classical(
 
     Args:
         folder: where they wait until they get their names.
-        card: of the model.
         sources, labels, split: its training data: the train and validation parts.
         scores: of the classical models, where they are known.
         known: those that were trained on these very parts, where the comparison has them.

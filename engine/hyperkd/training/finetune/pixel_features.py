@@ -72,7 +72,6 @@ def read_features(
         test: pixels that must not enter the statistics of the scenes.
         base: gives the tokens.
         seed: of the pixels of the statistics.
-        device: where to encode.
 
     Raises:
         HyperKDError: ``band_mismatch`` where a scene does not cover the student's bands;

@@ -40,8 +40,6 @@ class TeacherLoss:
     The teacher computes each tile once in each view; its features are kept.
 
     Args:
-        teacher: frozen.
-        tiles: of the training.
         card: the student's: bands, normalisation, patch, tile.
         dim: width of its tokens.
 
@@ -134,9 +132,7 @@ def read_soft_targets(
 
     Args:
         name: of the earlier model, or its path.
-        weight: distillation weight.
         labels: their classes; found in the model by value, else by name.
-        pixels: the labelled pixels.
         report: progress, and a warning about classes that the model does not know.
 
     Returns:

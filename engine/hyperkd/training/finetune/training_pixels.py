@@ -42,7 +42,6 @@ def training_pixels(labels: Labels, split: Split, seed: int, *, frozen: bool) ->
 
     Args:
         labels: all of them.
-        split: theirs.
         seed: of the choice of pixels and of the folds.
         frozen: whether the encoder stays as it is: then the validation part is trained on too.
 

@@ -59,9 +59,6 @@ _REPORTED: Final = (
 def distill(request: DistillJob, report: Reporter) -> dict[str, Any]:
     """Train a student on scenes.
 
-    Args:
-        report: receives progress, metrics and messages.
-
     Raises:
         HyperKDError: ``bad_job``, ``bad_model`` for the teacher, ``no_valid_pixels`` and
             what opening rasters raises for the scenes, ``bad_training`` where the loss

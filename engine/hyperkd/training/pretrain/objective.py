@@ -152,7 +152,6 @@ class Objective(nn.Module):
 
     Args:
         student: the network that learns; it does not become a part of this module.
-        recipe: what it learns for.
         bands: the student's bands.
         tile_px: side of the training tiles.
         teacher: required where the recipe distils.

@@ -148,9 +148,6 @@ class Distiller(nn.Module):
     """The part of the loss that comes from a teacher; its parameters are never exported.
 
     Args:
-        student: the network that learns.
-        teacher: the frozen one.
-        settings: what is learned.
         tile_px: side of the training tiles.
 
     Attributes:

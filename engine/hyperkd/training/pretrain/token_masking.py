@@ -75,7 +75,6 @@ def token_order(
         preference: ``(B, N)`` float32, uniform in (0, 1); decides between guided tokens.
         scores: ``(B, N)``, see ``token_scores``.
         empty: ``(B, N)`` bool, True where no pixel is valid: the guide never chooses it.
-        masking: how to hide.
         share: guided share of the hidden tokens at this point of the training.
     """
     tokens = noise.shape[1]

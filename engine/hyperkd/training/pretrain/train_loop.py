@@ -62,7 +62,6 @@ def train(
     Args:
         student, sampler, settings: what to train, on which tiles, and how.
         report: receives losses, learning rate, samples per second and seconds left.
-        recipe: what to train for.
         teacher: required where the recipe distils.
         bands: the student's; default: the canonical grid.
         validate: called every ``validate_every`` steps and at the end.

@@ -159,7 +159,6 @@ class Teacher:
         depth: of the block whose output is the feature, as a fraction of the encoder's
             blocks; 1 is the end, after the final norm.
         frames: one of ``FRAMES``.
-        device: where to compute.
         report: gets one warning where the input looks wrong.
 
     Attributes:

@@ -145,7 +145,6 @@ def random_teacher(config: PrithviConfig, seed: int, like: PrithviVersion) -> Lo
     """Return a teacher that learned nothing: the control of a distillation.
 
     Args:
-        config: its sizes.
         like: whose statistics it normalises with.
     """
     with torch.random.fork_rng(devices=()):

@@ -91,9 +91,7 @@ class HeadFit:
         values: ``(n,)`` class indices or ``(n, T)`` standardised targets.
         fold: ``(n,)`` from 0; two folds at least.
         task: classification or regression.
-        encoder: sizes of the encoder.
         card: of the student: the mean and standard deviation of its normalisation.
-        report: progress and metrics.
         soft: of an earlier model, or None.
         preview: gets a function that makes the head, after each epoch.
     """

@@ -165,7 +165,6 @@ def fit_linear(
 
     Args:
         inputs: of all pixels.
-        chosen: the hyperparameters.
         training: for each model the rows of its training pixels.
 
     Raises:
