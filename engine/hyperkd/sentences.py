@@ -11,7 +11,9 @@ def counted(count: int, word: str, many: str = "") -> str:
     return f"{count} {word}" if count == 1 else f"{count} {many or word + 's'}"
 
 
-def some(names: Iterable[object], count: Optional[int] = None, limit: int = 5) -> str:
+def some(
+    names: Iterable[object], count: Optional[int] = None, limit: int = 5, separator: str = ", "
+) -> str:
     """Return the first few names, and how many more there are.
 
     Args:
@@ -20,5 +22,5 @@ def some(names: Iterable[object], count: Optional[int] = None, limit: int = 5) -
     """
     given = list(names)
     more = (len(given) if count is None else count) - min(limit, len(given))
-    text = ", ".join(str(name) for name in given[:limit])
+    text = separator.join(str(name) for name in given[:limit])
     return f"{text} and {more} more" if more > 0 else text

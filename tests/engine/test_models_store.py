@@ -104,7 +104,7 @@ def add(file: Path, report: Optional[Notes] = None, **options: Any) -> dict[str,
 
 def test_a_store_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(HyperKDError, match="Cannot make the model store") as caught:
+    with pytest.raises(HyperKDError, match="Cannot make the folder") as caught:
         add(TINY, name="mine", store=str(tmp_path / "file" / "store"))
     assert caught.value.code == "unwritable_output"
 

@@ -35,6 +35,7 @@ from hyperkd.open_scene import opened_scenes
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.evaluate_options import EvaluateJob
+from hyperkd.sentences import some
 from hyperkd.types import Reporter
 
 # Files that the report names of many.
@@ -224,9 +225,7 @@ def _about(
     truth: Labels,
 ) -> dict[str, str]:
     def names(paths: Sequence[str]) -> str:
-        shown = [Path(path).name for path in paths]
-        more = len(shown) - _NAMED
-        return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return some([Path(path).name for path in paths], limit=_NAMED)
 
     about = {
         "model": f"{bundle.card.name} ({bundle.card.task}), SHA-256 {bundle.sha256[:16]}…",

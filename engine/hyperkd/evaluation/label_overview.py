@@ -18,6 +18,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
 from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import opened_scenes
+from hyperkd.output_checks import make_folder
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels, read_labels
 from hyperkd.raster.sink import ClassEntry, RasterSpec
@@ -94,7 +95,8 @@ def _write(
     """Write a map of the parts of each scene; None where a scene has no labels."""
     if folder is None or split is None:
         return [None] * len(sources)
-    Path(folder).mkdir(exist_ok=True)
+    hint = "Give a folder whose parent exists and is yours to write."
+    make_folder(Path(folder), hint, parents=False)
     report.stage("Drawing the split")
     paths: list[Optional[str]] = []
     for number, (source, scene) in enumerate(zip(sources, labels.scenes), 1):

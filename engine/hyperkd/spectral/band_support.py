@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
-from hyperkd.sentences import counted
+from hyperkd.sentences import counted, some
 from hyperkd.types import BoolArray, FloatArray, Wavelengths
 
 MATCHED: Final = "matched"
@@ -132,7 +132,7 @@ def _ranges(report: SupportReport) -> str:
         f"{first:g} nm" if count == 1 else f"{first:g} to {last:g} nm ({count} bands)"
         for first, last, count in sorted(stretches[:5])
     ]
-    return ", ".join(words) + (f" and {len(stretches) - 5} more" if len(stretches) > 5 else "")
+    return some(words, len(stretches))
 
 
 def _advice(source_last_nm: float, target_last_nm: float) -> str:

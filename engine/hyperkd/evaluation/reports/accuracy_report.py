@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 import hyperkd
 from hyperkd.atomic import AtomicFile
-from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports import class_report, value_report
 from hyperkd.evaluation.reports.label_spectra import MeanSpectra
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
@@ -35,7 +34,7 @@ from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment
 from hyperkd.evaluation.scores.map_area import AreaEstimate
 from hyperkd.evaluation.scores.paired_comparison import Comparison
 from hyperkd.evaluation.scores.regression_error import RegressionAssessment
-from hyperkd.output_checks import require_writable
+from hyperkd.output_checks import make_folder, require_writable
 from hyperkd.types import FloatArray, Reporter
 
 PAGE, METRICS = "report.html", "report.json"
@@ -45,6 +44,7 @@ OPTIMISTIC = (
     "These scores are optimistic: test pixels lie beside training pixels, or were among them. "
     "Elsewhere the map will be less accurate."
 )
+_OF_YOURS = "Give a folder whose parent exists and is yours to write."
 _PARTS = ("train", "validation", "test")
 # Colours that people with colour vision deficiencies tell apart (Okabe and Ito 2008).
 _SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -118,7 +118,8 @@ def report_files(folder: str, contents: Mapping[str, Any]) -> Iterator[dict[str,
     """
     # Through JSON and back: the page sees what a reader of the file sees.
     text = json.dumps(contents, ensure_ascii=False, allow_nan=False, indent=1)
-    target = _made(folder)
+    target = Path(folder)
+    make_folder(target, _OF_YOURS, parents=False)
     page, metrics = target / PAGE, target / METRICS
     with AtomicFile(metrics) as json_part, AtomicFile(page) as page_part:
         Path(json_part.temporary).write_text(text + "\n", encoding="utf-8")
@@ -173,21 +174,6 @@ def render(contents: Mapping[str, Any]) -> str:
         f"{METRICS} beside it."
     )
     return document(contents["title"], words.lead(contents), sections, foot)
-
-
-def _made(folder: str) -> Path:
-    """Return the folder, made where it was missing."""
-    target = Path(folder)
-    try:
-        target.mkdir(exist_ok=True)
-    except OSError as error:
-        raise HyperKDError(
-            "unwritable_output",
-            f"Cannot make the folder {folder}: {error.strerror}.",
-            "Give a folder whose parent exists and is yours to write.",
-            path=folder,
-        ) from error
-    return target
 
 
 def _warnings(contents: Mapping[str, Any]) -> str:

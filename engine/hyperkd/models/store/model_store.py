@@ -17,6 +17,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 from hyperkd.folders import MODELS_VARIABLE, models_folder
 from hyperkd.locks import FileLock
+from hyperkd.output_checks import make_folder
 from hyperkd.temporary_names import SUFFIX
 from hyperkd.types import Reporter
 
@@ -188,15 +189,9 @@ class Store:
         Raises:
             HyperKDError: ``unwritable_output``.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HyperKDError(
-                "unwritable_output",
-                f"Cannot make the model store {self.folder}: {error.strerror}.",
-                f"Choose another folder, by the option store or {MODELS_VARIABLE}.",
-                path=str(self.folder),
-            ) from error
+        make_folder(
+            self.folder, f"Choose another model store, by the option store or {MODELS_VARIABLE}."
+        )
 
     def write(self, record: Record, move: Callable[[], object] = lambda: None) -> None:
         """Give a model its place, and its record; an older file of the name goes.

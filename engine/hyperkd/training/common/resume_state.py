@@ -21,6 +21,7 @@ from torch import Tensor
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
+from hyperkd.sentences import some
 from hyperkd.training.common.train_settings import Progress, Settings
 from hyperkd.training.pretrain.objective import Recipe
 
@@ -28,7 +29,6 @@ STATE_KEY: Final = "hyperkd.training"
 
 _SCHEMA: Final = 1
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
-_SHOWN: Final = 5  # differences that a message lists
 # Settings that do not change the result, but for when something is written.
 _FREE: Final = ("save_every", "report_every", "ahead", "hours")
 
@@ -124,11 +124,10 @@ class StateFile:
         header = read_state(self.path)
         changes = differences(header["started_with"], self._started_with)
         if changes:
-            more = f" and {len(changes) - _SHOWN} more" * (len(changes) > _SHOWN)
             raise HyperKDError(
                 "bad_job",
                 f"The training in {self.path.name} was started with other settings: "
-                f"{'; '.join(changes[:_SHOWN])}{more}.",
+                f"{some(changes, separator='; ')}.",
                 "Continue with the settings it was started with, or start again without resume.",
                 differences=changes,
             )

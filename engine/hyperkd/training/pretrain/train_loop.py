@@ -20,6 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.student import Student
+from hyperkd.sentences import some
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.batches import Batches
 from hyperkd.training.common.crops import CropSampler
@@ -313,13 +314,13 @@ class _Run:
         named = [
             f"{self.sampler.scenes[crop.scene].name} at column {crop.window.col}, "
             f"row {crop.window.row}"
-            for crop in crops[:_NAMED_CROPS]
+            for crop in crops
         ]
-        more = f" and {len(crops) - _NAMED_CROPS} more" * (len(crops) > _NAMED_CROPS)
         what = f"loss became {loss:g}" if not math.isfinite(loss) else f"gradient became {length:g}"
         return HyperKDError(
             "bad_training",
-            f"The {what} in step {step + 1}; its batch: {'; '.join(named)}{more}.",
+            f"The {what} in step {step + 1}; its batch: "
+            f"{some(named, limit=_NAMED_CROPS, separator='; ')}.",
             f"Train with a learning rate below {self.settings.learning_rate:g}.",
             step=step + 1,
         )
