@@ -135,7 +135,6 @@ class Provenance:
         group: the group in the layer tree that the results of one run share.
         made_by: program, version and algorithm.
         model: name and checksum of the model; may be empty.
-        settings: the job as JSON.
     """
 
     group: str

@@ -138,7 +138,7 @@ def test_what_was_said_when_a_scene_was_opened_holds_in_jobs(path: Path, tmp_pat
     assert hyperkd.info(scene, scale=1e-4)["scale"] == [1e-4]  # said last
     for other in (hyperkd.open(path), path, hyperkd.open(path, scale=3e-4)):
         for scenes in ([scene, other], (other, scene)):
-            with pytest.raises(HyperKDError, match="believes the same of all") as caught:
+            with pytest.raises(HyperKDError, match="uses the same options for all") as caught:
                 hyperkd.evaluate("m.onnx", scenes, "l.tif", report_folder=tmp_path)
             assert caught.value.code == "bad_job"
     with pytest.raises(HyperKDError, match="this job takes the file as it is"):

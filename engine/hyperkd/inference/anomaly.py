@@ -36,7 +36,6 @@ class BackgroundStats:
     """Robust statistics of the errors of a scene, on a scale on which they are nearly normal.
 
     Attributes:
-        measure: which error.
         median: of ``level``.
         sigma: its standard deviation, as the middle half of the pixels suggests it.
     """
@@ -137,11 +136,7 @@ def _inside(size: int) -> slice:
 
 
 class _Anomalies:
-    """The files of the job.
-
-    Attributes:
-        files: the files.
-    """
+    """The files of the job."""
 
     def __init__(
         self, matched: MatchedModel, background: BackgroundStats, request: AnomalyJob

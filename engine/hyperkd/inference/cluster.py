@@ -60,11 +60,7 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
 
 
 class _Clusters:
-    """The file of the job.
-
-    Attributes:
-        file: the file.
-    """
+    """The file of the job."""
 
     def __init__(self, vectors: Float32Array, grid: GridSpec, request: ClusterJob) -> None:
         classes, seed = request.classes, request.seed

@@ -98,11 +98,7 @@ def _refuse_probabilities(card: ModelCard, request: PredictJob) -> None:
 
 
 class _Classes:
-    """The files of a classification: classes, and their probabilities where asked for.
-
-    Attributes:
-        files: the files.
-    """
+    """The files of a classification: classes, and their probabilities where asked for."""
 
     def __init__(self, card: ModelCard, grid: GridSpec, request: PredictJob) -> None:
         self._card, self._grid = card, grid
@@ -172,11 +168,7 @@ class _Classes:
 
 
 class _Values:
-    """The file of a regression.
-
-    Attributes:
-        files: the file.
-    """
+    """The file of a regression."""
 
     def __init__(self, card: ModelCard, grid: GridSpec, output: str) -> None:
         targets = card.targets

@@ -189,17 +189,12 @@ class MatchedModel:
 
     Attributes:
         model: gives the graph when a network is opened.
-        source: the raster.
-        card: what the model is.
-        sha256: checksum of its file.
-        model_bytes: size of its file.
         output: which of the model's outputs, for instance ``embedding`` or ``logits``.
         count: channels of that output.
         bands: 0-based bands of the raster that the network takes as input, in its order.
         reflectance: map from the stored values of ``bands`` to reflectance on
             the model's bands.
         support: how well the raster covers the model's bands.
-        plan: where the tiles lie.
         device: what computes, one of ``onnxruntime_backend.PROVIDERS``.
         has_tokens: whether the model can stop at the tokens of its embedding.
         tokens: whether it does.

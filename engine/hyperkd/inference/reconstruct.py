@@ -44,11 +44,7 @@ def reconstruct(request: ReconstructJob, report: Reporter) -> dict[str, Any]:
 
 
 class _Reconstruction:
-    """The files of the job.
-
-    Attributes:
-        files: the files.
-    """
+    """The files of the job."""
 
     def __init__(self, matched: MatchedModel, output: Optional[str], error: Optional[str]) -> None:
         self._reflectance = matched.reflectance

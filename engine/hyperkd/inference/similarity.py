@@ -68,7 +68,6 @@ class _Similarity:
     """The file of the job.
 
     Attributes:
-        file: the file.
         summary: what is known of the references.
     """
 

@@ -24,7 +24,6 @@ class TileRow(NamedTuple):
     """One row of tiles of a panel.
 
     Attributes:
-        panel: the panel.
         row: first row of its tiles.
         tokens: ``(tiles, D, h, w)`` float32, 0 where a tile has no valid pixel.
         valid: ``(rows, cols)`` of what the tiles see together, see ``Panel.input``.

@@ -36,8 +36,6 @@ class Bundle:
     """An opened model.
 
     Attributes:
-        path: the file.
-        card: what it is.
         sha256: checksum of the file, hexadecimal.
         graph: the parsed ONNX model, not to be changed.
     """

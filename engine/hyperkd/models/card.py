@@ -118,7 +118,6 @@ class ModelCard:
     """What a model is.
 
     Attributes:
-        name: short name.
         task: ``pretrain`` for a student as trained, ``classification`` or ``regression``
             for a fine-tuned model.
         bands: the student's band grid, in the order of its input.

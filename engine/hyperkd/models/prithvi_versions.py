@@ -143,7 +143,6 @@ class PrithviVersion:
 
     Attributes:
         name: how HyperKD calls it.
-        config: its sizes.
         mean, std: per band, reflectance x 10000.
     """
 

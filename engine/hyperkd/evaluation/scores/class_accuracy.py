@@ -84,7 +84,6 @@ class ClassificationAssessment:
         class_groups: ``(K,)`` number of groups that hold each class.
         uncalibrated: probabilities as softmax gives them.
         calibrated: the same with the model's temperature; None where that is 1.
-        seed: of the resamples.
         notes: what a reader must know, one sentence each.
     """
 

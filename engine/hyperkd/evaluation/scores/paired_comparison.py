@@ -33,7 +33,6 @@ class Comparison:
     """Figures of several methods; the first one is the model.
 
     Attributes:
-        names: the methods.
         values: by figure, ``(methods,)``.
         intervals: by figure, ``(methods, 2)``, NaN where there are too few groups.
         differences: by figure, ``(methods, 2)`` interval of model - method; NaN for itself.

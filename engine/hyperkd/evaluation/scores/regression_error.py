@@ -73,7 +73,6 @@ class RegressionAssessment:
 
     Attributes:
         targets: one assessment each.
-        seed: of the resamples.
         notes: what a reader must know, one sentence each.
     """
 

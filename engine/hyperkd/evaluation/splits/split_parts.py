@@ -33,7 +33,6 @@ class Split:
         method: ``polygons``, ``blocks``, ``scenes`` or ``random``.
         buffer_px: no two pixels of different parts of one scene are this near or nearer
             (Chebyshev distance).
-        seed: of the split.
         optimistic: whether scores on the test part are known to be too good.
         block_px: side of the blocks.
         counts: by part: pixels, units and pixels by class.

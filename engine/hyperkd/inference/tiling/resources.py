@@ -45,8 +45,6 @@ class Demand:
     """What a job needs, and what it may use.
 
     Attributes:
-        source: the raster.
-        plan: where the tiles lie.
         bands: bands to read.
         made: channels that the network gives.
         kept: channels that are blended.

@@ -18,7 +18,6 @@ class TilePlan:
     """A mesh of starts; the last tile of each axis is moved back inside the raster.
 
     Attributes:
-        grid: the raster.
         tile_px: side of the square that the network sees at once.
         overlap_px: pixels that neighbouring tiles share at least.
         halo_px: pixels at a tile's border that do not count, for the network would have to

@@ -47,7 +47,6 @@ class FileLabels:
         features: the features that they come from.
         classes: of a classification.
         targets: of a regression.
-        notes: what was odd.
     """
 
     marks: tuple[Marks, ...]

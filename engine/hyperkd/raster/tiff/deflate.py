@@ -50,7 +50,6 @@ class DeflatedTiff:
     """Where the blocks of a file lie.
 
     Attributes:
-        path: the file.
         width, height: size of the raster in pixels.
         bands: bands of the file.
         dtype: of stored values.
@@ -277,7 +276,6 @@ class _BlockStream:
         file: where the block lies.
 
     Attributes:
-        number: which one.
         row: of the block, the next to come.
     """
 

@@ -79,10 +79,7 @@ class _Trained:
     """A trained model and its files.
 
     Attributes:
-        fitted: the model.
         split: whose train and validation parts it was trained on.
-        path: the exported model.
-        card: its card.
     """
 
     fitted: Fit

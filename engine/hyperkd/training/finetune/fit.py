@@ -43,7 +43,6 @@ class Fit:
         tuned: how the training of the encoder went, None where it is frozen.
         pixels: training and validation pixels.
         notes: for the reader of the scores.
-        seconds: that it took.
     """
 
     model: DenseModel

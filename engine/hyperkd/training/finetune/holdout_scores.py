@@ -35,7 +35,6 @@ class HoldoutFold:
     """A model and the split whose test part scores it.
 
     Attributes:
-        model: the exported file.
         temperature: of its probabilities.
         split: of all labels.
     """
@@ -50,7 +49,6 @@ class HoldoutScores:
     """Scores on the test pixels of all folds.
 
     Attributes:
-        assessment: of the model.
         baselines: the comparison with classical models.
         notes: for the reader of the report.
     """

@@ -25,10 +25,7 @@ class PresetPlan:
     """What a preset uses for the options that a job leaves out.
 
     Attributes:
-        steps: optimiser steps.
-        batch: tiles per step.
         chunk, gpu_chunk: tiles computed at once on a CPU and on a GPU.
-        learning_rate: its peak.
         validation: number of validation tiles.
     """
 

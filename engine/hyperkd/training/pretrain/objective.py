@@ -81,7 +81,6 @@ class Recipe:
     """What an arm of an ablation switches.
 
     Attributes:
-        masking: which tokens are hidden.
         losses: the terms of the reconstruction loss.
         distillation: what is learned from the teacher; None: no teacher.
     """

@@ -65,7 +65,6 @@ class ReportContent:
         held_out: how the validation data was held out, see ``hold_out``.
         teacher: facts about the teacher, by label; None where there was none.
         settings: all settings, JSON values.
-        seconds: of the training.
     """
 
     card: ModelCard

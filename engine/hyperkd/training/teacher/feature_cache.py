@@ -26,7 +26,6 @@ FeatureArray = NDArray[np.float32]
 
 # Changes when the same key would lead to other numbers or to another layout of the file.
 _FORMAT: Final = "hyperkd-features-2"
-
 _HINT: Final = "Choose a folder for the teacher's features that you may write to."
 
 

@@ -39,7 +39,6 @@ class StandIn:
 
     Attributes:
         name: how to call it.
-        config: its sizes.
         mean, std: per band, reflectance x 10000, of its training data.
         licence: SPDX identifier.
         note: what to say wherever something is measured with it.
