@@ -33,7 +33,6 @@ def card_page(card: Card, *, path: Optional[Path] = None, facts: Mapping[str, st
     """Return a card as one HTML page.
 
     Args:
-        card: the card.
         path: the model's file, for its name and size.
         facts: what else is known, for instance where it came from.
     """

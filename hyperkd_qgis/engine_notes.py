@@ -41,29 +41,29 @@ SENTENCES = (
     marked("Only {pixels} pixels from {places} places test the model."),
     marked("Only {pixels} pixels from 1 place test the model."),
     marked("Only 1 pixel from 1 place tests the model."),
-    marked("For firmer figures use cross-validation."),
+    marked("For more reliable scores use cross-validation."),
     marked(
         "{count} of {pixels} labelled pixels lie within {buffer} px of another part and are left "
         "out."
     ),
     marked("No pixel of the {part} part is {classes}."),
     marked(
-        "Pixels were dealt at random: test pixels lie beside training pixels, so the scores are "
+        "Pixels were split at random: test pixels lie beside training pixels, so the scores are "
         "optimistic."
     ),
     marked(
-        "No reference pixel is {classes}: what would need one is not defined, and averages over "
-        "classes leave it out."
+        "No reference pixel is {classes}: scores that need one are not defined, and averages over "
+        "classes leave them out."
     ),
     marked(
         "No test pixel was mapped as {classes}: its F1 and IoU are 0, its user's accuracy is not "
         "defined."
     ),
-    marked("The labels are {count} groups; below {least} no interval can be given."),
-    marked("The labels of {name} are {count} groups; below {least} no interval can be given."),
+    marked("Too few groups of labels for an interval ({count}; it takes {least})."),
+    marked("Too few groups of labels of {name} for an interval ({count}; it takes {least})."),
     marked(
-        "Fewer than {least} groups of labels are {classes}: no interval is given, and the figures "
-        "rest on little."
+        "Fewer than {least} groups of labels are {classes}: no interval is given, and the scores "
+        "are uncertain."
     ),
     marked("All labels of {name} are equal, so R² is not defined."),
     marked("Left out, because the scene has no data there: {count} pixels."),
@@ -72,12 +72,12 @@ SENTENCES = (
     marked("Classes without a usable pixel are left out: {classes}."),
     marked("{name} lies outside every scene."),
     marked("{name} holds no label at the scenes."),
-    marked("Of {all} pixels to learn from, {count} are taken, of each class in proportion."),
-    marked("Classical models learn from and answer {count} random pixels."),
+    marked("Of {all} training pixels, {count} are used, of each class in proportion."),
+    marked("Classical models are trained and tested on {count} random pixels."),
     marked("The scenes have different bands, so there are no spectra."),
     marked("The scenes have different bands, so there are no spectra and no classical models."),
     marked("The scenes have different bands: no classical model is written."),
-    marked("No pixel teaches {classes}: no classical model is written."),
+    marked("There is no training pixel of {classes}: no classical model is written."),
     marked("A split by {method} with a buffer of {buffer} px has no pixel of {what}."),
     marked("A split by {method} has no pixel of {what}."),
     marked("A buffer of {buffer} px would do."),

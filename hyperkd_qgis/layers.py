@@ -135,7 +135,6 @@ class Provenance:
         group: the group in the layer tree that the results of one run share.
         made_by: program, version and algorithm.
         model: name and checksum of the model; may be empty.
-        settings: the job as JSON.
     """
 
     group: str
@@ -197,8 +196,6 @@ def place_on_load(
     """Have QGIS name and place an output when it loads it, if it will load it at all.
 
     Args:
-        context: of the algorithm.
-        path: the output.
         names: what QGIS calls the layer by itself; where it is to be called otherwise,
             somebody has chosen that name and it stays.
         name: what to call the layer.

@@ -34,7 +34,6 @@ def group_on_top(project: QgsProject, name: str, new: str = "") -> QgsLayerTreeG
     somebody has put above their maps stay there.
 
     Args:
-        project: whose tree.
         name: of the group.
         new: the id of a layer that will go into the group.
     """
@@ -57,8 +56,6 @@ def put_on_top(project: QgsProject, layer: QgsMapLayer, number: int) -> None:
     Where the user has chosen a group for the results of Processing, it stays in that.
 
     Args:
-        project: whose tree.
-        layer: the new layer.
         number: from ``next_number``; layers of larger numbers stay above it.
     """
     root = project.layerTreeRoot()

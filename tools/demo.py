@@ -52,7 +52,6 @@ def run_demo(interpreter: Interpreter, python: Path, raster: Path | None, out: P
 
     Args:
         interpreter: QGIS's Python, for the map.
-        python: the engine's Python.
         raster: a hyperspectral raster, or None to simulate one.
         out: folder for the layers and the map.
 

@@ -108,7 +108,6 @@ def qgis_environment(
     """Return the environment of a QGIS that has no screen and keeps its own profile.
 
     Args:
-        interpreter: QGIS's Python.
         profile: folder for the profile; the user's own profile is never read or written.
         extra: further variables.
     """

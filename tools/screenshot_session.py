@@ -23,7 +23,6 @@ class Session:
     """What happens inside QGIS.
 
     Args:
-        iface: the window.
         told: folders, by name.
     """
 

@@ -44,7 +44,7 @@ def predict(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write the class map or the map of values that a model makes."""
+    """Write a map of classes or values with a fine-tuned model."""
 
 def embed(
     model: _Model,
@@ -110,7 +110,7 @@ def anomaly(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write how unexpected each pixel is, and which ones are anomalies."""
+    """Write an anomaly score for each pixel, and which pixels are anomalies."""
 
 def similarity(
     model: _Model,
@@ -133,7 +133,7 @@ def similarity(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write how like each pixel is to the places that features mark."""
+    """Write how similar each pixel is to given places."""
 
 def cluster(
     model: _Model,
@@ -155,7 +155,7 @@ def cluster(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write a map of clusters of pixels whose embeddings are alike."""
+    """Write a map of clusters of pixels with similar embeddings."""
 
 def align(
     scene: _Scene,
@@ -168,7 +168,7 @@ def align(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write the six HLS bands that the teacher sees."""
+    """Write the six HLS bands that the teacher takes as input."""
 
 def finetune(
     student: _Model,
@@ -215,7 +215,7 @@ def finetune(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Fine-tune a student on labels: a model for classes or quantities."""
+    """Fine-tune a student on labels, for classification or regression."""
 
 def distill(
     scenes: _Scene | Sequence[_Scene],
@@ -264,7 +264,7 @@ def distill(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Train a student on scenes, HyperKD-style from a teacher or alone."""
+    """Train a student on scenes, by HyperKD-style distillation or alone."""
 
 def evaluate(
     model: _Model,
@@ -287,7 +287,7 @@ def evaluate(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write an accuracy report: a model's map against labels."""
+    """Assess a model's map against labels, and write an accuracy report."""
 
 def label_overview(
     scenes: _Scene | Sequence[_Scene],
@@ -311,7 +311,7 @@ def label_overview(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Say what labels there are, and how a fine-tuning would split them."""
+    """Describe labels, and how fine-tuning would split them."""
 
 def export(
     checkpoint: _Path,
@@ -351,7 +351,7 @@ def info(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Say what a raster (bands, wavelengths, problems) or a model is."""
+    """Describe a raster (bands, wavelengths, problems) or a model."""
 
 def inspect(
     scene: _Scene,
@@ -364,7 +364,7 @@ def inspect(
     nodata: float | None = ...,
     report: Reporter | None = ...,
 ) -> Result:
-    """Write a report about a raster: bands, spectra, what a student sees."""
+    """Write a report about a raster: bands, spectra, a student's input."""
 
 def import_product(
     product: _Path,

@@ -176,8 +176,8 @@ def _band_options(given: Mapping[JobField, list[Any]], known: set[str]) -> dict[
     if others:
         raise HyperKDError(
             "bad_job",
-            f"{what}, and {others[0]} was not; a job believes the same of all its rasters.",
-            "Open all of them alike, or run the job for each.",
+            f"{what}, and {others[0]} was not; a job uses the same options for all its rasters.",
+            "Open all of them with the same options, or run the job for each.",
         )
     if "bands" not in known:
         raise HyperKDError(

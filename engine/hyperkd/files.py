@@ -24,7 +24,6 @@ def read_regular(path: StrPath, most_bytes: int) -> bytes:
     end, and a huge file would fill the memory.
 
     Args:
-        path: the file.
         most_bytes: a longer file is refused.
 
     Raises:

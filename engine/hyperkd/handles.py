@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
@@ -16,6 +15,7 @@ from hyperkd.open_scene import look_at_scene
 from hyperkd.problems import Problem, tell_problems
 from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.shared_options import BandOptions, TileOptions
+from hyperkd.sentences import counted
 from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Reporter, Window
 
 if TYPE_CHECKING:
@@ -140,19 +140,14 @@ class Scene:
     def __enter__(self) -> Scene:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         nm = self.wavelengths
         lines = [
             f"Scene {self.path}",
-            f"{len(self.bands)} bands ({int(self.bands.good.sum())} good), "
+            f"{counted(len(self.bands), 'band')} ({int(self.bands.good.sum())} good), "
             f"{nm.min():.0f} to {nm.max():.0f} nm, {self.grid.width} x {self.grid.height} pixels",
         ]
         return "\n  ".join([*lines, *(f"problem: {text}" for text in self.problems)])
@@ -213,6 +208,7 @@ class Model:
 
         heard = RecordingReporter(report)
         tell_problems(scene.problems, scene.path, scene.options.accept, heard.problem)
+        heard.stage("Predicting at pixels")
         wanted = ["embedding"] if self.card.task == "pretrain" else ANSWERS
         found = predict_at(
             scene._source,  # noqa: SLF001 - the two classes are one interface

@@ -36,7 +36,6 @@ class FileLock:
     Where the folder of locks cannot be used, every lock is granted.
 
     Args:
-        path: the output.
         purpose: locks of different purposes do not meet: a job holds its outputs from
             beginning to end, and each file while it is written.
 

@@ -8,6 +8,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, require_regular
@@ -83,9 +84,26 @@ def require_writable(path: str) -> None:
         raise write_refusal(path, error) from error
 
 
+def make_folder(folder: Path, hint: str, *, parents: bool = True) -> None:
+    """Make a folder, and with ``parents`` those above it, where they are missing.
+
+    Raises:
+        HyperKDError: ``unwritable_output`` with the hint.
+    """
+    try:
+        folder.mkdir(parents=parents, exist_ok=True)
+    except OSError as error:
+        raise HyperKDError(
+            "unwritable_output",
+            f"Cannot make the folder {folder}: {error.strerror}.",
+            hint,
+            path=str(folder),
+        ) from error
+
+
 def write_refusal(path: str, error: OSError) -> HyperKDError:
     """Return the coded error for a file that cannot be made: no space, or no permission."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return HyperKDError(
             "out_of_disk",
             f"There is no space left for {path}.",

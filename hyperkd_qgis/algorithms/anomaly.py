@@ -33,10 +33,9 @@ class AnomalyAlgorithm(EngineAlgorithm):
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr(
+        return tr(
             "hyperspectral,anomaly,outlier,target detection,reconstruction error,unusual,enmap"
-        )
-        return words.split(",")
+        ).split(",")
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""

@@ -34,11 +34,10 @@ class ClassifyAlgorithm(EngineAlgorithm):
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr(
+        return tr(
             "hyperspectral,classification,land cover,class map,probability,uncertainty,entropy,"
             "predict,inference,deep learning,enmap"
-        )
-        return words.split(",")
+        ).split(",")
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""

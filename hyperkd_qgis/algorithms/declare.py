@@ -63,11 +63,7 @@ def _jobs() -> Mapping[str, Any]:
 
 
 class JobParameters:
-    """Makes the parameters of one job.
-
-    Args:
-        kind: the job.
-    """
+    """Makes the parameters of one job."""
 
     def __init__(self, kind: str) -> None:
         job = _jobs()[kind]

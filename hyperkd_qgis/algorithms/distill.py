@@ -27,11 +27,10 @@ class DistillAlgorithm(EngineAlgorithm):
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr(
+        return tr(
             "train,distillation,knowledge distillation,pretraining,masked autoencoder,prithvi,"
             "foundation model,deep learning"
-        )
-        return words.split(",")
+        ).split(",")
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""

@@ -41,10 +41,9 @@ class EvaluateAlgorithm(LabelledAlgorithm):
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr(
+        return tr(
             "accuracy,confusion matrix,validation,test,report,kappa,f1,iou,rmse,calibration,area"
-        )
-        return words.split(",")
+        ).split(",")
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""

@@ -42,11 +42,10 @@ class FinetuneAlgorithm(LabelledAlgorithm):
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr(
+        return tr(
             "train,fine-tuning,classification,regression,labels,polygons,land cover,transfer "
             "learning,deep learning"
-        )
-        return words.split(",")
+        ).split(",")
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""

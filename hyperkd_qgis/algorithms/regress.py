@@ -38,11 +38,10 @@ class RegressAlgorithm(EngineAlgorithm):
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr(
+        return tr(
             "hyperspectral,regression,fraction,traits,unmixing,predict,inference,deep learning,"
             "enmap"
-        )
-        return words.split(",")
+        ).split(",")
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""

@@ -40,10 +40,9 @@ class SimilarityAlgorithm(EngineAlgorithm):
 
     def tags(self) -> list[str]:
         """Return words that find the algorithm."""
-        words = tr(
+        return tr(
             "hyperspectral,similarity,search,target detection,embedding,cosine,query,more like this"
-        )
-        return words.split(",")
+        ).split(",")
 
     def shortHelpString(self) -> str:
         """Return the help beside the parameters."""

@@ -126,7 +126,7 @@ def _others() -> dict[str, dict[str, str]]:
         "quantize": {
             "input": tr("Rasters for the comparison"),
             "method": tr("Method"),
-            "loss": tr("Largest accepted loss (percent points)"),
+            "loss": tr("Largest accepted loss (percentage points)"),
             "calibration": tr("Calibration rasters (static)"),
             "tiles": tr("Tiles per raster"),
             "output": tr("Quantised model"),

@@ -40,7 +40,6 @@ class Base:
     """A Python from which an environment can be made, and what it has.
 
     Attributes:
-        python: the program.
         version: for instance ``3.11.2``.
         prefix: where it is installed.
         numpy, gdal: versions, empty where they cannot be imported.

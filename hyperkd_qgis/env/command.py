@@ -71,7 +71,6 @@ def run_command(
     """Run a program in the calling thread, with nothing on its standard input.
 
     Args:
-        program: what to run.
         arguments: as a list; no shell is involved.
         environment: all of its variables.
         listener: hears its lines and decides on cancelling.

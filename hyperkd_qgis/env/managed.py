@@ -37,7 +37,6 @@ class Environment:
     """A complete environment.
 
     Attributes:
-        folder: where it is.
         base: prefix of the Python that it was made from.
         python_version: version of that Python, for instance ``3.11.2``.
         tiers: what is installed, names of ``pins.TIERS``.

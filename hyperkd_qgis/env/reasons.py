@@ -20,8 +20,6 @@ class Reason:
 
     Attributes:
         code: short and stable, for tests and bug reports.
-        message: what is wrong.
-        hint: what to do.
     """
 
     code: str

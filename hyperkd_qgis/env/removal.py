@@ -27,7 +27,6 @@ class Removable:
     """What would go.
 
     Attributes:
-        folder: in which it lies.
         paths: environments, folders of pip's cache, and the log.
         size_bytes: of all of it.
     """

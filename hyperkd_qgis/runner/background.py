@@ -97,10 +97,7 @@ class BackgroundJobs(QObject):
         """Start a job that goes on without QGIS.
 
         Args:
-            engine: what runs it.
-            kind: the job.
             fields: its fields; relative paths are those of its folder.
-            title: what to call it.
             files: fields that name temporary files: they are copied into its folder.
 
         Raises:
@@ -117,7 +114,6 @@ class BackgroundJobs(QObject):
 
         Args:
             job: the old one.
-            engine: what runs it.
             resume: whether the job can go on with what the old one has finished.
 
         Raises:

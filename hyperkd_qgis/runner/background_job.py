@@ -42,7 +42,6 @@ class BackgroundJob(QObject):
         folder: where everything about it is.
         kind, fields, title: what it is.
         started: when, ISO 8601 in UTC.
-        python: what runs it.
         transcript: what it has said so far.
         said: its events so far, for a window that is opened later.
         is_caught_up: whether all is read that was there when it was found; what it says

@@ -24,7 +24,6 @@ class Pulse:
     """What is known of the life of one engine; ``look`` finds it out, twice a second or so.
 
     Args:
-        folder: the job's.
         pid: number of the engine's process, 0 where it is not known.
         clock: seconds that never go back.
     """

@@ -46,7 +46,6 @@ class Engine:
         """Return the arguments that run a job file.
 
         Args:
-            job: the file.
             control: the folder of a job that goes on without QGIS. Without one, the standard
                 input that we hold open ends the engine when QGIS ends in whatever way.
         """
@@ -88,7 +87,6 @@ def run_job(
     What an engine that died left half written is removed.
 
     Args:
-        engine: what runs it.
         kind: the job, for instance ``embed``.
         fields: its fields by the names of the engine's schema.
         listener: hears events and decides on cancelling.

@@ -50,8 +50,6 @@ class DistillDialog(StoreWindow):
     Args:
         jobs: all jobs in the background.
         show_models: opens the model store's window, where teachers are fetched.
-        parent: the window of QGIS.
-        show_engine: opens the engine's window.
     """
 
     def __init__(

@@ -19,7 +19,6 @@ class ExpertFold(QgsCollapsibleGroupBox):
 
     Args:
         title: of the fold.
-        kind: the job.
     """
 
     def __init__(self, title: str, kind: str, parent: Optional[QWidget] = None) -> None:

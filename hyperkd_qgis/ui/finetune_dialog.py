@@ -49,8 +49,6 @@ class FinetuneDialog(QDialog):
 
     Args:
         jobs: all jobs in the background.
-        parent: the window of QGIS.
-        show_engine: opens the engine's window.
     """
 
     def __init__(

@@ -146,7 +146,6 @@ class ModelWrapper(QgsAbstractProcessingParameterWidgetWrapper):
     """A ``ModelChooser`` as Processing wants it.
 
     Args:
-        definition: the parameter.
         dialog: whose class tells what it is for.
         row, column: in a batch.
         offer: which models are listed, see ``algorithms.help.offering``.

@@ -28,7 +28,6 @@ def say(
         text: one sentence or two.
         level: ``SUCCESS``, ``NOTE`` or ``PROBLEM``.
         button: what the button says; by default it opens the log.
-        action: what it does.
     """
     QgsMessageLog.logMessage(text, LOG_TAG, level, False)
     if iface is None:

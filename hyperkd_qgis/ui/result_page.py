@@ -91,7 +91,6 @@ class ResultPage(QWidget):
         """Show a model and its figures.
 
         Args:
-            summary: of the job.
             fields: of the job: its scenes, what it was told about them, and its report.
         """
         self._summary = {**summary, "report": fields.get("report")}

@@ -35,7 +35,6 @@ def result_html(summary: Figures, figures: Figures, palette: Optional[QPalette] 
     """Return a fine-tuning's result as a page.
 
     Args:
-        summary: of the job.
         figures: what ``report.json`` holds; empty without a report.
         palette: of the page.
     """

@@ -29,11 +29,7 @@ _LAYER_ALGORITHMS = ("classify", "cluster", "anomaly", "embed", "inspect")
 
 
 class Window:
-    """The parts of HyperKD that live in QGIS's window; ``close`` takes them back.
-
-    Args:
-        iface: the window of QGIS.
-    """
+    """The parts of HyperKD that live in QGIS's window; ``close`` takes them back."""
 
     def __init__(self, iface: Any) -> None:
         self._iface = iface

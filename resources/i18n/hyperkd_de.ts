@@ -296,10 +296,6 @@
         <translation>Eine Windows-Bibliothek, die ein Paket braucht, fehlt oder ist zu alt.</translation>
     </message>
     <message>
-        <source>A model fine-tuned for classification or regression: its name in the store, or the path of an .onnx file.</source>
-        <translation>Ein für Klassifikation oder Regression feinabgestimmtes Modell: sein Name in der Sammlung, oder der Pfad einer .onnx-Datei.</translation>
-    </message>
-    <message>
         <source>A model fine-tuned for classification.</source>
         <translation>Ein für Klassifikation feinabgestimmtes Modell.</translation>
     </message>
@@ -312,8 +308,8 @@
         <translation>Ein Paket ist beschädigt angekommen.</translation>
     </message>
     <message>
-        <source>A small map (GeoTIFF) of what the model would say now, renewed while it is trained.</source>
-        <translation>Eine kleine Karte (GeoTIFF) dessen, was das Modell jetzt sagen würde; während des Trainings erneuert.</translation>
+        <source>A small map (GeoTIFF) of the model's current predictions, updated during training.</source>
+        <translation>Eine kleine Karte (GeoTIFF) der aktuellen Vorhersagen des Modells; während des Trainings aktualisiert.</translation>
     </message>
     <message>
         <source>A split by {method} has no pixel of {what}.</source>
@@ -332,8 +328,8 @@
         <translation>Eine Systembibliothek, die ein Paket braucht, fehlt oder ist zu alt.</translation>
     </message>
     <message>
-        <source>A teacher (stored, a published .pt file, or a stand-in .safetensors) whose features the tokens follow while the encoder is trained.</source>
-        <translation>Ein Lehrer (gesammelt, eine veröffentlichte .pt-Datei, oder ein Ersatzlehrer als .safetensors), dessen Merkmalen die Tokens folgen, während der Encoder trainiert wird.</translation>
+        <source>A teacher (stored, a published .pt file, or a stand-in .safetensors) whose features guide the tokens while the encoder is trained.</source>
+        <translation>Ein Lehrer (gesammelt, eine veröffentlichte .pt-Datei, oder ein Ersatzlehrer als .safetensors), dessen Merkmale die Tokens leiten, während der Encoder trainiert wird.</translation>
     </message>
     <message>
         <source>A teacher: students are distilled from it. It does not run on scenes itself.</source>
@@ -364,8 +360,8 @@
         <translation>{file} wird hinzugefügt</translation>
     </message>
     <message>
-        <source>After the test, train the model in the file on all labels, those of the test included.</source>
-        <translation>Nach dem Test das Modell in der Datei auf allen Labeln trainieren, auch denen des Tests.</translation>
+        <source>After the test, train the final model on all labels, including the test labels.</source>
+        <translation>Nach dem Test das endgültige Modell auf allen Labeln trainieren, auch auf den Testlabeln.</translation>
     </message>
     <message>
         <source>Algorithms then find the model by its name.</source>
@@ -400,8 +396,8 @@
         <translation>Obwohl Nodata {value} ist, ist in {share} der Pixel ({place}) jeder Kanal 0: ist das ein Rand ohne Daten, geben Sie Nodata 0 an.</translation>
     </message>
     <message>
-        <source>An earlier model for classes whose probabilities at the labelled pixels are learnt too.</source>
-        <translation>Ein früheres Modell für Klassen, dessen Wahrscheinlichkeiten an den Pixeln mit Label mitgelernt werden.</translation>
+        <source>An earlier model for classes whose probabilities at the labelled pixels serve as soft targets.</source>
+        <translation>Ein früheres Modell für Klassen, dessen Wahrscheinlichkeiten an den Pixeln mit Label als weiche Ziele dienen.</translation>
     </message>
     <message>
         <source>An empty field undoes the choice.</source>
@@ -420,10 +416,6 @@
         <translation>Flächen der Klassen</translation>
     </message>
     <message>
-        <source>Asking the earlier model</source>
-        <translation>Das frühere Modell wird befragt</translation>
-    </message>
-    <message>
         <source>Assess</source>
         <translation>Prüfen</translation>
     </message>
@@ -432,16 +424,16 @@
         <translation>Genauigkeit prüfen</translation>
     </message>
     <message>
-        <source>Augmentation: added noise, as a share of the noise of the scene.</source>
+        <source>Augmentation: added noise, as a fraction of the noise of the scene.</source>
         <translation>Augmentierung: zusätzliches Rauschen, als Anteil des Rauschens der Szene.</translation>
     </message>
     <message>
-        <source>Augmentation: chance that a tile loses some neighbouring bands, while the encoder is trained.</source>
+        <source>Augmentation: probability that a tile loses some neighbouring bands while the encoder is trained.</source>
         <translation>Augmentierung: Wahrscheinlichkeit, dass eine Kachel einige benachbarte Kanäle verliert, während der Encoder trainiert wird.</translation>
     </message>
     <message>
-        <source>Augmentation: how much the brightness of spectra varies (standard deviation of its logarithm).</source>
-        <translation>Augmentierung: wie sehr die Helligkeit der Spektren schwankt (Standardabweichung ihres Logarithmus).</translation>
+        <source>Augmentation: variation of brightness (standard deviation of its logarithm).</source>
+        <translation>Augmentierung: Schwankung der Helligkeit (Standardabweichung ihres Logarithmus).</translation>
     </message>
     <message>
         <source>Average accuracy</source>
@@ -454,6 +446,10 @@
     <message>
         <source>Band dropout</source>
         <translation>Augmentierung: fehlende Kanäle</translation>
+    </message>
+    <message>
+        <source>Band metadata to use instead of the file's: a sensor (enmap, enmap-202), or a CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).</source>
+        <translation>Angaben zu den Kanälen statt derer der Datei: ein Sensor (enmap, enmap-202), oder eine CSV mit einer Zeile je Kanal (wavelength_nm, fwhm_nm, bbl, scale, offset).</translation>
     </message>
     <message>
         <source>Band table (sensor or CSV file)</source>
@@ -478,10 +474,6 @@
     <message>
         <source>Block size (pixels)</source>
         <translation>Blockgröße (Pixel)</translation>
-    </message>
-    <message>
-        <source>Blocks that the tuning of the last blocks trains.</source>
-        <translation>Blöcke, die das Anpassen der letzten Blöcke trainiert.</translation>
     </message>
     <message>
         <source>Brightness augmentation</source>
@@ -640,16 +632,16 @@
         <translation>Wählen Sie, wohin der Student geschrieben wird.</translation>
     </message>
     <message>
-        <source>Choosing settings</source>
-        <translation>Einstellungen werden gewählt</translation>
-    </message>
-    <message>
         <source>Chosen here. To undo the choice, empty the field and press Use it.</source>
         <translation>Hier gewählt; leeren Sie das Feld und drücken Sie Verwenden, um die Wahl zurückzunehmen.</translation>
     </message>
     <message>
         <source>Class</source>
         <translation>Klasse</translation>
+    </message>
+    <message>
+        <source>Class colours as value=#rrggbb. Default: those of the labels, or distinct ones.</source>
+        <translation>Farben der Klassen als Wert=#rrggbb. Vorgabe: die der Label, oder gut unterscheidbare.</translation>
     </message>
     <message>
         <source>Class map</source>
@@ -664,7 +656,7 @@
         <translation>Klassenraster als Label, statt Objekten oder zusätzlich.</translation>
     </message>
     <message>
-        <source>Class rasters in whose classes the labels were drawn at random, mostly the map itself: accuracies and areas of the whole map are estimated, with intervals.</source>
+        <source>Class rasters within whose classes the labels were drawn at random, usually the map itself: accuracies and areas of the whole map are estimated, with intervals.</source>
         <translation>Klassenraster, in deren Klassen die Label zufällig gezogen wurden, meist die Karte selbst: Genauigkeiten und Flächen der ganzen Karte werden geschätzt, mit Intervallen.</translation>
     </message>
     <message>
@@ -688,8 +680,8 @@
         <translation>Klassen, eine je Zeile</translation>
     </message>
     <message>
-        <source>Classical models learn from and answer {count} random pixels.</source>
-        <translation>Klassische Modelle lernen von {count} zufälligen Pixeln und werden an ihnen geprüft.</translation>
+        <source>Classical models are trained and tested on {count} random pixels.</source>
+        <translation>Klassische Modelle werden an {count} zufälligen Pixeln trainiert und getestet.</translation>
     </message>
     <message>
         <source>Classification</source>
@@ -764,10 +756,6 @@
         <translation>Farben der Klassen (Wert=#rrggbb; …)</translation>
     </message>
     <message>
-        <source>Colours of classes as value=#rrggbb. Default: those of the labels, or distinct ones.</source>
-        <translation>Farben der Klassen als Wert=#rrggbb. Vorgabe: die der Label, oder gut unterscheidbare.</translation>
-    </message>
-    <message>
         <source>Compare with &amp;classical models on the same labels</source>
         <translation>Mit &amp;klassischen Modellen auf denselben Labeln vergleichen</translation>
     </message>
@@ -796,8 +784,28 @@
         <translation>Rechnet auf</translation>
     </message>
     <message>
+        <source>Computing clusters</source>
+        <translation>Die Cluster werden berechnet</translation>
+    </message>
+    <message>
+        <source>Computing initial weights</source>
+        <translation>Die Anfangsgewichte werden berechnet</translation>
+    </message>
+    <message>
+        <source>Computing scene statistics</source>
+        <translation>Die Statistik der Szenen wird berechnet</translation>
+    </message>
+    <message>
         <source>Confusion matrix</source>
         <translation>Konfusionsmatrix</translation>
+    </message>
+    <message>
+        <source>Continue an earlier run of the same job, and keep finished parts so that this run can be continued too.</source>
+        <translation>Einen früheren Lauf desselben Auftrags fortsetzen, und fertige Teile aufheben, damit auch dieser Lauf fortgesetzt werden kann.</translation>
+    </message>
+    <message>
+        <source>Continue an interrupted training of the same output.</source>
+        <translation>Ein unterbrochenes Training derselben Ausgabe fortsetzen.</translation>
     </message>
     <message>
         <source>Copied to the clipboard:</source>
@@ -832,6 +840,10 @@
         <translation>Erstellt</translation>
     </message>
     <message>
+        <source>Cross-validating the head</source>
+        <translation>Der Kopf wird kreuzvalidiert</translation>
+    </message>
+    <message>
         <source>Data type</source>
         <translation>Datentyp</translation>
     </message>
@@ -840,8 +852,12 @@
         <translation>Datentyp der Wahrscheinlichkeiten</translation>
     </message>
     <message>
-        <source>Decay of averaged weights, for instance 0.999; 0: no averaging.</source>
-        <translation>Abklingen gemittelter Gewichte, zum Beispiel 0,999; 0: keine Mittelung.</translation>
+        <source>Data type of the values; float16 has 3 digits and takes half the space.</source>
+        <translation>Datentyp der Werte; float16 hat 3 Stellen und braucht halb so viel Platz.</translation>
+    </message>
+    <message>
+        <source>Decay of the moving average of the weights, for instance 0.999; 0: no averaging.</source>
+        <translation>Abklingen des gleitenden Mittels der Gewichte, zum Beispiel 0,999; 0: keine Mittelung.</translation>
     </message>
     <message>
         <source>Deletes the model from the store.</source>
@@ -856,12 +872,20 @@
         <translation>Tiefen im Lehrer (Anteile; …)</translation>
     </message>
     <message>
-        <source>Depths whose features are compared, as shares of the blocks.</source>
-        <translation>Tiefen, deren Merkmale verglichen werden, als Anteile der Blöcke.</translation>
+        <source>Depths of the compared features, as fractions of the teacher's blocks.</source>
+        <translation>Tiefen der verglichenen Merkmale, als Anteile der Blöcke des Lehrers.</translation>
     </message>
     <message>
         <source>Device</source>
         <translation>Gerät</translation>
+    </message>
+    <message>
+        <source>Distance between features: cosine, smooth L1, L1 of unit vectors, divergence of their softmax, or relations of the attention's values.</source>
+        <translation>Abstand zwischen Merkmalen: Kosinus, geglättetes L1, L1 von Einheitsvektoren, Divergenz ihres Softmax, oder die Beziehungen der Werte der Aufmerksamkeit.</translation>
+    </message>
+    <message>
+        <source>Distance in pixels around test labels within which labels are not used for training. Default: up to half the receptive field, as long as enough labels remain.</source>
+        <translation>Abstand um die Testlabel in Pixeln, in dem Label nicht zum Training dienen. Vorgabe: bis zum halben rezeptiven Feld, solange genug Label bleiben.</translation>
     </message>
     <message>
         <source>Distil student</source>
@@ -920,16 +944,8 @@
         <translation>Einbetten…</translation>
     </message>
     <message>
-        <source>End after this many validations without improvement, with the best student; 0: never.</source>
-        <translation>Ende nach so vielen Validierungen ohne Verbesserung, mit dem besten Studenten; 0: nie.</translation>
-    </message>
-    <message>
         <source>End the training without a model? “Stop and keep the best” keeps one.</source>
         <translation>Das Training ohne Modell beenden? „Beenden, bestes behalten“ behält eines.</translation>
-    </message>
-    <message>
-        <source>End this run's training after so many hours, with the best student so far; --resume goes on, for as many hours again.</source>
-        <translation>Beendet das Training dieses Laufs nach so vielen Stunden, mit dem bisher besten Studenten; ein fortgesetzter Lauf (resume) geht noch einmal so viele Stunden weiter.</translation>
     </message>
     <message>
         <source>Ends the training now, with the best model so far.</source>
@@ -964,6 +980,10 @@
         <translation>Fehler an der Schwelle</translation>
     </message>
     <message>
+        <source>Error measure: the RMSE in reflectance, or the spectral angle, which ignores brightness and is mostly noise in dark pixels.</source>
+        <translation>Fehlermaß: der RMSE als Reflexionsgrad, oder der spektrale Winkel, der die Helligkeit nicht beachtet und in dunklen Pixeln meist Rauschen ist.</translation>
+    </message>
+    <message>
         <source>Estimating background statistics</source>
         <translation>Die Hintergrundstatistik wird geschätzt</translation>
     </message>
@@ -994,6 +1014,10 @@
     <message>
         <source>Exporting to ONNX</source>
         <translation>Export nach ONNX</translation>
+    </message>
+    <message>
+        <source>Extent of the preview: xmin ymin xmax ymax in the reference system of the first raster; at most 256 x 256 pixels around its centre. Default: the middle of that raster.</source>
+        <translation>Ausdehnung der Vorschau: xmin ymin xmax ymax im Bezugssystem des ersten Rasters; höchstens 256 x 256 Pixel um die Mitte. Vorgabe: die Mitte dieses Rasters.</translation>
     </message>
     <message>
         <source>F&amp;ield</source>
@@ -1028,8 +1052,8 @@
         <translation>{name} wird geholt</translation>
     </message>
     <message>
-        <source>Fewer than {least} groups of labels are {classes}: no interval is given, and the figures rest on little.</source>
-        <translation>Weniger als {least} Gruppen von Labeln haben {classes}: kein Intervall, und die Zahlen stehen auf schwachem Grund.</translation>
+        <source>Fewer than {least} groups of labels are {classes}: no interval is given, and the scores are uncertain.</source>
+        <translation>Weniger als {least} Gruppen von Labeln haben {classes}: kein Intervall, und die Werte sind unsicher.</translation>
     </message>
     <message>
         <source>Fi&amp;elds</source>
@@ -1064,10 +1088,6 @@
         <translation>Ungewöhnliche Orte finden (Ablauf)</translation>
     </message>
     <message>
-        <source>Finding the clusters</source>
-        <translation>Die Cluster werden gesucht</translation>
-    </message>
-    <message>
         <source>Fine-tune</source>
         <translation>Feinabstimmen</translation>
     </message>
@@ -1096,12 +1116,8 @@
         <translation>Ordner</translation>
     </message>
     <message>
-        <source>Folder for the accuracy report (report.html) and its figures (report.json).</source>
-        <translation>Ordner für den Genauigkeitsbericht (report.html) und seine Kennzahlen (report.json).</translation>
-    </message>
-    <message>
-        <source>Folder for the report (report.html) and its figures (report.json).</source>
-        <translation>Ordner für den Bericht (report.html) und seine Kennzahlen (report.json).</translation>
+        <source>Folder for the accuracy report (report.html) and its numbers (report.json).</source>
+        <translation>Ordner für den Genauigkeitsbericht (report.html) und seine Zahlen (report.json).</translation>
     </message>
     <message>
         <source>Folder of the caches</source>
@@ -1120,8 +1136,12 @@
         <translation>Teile einer Kreuzvalidierung</translation>
     </message>
     <message>
-        <source>For firmer figures use cross-validation.</source>
-        <translation>Für verlässlichere Zahlen Kreuzvalidierung verwenden.</translation>
+        <source>For more reliable scores use cross-validation.</source>
+        <translation>Für verlässlichere Werte Kreuzvalidierung verwenden.</translation>
+    </message>
+    <message>
+        <source>Format of the outputs: GeoTIFF, or cloud optimised GeoTIFF (cog) with overviews.</source>
+        <translation>Format der Ausgaben: GeoTIFF, oder Cloud-optimiertes GeoTIFF (cog) mit Übersichten.</translation>
     </message>
     <message>
         <source>Found in the development checkout.</source>
@@ -1130,6 +1150,10 @@
     <message>
         <source>Fraction of all pixels</source>
         <translation>Anteil an allen Pixeln</translation>
+    </message>
+    <message>
+        <source>Fraction of each label that is spread evenly over all classes.</source>
+        <translation>Anteil jedes Labels, der gleichmäßig auf alle Klassen verteilt wird.</translation>
     </message>
     <message>
         <source>Fraction of labels for testing</source>
@@ -1156,16 +1180,44 @@
         <translation>Anteil der besten Patches, der sichtbar bleibt</translation>
     </message>
     <message>
+        <source>Fraction of the labels held out for the test.</source>
+        <translation>Anteil der Label, der für den Test zurückgehalten wird.</translation>
+    </message>
+    <message>
+        <source>Fraction of the labels that decides when to stop training the encoder; a frozen encoder uses folds of the training labels instead.</source>
+        <translation>Anteil der Label, der entscheidet, wann das Training des Encoders endet; bei eingefrorenem Encoder dienen dazu Folds der Trainingslabel.</translation>
+    </message>
+    <message>
+        <source>Fraction of the loss that the earlier model's soft targets have.</source>
+        <translation>Anteil des Verlusts, den die weichen Ziele des früheren Modells haben.</translation>
+    </message>
+    <message>
         <source>Fraction of the mask that is guided</source>
         <translation>Anteil der gelenkten Maske</translation>
+    </message>
+    <message>
+        <source>Fraction of the masked patches that the score chooses at the end of training; it grows from 0, and 0 is random masking.</source>
+        <translation>Anteil der maskierten Patches, den am Ende des Trainings der Wert wählt; er wächst von 0 an, und 0 ist zufälliges Maskieren.</translation>
+    </message>
+    <message>
+        <source>Fraction of the patches that is masked.</source>
+        <translation>Anteil der Patches, der maskiert wird.</translation>
+    </message>
+    <message>
+        <source>Fraction of the patches with the best score that stays visible.</source>
+        <translation>Anteil der Patches mit dem besten Wert, der sichtbar bleibt.</translation>
+    </message>
+    <message>
+        <source>Fraction of the scenes held out for validation.</source>
+        <translation>Anteil der Szenen, der zur Validierung zurückgehalten wird.</translation>
     </message>
     <message>
         <source>Frames for the teacher</source>
         <translation>Bilder für den Lehrer</translation>
     </message>
     <message>
-        <source>Frames that the teacher is shown: a single one, or the same one three times.</source>
-        <translation>Bilder, die der Lehrer gezeigt bekommt: ein einzelnes, oder dasselbe dreimal.</translation>
+        <source>Frames of the teacher's input: a single one, or the same one three times.</source>
+        <translation>Bilder in der Eingabe des Lehrers: ein einzelnes, oder dasselbe dreimal.</translation>
     </message>
     <message>
         <source>Free some space, or move the engine with the variable HYPERKD_ENGINES.</source>
@@ -1184,14 +1236,6 @@
         <translation>Gibt dem Label-Layer die Farben dieser Tabelle.</translation>
     </message>
     <message>
-        <source>Go on with an interrupted training of the same output.</source>
-        <translation>Ein unterbrochenes Training derselben Ausgabe fortsetzen.</translation>
-    </message>
-    <message>
-        <source>Go on with what an earlier run of the same job finished, and leave what this one finishes for a later one.</source>
-        <translation>Fortsetzen, was ein früherer Lauf desselben Auftrags fertig hat, und einem späteren lassen, was dieser fertig bekommt.</translation>
-    </message>
-    <message>
         <source>Good bands</source>
         <translation>Gute Kanäle</translation>
     </message>
@@ -1208,68 +1252,24 @@
         <translation>Für den Test zurückgehalten</translation>
     </message>
     <message>
-        <source>How a band is made: the mean of the bands in its range, a Gaussian response, or the nearest band.</source>
-        <translation>Wie ein Kanal entsteht: das Mittel der Kanäle im Bereich, eine gaußförmige Empfindlichkeit, oder der nächste Kanal.</translation>
-    </message>
-    <message>
         <source>How far inside a polygon a pixel's centre must lie, in pixels; from 0.71 on only pixels that lie wholly inside count.</source>
         <translation>Wie weit innerhalb eines Polygons die Mitte eines Pixels liegen muss, in Pixeln; ab 0,71 zählen nur Pixel, die ganz innerhalb liegen.</translation>
-    </message>
-    <message>
-        <source>How features are compared: cosine, smooth L1, L1 of unit vectors, divergence of their softmax, or the relations of attention's values.</source>
-        <translation>Wie Merkmale verglichen werden: Kosinus, geglättetes L1, L1 von Einheitsvektoren, Divergenz ihres Softmax, oder die Beziehungen der Werte der Aufmerksamkeit.</translation>
-    </message>
-    <message>
-        <source>How many tiles of each raster are looked at, evenly spread.</source>
-        <translation>Wie viele Kacheln jedes Rasters betrachtet werden, gleichmäßig verteilt.</translation>
     </message>
     <message>
         <source>How much of the embedding's variance the quantised student may lose.</source>
         <translation>Wie viel der Varianz der Einbettung der quantisierte Student verlieren darf.</translation>
     </message>
     <message>
-        <source>How much structural similarity counts: its gradient beside that of the squared error.</source>
-        <translation>Wie viel die strukturelle Ähnlichkeit zählt: ihr Gradient neben dem des quadratischen Fehlers.</translation>
-    </message>
-    <message>
-        <source>How much the divergence of spectra counts, likewise.</source>
-        <translation>Wie viel die Divergenz der Spektren zählt, ebenso.</translation>
-    </message>
-    <message>
-        <source>How much the first difference of spectra counts, likewise.</source>
-        <translation>Wie viel die erste Differenz der Spektren zählt, ebenso.</translation>
-    </message>
-    <message>
-        <source>How much the spectral angle counts, likewise.</source>
-        <translation>Wie viel der spektrale Winkel zählt, ebenso.</translation>
-    </message>
-    <message>
-        <source>How much the teacher's features count, likewise.</source>
-        <translation>Wie viel die Merkmale des Lehrers zählen, ebenso.</translation>
-    </message>
-    <message>
-        <source>How often the scenes are seen. Default: as often as the preset's number of steps (tiny 2000) asks for.</source>
-        <translation>Wie oft die Szenen gesehen werden. Vorgabe: so oft, wie die Zahl der Schritte der Größe verlangt (tiny 2000).</translation>
-    </message>
-    <message>
         <source>How probabilities are stored: bytes in steps of 0.004, or as they are.</source>
         <translation>Wie Wahrscheinlichkeiten gespeichert werden: Bytes in Schritten von 0,004, oder wie sie sind.</translation>
     </message>
     <message>
-        <source>How rare classes count: as often as they occur (none), by the root of that (sqrt), all classes alike (balanced), or what folds of the training labels say (auto).</source>
-        <translation>Wie seltene Klassen zählen: so oft, wie sie vorkommen (none), nach der Wurzel daraus (sqrt), alle Klassen gleich (balanced), oder was Teile der Trainingslabel ergeben (auto).</translation>
+        <source>How the six HLS bands are made: the mean of the bands in each range, a Gaussian response, or the nearest band.</source>
+        <translation>Wie die sechs HLS-Kanäle entstehen: das Mittel der Kanäle in jedem Bereich, eine gaußförmige Empfindlichkeit, oder der nächste Kanal.</translation>
     </message>
     <message>
-        <source>How the teacher's six bands are made: the mean of the bands in each range, a Gaussian response, or the nearest band.</source>
-        <translation>Wie die sechs Kanäle des Lehrers entstehen: das Mittel der Kanäle in jedem Bereich, eine gaußförmige Empfindlichkeit, oder der nächste Kanal.</translation>
-    </message>
-    <message>
-        <source>How the values are stored; float16 has 3 digits and takes half the space.</source>
-        <translation>Wie die Werte gespeichert werden; float16 hat 3 Stellen und braucht halb so viel Platz.</translation>
-    </message>
-    <message>
-        <source>How: dynamic makes the weights int8 and looks at each batch for the range of what they are multiplied with; static takes these ranges from the calibration rasters; float16 is for GPUs.</source>
-        <translation>Wie: dynamic macht die Gewichte zu int8 und sieht in jedem Stapel nach, in welchem Bereich liegt, womit sie multipliziert werden; static nimmt diese Bereiche aus den Kalibrierungsrastern; float16 ist für GPUs.</translation>
+        <source>How: dynamic makes the weights int8 and takes the range of the inputs from each batch; static takes these ranges from the calibration rasters; float16 is for GPUs.</source>
+        <translation>Wie: dynamic speichert die Gewichte als int8 und bestimmt den Wertebereich der Eingaben aus jedem Stapel; static nimmt diese Bereiche aus den Kalibrierungsrastern; float16 ist für GPUs.</translation>
     </message>
     <message>
         <source>HyperKD</source>
@@ -1396,6 +1396,10 @@
         <translation>Anfangsgewichte</translation>
     </message>
     <message>
+        <source>Initial weights: principal components of the scenes, or random numbers.</source>
+        <translation>Anfangsgewichte: Hauptkomponenten der Szenen, oder Zufallszahlen.</translation>
+    </message>
+    <message>
         <source>Input</source>
         <translation>Eingabe</translation>
     </message>
@@ -1476,8 +1480,8 @@
         <translation>Label enthalten</translation>
     </message>
     <message>
-        <source>Labels of the rasters: polygon, line or point layers, or class rasters. With them the loss is one of accuracy, without them one of agreement with the original.</source>
-        <translation>Label der Raster: Layer aus Polygonen, Linien oder Punkten, oder Klassenraster. Mit ihnen ist der Verlust einer an Genauigkeit, ohne sie einer an Übereinstimmung mit dem Original.</translation>
+        <source>Labels of the rasters: polygon, line or point layers, or class rasters. With labels the loss is measured in accuracy, without them in agreement with the original.</source>
+        <translation>Label der Raster: Layer aus Polygonen, Linien oder Punkten, oder Klassenraster. Mit Labeln wird der Verlust als Genauigkeit gemessen, ohne sie als Übereinstimmung mit dem Original.</translation>
     </message>
     <message>
         <source>Labels to model, report and class map</source>
@@ -1488,20 +1492,16 @@
         <translation>Label: Layer aus Polygonen, Linien oder Punkten (datei.gpkg|layername=x nennt einen von mehreren), oder Klassenraster. Jeder wird auf jedem Raster versucht.</translation>
     </message>
     <message>
-        <source>Largest accepted loss (percent points)</source>
+        <source>Largest accepted loss (percentage points)</source>
         <translation>Größter erlaubter Verlust (Prozentpunkte)</translation>
     </message>
     <message>
-        <source>Largest accepted loss in percent points: of overall accuracy or R2 with labels; else of pixels that change their class, or of variance missed.</source>
-        <translation>Größter erlaubter Verlust in Prozentpunkten: an Gesamtgenauigkeit oder R2 mit Labeln; sonst an Pixeln, die ihre Klasse wechseln, oder an verfehlter Varianz.</translation>
+        <source>Largest accepted loss in percentage points: of overall accuracy or R2 with labels; otherwise of pixels that change class, or of unexplained variance.</source>
+        <translation>Größter erlaubter Verlust in Prozentpunkten: an Gesamtgenauigkeit oder R2 mit Labeln; sonst an Pixeln, die ihre Klasse wechseln, oder an nicht erklärter Varianz.</translation>
     </message>
     <message>
-        <source>Largest learning rate. Default: the preset's.</source>
-        <translation>Größte Lernrate. Vorgabe: die der Größe.</translation>
-    </message>
-    <message>
-        <source>Largest learning rate. Default: what suits the kind of training.</source>
-        <translation>Größte Lernrate. Vorgabe: was zur Art des Trainings passt.</translation>
+        <source>Largest learning rate. Default: that of the preset, or of what is trained.</source>
+        <translation>Größte Lernrate. Vorgabe: je nach Größe des Studenten, oder danach, was trainiert wird.</translation>
     </message>
     <message>
         <source>Learning rate</source>
@@ -1522,6 +1522,10 @@
     <message>
         <source>Licence of the student (SPDX)</source>
         <translation>Lizenz des Studenten (SPDX)</translation>
+    </message>
+    <message>
+        <source>Loading the checkpoint</source>
+        <translation>Der Checkpoint wird geladen</translation>
     </message>
     <message>
         <source>Look at HyperKD's engine</source>
@@ -1652,6 +1656,10 @@
         <translation>Maximum</translation>
     </message>
     <message>
+        <source>Maximum number of passes over the labels; training usually stops earlier.</source>
+        <translation>Höchstzahl der Durchgänge durch die Label; meist endet das Training früher.</translation>
+    </message>
+    <message>
         <source>Mean</source>
         <translation>Mittel</translation>
     </message>
@@ -1664,8 +1672,8 @@
         <translation>Maß des Verlusts</translation>
     </message>
     <message>
-        <source>Measuring the scenes</source>
-        <translation>Die Szenen werden vermessen</translation>
+        <source>Measure the squared error in standard deviations of its own patch instead of the band's.</source>
+        <translation>Den quadratischen Fehler in Standardabweichungen des eigenen Patches messen statt denen des Kanals.</translation>
     </message>
     <message>
         <source>Measuring…</source>
@@ -1676,12 +1684,12 @@
         <translation>Median des Fehlers</translation>
     </message>
     <message>
-        <source>Megabytes of memory that the job may take. Default: a quarter of the machine's, at most 2000.</source>
-        <translation>Megabyte Arbeitsspeicher, die der Auftrag nehmen darf. Vorgabe: ein Viertel dessen der Maschine, höchstens 2000.</translation>
-    </message>
-    <message>
         <source>Memory (MB)</source>
         <translation>Arbeitsspeicher (MB)</translation>
+    </message>
+    <message>
+        <source>Memory that the job may take, in megabytes. Default: a quarter of the machine's, at most 2000.</source>
+        <translation>Arbeitsspeicher, den der Auftrag nehmen darf, in Megabyte. Vorgabe: ein Viertel dessen der Maschine, höchstens 2000.</translation>
     </message>
     <message>
         <source>Method</source>
@@ -1784,12 +1792,8 @@
         <translation>Kein Pixel des Teils {part} ist {classes}.</translation>
     </message>
     <message>
-        <source>No pixel teaches {classes}: no classical model is written.</source>
-        <translation>Kein Trainingspixel ist {classes}: es wird kein klassisches Modell geschrieben.</translation>
-    </message>
-    <message>
-        <source>No reference pixel is {classes}: what would need one is not defined, and averages over classes leave it out.</source>
-        <translation>Kein Referenzpixel ist {classes}: was eines bräuchte, ist nicht definiert und fehlt in den Mitteln über Klassen.</translation>
+        <source>No reference pixel is {classes}: scores that need one are not defined, and averages over classes leave them out.</source>
+        <translation>Kein Referenzpixel ist {classes}: Werte, die eines brauchen, sind nicht definiert und fehlen in den Mitteln über Klassen.</translation>
     </message>
     <message>
         <source>No test pixel was mapped as {classes}: its F1 and IoU are 0, its user's accuracy is not defined.</source>
@@ -1828,27 +1832,43 @@
         <translation>Es wurde nichts entfernt.</translation>
     </message>
     <message>
+        <source>Number format of multiplications: auto takes bfloat16 on a GPU and float32 on a CPU.</source>
+        <translation>Zahlenformat der Multiplikationen: auto nimmt bfloat16 auf einer GPU und float32 auf einer CPU.</translation>
+    </message>
+    <message>
         <source>Number of clusters.</source>
         <translation>Zahl der Cluster.</translation>
+    </message>
+    <message>
+        <source>Number of cross-validation folds (3 or more) instead of one test part; the final model is then trained on all labels.</source>
+        <translation>Zahl der Folds einer Kreuzvalidierung (3 oder mehr) statt eines Testteils; das endgültige Modell wird dann auf allen Labeln trainiert.</translation>
+    </message>
+    <message>
+        <source>Number of encoder blocks to train where the last blocks are tuned.</source>
+        <translation>Zahl der Blöcke des Encoders, die trainiert werden, wo die letzten Blöcke angepasst werden.</translation>
     </message>
     <message>
         <source>Number of last blocks to train</source>
         <translation>Zahl der letzten Blöcke, die trainiert werden</translation>
     </message>
     <message>
+        <source>Number of passes over the scenes. Default: what the preset's number of steps (tiny 2000) amounts to.</source>
+        <translation>Zahl der Durchgänge durch die Szenen. Vorgabe: was der Zahl der Schritte der Größe entspricht (tiny 2000).</translation>
+    </message>
+    <message>
         <source>Number of principal components of this scene to write; 0 writes the embedding itself.</source>
         <translation>Zahl der Hauptkomponenten dieser Szene, die geschrieben werden; 0 schreibt die Einbettung selbst.</translation>
     </message>
     <message>
-        <source>Numbers to multiply in: auto takes bfloat16 on a GPU and float32 on a CPU.</source>
-        <translation>Zahlen, mit denen multipliziert wird: auto nimmt bfloat16 auf einer GPU und float32 auf einer CPU.</translation>
+        <source>Number of tiles of each raster to compare, evenly spread.</source>
+        <translation>Zahl der Kacheln jedes Rasters, die verglichen werden, gleichmäßig verteilt.</translation>
     </message>
     <message>
         <source>Of the test pixels mapped as {name}, {share} are correct.</source>
         <translation>Von den als {name} kartierten Testpixeln stimmen {share}.</translation>
     </message>
     <message>
-        <source>Of {all} pixels to learn from, {count} are taken, of each class in proportion.</source>
+        <source>Of {all} training pixels, {count} are used, of each class in proportion.</source>
         <translation>Von {all} Trainingspixeln werden {count} genommen, von jeder Klasse im Verhältnis.</translation>
     </message>
     <message>
@@ -1916,10 +1936,6 @@
         <translation>Eltern (SHA-256)</translation>
     </message>
     <message>
-        <source>Passes over the labels at most; training stops by itself before.</source>
-        <translation>Höchstens so viele Durchgänge durch die Label; das Training endet von selbst vorher.</translation>
-    </message>
-    <message>
         <source>Patch size (pixels)</source>
         <translation>Patchgröße (Pixel)</translation>
     </message>
@@ -1940,16 +1956,16 @@
         <translation>Pixel</translation>
     </message>
     <message>
-        <source>Pixels around test labels whose labels do not teach. Default: up to half of what the student sees, as far as enough labels remain.</source>
-        <translation>Pixel um die Testlabel, deren Label nichts lehren. Vorgabe: bis zur Hälfte dessen, was der Student sieht, soweit genug Label bleiben.</translation>
+        <source>Pixels by which neighbouring tiles overlap; they are blended. Default: a quarter of the tile, or less where the model's receptive field is smaller.</source>
+        <translation>Pixel, um die sich benachbarte Kacheln überlappen; sie werden überblendet. Vorgabe: ein Viertel der Kachel, oder weniger, wo das rezeptive Feld des Modells kleiner ist.</translation>
     </message>
     <message>
         <source>Pixels left out</source>
         <translation>Ausgelassene Pixel</translation>
     </message>
     <message>
-        <source>Pixels of delivered products to leave out, as far as their quality layers tell them; none for all pixels.</source>
-        <translation>Pixel gelieferter Produkte, die ausgelassen werden, soweit deren Qualitätsebenen sie melden; keine Angabe für alle Pixel.</translation>
+        <source>Pixels of delivered products to leave out, as far as their quality layers show them; none keeps all pixels.</source>
+        <translation>Pixel gelieferter Produkte, die ausgelassen werden, soweit deren Qualitätsebenen sie zeigen; none behält alle Pixel.</translation>
     </message>
     <message>
         <source>Pixels of each class</source>
@@ -1964,10 +1980,6 @@
         <translation>Pixel, die Anomalien sind</translation>
     </message>
     <message>
-        <source>Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile, or less where the model sees less far.</source>
-        <translation>Pixel, die benachbarte Kacheln teilen; sie werden überblendet. Vorgabe: ein Viertel der Kachel, oder weniger, wo das Modell weniger weit sieht.</translation>
-    </message>
-    <message>
         <source>Pixels to leave out</source>
         <translation>Auszulassende Pixel</translation>
     </message>
@@ -1976,8 +1988,8 @@
         <translation>Pixel, die nach den Qualitätsebenen des Produkts ausgelassen werden.</translation>
     </message>
     <message>
-        <source>Pixels were dealt at random: test pixels lie beside training pixels, so the scores are optimistic.</source>
-        <translation>Die Pixel wurden zufällig verteilt: Testpixel liegen neben Trainingspixeln, die Werte sind also zu gut.</translation>
+        <source>Pixels were split at random: test pixels lie beside training pixels, so the scores are optimistic.</source>
+        <translation>Die Pixel wurden zufällig aufgeteilt: Testpixel liegen neben Trainingspixeln, die Werte sind also zu gut.</translation>
     </message>
     <message>
         <source>Pixels with at least this similarity are extracted; 1 is identical.</source>
@@ -1996,12 +2008,12 @@
         <translation>Erweiterungen › HyperKD › Engine… prüft, was die Engine hat.</translation>
     </message>
     <message>
-        <source>Points, lines or polygons of what is looked for (file.gpkg|layername=x names one layer).</source>
-        <translation>Punkte, Linien oder Polygone dessen, was gesucht wird (datei.gpkg|layername=x nennt einen Layer).</translation>
-    </message>
-    <message>
         <source>Points, lines or polygons of what you look for.</source>
         <translation>Punkte, Linien oder Polygone dessen, was gesucht wird.</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons that mark what to look for (file.gpkg|layername=x names one layer).</source>
+        <translation>Punkte, Linien oder Polygone, die zeigen, was gesucht wird (datei.gpkg|layername=x nennt einen Layer).</translation>
     </message>
     <message>
         <source>Polygons of similar surfaces</source>
@@ -2020,6 +2032,10 @@
         <translation>Genauigkeit der Zahlen</translation>
     </message>
     <message>
+        <source>Predicting at pixels</source>
+        <translation>Vorhersage an Pixeln</translation>
+    </message>
+    <message>
         <source>Predicting at the labels</source>
         <translation>An den Labeln wird vorhergesagt</translation>
     </message>
@@ -2034,6 +2050,10 @@
     <message>
         <source>Prepare</source>
         <translation>Vorbereiten</translation>
+    </message>
+    <message>
+        <source>Preparing spectra</source>
+        <translation>Spektren werden vorbereitet</translation>
     </message>
     <message>
         <source>Preview of the current model</source>
@@ -2120,6 +2140,10 @@
         <translation>RPIQ</translation>
     </message>
     <message>
+        <source>Random seed: the same seed gives the same result on the same machine.</source>
+        <translation>Startwert der Zufallszahlen: derselbe Startwert gibt auf derselben Maschine dasselbe Ergebnis.</translation>
+    </message>
+    <message>
         <source>Rank of the adapters</source>
         <translation>Rang der Adapter</translation>
     </message>
@@ -2136,12 +2160,12 @@
         <translation>Raster für den Vergleich</translation>
     </message>
     <message>
-        <source>Rasters of the training labels</source>
-        <translation>Raster der Trainingslabel</translation>
+        <source>Rasters from which a static model takes its ranges of values; better others than those it is compared on.</source>
+        <translation>Raster, aus denen ein statisches Modell seine Wertebereiche nimmt; besser andere als die, auf denen verglichen wird.</translation>
     </message>
     <message>
-        <source>Rasters that show a static model what values to expect; better others than those it is compared on.</source>
-        <translation>Raster, die einem statischen Modell zeigen, welche Werte zu erwarten sind; besser andere als die, auf denen verglichen wird.</translation>
+        <source>Rasters of the training labels</source>
+        <translation>Raster der Trainingslabel</translation>
     </message>
     <message>
         <source>Reading and encoding the tiles</source>
@@ -2150,6 +2174,10 @@
     <message>
         <source>Reading labels</source>
         <translation>Label werden gelesen</translation>
+    </message>
+    <message>
+        <source>Reading soft targets</source>
+        <translation>Weiche Ziele werden gelesen</translation>
     </message>
     <message>
         <source>Reading spectra</source>
@@ -2166,6 +2194,14 @@
     <message>
         <source>Reading the raster</source>
         <translation>Das Raster wird gelesen</translation>
+    </message>
+    <message>
+        <source>Reading the scenes</source>
+        <translation>Die Szenen werden gelesen</translation>
+    </message>
+    <message>
+        <source>Reading the teacher</source>
+        <translation>Der Lehrer wird gelesen</translation>
     </message>
     <message>
         <source>Reading the tiles</source>
@@ -2188,8 +2224,8 @@
         <translation>Referenzlabel an zufällig gezogenen Stellen.</translation>
     </message>
     <message>
-        <source>Reflectance (0 to 1) per stored unit, instead of what the file says.</source>
-        <translation>Reflexionsgrad (0 bis 1) je gespeicherter Einheit, statt dessen, was die Datei sagt.</translation>
+        <source>Reflectance (0 to 1) per stored unit, instead of the file's scale.</source>
+        <translation>Reflexionsgrad (0 bis 1) je gespeicherter Einheit, statt der Skalierung der Datei.</translation>
     </message>
     <message>
         <source>Regression</source>
@@ -2292,8 +2328,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>SHA-256</translation>
     </message>
     <message>
-        <source>SPDX identifier of the licence under which you give the student away.</source>
-        <translation>SPDX-Kennung der Lizenz, unter der Sie den Studenten weitergeben.</translation>
+        <source>SPDX identifier of the licence under which the student is passed on.</source>
+        <translation>SPDX-Kennung der Lizenz, unter der der Student weitergegeben wird.</translation>
     </message>
     <message>
         <source>Sampling spectra</source>
@@ -2360,12 +2396,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Szenen mit denselben Kanälen im selben Bezugssystem.</translation>
     </message>
     <message>
-        <source>Score from which on a pixel is an anomaly.</source>
-        <translation>Wert, von dem an ein Pixel eine Anomalie ist.</translation>
+        <source>Score from which a pixel counts as an anomaly.</source>
+        <translation>Wert, von dem an ein Pixel als Anomalie gilt.</translation>
     </message>
     <message>
         <source>Score that guides the mask</source>
         <translation>Maß, das die Maske lenkt</translation>
+    </message>
+    <message>
+        <source>Score that guides the mask: Haar details, gradients, Gabor filters, variance, or random numbers.</source>
+        <translation>Wert, der die Maske leitet: Haar-Einzelheiten, Gradienten, Gabor-Filter, Varianz, oder Zufallszahlen.</translation>
     </message>
     <message>
         <source>Scores may be too high.</source>
@@ -2376,16 +2416,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Namen, Aufgaben, Klassen, Lizenzen suchen</translation>
     </message>
     <message>
+        <source>Searching hyperparameters</source>
+        <translation>Hyperparameter werden gesucht</translation>
+    </message>
+    <message>
         <source>Seed</source>
         <translation>Startwert (Seed)</translation>
-    </message>
-    <message>
-        <source>Seed: the same seed gives the same result.</source>
-        <translation>Startwert: derselbe Startwert gibt dasselbe Ergebnis.</translation>
-    </message>
-    <message>
-        <source>Seed: the same seed, scenes and machine give the same student.</source>
-        <translation>Startwert: derselbe Startwert, dieselben Szenen und dieselbe Maschine geben denselben Studenten.</translation>
     </message>
     <message>
         <source>Selected &amp;features only</source>
@@ -2436,38 +2472,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Schwere Probleme hinnehmen</translation>
     </message>
     <message>
-        <source>Share of hidden patches.</source>
-        <translation>Anteil verdeckter Patches.</translation>
-    </message>
-    <message>
-        <source>Share of the best patches, by that score, that stay visible.</source>
-        <translation>Anteil der nach diesem Wert besten Patches, die sichtbar bleiben.</translation>
-    </message>
-    <message>
-        <source>Share of the hidden patches that the score chooses at the end of training; it grows from 0, and 0 is random masking.</source>
-        <translation>Anteil der verdeckten Patches, den am Ende des Trainings der Wert wählt; er wächst von 0 an, und 0 ist zufälliges Verdecken.</translation>
-    </message>
-    <message>
-        <source>Share of the labels that only test the model.</source>
-        <translation>Anteil der Label, die das Modell nur testen.</translation>
-    </message>
-    <message>
-        <source>Share of the loss that the earlier model's probabilities have.</source>
-        <translation>Anteil des Verlusts, den die Wahrscheinlichkeiten des früheren Modells haben.</translation>
-    </message>
-    <message>
-        <source>Share of the scenes that is held out to measure on.</source>
-        <translation>Anteil der Szenen, der zum Messen zurückgehalten wird.</translation>
-    </message>
-    <message>
-        <source>Share of the truth that all classes get alike.</source>
-        <translation>Anteil der Wahrheit, den alle Klassen gleich bekommen.</translation>
-    </message>
-    <message>
-        <source>Share that tells when to stop where the encoder is trained; with a frozen encoder folds of the training labels do that.</source>
-        <translation>Anteil, der sagt, wann Schluss ist, wo der Encoder trainiert wird; mit eingefrorenem Encoder tun das Teile der Trainingslabel.</translation>
-    </message>
-    <message>
         <source>Short-wave infrared (SWIR)</source>
         <translation>Kurzwelliges Infrarot (SWIR)</translation>
     </message>
@@ -2488,8 +2492,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Zeigt Eingabe, Ausgabe und Genauigkeit eines Modells.</translation>
     </message>
     <message>
-        <source>Side of a token's square in pixels (4, 8 or 16). Default: the preset's.</source>
-        <translation>Seite des Quadrats eines Tokens in Pixeln (4, 8 oder 16). Vorgabe: die der Größe.</translation>
+        <source>Side of a patch (one token) in pixels: 4, 8 or 16. Default: the preset's.</source>
+        <translation>Seite eines Patches (eines Tokens) in Pixeln: 4, 8 oder 16. Vorgabe: die der Größe.</translation>
     </message>
     <message>
         <source>Side of the blocks in pixels. Default: as large as the labels allow.</source>
@@ -2512,6 +2516,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Schwelle der Ähnlichkeit</translation>
     </message>
     <message>
+        <source>Simulating</source>
+        <translation>Es wird simuliert</translation>
+    </message>
+    <message>
         <source>Single pixels were held out: these scores are too high.</source>
         <translation>Einzelne Pixel wurden zurückgehalten: diese Werte sind zu hoch.</translation>
     </message>
@@ -2532,8 +2540,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Größe des Studenten</translation>
     </message>
     <message>
-        <source>Size of the student: tiny trains on a laptop, small and base want a GPU, paper has the sizes that are known of the HyperKD paper.</source>
-        <translation>Größe des Studenten: tiny lernt auf einem Laptop, small und base wollen eine GPU, paper hat die Größen, die vom HyperKD-Artikel bekannt sind.</translation>
+        <source>Size of the student: tiny trains on a laptop, small and base are for a GPU, paper has the sizes known from the HyperKD paper.</source>
+        <translation>Größe des Studenten: tiny lässt sich auf einem Laptop trainieren, small und base sind für eine GPU, paper hat die Größen, die aus dem HyperKD-Artikel bekannt sind.</translation>
     </message>
     <message>
         <source>Smaller ones are merged with what surrounds them.</source>
@@ -2576,6 +2584,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Zustand</translation>
     </message>
     <message>
+        <source>Stop after this many validations without improvement, with the best student; 0: never.</source>
+        <translation>Ende nach so vielen Validierungen ohne Verbesserung, mit dem besten Studenten; 0: nie.</translation>
+    </message>
+    <message>
+        <source>Stop this run after so many hours, with the best student so far; resume continues it for as many hours again.</source>
+        <translation>Ende dieses Laufs nach so vielen Stunden, mit dem bisher besten Studenten; resume setzt ihn noch einmal so viele Stunden fort.</translation>
+    </message>
+    <message>
         <source>Stopped early, with the best model so far.</source>
         <translation>Vorzeitig beendet, mit dem bisher besten Modell.</translation>
     </message>
@@ -2584,8 +2600,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Wird beendet…</translation>
     </message>
     <message>
-        <source>Stored value without meaning, instead of what the file says.</source>
-        <translation>Gespeicherter Wert ohne Bedeutung, statt dessen, was die Datei sagt.</translation>
+        <source>Stored value that means no data, instead of the file's.</source>
+        <translation>Gespeicherter Wert, der keine Daten bedeutet, statt dessen der Datei.</translation>
     </message>
     <message>
         <source>Strata</source>
@@ -2652,14 +2668,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Lehrer (none, ein Name oder eine Datei)</translation>
     </message>
     <message>
-        <source>Tell the squared error in standard deviations of its own patch instead of the band's.</source>
-        <translation>Den quadratischen Fehler in Standardabweichungen des eigenen Patches messen statt denen des Kanals.</translation>
-    </message>
-    <message>
-        <source>Test by so many folds (3 or more) instead of one test part; the final model then learns from all labels.</source>
-        <translation>Test durch so viele Teile (3 oder mehr) statt eines Testteils; das fertige Modell lernt dann von allen Labeln.</translation>
-    </message>
-    <message>
         <source>Test pixels</source>
         <translation>Testpixel</translation>
     </message>
@@ -2692,8 +2700,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Genauigkeitsbericht entsteht neben dem Modell. Testlabel werden nicht zum Training verwendet; so schätzen die Werte die Genauigkeit an anderen Orten dieser Szenen.</translation>
     </message>
     <message>
-        <source>The anomalies to write (GeoTIFF): 1 as expected, 2 anomaly.</source>
-        <translation>Die Anomalien, die geschrieben werden (GeoTIFF): 1 wie erwartet, 2 Anomalie.</translation>
+        <source>The anomaly mask to write (GeoTIFF): 1 as expected, 2 anomaly.</source>
+        <translation>Die Anomaliemaske, die geschrieben wird (GeoTIFF): 1 wie erwartet, 2 Anomalie.</translation>
+    </message>
+    <message>
+        <source>The anomaly score to write (GeoTIFF): the modified z-score of the reconstruction error, and that error.</source>
+        <translation>Der Anomaliewert, der geschrieben wird (GeoTIFF): der modifizierte z-Wert des Rekonstruktionsfehlers, und dieser Fehler.</translation>
     </message>
     <message>
         <source>The certificate of the package index is not trusted.</source>
@@ -2704,16 +2716,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Checkpoint, der geschrieben wird (.safetensors); der ONNX-Student (.onnx) und der Bericht (.html) entstehen daneben.</translation>
     </message>
     <message>
-        <source>The class field, or the numeric field of each target. Default: the only field there is.</source>
-        <translation>Das Klassenfeld, oder das Zahlenfeld jeder Zielgröße. Vorgabe: das einzige Feld, das es gibt.</translation>
+        <source>The class field, or the numeric field of each target. Default: the only field.</source>
+        <translation>Das Klassenfeld, oder das Zahlenfeld jeder Zielgröße. Vorgabe: das einzige Feld.</translation>
+    </message>
+    <message>
+        <source>The class probabilities to write (GeoTIFF, one band per class).</source>
+        <translation>Die Klassenwahrscheinlichkeiten, die geschrieben werden (GeoTIFF, ein Kanal je Klasse).</translation>
     </message>
     <message>
         <source>The class, or a numeric field per target.</source>
         <translation>Die Klasse, oder ein Zahlenfeld je Zielgröße.</translation>
     </message>
     <message>
-        <source>The clusters to write (GeoTIFF), 1 to the number of classes, 0 no data.</source>
-        <translation>Die Cluster, die geschrieben werden (GeoTIFF), 1 bis zur Zahl der Klassen, 0 keine Daten.</translation>
+        <source>The cluster map to write (GeoTIFF): 1 to the number of clusters, 0 no data.</source>
+        <translation>Die Clusterkarte, die geschrieben wird (GeoTIFF): 1 bis zur Zahl der Cluster, 0 keine Daten.</translation>
     </message>
     <message>
         <source>The connection broke; trying once more.</source>
@@ -2820,16 +2836,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Ordner, Zip, tar.gz oder METADATA.XML von EnMAP oder DESIS L2A, eine PRISMA-L2D-.he5, eine EMIT-L2A-.nc, eine .h5 mit Oberflächenreflexion von Tanager, oder jedes Raster oder jede netCDF-Datei mit Wellenlängen.</translation>
     </message>
     <message>
-        <source>The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.</source>
-        <translation>Das Format der Ausgaben: ein GeoTIFF, oder ein Cloud-optimiertes (cog) mit Übersichten.</translation>
-    </message>
-    <message>
         <source>The hyperspectral raster to read.</source>
         <translation>Das hyperspektrale Raster, das gelesen wird.</translation>
     </message>
     <message>
-        <source>The hyperspectral rasters or products to learn from; no labels are needed.</source>
-        <translation>Die hyperspektralen Raster oder Produkte, von denen gelernt wird; Label sind nicht nötig.</translation>
+        <source>The hyperspectral rasters or products to train on; no labels are needed.</source>
+        <translation>Die hyperspektralen Raster oder Produkte, auf denen trainiert wird; Label sind nicht nötig.</translation>
     </message>
     <message>
         <source>The hyperspectral rasters to read.</source>
@@ -2840,24 +2852,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Den Interpreter {path}, der für HyperKDs Engine gewählt wurde, gibt es nicht. Wählen Sie einen anderen unter Erweiterungen › HyperKD › Engine…</translation>
     </message>
     <message>
-        <source>The labels are {count} groups; below {least} no interval can be given.</source>
-        <translation>Die Label bilden {count} Gruppen; unter {least} gibt es kein Intervall.</translation>
-    </message>
-    <message>
-        <source>The labels of {name} are {count} groups; below {least} no interval can be given.</source>
-        <translation>Die Label von {name} bilden {count} Gruppen; unter {least} gibt es kein Intervall.</translation>
-    </message>
-    <message>
-        <source>The labels that the model was trained on: classical models learn from them and stand beside it.</source>
-        <translation>Die Label, auf denen das Modell trainiert wurde: klassische Modelle lernen von ihnen und stehen daneben.</translation>
+        <source>The labels that the model was trained on: classical models are trained on them and compared with it.</source>
+        <translation>Die Label, auf denen das Modell trainiert wurde: klassische Modelle werden auf ihnen trainiert und mit ihm verglichen.</translation>
     </message>
     <message>
         <source>The labels that the model was trained on; classical models are trained on them too.</source>
         <translation>Die Label, mit denen das Modell trainiert wurde; klassische Modelle werden auch damit trainiert.</translation>
-    </message>
-    <message>
-        <source>The likeness to write (GeoTIFF), from -1 to 1, the same.</source>
-        <translation>Die Ähnlichkeit, die geschrieben wird (GeoTIFF), von -1 bis 1, gleich.</translation>
     </message>
     <message>
         <source>The log above has the details.</source>
@@ -2930,10 +2930,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The preview appears here.</source>
         <translation>Die Vorschau erscheint hier.</translation>
-    </message>
-    <message>
-        <source>The probability of each class to write (GeoTIFF, a band per class).</source>
-        <translation>Die Wahrscheinlichkeit jeder Klasse, die geschrieben wird (GeoTIFF, ein Kanal je Klasse).</translation>
     </message>
     <message>
         <source>The processor, or an NVIDIA GPU.</source>
@@ -3012,12 +3008,12 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Szenen, mit denen trainiert wird.</translation>
     </message>
     <message>
-        <source>The score to write (GeoTIFF): the modified z-score of the reconstruction error, and that error.</source>
-        <translation>Der Wert, der geschrieben wird (GeoTIFF): der modifizierte z-Wert des Rekonstruktionsfehlers, und dieser Fehler.</translation>
-    </message>
-    <message>
         <source>The scores appear here when the training has ended.</source>
         <translation>Die Kennzahlen erscheinen hier, wenn das Training zu Ende ist.</translation>
+    </message>
+    <message>
+        <source>The similarity to write (GeoTIFF), from -1 to 1, where 1 is identical.</source>
+        <translation>Die Ähnlichkeit, die geschrieben wird (GeoTIFF), von -1 bis 1, wobei 1 identisch ist.</translation>
     </message>
     <message>
         <source>The six-band raster to write (int16 x 10000).</source>
@@ -3048,6 +3044,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Der Student, von dem ausgegangen wird, oder der Pfad eines Checkpoints.</translation>
     </message>
     <message>
+        <source>The student to start from: the name of a model, a checkpoint (.safetensors), or scratch (also scratch:small, scratch:base) for random weights.</source>
+        <translation>Der Student, mit dem begonnen wird: der Name eines Modells, ein Checkpoint (.safetensors), oder scratch (auch scratch:small, scratch:base) für zufällige Gewichte.</translation>
+    </message>
+    <message>
         <source>The teacher: the name of a stored one, its published .pt file, a stand-in teacher (.safetensors), or none for a plain masked autoencoder.</source>
         <translation>Der Lehrer: der Name eines gesammelten, seine veröffentlichte .pt-Datei, ein Ersatzlehrer (.safetensors), oder none für einen einfachen maskierten Autoencoder.</translation>
     </message>
@@ -3056,8 +3056,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das Training geht weiter, wenn dieses Fenster oder QGIS geschlossen wird.</translation>
     </message>
     <message>
-        <source>The uncertainty of the classes to write (GeoTIFF): the margin between the two most probable ones, and the entropy of all.</source>
-        <translation>Die Unsicherheit der Klassen, die geschrieben wird (GeoTIFF): der Abstand zwischen den beiden wahrscheinlichsten, und die Entropie aller.</translation>
+        <source>The uncertainty of the classes to write (GeoTIFF): the margin between the two most probable classes, and the entropy of all.</source>
+        <translation>Die Unsicherheit der Klassen, die geschrieben wird (GeoTIFF): der Abstand zwischen den beiden wahrscheinlichsten Klassen, und die Entropie aller.</translation>
     </message>
     <message>
         <source>The values seem to be counts of a detector, not reflectance: {said}.</source>
@@ -3110,6 +3110,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>There is no space left on the disk.</source>
         <translation>Auf der Platte ist kein Platz mehr.</translation>
+    </message>
+    <message>
+        <source>There is no training pixel of {classes}: no classical model is written.</source>
+        <translation>Kein Trainingspixel ist {classes}: es wird kein klassisches Modell geschrieben.</translation>
     </message>
     <message>
         <source>There is nothing to remove in {folder}.</source>
@@ -3168,7 +3172,11 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Gleichzeitig gerechnete Kacheln</translation>
     </message>
     <message>
-        <source>Tiles computed at once; fewer need less memory and give the same student but for rounding. Default: the preset's.</source>
+        <source>Tiles computed at once. Default: 1 on a CPU, where every core computes a tile of its own, else 8. The result does not depend on it.</source>
+        <translation>Gleichzeitig gerechnete Kacheln. Vorgabe: 1 auf einer CPU, wo jeder Kern seine eigene Kachel rechnet, sonst 8. Das Ergebnis hängt nicht davon ab.</translation>
+    </message>
+    <message>
+        <source>Tiles computed at once; fewer need less memory and give the same student except for rounding. Default: the preset's.</source>
         <translation>Gleichzeitig gerechnete Kacheln; weniger brauchen weniger Speicher und geben bis auf Rundung denselben Studenten. Vorgabe: die der Größe.</translation>
     </message>
     <message>
@@ -3176,12 +3184,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Kacheln je Raster</translation>
     </message>
     <message>
-        <source>Tiles per step. Default: the preset's.</source>
-        <translation>Kacheln je Schritt. Vorgabe: die der Größe.</translation>
-    </message>
-    <message>
-        <source>Tiles that the network gets at once. Default: 1 on a CPU, where every core has a tile of its own, else 8. The result does not depend on it.</source>
-        <translation>Kacheln, die das Netz auf einmal bekommt. Vorgabe: 1 auf einer CPU, wo jeder Kern seine eigene Kachel hat, sonst 8. Das Ergebnis hängt nicht davon ab.</translation>
+        <source>Tiles per training step. Default: the preset's.</source>
+        <translation>Kacheln je Trainingsschritt. Vorgabe: die der Größe.</translation>
     </message>
     <message>
         <source>Tiles without data</source>
@@ -3190,6 +3194,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>To run models</source>
         <translation>Um Modelle anzuwenden</translation>
+    </message>
+    <message>
+        <source>Too few groups of labels for an interval ({count}; it takes {least}).</source>
+        <translation>Zu wenige Gruppen von Labeln für ein Intervall ({count}; nötig sind {least}).</translation>
+    </message>
+    <message>
+        <source>Too few groups of labels of {name} for an interval ({count}; it takes {least}).</source>
+        <translation>Zu wenige Gruppen von Labeln für {name} für ein Intervall ({count}; nötig sind {least}).</translation>
     </message>
     <message>
         <source>Train</source>
@@ -3228,10 +3240,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Klassische Modelle werden trainiert</translation>
     </message>
     <message>
-        <source>Training classical models to be written</source>
-        <translation>Klassische Modelle zum Schreiben trainieren</translation>
-    </message>
-    <message>
         <source>Training curves</source>
         <translation>Trainingskurven</translation>
     </message>
@@ -3244,12 +3252,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Trainingsprotokoll</translation>
     </message>
     <message>
-        <source>Training on all folds</source>
-        <translation>Training auf allen Teilen</translation>
-    </message>
-    <message>
-        <source>Training over the folds</source>
-        <translation>Training über die Teile</translation>
+        <source>Training the classical models to write</source>
+        <translation>Die klassischen Modelle werden zum Schreiben trainiert</translation>
     </message>
     <message>
         <source>Training the encoder</source>
@@ -3258,6 +3262,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Training the final model on all labels.</source>
         <translation>Das endgültige Modell wird auf allen Labeln trainiert.</translation>
+    </message>
+    <message>
+        <source>Training the head</source>
+        <translation>Der Kopf wird trainiert</translation>
     </message>
     <message>
         <source>Training time at most.</source>
@@ -3328,16 +3336,40 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Gewicht seltener Klassen</translation>
     </message>
     <message>
+        <source>Weight of rare classes: by their frequency (none), by its square root (sqrt), all classes equal (balanced), or chosen by cross-validation (auto).</source>
+        <translation>Gewicht seltener Klassen: nach ihrer Häufigkeit (none), nach deren Wurzel (sqrt), alle Klassen gleich (balanced), oder durch Kreuzvalidierung gewählt (auto).</translation>
+    </message>
+    <message>
+        <source>Weight of structural similarity: its gradient relative to that of the squared error.</source>
+        <translation>Gewicht der strukturellen Ähnlichkeit: ihr Gradient im Verhältnis zu dem des quadratischen Fehlers.</translation>
+    </message>
+    <message>
+        <source>Weight of the distance to the teacher's features, likewise.</source>
+        <translation>Gewicht des Abstands zu den Merkmalen des Lehrers, ebenso.</translation>
+    </message>
+    <message>
         <source>Weight of the distance to the teacher's features.</source>
         <translation>Gewicht des Abstands zu den Merkmalen des Lehrers.</translation>
+    </message>
+    <message>
+        <source>Weight of the divergence of spectra, likewise.</source>
+        <translation>Gewicht der Divergenz der Spektren, ebenso.</translation>
     </message>
     <message>
         <source>Weight of the earlier model</source>
         <translation>Gewicht des früheren Modells</translation>
     </message>
     <message>
+        <source>Weight of the first difference of spectra, likewise.</source>
+        <translation>Gewicht der ersten Differenz der Spektren, ebenso.</translation>
+    </message>
+    <message>
         <source>Weight of the spectral angle</source>
         <translation>Gewicht des spektralen Winkels</translation>
+    </message>
+    <message>
+        <source>Weight of the spectral angle, likewise.</source>
+        <translation>Gewicht des spektralen Winkels, ebenso.</translation>
     </message>
     <message>
         <source>Weight of the spectral divergence</source>
@@ -3360,56 +3392,36 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Gewichteter IoU</translation>
     </message>
     <message>
-        <source>Weights to start from: principal components of the scenes, or random numbers.</source>
-        <translation>Gewichte, mit denen begonnen wird: Hauptkomponenten der Szenen, oder Zufallszahlen.</translation>
-    </message>
-    <message>
         <source>Wh&amp;at is trained</source>
         <translation>W&amp;as trainiert wird</translation>
     </message>
     <message>
-        <source>What brings the student's features to the teacher's width: a linear map, or none.</source>
-        <translation>Was die Merkmale des Studenten auf die Breite des Lehrers bringt: eine lineare Abbildung, oder nichts.</translation>
+        <source>What is kept together when labels are held out for the test: polygons, blocks or scenes; auto chooses; random takes single pixels, whose score is optimistic.</source>
+        <translation>Was zusammenbleibt, wenn Label für den Test zurückgehalten werden: polygons, blocks oder scenes; auto wählt selbst; random nimmt einzelne Pixel, deren Ergebnis zu gut ist.</translation>
     </message>
     <message>
         <source>What is trained</source>
         <translation>Was trainiert wird</translation>
     </message>
     <message>
-        <source>What is trained beside the head: nothing (frozen), the last blocks, adapters of low rank, or the full encoder. auto: frozen, for random weights full.</source>
-        <translation>Was neben dem Kopf trainiert wird: nichts (frozen), die letzten Blöcke, Adapter niedrigen Rangs, oder der ganze Encoder. auto: frozen, bei zufälligen Gewichten full.</translation>
+        <source>What is trained besides the head: nothing (frozen), the last blocks, low-rank adapters, or the full encoder; auto is frozen, or full for random weights.</source>
+        <translation>Was außer dem Kopf trainiert wird: nichts (frozen), die letzten Blöcke, Adapter niedrigen Rangs, oder der ganze Encoder; auto ist frozen, bei zufälligen Gewichten full.</translation>
     </message>
     <message>
-        <source>What leads the guided share of the mask: Haar details, gradients, Gabor filters, variance, or nothing.</source>
-        <translation>Was den geleiteten Teil der Maske leitet: Haar-Einzelheiten, Gradienten, Gabor-Filter, Varianz, oder nichts.</translation>
+        <source>What maps the student's features to the teacher's width: a linear layer, or nothing.</source>
+        <translation>Was die Merkmale des Studenten auf die Breite des Lehrers abbildet: eine lineare Schicht, oder nichts.</translation>
     </message>
     <message>
-        <source>What stays together when labels are held out for the test: auto, polygons, blocks, scenes; or random pixels, whose score is optimistic.</source>
-        <translation>Was zusammenbleibt, wenn Label für den Test zurückgehalten werden: auto, polygons, blocks, scenes; oder zufällige Pixel (random), deren Ergebnis zu gut ist.</translation>
+        <source>What the labels hold: classes, or one or more quantities.</source>
+        <translation>Was die Label enthalten: Klassen, oder eine oder mehrere Größen.</translation>
     </message>
     <message>
-        <source>What the labels say: a class, or one or several quantities.</source>
-        <translation>Was die Label sagen: eine Klasse, oder eine oder mehrere Größen.</translation>
+        <source>What the teacher takes as input: the patches that the student sees, the full tile, or the full tile with its features cached on disk (tiles then come from a grid).</source>
+        <translation>Was der Lehrer als Eingabe bekommt: die Patches, die der Student sieht, die ganze Kachel, oder die ganze Kachel mit zwischengespeicherten Merkmalen (Kacheln kommen dann aus einem Raster).</translation>
     </message>
     <message>
-        <source>What the preview shows: xmin ymin xmax ymax in the reference system of the first raster; at most 256 x 256 pixels around its centre. Default: the middle of that raster.</source>
-        <translation>Was die Vorschau zeigt: xmin ymin xmax ymax im Bezugssystem des ersten Rasters; höchstens 256 x 256 Pixel um die Mitte. Vorgabe: die Mitte dieses Rasters.</translation>
-    </message>
-    <message>
-        <source>What the teacher sees: the patches that the student sees, the full tile, or the full tile with its features cached on disk (tiles then come from a grid).</source>
-        <translation>Was der Lehrer sieht: die Patches, die der Student sieht, die ganze Kachel, oder die ganze Kachel mit zwischengespeicherten Merkmalen (Kacheln kommen dann aus einem Raster).</translation>
-    </message>
-    <message>
-        <source>What to believe about the bands instead of the file: a sensor (enmap, enmap-202), or a CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).</source>
-        <translation>Was statt der Datei über die Kanäle gilt: ein Sensor (enmap, enmap-202), oder eine CSV mit einer Zeile je Kanal (wavelength_nm, fwhm_nm, bbl, scale, offset).</translation>
-    </message>
-    <message>
-        <source>What to do where the raster cannot be read: fail, or leave these blocks without data.</source>
-        <translation>Was geschieht, wo das Raster nicht lesbar ist: abbrechen (fail), oder diese Blöcke ohne Daten lassen.</translation>
-    </message>
-    <message>
-        <source>What to start from: a student's name, its checkpoint (.safetensors), or scratch (also scratch:small, scratch:base) for random weights.</source>
-        <translation>Womit begonnen wird: der Name eines Studenten, sein Checkpoint (.safetensors), oder scratch (auch scratch:small, scratch:base) für zufällige Gewichte.</translation>
+        <source>What to do where the raster cannot be read: fail, or write these blocks as nodata.</source>
+        <translation>Was geschieht, wo das Raster nicht lesbar ist: abbrechen (fail), oder diese Blöcke als nodata schreiben.</translation>
     </message>
     <message>
         <source>Where</source>
@@ -3424,8 +3436,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Wo Pixel gehalten werden: im Arbeitsspeicher, in einem Zwischenspeicher auf der Platte, oder in ihren Dateien; auto nimmt für die ersten 2 GiB den Arbeitsspeicher, dann den Zwischenspeicher.</translation>
     </message>
     <message>
-        <source>Where the smaller model computes in the comparison; only a GPU tells what float16 costs there.</source>
-        <translation>Wo das kleinere Modell im Vergleich rechnet; nur eine GPU zeigt, was float16 dort kostet.</translation>
+        <source>Where the smaller model is computed in the comparison; only a GPU shows what float16 loses there.</source>
+        <translation>Wo das kleinere Modell im Vergleich gerechnet wird; nur eine GPU zeigt, was float16 dort verliert.</translation>
     </message>
     <message>
         <source>Where to compute: auto takes a GPU only where it passes the model's self-test and is faster than the CPU.</source>
@@ -3434,10 +3446,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Where to train: auto takes a GPU where PyTorch finds one.</source>
         <translation>Wo trainiert wird: auto nimmt eine GPU, wo PyTorch eine findet.</translation>
-    </message>
-    <message>
-        <source>Which error: the RMSE in reflectance, or the spectral angle, which ignores brightness and is mostly noise where it is dark.</source>
-        <translation>Welcher Fehler: der RMSE als Reflexionsgrad, oder der spektrale Winkel, der die Helligkeit nicht beachtet und im Dunkeln meist Rauschen ist.</translation>
     </message>
     <message>
         <source>With a teacher a step takes longer; its file stays on this machine.</source>
@@ -3452,8 +3460,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Auch die klassischen Modelle schreiben</translation>
     </message>
     <message>
-        <source>Write the classical models too: ONNX files beside the model, trained on what it learned from, which map scenes as the model does.</source>
-        <translation>Auch die klassischen Modelle schreiben: ONNX-Dateien neben dem Modell, auf dem trainiert, wovon es gelernt hat; sie kartieren Szenen wie das Modell.</translation>
+        <source>Write the classical models too, as ONNX files beside the model; they are trained on the same labels and map scenes as the model does.</source>
+        <translation>Auch die klassischen Modelle schreiben, als ONNX-Dateien neben dem Modell; sie werden auf denselben Labeln trainiert und kartieren Szenen wie das Modell.</translation>
     </message>
     <message>
         <source>Writes a student's embedding: learned features of each pixel and its surroundings.</source>
@@ -3580,10 +3588,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>alles: langsam, für viele Label</translation>
     </message>
     <message>
-        <source>export to ONNX</source>
-        <translation>Export nach ONNX</translation>
-    </message>
-    <message>
         <source>fetched</source>
         <translation>geholt</translation>
     </message>
@@ -3598,10 +3602,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>file name</source>
         <translation>Dateiname</translation>
-    </message>
-    <message>
-        <source>find components to start from</source>
-        <translation>Komponenten für den Anfang werden gesucht</translation>
     </message>
     <message>
         <source>fine-tuning and distillation</source>
@@ -3684,10 +3684,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Lizenz nicht angegeben</translation>
     </message>
     <message>
-        <source>load the checkpoint</source>
-        <translation>Der Checkpoint wird geladen</translation>
-    </message>
-    <message>
         <source>logistic regression</source>
         <translation>Logistische Regression</translation>
     </message>
@@ -3756,10 +3752,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Prozent</translation>
     </message>
     <message>
-        <source>preparing spectra</source>
-        <translation>Spektren werden vorbereitet</translation>
-    </message>
-    <message>
         <source>processor</source>
         <translation>Prozessor</translation>
     </message>
@@ -3774,14 +3766,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>random forest</source>
         <translation>Random Forest</translation>
-    </message>
-    <message>
-        <source>read the scenes</source>
-        <translation>Die Szenen werden gelesen</translation>
-    </message>
-    <message>
-        <source>read the teacher</source>
-        <translation>Der Lehrer wird gelesen</translation>
     </message>
     <message>
         <source>reflectance 0 to 1</source>
@@ -3802,10 +3786,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>shipped</source>
         <translation>mitgeliefert</translation>
-    </message>
-    <message>
-        <source>simulating</source>
-        <translation>Es wird simuliert</translation>
     </message>
     <message>
         <source>single pixels (scores will be too high)</source>
@@ -3870,10 +3850,6 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>torch {wanted} is not available: {index} does not answer, or does not have it.</source>
         <translation>torch {wanted} ist nicht zu haben: {index} antwortet nicht oder hat keines.</translation>
-    </message>
-    <message>
-        <source>train</source>
-        <translation>Training</translation>
     </message>
     <message>
         <source>train,distillation,knowledge distillation,pretraining,masked autoencoder,prithvi,foundation model,deep learning</source>

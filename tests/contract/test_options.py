@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ ALLOWED = {
     ("models.prithvi_versions", "PrithviConfig", "tile"): "a size of a published network",
     ("models.store.model_store", "Record", "revision"): "the commit of a file that was fetched",
     ("raster.bands.sampling", "Sample", "unreadable"): "how many blocks could not be read",
-    ("evaluation.reports.accuracy_report", "write_report", "split"): "the parts, not their name",
+    ("evaluation.reports.accuracy_report", "report_contents", "split"): "the parts, not their name",
     ("inference.backends.devices", "open_session", "device"): "one that computes, never auto",
     ("inference.backends.onnxruntime_backend", "open_session", "device"): "likewise",
     ("inference.backends.onnxruntime_backend", "self_test", "device"): "likewise",
@@ -159,11 +160,54 @@ def declarations() -> Iterator[tuple[str, ast.Call]]:
                     yield name, call
 
 
+# Names that several options have, because each job means something of its own by them.
+OF_EACH_JOB = {
+    "input": "what the rasters are for",
+    "output": "what is written",
+    "model": "a student, a fine-tuned model, or one to make smaller",
+    "name": "of a model to add, to fetch or to test",
+    "labels": "to train on or to test with; in quantize they may be left out",
+    "mask": "quality layers to leave out, which distill has a default for; the mask of anomalies",
+    "teacher": "distill learns from it; finetune only keeps the tokens near to it",
+    "epochs": "of distill they follow from the preset; finetune stops by itself",
+    "validation": "a fraction of the scenes in distill, of the labels in finetune",
+    "batch": "tiles per step of a training, or tiles computed at once",
+    "resume": "goes on with a training, or with a map",
+}
+
+
 def test_an_option_that_jobs_share_is_declared_once() -> None:
+    names = Counter(name for name, _ in declarations())
+    assert {name for name, count in names.items() if count > 1} == set(OF_EACH_JOB)
     helps = Counter(ast.unparse(call.args[0]) for _, call in declarations())
     copies = {name for name, call in declarations() if helps[ast.unparse(call.args[0])] > 1}
     assert copies == set()
     assert len(helps) > 100
+
+
+def test_sentences_name_options_as_python_and_job_files_do() -> None:
+    """A flag in a hint is wrong for a reader who wrote a job file, Python or used QGIS."""
+    flags = re.compile("|".join(rf"--{name.replace('_', '-')}\\b" for name in sorted(OPTIONS)))
+    wrong = []
+    for name, source in modules():
+        if name == "cli":
+            continue
+        tree = ast.parse(source)
+        described = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and isinstance(node.body[0], ast.Expr)
+        }
+        wrong += [
+            f"{name}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in described
+            and flags.search(node.value)
+        ]
+    assert wrong == []
 
 
 def test_a_list_of_choices_is_written_once() -> None:

@@ -12,13 +12,13 @@ from hyperkd.errors import HyperKDError
 from hyperkd.inference.align import align
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import RasterSpec
-from hyperkd.requests.option import job_fields
 from hyperkd.requests.prepare_options import AlignJob
-from hyperkd.spectral.hls_alignment import MODES, align_to_hls
+from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, GridSpec
 from tests.reports import SilentReport
 
+MODES = AlignJob.__dataclass_fields__["mode"].metadata["choices"]
 TRANSFORM = (365055.0, 30.0, 1.5, 5807085.0, -1.5, -30.0)
 
 
@@ -109,12 +109,6 @@ def test_the_file_behind_a_vrt_is_never_overwritten(tmp_path: Path, levels: int)
     assert caught.value.code == "bad_job"
     assert source.read_bytes() == before
     run(outer, tmp_path / "b.tif")  # and another output is no problem
-
-
-def test_choices_of_the_jobs_are_those_of_the_layers() -> None:
-    """The jobs import nothing heavy, so the lists stand there a second time."""
-    choices = {field.name: field.choices for field in job_fields(AlignJob)}
-    assert choices["mode"] == MODES
 
 
 def test_the_users_word_wins_over_the_file(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_what_was_said_when_a_scene_was_opened_holds_in_jobs(path: Path, tmp_pat
     assert hyperkd.info(scene, scale=1e-4)["scale"] == [1e-4]  # said last
     for other in (hyperkd.open(path), path, hyperkd.open(path, scale=3e-4)):
         for scenes in ([scene, other], (other, scene)):
-            with pytest.raises(HyperKDError, match="believes the same of all") as caught:
+            with pytest.raises(HyperKDError, match="uses the same options for all") as caught:
                 hyperkd.evaluate("m.onnx", scenes, "l.tif", report_folder=tmp_path)
             assert caught.value.code == "bad_job"
     with pytest.raises(HyperKDError, match="this job takes the file as it is"):
@@ -161,7 +161,7 @@ def test_an_option_of_a_scene_is_checked_like_that_of_a_job(path: Path, tmp_path
         with pytest.raises(HyperKDError, match=message) as caught:
             model.at(scene, [0], [0], **options)
         assert caught.value.code == "bad_job"
-    with pytest.raises(ValueError, match="1 pixels lie outside"):
+    with pytest.raises(ValueError, match="1 pixel outside the raster"):
         model.at(scene, [12], [0])
 
 
@@ -248,6 +248,20 @@ def test_pixels_are_those_of_the_map(path: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, mapped)
     assert np.isnan(found[1]).all()
     assert "classification" in repr(model)
+
+
+def test_each_look_at_pixels_has_a_bar_of_its_own(path: Path, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    model = hyperkd.load_model(make_model(tmp_path / "m.onnx"))
+    with hyperkd.open(path) as scene:
+        report = hyperkd.progress(stream)
+        for _ in range(2):
+            model.at(scene, [0], [0], device="cpu", report=report)
+    calls = stream.getvalue().split("Predicting at pixels\n")
+    assert calls[0] == ""
+    assert [call.count("100%") for call in calls[1:]] == [1, 1]
+    assert all(call.endswith(" tiles\n") for call in calls[1:])
 
 
 def test_a_student_gives_its_embedding_at_pixels(path: Path) -> None:

@@ -175,7 +175,7 @@ def test_few_groups_get_no_interval_and_say_so() -> None:
         truth, logits_of(predicted), CLASSES, np.arange(100) % (MIN_GROUPS - 1), seed=0
     )
     assert np.isnan(found.intervals["overall_accuracy"]).all()
-    assert found.notes == ("The labels are 4 groups; below 5 no interval can be given.",)
+    assert found.notes == ("Too few groups of labels for an interval (4; it takes 5).",)
 
 
 def test_a_class_of_few_groups_gets_no_interval_of_its_own() -> None:

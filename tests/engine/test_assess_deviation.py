@@ -118,7 +118,7 @@ def test_r2_of_the_worst_target_against_the_truth() -> None:
     before[2, 0] = 100  # no truth is known there
     after = before + np.array([[1.0, 0], [0, 1], [1, 0], [0, 0]])
     told = truth_difference(TARGETS, truth, before, after)
-    assert told["measure"] == "R2 of the worst target, percent points"
+    assert told["measure"] == "R2 of the worst target, percentage points"
     assert told["before"] == {"u": {"r2": 1.0, "rmse": 0.0}, "v": {"r2": 1.0, "rmse": 0.0}}
     assert told["after"]["u"]["r2"] == pytest.approx(1 - 1 / 8)
     assert told["after"]["v"]["r2"] == pytest.approx(1 - 1 / 20)

@@ -210,7 +210,7 @@ def test_labels_outside_the_strata_do_not_count_for_areas(tmp_path: Path, model:
     _, told, report = run(
         tmp_path / "r", model=model, input=[source], labels=[labels], strata=[path]
     )
-    note = "10 labelled pixels lie in no stratum and do not count for areas."
+    note = "10 labelled pixels lie outside the strata; areas leave them out."
     assert ("warning", note) in report.logs
     assert note in told["notes"]
     assert told["areas"]["pixels"] == 300
@@ -275,14 +275,14 @@ def test_training_labels_bring_classical_models_beside_it(
     for row in methods:
         assert row["overall_accuracy"]["value"] == 1, row["name"]
     assert methods[1]["settings"]["training_pixels"] == 44
-    assert any("4 of the training labels are tested too" in note for _, note in report.logs)
+    assert any("4 of the training labels are test labels too" in note for _, note in report.logs)
 
 
 @pytest.mark.parametrize(
     ("both", "message"),
     [
         (2, "Fewer than two training labels are left, so there are no classical models."),
-        (1, "The training labels hold one class only, so there are no classical models."),
+        (1, "The training labels have one class only, so there are no classical models."),
     ],
 )
 def test_classical_models_need_labels_that_are_not_tested(
@@ -342,9 +342,7 @@ def test_testing_on_training_pixels_is_found_out(tmp_path: Path, model: str) -> 
     with_training(model, {"labels_seen": seen})
     _, told, report = run(tmp_path / "r", model=model, input=[source], labels=[labels])
     assert told["optimistic"] is True
-    note = (
-        "About 50% of these pixels are among those that the model learned from or was chosen with."
-    )
+    note = "About 50% of these pixels were used to train or to select the model."
     assert ("warning", note) in report.logs
     elsewhere = polygons(tmp_path / "e.gpkg", [(5, 5, 4, "class 0"), (12, 2, 4, "class 1")])
     _, told, _ = run(tmp_path / "r2", model=model, input=[source], labels=[elsewhere])
@@ -360,7 +358,7 @@ def test_a_model_that_does_not_tell_its_training_pixels_is_noted(
         tmp_path / "r", model=model, input=[scene(tmp_path / "s.tif", quarters())], labels=[labels]
     )
     assert told["optimistic"] is False
-    assert any(note.startswith("The model does not tell which pixels") for note in told["notes"])
+    assert any(note.startswith("The model does not say which pixels") for note in told["notes"])
 
 
 def values_layer(path: Path, fields: dict[str, list[float]]) -> str:

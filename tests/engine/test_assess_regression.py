@@ -101,7 +101,7 @@ def test_few_groups_get_no_interval() -> None:
     truth, predicted = pairs(20)
     found = assess_regression(truth, predicted, TARGETS, np.arange(20) % 4, seed=0)
     assert np.isnan(found.targets[0].intervals["rmse"]).all()
-    assert found.notes[0] == "The labels of soc are 4 groups; below 5 no interval can be given."
+    assert found.notes[0] == "Too few groups of labels of soc for an interval (4; it takes 5)."
 
 
 def test_equal_labels_leave_r2_undefined_and_a_perfect_prediction_rpd() -> None:

@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.reports.accuracy_report import OPTIMISTIC, render, write_report
+from hyperkd.evaluation.reports.accuracy_report import (
+    OPTIMISTIC,
+    render,
+    report_contents,
+    report_files,
+    write_report,
+)
 from hyperkd.evaluation.reports.class_report import best_classical, verdict
 from hyperkd.evaluation.reports.label_spectra import spectra_by_class, spectra_by_value
 from hyperkd.evaluation.reports.page_parts import percent, plain, signed_points
@@ -153,11 +159,26 @@ def written(folder: Path, found: Any, **settings: Any) -> tuple[dict[str, Any], 
         **settings,
     }
     report = SilentReport()
-    page = write_report(str(folder), found, report=report, **settings)
+    page = write_report(str(folder), report_contents(found, **settings), report)
     figures = folder / "report.json"
     assert report.artifacts == [("report", str(page)), ("figures", str(figures))]
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
     return json.loads(figures.read_text("utf-8")), page.read_text("utf-8")
+
+
+def test_a_report_has_its_names_only_after_the_block(tmp_path: Path) -> None:
+    contents, _ = classification(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with (
+        pytest.raises(RuntimeError, match="the model failed"),
+        report_files(str(tmp_path), {**contents, "title": "Another"}) as files,
+    ):
+        assert {role: path.name for role, path in files.items()} == {
+            "report": "report.html",
+            "figures": "report.json",
+        }
+        raise RuntimeError("the model failed")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_page_is_whole_and_stands_alone(tmp_path: Path) -> None:
@@ -286,7 +307,7 @@ def test_bands_inside_water_vapour_are_in_the_json_and_not_drawn(tmp_path: Path)
     path = re.search(r'<path d="([^"]*)"[^>]*><title>roof</title>', html)
     assert path is not None
     assert [len(part.split("L")) for part in path.group(1).split("M")[1:]] == [3, 2]
-    assert "2 bands inside water vapour are not drawn" in html
+    assert "2 bands in water vapour absorption are not drawn" in html
 
 
 def method(name: str, value: float, difference: tuple[float, Any, Any], key: str) -> dict[str, Any]:
@@ -311,11 +332,15 @@ MORE, LESS, LIKE = (0.05, 0.01, 0.09), (-0.05, -0.09, -0.01), (0.05, -0.01, 0.09
 @pytest.mark.parametrize(
     ("accuracy", "f1", "words"),
     [
-        (MORE, MORE, "It beats the best classical model, svm: overall accuracy +5.0 (+1.0 to"),
-        (MORE, LIKE, "macro F1 +5.0 (−1.0 to +9.0) points. The network earned its place."),
+        (
+            MORE,
+            MORE,
+            "It is better than the best classical model, svm: overall accuracy +5.0 (+1.0 to",
+        ),
+        (MORE, LIKE, "macro F1 +5.0 (−1.0 to +9.0) points."),
         (LESS, LIKE, "The classical model svm is better: overall accuracy −5.0 (−9.0 to −1.0)"),
         (LIKE, LESS, "is better: overall accuracy +5.0 (−1.0 to +9.0) points, macro F1 −5.0"),
-        (MORE, LESS, "svm, it has the higher overall accuracy and the lower macro F1: overall"),
+        (MORE, LESS, "svm, it has a higher overall accuracy and a lower macro F1: overall"),
         (LIKE, LIKE, "svm, no difference can be shown: overall accuracy +5.0"),
         ((0.05, None, None), LIKE, "svm, are: overall accuracy +5.0 points, macro F1 +5.0"),
     ],
@@ -335,10 +360,10 @@ def test_the_best_classical_model_is_not_the_one_that_forgets_rare_classes() -> 
 @pytest.mark.parametrize(
     ("difference", "words"),
     [
-        ((-0.2, -0.3, -0.1), "smaller than that of the best classical model, PLSR"),
+        ((-0.2, -0.3, -0.1), "lower than that of the best classical model, PLSR"),
         (
             (0.2, 0.1, 0.3),
-            "PLSR has the smaller RMSE, the difference is +0.200 (+0.100 to +0.300) %",
+            "PLSR has a lower RMSE; the difference is +0.200 (+0.100 to +0.300) %",
         ),
         ((-0.2, -0.3, 0.1), "PLSR, no difference can be shown: RMSE −0.200 (−0.300 to +0.100) %."),
         ((-0.2, None, None), "PLSR, by −0.200 %; there are too few groups"),

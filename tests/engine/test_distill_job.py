@@ -24,17 +24,14 @@ from hyperkd.models.prithvi_versions import VERSIONS  # noqa: E402
 from hyperkd.models.sizes import PRESETS  # noqa: E402
 from hyperkd.models.store.model_store import Store  # noqa: E402
 from hyperkd.requests.distill_options import DistillJob  # noqa: E402
-from hyperkd.spectral.hls_alignment import MODES  # noqa: E402
 from hyperkd.training.common.checkpoint import load_student  # noqa: E402
 from hyperkd.training.common.parallel import Group  # noqa: E402
 from hyperkd.training.common.resume_state import read_state  # noqa: E402
-from hyperkd.training.common.scene_pixels import READINGS  # noqa: E402
 from hyperkd.training.export import export_model  # noqa: E402
 from hyperkd.training.pretrain import distill as module  # noqa: E402
 from hyperkd.training.pretrain.distill import distill  # noqa: E402
 from hyperkd.training.pretrain.distill_settings import PLANS, Outputs, recipe_of, settings_of  # noqa: E402
-from hyperkd.training.pretrain.token_distillation import DISTANCES, PROJECTORS, VIEWS  # noqa: E402
-from hyperkd.training.pretrain.token_masking import SCORE_NAMES  # noqa: E402
+from hyperkd.training.pretrain.mask_guide import SCORES  # noqa: E402
 from hyperkd.training.teacher.feature_cache import FeatureCache  # noqa: E402
 from hyperkd.training.teacher.find_teacher import find_teacher  # noqa: E402
 from hyperkd.training.teacher.prithvi_features import FRAMES  # noqa: E402
@@ -108,7 +105,12 @@ def test_scenes_become_a_checkpoint_a_model_and_a_report(scenes, stand_in, tmp_p
     assert artifacts["output"] == summary["output"] == str(tmp_path / "s.safetensors")
     assert artifacts["model"] == str(tmp_path / "s.onnx")
     assert artifacts["report"] == str(tmp_path / "s.html")
-    assert report.stages == ["read the teacher", "read the scenes", "train", "export to ONNX"]
+    assert report.stages == [
+        "Reading the teacher",
+        "Reading the scenes",
+        "Training",
+        "Exporting to ONNX",
+    ]
 
     student, card = load_student(tmp_path / "s.safetensors")
     assert (card.name, card.task, card.licence) == ("s", "pretrain", "CC-BY-4.0")
@@ -218,7 +220,7 @@ def test_components_are_a_better_start(scenes, tmp_path):
     for start in ("components", "random"):
         report = Report()
         distill(DistillJob(input=scenes, output=str(tmp_path / start), initial=start), report)
-        assert ("find components to start from" in report.stages) is (start == "components")
+        assert ("Computing initial weights" in report.stages) is (start == "components")
         first[start] = report.metrics[0][1]["loss_mse"]
     assert first["components"] < first["random"]
 
@@ -263,10 +265,10 @@ def test_epochs_become_steps(valid, fields, steps):
 
 def test_the_choices_of_the_job_are_those_of_the_trainer():
     known = {
-        "preset": PRESETS, "mask_score": SCORE_NAMES, "feature_distance": DISTANCES,
-        "teacher_view": VIEWS, "projector": PROJECTORS, "teacher_frames": FRAMES,
-        "alignment": MODES, "reading": READINGS,
-    }  # fmt: skip
+        "preset": PRESETS,
+        "mask_score": (*SCORES, "random"),
+        "teacher_frames": FRAMES,
+    }
     for name, names in known.items():
         choices = DistillJob.__dataclass_fields__[name].metadata["choices"]
         assert set(choices) == set(names), name
@@ -313,7 +315,7 @@ def test_a_job_that_ends_before_its_schedule_exports_and_can_go_on(scenes, tmp_p
         assert card.training["finished_steps"] == step
         assert card.training["steps"] == 6
     assert (tmp_path / "cut.onnx").exists() and (tmp_path / "cut.html").exists()
-    kept = "cut.training.safetensors stays: --resume goes on to step 6."
+    kept = "cut.training.safetensors stays: with resume it continues to step 6."
     assert ("info", kept) in report.logs and (tmp_path / "cut.training.safetensors").exists()
     assert run(scenes, cut, resume=True)["steps"] == 6
     first, again = (load_student(tmp_path / f"{n}.safetensors")[0] for n in ("whole", "cut"))
@@ -382,14 +384,16 @@ def test_training_anew_says_that_it_replaces_a_state(scenes, tmp_path):
         run(scenes, tmp_path / "s", Report(3))
     report = Report()
     run(scenes, tmp_path / "s", report)
-    assert any("--resume would go on" in text for level, text in report.logs if level == "warning")
+    assert any(
+        "option resume would continue" in text for level, text in report.logs if level == "warning"
+    )
 
 
 class Cancelled(Report):
     """Is cancelled when the training begins."""
 
     def check_cancelled(self):
-        if "train" in self.stages:
+        if "Training" in self.stages:
             raise HyperKDError("cancelled", "The test wants no more.")
 
 
@@ -610,7 +614,9 @@ def test_one_scene_is_cut_and_the_report_says_so(scenes, tmp_path):
     tall = make_scene(tmp_path / "tall.tif", side=(70, 20))
     summary = run([tall], tmp_path / "s")
     assert summary["held_out"] == "a block of the only scene"
-    assert "On another scene it will do worse" in (tmp_path / "s.html").read_text(encoding="utf-8")
+    assert "On another scene it will perform worse" in (tmp_path / "s.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(
@@ -643,7 +649,7 @@ def test_too_little_memory_of_a_gpu_is_worded(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "train", full)
     with pytest.raises(HyperKDError, match="too little memory: CUDA out of memory") as caught:
         run(scenes, tmp_path / "s")
-    assert caught.value.code == "out_of_memory" and "--chunk" in caught.value.hint
+    assert caught.value.code == "out_of_memory" and "(chunk)" in caught.value.hint
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(scenes, tmp_path, monkeypatch):

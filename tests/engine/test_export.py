@@ -134,7 +134,7 @@ def test_the_job_tells_what_it_did(exported):
     assert summary == {
         "output": str(path), "model": "short", "bytes": path.stat().st_size,
     }  # fmt: skip
-    assert report.stages == ["load the checkpoint", "export to ONNX"]
+    assert report.stages == ["Loading the checkpoint", "Exporting to ONNX"]
     assert report.artifacts == [("output", str(path))]
     assert sorted(p.name for p in path.parent.iterdir()) == ["short.onnx", "short.safetensors"]
 

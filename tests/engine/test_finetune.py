@@ -273,9 +273,9 @@ def test_a_small_test_part_is_told(place, tmp_path):
         report,
     )
     pixels = told["metrics"]["test"]["pixels"]
-    (note,) = [note for note in told["notes"] if "For firmer figures" in note]
+    (note,) = [note for note in told["notes"] if "For more reliable scores" in note]
     assert note.startswith(f"Only {pixels} pixels from ") and ("warning", note) in report.logs
-    assert note.endswith(" places test the model. For firmer figures use cross-validation.")
+    assert note.endswith(" places test the model. For more reliable scores use cross-validation.")
 
 
 def test_a_small_buffer_is_told_only_of_a_model_that_looks_around(place, tmp_path, monkeypatch):
@@ -356,7 +356,7 @@ def test_regression_recovers_a_linear_target_in_its_unit(tmp_path):
     assert card.targets[0]["maximum"] == pytest.approx(target.max(), rel=1e-5)
     # The final model learned from all pixels, and says so.
     assert card.training["pixels"] == ROWS * COLS
-    assert "The model in the file learned from all labels" in card.metrics["test"]["protocol"]
+    assert "The model in the file was trained on all labels" in card.metrics["test"]["protocol"]
     inside = (np.arange(20), np.arange(20))
     with open_raster(str(tmp_path / "scene.tif")) as source:
         values = predict_at(
@@ -678,10 +678,10 @@ def refused(place, tmp_path, code, message, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"folds": 2}, "2 folds are too few"),
+        ({"folds": 2}, "Too few folds: 2"),
         ({"test": 0.0, "report": "r"}, "Without a test part there is nothing to report"),
         ({"test": 0.6, "validation": 0.5}, "leave too little to train on"),
-        ({"colours": ("10=red",)}, "'10=red' is no colour of a class"),
+        ({"colours": ("10=red",)}, "'10=red' is not a class colour"),
         ({"teacher": "t.pt"}, "the encoder is frozen"),
         ({"preview_extent": (1.0, 2.0)}, "has 2 numbers"),
         ({"previous": "m.onnx", "task": "regression"}, "probabilities of classes"),
@@ -714,7 +714,7 @@ def test_an_unknown_student_is_refused(place, tmp_path):
 
 def test_an_onnx_file_alone_cannot_be_trained(tmp_path):
     (tmp_path / "m.onnx").touch()
-    with pytest.raises(HyperKDError, match="a network that only computes") as caught:
+    with pytest.raises(HyperKDError, match="a network for inference only") as caught:
         checkpoint_of(tmp_path / "m.onnx")
     assert caught.value.code == "bad_model"
 
@@ -747,7 +747,7 @@ def test_labels_of_one_class_are_refused(place, tmp_path):
 def test_a_class_that_no_part_can_teach_is_refused(nano):
     source, labels, split, classes = problem()
     part = np.where(classes == 2, 2, 0)
-    with pytest.raises(HyperKDError, match="no pixel of c is left to learn from") as caught:
+    with pytest.raises(HyperKDError, match="no pixel of c is left to train on") as caught:
         fit([source], labels, make.split_at(labels, part), make.request(nano), Report())
     assert caught.value.code == "bad_training"
 

@@ -282,7 +282,7 @@ def test_what_answers_otherwise_or_is_too_large_is_not_written(place, tmp_path, 
     assert list(told["baselines"]) == ["logistic regression"]
     machine, forest = [note for note in told["notes"] if "is not written" in note]
     assert machine.startswith("RBF SVM is not written: the decisions between 3 classes by ")
-    assert forest.startswith("random forest is not written: the file answers otherwise at ")
+    assert forest.startswith("random forest is not written: the file predicts differently at ")
     assert not (tmp_path / "model-random-forest.onnx").exists()
 
 

@@ -243,7 +243,7 @@ def test_a_journal_in_the_place_of_something_else(tmp_path: Path, put: Put) -> N
         lambda journal: list(journal.replay([[((1,), float)]])),
     ):
         journal = Journal(str(tmp_path / "x.tif"), {}, Unreadable())
-        with pytest.raises(HyperKDError, match=r"x\.tif\.part-rows cannot be written") as caught:
+        with pytest.raises(HyperKDError, match=r"Cannot write .*x\.tif\.part-rows") as caught:
             act(journal)
         assert caught.value.code == "unwritable_output"
         journal.remove()

@@ -419,7 +419,7 @@ HUGE = int("1" + "0" * 400)
         (card_with(licence="a\x1bb"), r"licence holds a control character \(U\+001B\)"),
         (card_with(training={"x": [{"y": "\udfff"}]}), r"training\.x\[0\]\.y holds half"),
         (card_with(metrics={"\ud800": 1}), "a name in metrics holds half a character"),
-        (card_with(architecture={"preset": 7}), "the preset is 7, no text"),
+        (card_with(architecture={"preset": 7}), "the preset is 7, not text"),
         (card_with(parents=[1]), "parents must be texts"),
         (card_with(task="classification", classes="ab"), "a field holds the wrong kind of value"),
         (card_with(bands={"centre_nm": [[1], [2, 3]], "fwhm_nm": None}), "wrong kind|cannot"),

@@ -93,7 +93,7 @@ def test_a_cancelled_job_goes_on_and_gives_the_same_bytes(tmp_path, scene, model
     assert summary["classes"] == whole["classes"]
     assert names(out) == ["map.tif", "map.tif.aux.xml"]
     assert summary["resumed_portions"] == portions
-    assert f"Resumed: {portions} rows of blocks" in said(report)
+    assert f"Resumed after {portions} row" in said(report)
     assert summary["tiles"] + portions * 256 // 6 * 3 <= 300 + 3 * portions
     assert report.progresses[-1] == (300, 300, "tiles")
 
@@ -415,7 +415,7 @@ def test_an_input_with_the_name_of_a_temporary_file_is_left_alone(
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_in_the_place_of_the_journal_is_an_error(tmp_path, scene, model, resume):
     (tmp_path / "map.tif.part-rows").mkdir()
-    with pytest.raises(HyperKDError, match=r"map\.tif\.part-rows cannot be written") as caught:
+    with pytest.raises(HyperKDError, match=r"Cannot write .*map\.tif\.part-rows") as caught:
         run(scene, model, tmp_path / "map.tif", resume=resume)
     assert caught.value.code == "unwritable_output"
     assert names(tmp_path) == ["map.tif.part-rows", "model.onnx", "scene.tif"]

@@ -235,7 +235,7 @@ def test_regression_writes_values_with_names_units_and_what_lies_beyond_training
 @pytest.mark.parametrize("asked", ["probabilities", "uncertainty"])
 def test_a_regression_has_neither_probabilities_nor_uncertainty(run, tmp_path, asked):
     model = make_model(tmp_path / "m.onnx", task="regression")
-    message = f"toy is a model for regression, which has no {asked}"
+    message = f"toy is a regression model, which has no {asked}"
     with pytest.raises(HyperKDError, match=message) as caught:
         run(raster(9, 9)[0], model, **{asked: str(tmp_path / "x.tif")})
     assert caught.value.code == "bad_job"
@@ -244,7 +244,7 @@ def test_a_regression_has_neither_probabilities_nor_uncertainty(run, tmp_path, a
 
 def test_a_student_predicts_nothing(run, tmp_path):
     model = make_student(tmp_path / "s.onnx")
-    message = "toy is a model for pretrain: it gives embedding and reconstruction, not logits or"
+    message = "toy is a student: it gives embedding and reconstruction, not logits or"
     with pytest.raises(HyperKDError, match=message) as caught:
         run(raster(9, 9)[0], model)
     assert caught.value.code == "bad_model"
@@ -305,7 +305,7 @@ def test_only_tiles_with_wanted_pixels_are_read_and_computed(tmp_path):
 
 def test_a_pixel_outside_the_raster_is_a_mistake_of_the_caller(tmp_path):
     model = make_model(tmp_path / "m.onnx")
-    with pytest.raises(ValueError, match="1 pixels lie outside the raster"):
+    with pytest.raises(ValueError, match="1 pixel outside the raster"):
         predict_at(
             raster(9, 9)[0],
             model,

@@ -12,8 +12,8 @@ from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.inspect_raster import inspect
-from hyperkd.evaluation.reports.html import page, section, table
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
+from hyperkd.evaluation.reports.page_parts import document, table
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.prepare_options import InspectJob
@@ -45,8 +45,8 @@ def enmap_scene(tmp_path: Path) -> tuple[Path, BandTable, np.ndarray]:
 
 def cells(html: str, heading: str) -> list[list[str]]:
     """Return the rows of the first table after a heading, as texts."""
-    body = html.split(f"{heading}</", 1)[1].split("<tbody>", 1)[1].split("</tbody>", 1)[0]
-    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in body.split("</tr>") if row]
+    body = html.rsplit(f"{heading}</", 1)[1].split("<tbody>", 1)[1].split("</tbody>", 1)[0]
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("</tr>") if row]
 
 
 def run(path: Path, tmp_path: Path) -> tuple[dict[str, Any], str]:
@@ -75,10 +75,10 @@ def test_report_of_an_enmap_scene(enmap_scene: Any, tmp_path: Path) -> None:
     ):
         found = np.array([float(row[column]) for row in rows])
         np.testing.assert_allclose(found, expected, rtol=1e-5)
-    student = cells(html, "bands of the file are used")
+    student = cells(html, "Bands of the file that are used: 218")
     assert {row[5] for row in student} == {"matched"}
     assert [row[4] for row in student] == ["+0.00"] * 218
-    teacher = cells(html, "What the teacher Prithvi would see")
+    teacher = cells(html, "Input of the teacher Prithvi")
     assert [row[0] for row in teacher] == ["BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2"]
 
 
@@ -106,10 +106,11 @@ def test_report_without_a_valid_pixel_says_so(tmp_path: Path, enmap_scene: Any) 
 
 
 def test_text_is_escaped_and_numbers_are_right_aligned() -> None:
-    html = page("a < b", "x & y", [section("s", table(("<h>",), [["<td>"], [1234567.0]]))])
+    rows = [["<td>", "1.2", "<i>"]]
+    html = document("a < b", "x & y", [("s", table(("<h>", "n", "t"), rows, texts=(2,)))], "f & g")
     assert "<title>a &lt; b</title>" in html
-    assert "<td>&lt;td&gt;</td>" in html
-    assert '<td class="number">1.23457e+06</td>' in html
+    assert '<th scope="row">&lt;td&gt;</th>' in html
+    assert '<td class="n">1.2</td><td>&lt;i&gt;</td>' in html
 
 
 def test_a_part_of_the_raster_is_never_taken_for_the_report(

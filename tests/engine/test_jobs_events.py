@@ -249,4 +249,4 @@ def test_a_bar_that_got_shorter_is_wiped(clock: list[float]) -> None:
     reporter.progress(1, 2, "long units")
     reporter.progress(2, 2, "u")
     first, second = stream.getvalue().split("\r")[1:]
-    assert len(second) == len(first)
+    assert second == "[##############################] 100%  2/2 u".ljust(len(first)) + "\n"

@@ -92,7 +92,12 @@ def fail(error: BaseException, synth: types.ModuleType, tmp_path: Path) -> tuple
         (MemoryError(), 4, "out_of_memory", "There is not enough memory."),
         (KeyboardInterrupt(), 5, "cancelled", "The job was interrupted."),
         (ImportError("no DLL", name="torch._C"), 4, "missing_dependency", "torch cannot be"),
-        (ImportError("gone", name="osgeo.gdal"), 4, "missing_dependency", "GDAL's Python"),
+        (
+            ImportError("gone", name="osgeo.gdal"),
+            4,
+            "missing_dependency",
+            "This Python has no GDAL bindings",
+        ),
         (ImportError("gone", name="hyperkd.typo"), 1, "bug", "ImportError: gone"),
         (ImportError("gone"), 1, "bug", "ImportError: gone"),
         (PermissionError(13, "No"), 2, "bad_job", "The system refused a file: No."),

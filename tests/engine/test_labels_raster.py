@@ -17,8 +17,9 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.legend import read_legend
 from hyperkd.raster.labels.class_colours import colours_of, palette, usual_colour
 from hyperkd.raster.labels.field_values import sort_key
-from hyperkd.raster.labels.marks import Marks, connected, merge, patches, plural, some, valid_at
+from hyperkd.raster.labels.marks import Marks, connected, merge, patches, valid_at
 from hyperkd.raster.open_raster import open_raster
+from hyperkd.sentences import counted, some
 from hyperkd.types import GridSpec
 from tests.factories import GEOTRANSFORM
 from tests.label_factories import image, make_classes, make_scene, make_vector, point, read, square
@@ -450,7 +451,7 @@ def test_sorting_and_words() -> None:
     assert sorted([10, 9, -1], key=sort_key) == [-1, 9, 10]
     assert some(range(7)) == "0, 1, 2, 3, 4 and 2 more"
     assert some([1, 2], count=4) == "1, 2 and 2 more"
-    assert (plural(1, "class", "classes"), plural(0, "class", "classes")) == (
+    assert (counted(1, "class", "classes"), counted(0, "class", "classes")) == (
         *("1 class", "0 classes"),
     )
 

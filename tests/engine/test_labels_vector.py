@@ -865,24 +865,6 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     assert error.value.code == "bad_labels"
 
 
-@pytest.mark.parametrize(
-    ("others", "message"),
-    [
-        ({"task": "clustering"}, "The task is 'clustering', but must be one of"),
-        ({"margin_px": -1}, "The margin is -1 px"),
-        ({"margin_px": math.nan}, "The margin is nan px"),
-        ({"minimum_samples": 0}, "A class needs 0 samples"),
-        ({"paths": []}, "No labels were given"),
-        ({"scenes": []}, "No scene was given"),
-    ],
-)
-def test_jobs_that_make_no_sense_are_refused(others: Any, message: str) -> None:
-    arguments = {"scenes": make_scene(), "paths": "a.gpkg", **others}
-    with pytest.raises(HyperKDError, match=message) as error:
-        read(**arguments)
-    assert error.value.code == "bad_job"
-
-
 def test_reading_can_be_cancelled(tmp_path: Path) -> None:
     from hyperkd.raster.labels.read_labels import read_labels
     from tests.reports import SilentReport

@@ -136,11 +136,11 @@ def test_a_wrong_field_is_named(changes, message):
     ("changes", "message"),
     [
         ({"name": " "}, "each must have a name"),
-        ({"name": "forest"}, "each name may stand once"),
+        ({"name": "forest"}, "each name may occur once"),
         ({"value": 1.5}, "the class 'water' has the value 1.5"),
         ({"value": True}, "the class 'water' has the value True"),
-        ({"color": "blue"}, "the class 'water' has the colour 'blue', no #rrggbb"),
-        ({"color": "#0000ff00"}, "no #rrggbb"),
+        ({"color": "blue"}, "the class 'water' has the colour 'blue', not #rrggbb"),
+        ({"color": "#0000ff00"}, "not #rrggbb"),
         ({"color": None}, "a field holds the wrong kind of value"),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_wrong_class_is_named(changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "clay"}, "each name may stand once"),
+        ({"name": "clay"}, "each name may occur once"),
         ({"minimum": 7}, "the target 'carbon' reaches from 7 to 6.25"),
         ({"maximum": "inf"}, "the target 'carbon' reaches from 0.5 to inf"),
         ({"unit": None}, "the target 'carbon' has the unit None"),

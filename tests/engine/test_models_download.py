@@ -318,7 +318,9 @@ def test_an_answer_whose_end_is_unknown_is_refused(
 ) -> None:
     for name, value in change.items():
         setattr(server.behaviour, name, value)
-    with pytest.raises(HyperKDError, match=f"gives no plain file: HTTP 200, .*{message}") as caught:
+    with pytest.raises(
+        HyperKDError, match=f"does not give a plain file: HTTP 200, .*{message}"
+    ) as caught:
         fetch(server, part)
     assert caught.value.code == "download_failed"
 
@@ -328,7 +330,7 @@ def test_a_full_disk_is_noticed_before_the_transfer(
 ) -> None:
     usage = shutil.disk_usage(part.parent)._replace(free=MB)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(HyperKDError, match="3 MB are to come, but .* has 1 MB left") as caught:
+    with pytest.raises(HyperKDError, match="takes 3 MB, but .* has 1 MB left") as caught:
         fetch(server, part)
     assert caught.value.code == "out_of_disk"
     assert not part.exists()
@@ -476,7 +478,7 @@ def test_a_certificate_that_nobody_trusts_ends_at_once(secure: Server, part: Pat
     with pytest.raises(HyperKDError, match="is not trusted: self.signed certificate") as caught:
         fetch(secure, part)
     assert caught.value.code == "download_failed"
-    assert "--ca-file" in caught.value.hint
+    assert "the option ca_file" in caught.value.hint
     assert secure.requests == []
 
 
@@ -586,7 +588,9 @@ def test_a_wait_that_is_no_number_is_none(server: Server, part: Path, wait: str)
 @pytest.mark.parametrize("length", ["²", "9" * 5000, "-5", "+7", " ", "1_000", "0x10"])
 def test_a_length_that_is_no_number_is_refused(server: Server, part: Path, length: str) -> None:
     server.behaviour.length = length.encode().decode("latin-1")
-    with pytest.raises(HyperKDError, match="gives no plain file: HTTP 200, length") as caught:
+    with pytest.raises(
+        HyperKDError, match="does not give a plain file: HTTP 200, length"
+    ) as caught:
         fetch(server, part)
     assert caught.value.code == "download_failed"
     assert len(caught.value.message) < 300

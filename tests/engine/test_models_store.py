@@ -104,7 +104,7 @@ def add(file: Path, report: Optional[Notes] = None, **options: Any) -> dict[str,
 
 def test_a_store_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(HyperKDError, match="Cannot make the model store") as caught:
+    with pytest.raises(HyperKDError, match="Cannot make the folder") as caught:
         add(TINY, name="mine", store=str(tmp_path / "file" / "store"))
     assert caught.value.code == "unwritable_output"
 
@@ -344,7 +344,7 @@ def test_a_teacher_without_torch_is_known_by_its_checksum_or_not_at_all(
     summary = add(tmp_path / "other.pt", report)
     assert (summary["name"], summary["checks"]) == ("other", ())
     assert report.logs == [
-        ("warning", "PyTorch is not installed, so the tensors were not looked at.")
+        ("warning", "PyTorch is not installed, so the tensors were not checked.")
     ]
     assert "other                   teacher" in listed()["text"]
     assert "ready (never verified)" in listed()["text"]
@@ -482,11 +482,11 @@ def test_a_file_without_a_known_checksum_needs_the_users_word(
     with pytest.raises(HyperKDError, match="HyperKD knows no checksum of") as caught:
         fetch(hub)
     assert caught.value.code == "bad_job"
-    assert "--sha256" in caught.value.hint and "--unverified" in caught.value.hint
+    assert "(sha256; " in caught.value.hint and "(unverified)" in caught.value.hint
     assert hub.requests == []
     report = Notes()
     assert fetch(hub, report, unverified=True)["checks"] == ("content",)
-    message = f"Nobody states the checksum of {TEACHER}; it came as {digest_of(weights)}."
+    message = f"{TEACHER} has no published checksum; the file that came has {digest_of(weights)}."
     assert report.logs == [("warning", message)]
     stated = fetch(hub, sha256=digest_of(weights).upper(), replace=True)
     assert stated["checks"] == ("checksum", "content")
@@ -497,7 +497,7 @@ def test_without_torch_the_checksum_has_to_do(hub: Server, monkeypatch: pytest.M
     report = Notes()
     assert fetch(hub, report)["checks"] == ("checksum",)
     assert report.logs == [
-        ("warning", "PyTorch is not installed, so the tensors were not looked at.")
+        ("warning", "PyTorch is not installed, so the tensors were not checked.")
     ]
 
 
@@ -560,7 +560,7 @@ def test_verifying_says_what_it_could_not_check(
     monkeypatch.setattr(model_files, "find_spec", lambda name: None)
     summary = verify(TEACHER)
     assert summary["checks"] == []
-    assert "Nobody has stated the checksum" in summary["text"]
+    assert "The checksum of the original is unknown" in summary["text"]
     assert "PyTorch is not installed" in summary["text"]
 
 
@@ -816,7 +816,7 @@ def test_what_a_job_is_putting_in_its_place_is_left_alone(stored: Store, folder:
 def test_a_model_that_is_not_the_one_on_record_is_not_run(stored: Store, folder: Path) -> None:
     assert registry.resolve("forest") == folder / "forest.onnx"
     (folder / "forest.onnx").write_bytes(b"another")
-    with pytest.raises(HyperKDError, match="forest of the store is not the file that c") as caught:
+    with pytest.raises(HyperKDError, match="forest of the store differs from its record") as caught:
         registry.resolve("forest")
     assert caught.value.code == "bad_model"
 

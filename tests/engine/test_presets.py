@@ -89,7 +89,6 @@ def test_the_paper_preset_is_what_the_paper_states():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("huge", None), "There is no preset 'huge' of a student"),
         (("tiny", 5), "A student's patch cannot be 5 pixels wide"),
         (("tiny", 0), "A student's patch cannot be 0 pixels wide"),
     ],

@@ -190,9 +190,6 @@ def test_the_unit_is_judged_from_valid_pixels_alone():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: look_with(loaded(), 0.0), "depth is 0"),
-        (lambda: look_with(loaded(), 1.5), "depth is 1.5"),
-        (lambda: look_with(loaded(), frames="four"), "frames are 'four'"),
         (
             lambda: look_with(loaded()).features(*scene(1, 16, 20)),
             "cannot take 20 x 16 pixels: its patches",

@@ -292,7 +292,7 @@ def test_with_labels_the_loss_is_one_of_accuracy(job: Any, tmp_path: Path) -> No
     after = told["before"]["overall_accuracy"] - lost / labelled
     assert told["after"]["overall_accuracy"] == pytest.approx(after)
     assert summary["loss"] == pytest.approx(100 * lost / labelled, abs=1e-4)
-    assert summary["measure"] == "overall accuracy, percent points"
+    assert summary["measure"] == "overall accuracy, percentage points"
 
 
 @pytest.mark.parametrize("method", ["dynamic", "float16"])
@@ -391,14 +391,14 @@ def test_numbers_that_are_not_finite_are_refused(job: Any, monkeypatch: Any) -> 
 
 
 def test_static_needs_calibration(job: Any) -> None:
-    refused(job, "bad_job", "static model needs scenes that show it", method="static")
+    refused(job, "bad_job", "method static needs calibration rasters", method="static")
 
 
 def test_calibration_is_for_static_alone(job: Any, tmp_path: Path) -> None:
     refused(
         job,
         "bad_job",
-        "The method float16 does not calibrate; 1 scenes are given",
+        "The method float16 takes no calibration rasters, but got 1",
         method="float16",
         calibration=[scene(tmp_path / "c.tif")],
     )

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from hyperkd.errors import HyperKDError
-from hyperkd.spectral.hls_alignment import HLS_BANDS, MODES, align_to_hls
+from hyperkd.requests.prepare_options import AlignJob
+from hyperkd.spectral.hls_alignment import HLS_BANDS, align_to_hls
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.types import BandTable, Wavelengths
 
+MODES = AlignJob.__dataclass_fields__["mode"].metadata["choices"]
 # Bands of EnMAP inside the six ranges, 1-based, the same in delivered and detector order.
 ENMAP_BANDS = (
     range(8, 20),
@@ -177,10 +179,3 @@ def test_few_bands_and_bands_off_the_middle_are_noted():
         "RED (640 to 670 nm) is made from 1 band only.",
         "NIR_NARROW (850 to 880 nm) is made from 2 bands only.",
     )
-
-
-def test_an_unknown_mode_is_refused():
-    with pytest.raises(HyperKDError, match="no alignment mode 'learned'") as caught:
-        align_to_hls(sensor_bands("enmap"), "learned")
-    assert caught.value.code == "bad_job"
-    assert caught.value.hint == "Choose one of: range_mean, srf_gaussian, nearest."

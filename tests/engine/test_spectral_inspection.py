@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from hyperkd.errors import HyperKDError
 from hyperkd.spectral.band_overview import BandOrigin, inspect_bands
 from hyperkd.spectral.sensors import canonical_bands, sensor_bands
 from hyperkd.types import BandTable, Wavelengths
@@ -58,9 +57,3 @@ def test_everything_is_json():
     assert values["support"]["extrapolated"] == 16
     assert values["teacher"][2]["file_bands"] == [44, 45, 46, 47, 48]
     assert values["used"][-1] == 202
-
-
-def test_an_unknown_mode_is_refused_and_not_described():
-    with pytest.raises(HyperKDError, match="no alignment mode") as caught:
-        inspect_bands(sensor_bands("enmap"), canonical_bands(), mode="learned")
-    assert caught.value.code == "bad_job"

@@ -264,9 +264,7 @@ def test_few_bands_at_one_wavelength_are_averaged_and_reported():
     resampling = resample(table(centre), target)
     at_700_and_710 = resampling.matrix[:, [30, -1, 31]]
     np.testing.assert_array_equal(at_700_and_710, [[0.5, 0.5, 0], [0.25, 0.25, 0.5]])
-    assert resampling.report.notes == (
-        "2 bands share their wavelength with another band and are averaged.",
-    )
+    assert resampling.report.notes == ("Bands that share a wavelength are averaged (2 of them).",)
 
 
 def test_overlapping_detectors_without_fwhm_are_noted():

@@ -652,23 +652,6 @@ def test_cancel_leaves_no_output_and_an_older_file_as_it_was(tmp_path, prepared,
     assert (tmp_path / "scene.tif").read_bytes() == b"older"
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"width": 7}, "width is 7, but must lie between 8 and 20000"),
-        ({"height": 20001}, "height is 20001, but must lie between 8 and 20000"),
-        ({"border": 0.6}, "border is 0.6, but must lie between 0.0 and 0.5"),
-        ({"border": float("nan")}, "border is nan, but must lie"),
-        ({"seed": -1}, "seed is -1, but must lie between 0"),
-    ],
-)
-def test_numbers_out_of_range_are_refused(tmp_path, changes, message):
-    with pytest.raises(HyperKDError, match=message) as caught:
-        run(tmp_path, **changes)
-    assert caught.value.code == "bad_job"
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_missing_folder_is_refused(tmp_path, prepared):
     pytest.importorskip("osgeo.gdal")
     with pytest.raises(HyperKDError, match="there is no folder") as caught:

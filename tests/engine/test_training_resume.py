@@ -85,7 +85,7 @@ def test_an_interrupted_training_goes_on_to_the_last_bit(tmp_path, stop_after):
     with pytest.raises(HyperKDError) as caught:
         run(path, stop_after=stop_after)
     assert caught.value.code == "cancelled" and caught.value.message == "The test wants no more."
-    hint = f"Start it again with --resume to go on after step {stop_after}."
+    hint = f"Start it again with the option resume to continue after step {stop_after}."
     assert caught.value.hint == hint and read_state(path)["step"] == stop_after
     resumed, again = run(path, resume=True)
     assert same(whole, resumed)
@@ -96,7 +96,7 @@ def test_an_interrupted_training_goes_on_to_the_last_bit(tmp_path, stop_after):
 def test_a_training_that_is_cancelled_at_its_start_speaks_of_no_resume(tmp_path):
     with pytest.raises(HyperKDError) as caught:
         run(tmp_path / "s.safetensors", stop_after=0)
-    assert caught.value.code == "cancelled" and "--resume" not in caught.value.hint
+    assert caught.value.code == "cancelled" and "resume" not in caught.value.hint
 
 
 def test_a_killed_training_goes_on_from_the_last_saved_state(tmp_path):
@@ -163,7 +163,7 @@ def test_reading_ahead_changes_no_number(tmp_path):
 
 
 def test_nothing_to_go_on_from_is_refused(tmp_path):
-    with pytest.raises(HyperKDError, match="nothing to go on from") as caught:
+    with pytest.raises(HyperKDError, match="nothing to resume") as caught:
         run(tmp_path / "no.safetensors", resume=True)
     assert caught.value.code == "bad_job"
 
@@ -172,7 +172,7 @@ def test_nothing_to_go_on_from_is_refused(tmp_path):
 def test_a_damaged_state_is_refused(tmp_path, content):
     path = tmp_path / "s.safetensors"
     path.write_bytes(content)
-    with pytest.raises(HyperKDError, match="is not a state of a training") as caught:
+    with pytest.raises(HyperKDError, match="is not a saved state of a training") as caught:
         run(path, resume=True)
     assert caught.value.code == "bad_model"
 
@@ -192,7 +192,7 @@ def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
     with pytest.raises(HyperKDError, match="no space left for the state of step 8") as caught:
         run(path, resume=True)
     monkeypatch.undo()
-    assert caught.value.code == "out_of_disk" and "go on with --resume" in caught.value.hint
+    assert caught.value.code == "out_of_disk" and "continue (resume)" in caught.value.hint
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(HyperKDError, match="for the state of step 4") as caught:
@@ -291,7 +291,7 @@ def test_a_training_that_is_asked_to_end_validates_and_keeps_its_weights():
         report, PLAIN, None, validate=script,
     )  # fmt: skip
     assert history[-1]["step"] == 3 and history[-1]["validation_loss"] == 1.0
-    said = "Training was to end after step 3: asked to, or its hours are over."
+    said = "Training ends after step 3: it was stopped, or its hours are over."
     assert ("info", said) in report.logs
     assert all(
         torch.equal(value, script.seen[0][name]) for name, value in student.state_dict().items()

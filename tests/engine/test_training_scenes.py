@@ -295,7 +295,7 @@ def test_no_scene_with_room_for_a_crop_is_refused(tmp_path):
     ) as caught:
         opened([path])
     assert caught.value.code == "bad_job"
-    assert caught.value.hint == "Take smaller crops (--tile, now 16), or larger scenes."
+    assert caught.value.hint == "Take smaller crops (tile, now 16), or larger scenes."
 
 
 class Clouds:

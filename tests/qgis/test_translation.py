@@ -121,7 +121,7 @@ def test_a_german_qgis_shows_german(in_german):
         "Flächen der Klassen",
     }
     embed = registry.algorithmById("hyperkd:embed")
-    assert embed.parameterDefinition("FORMAT").help().startswith("Das Format der Ausgaben")
+    assert embed.parameterDefinition("FORMAT").help().startswith("Format der Ausgaben")
     assert "Hauptkomponenten" in embed.shortHelpString()
 
 
@@ -201,7 +201,7 @@ def test_what_the_engine_says_is_known_and_shown_in_german(in_german):
     )
     assert translated(_few(1, 1)[0]).startswith("Nur 1 Pixel von 1 Ort testet das Modell. Für ")
     assert translated(_few(5, 40)[0]) == (
-        "Nur 40 Pixel von 5 Orten testen das Modell. Für verlässlichere Zahlen Kreuzvalidierung "
+        "Nur 40 Pixel von 5 Orten testen das Modell. Für verlässlichere Werte Kreuzvalidierung "
         "verwenden."
     )
     assert translated("Left out, because the scene has no data there: 12 pixels.").endswith(

@@ -17,7 +17,11 @@ from hyperkd.evaluation.baselines.baseline_comparison import (
     BaselineFold,
     compare_with_baselines,
 )
-from hyperkd.evaluation.reports.accuracy_report import require_writable_report, write_report
+from hyperkd.evaluation.reports.accuracy_report import (
+    report_contents,
+    require_writable_report,
+    write_report,
+)
 from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment
 from hyperkd.evaluation.scores.map_area import AreaEstimate, estimate_area
 from hyperkd.evaluation.scores.model_scores import KEY_METRICS, Assessment, assess, predictions
@@ -31,6 +35,7 @@ from hyperkd.open_scene import opened_scenes, problem_sentences
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.evaluate_options import EvaluateJob
+from hyperkd.sentences import some
 from hyperkd.types import Reporter
 
 # Files that the report names of many.
@@ -39,10 +44,6 @@ _NAMED = 6
 
 def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
     """Compare a model's predictions at labelled pixels with the labels, and write a report.
-
-    Args:
-        request: what is asked for.
-        report: where progress goes.
 
     Returns:
         Summary: the pixels, the key figures, and the notes of the report.
@@ -78,8 +79,7 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
             report.log("warning", note)
         notes = [*truth.notes, *notes]
         report.stage("Writing the report")
-        write_report(
-            request.report,
+        contents = report_contents(
             assessment,
             title=f"Accuracy of {card.name}",
             about=_about(
@@ -91,8 +91,8 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
             spectra=baselines.spectra,
             areas=areas,
             notes=[*problem_sentences(sources), *notes],
-            report=report,
         )
+        write_report(request.report, contents, report)
     return _summary(assessment, areas, [*notes, *assessment.notes])
 
 
@@ -128,8 +128,8 @@ def _baselines(
         shared = _shared(scenes, known, sources, truth)
         if shared.any():
             notes.append(
-                f"{int(shared.sum())} of the training labels are tested too; the classical "
-                "models did not learn from them."
+                f"{int(shared.sum())} of the training labels are test labels too; the classical "
+                "models are not trained on them."
             )
         folds = [BaselineFold(len(truth) + np.flatnonzero(~shared), tested)]
         sources = [*sources, *scenes]
@@ -173,7 +173,7 @@ def _areas(
     if card.task != "classification":
         raise HyperKDError(
             "bad_job",
-            f"{card.name} is a model for {card.task}; strata are for the areas of classes.",
+            f"{card.name} is {card.described}; strata are for the areas of classes.",
             "Leave the strata out.",
             key="strata",
         )
@@ -181,7 +181,7 @@ def _areas(
     inside = found.index >= 0
     if not inside.all():
         notes.append(
-            f"{int((~inside).sum())} labelled pixels lie in no stratum and do not count for areas."
+            f"{int((~inside).sum())} labelled pixels lie outside the strata; areas leave them out."
         )
     return estimate_area(
         truth.values[inside],
@@ -203,16 +203,15 @@ def _seen(
     seen = card.training.get("labels_seen")
     if seen is None:
         notes.append(
-            "The model does not tell which pixels it learned from: make sure that these labels "
-            "are none of them."
+            "The model does not say which pixels it was trained on: make sure that these labels "
+            "are not among them."
         )
         return False
     pixels = [(source.grid, scene.rows, scene.cols) for source, scene in zip(sources, truth.scenes)]
     fraction = seen_fraction(seen, pixels)
     if fraction > 0:
         notes.append(
-            f"About {fraction:.0%} of these pixels are among those that the model learned from or "
-            "was chosen with."
+            f"About {fraction:.0%} of these pixels were used to train or to select the model."
         )
     return fraction > 0
 
@@ -226,9 +225,7 @@ def _about(
     truth: Labels,
 ) -> dict[str, str]:
     def names(paths: Sequence[str]) -> str:
-        shown = [Path(path).name for path in paths]
-        more = len(shown) - _NAMED
-        return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return some([Path(path).name for path in paths], limit=_NAMED)
 
     about = {
         "model": f"{bundle.card.name} ({bundle.card.task}), SHA-256 {bundle.sha256[:16]}…",
@@ -245,11 +242,11 @@ def _about(
 
 def _protocol(stratified: bool, pixels: int) -> str:
     told = (
-        f"The model was applied as it is, and all {pixels:,} valid labelled pixels were compared "
-        "with what the map says there, seams and blending of tiles included."
+        f"The model was applied as it is, and its map was compared with all {pixels:,} valid "
+        "labelled pixels, seams and blending of tiles included."
     )
     if stratified:
-        told += " For the areas the labels are taken as a random sample within each stratum."
+        told += " The areas assume that the labels are a random sample within each stratum."
     return told
 
 

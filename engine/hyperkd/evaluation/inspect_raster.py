@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import hyperkd
 from hyperkd.atomic import AtomicFile
-from hyperkd.evaluation.reports.html import details, page, paragraph, section, table
 from hyperkd.evaluation.reports.label_spectra import detector_runs
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
+from hyperkd.evaluation.reports.page_parts import box, details, document, paragraph, table
 from hyperkd.evaluation.reports.raster_facts import describe_raster, description_lines
 from hyperkd.models.bundle import open_bundle
 from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import look_at_scene
 from hyperkd.problems import Problem
 from hyperkd.raster.source import RasterSource
-from hyperkd.requests.prepare_options import InspectJob
+from hyperkd.requests.prepare_options import AlignJob, InspectJob
+from hyperkd.sentences import counted
 from hyperkd.spectral.band_overview import Inspection, inspect_bands
 from hyperkd.types import BandTable, Reporter, Window
 
@@ -35,10 +37,6 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
 
     A raster that does not suit the student is described all the same, with the reason.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         Summary with ``suits`` (bool) and the number of good bands.
 
@@ -53,21 +51,22 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
             report.problem(problem, Path(request.input).name)
         card = open_bundle(resolve(request.model)).card
         facts = describe_raster(source, report)
-        inspection = inspect_bands(source.bands, card.bands, mode="range_mean")
+        inspection = inspect_bands(source.bands, card.bands, mode=AlignJob.mode)
         report.stage("Sampling spectra")
         spectra = _sample(source, report)
         rows = [line.split(": ", 1) for line in description_lines(facts)]
-        content = page(
+        content = document(
             f"Inspection of {Path(request.input).name}",
-            f"{facts['bands']} bands, {facts['width']} x {facts['height']} pixels. "
+            f"{counted(facts['bands'], 'band')}, {facts['width']} x {facts['height']} pixels. "
             + _verdict(inspection, card.name),
             [
-                section("The raster", table(("", ""), rows)),
-                _problems_section(source.problems),
-                _spectra_section(source.bands, spectra),
-                _student_section(inspection, card.name),
-                _teacher_section(inspection),
+                ("The raster", table(("", ""), rows, texts=(1,))),
+                *_problems(source.problems),
+                ("Spectra", _spectra(source.bands, spectra)),
+                (f"Input of the student {card.name}", _student_input(inspection)),
+                ("Input of the teacher Prithvi", _teacher_input(inspection)),
             ],
+            f"HyperKD {hyperkd.__version__}.",
         )
         # While the raster is open, none of its files can be taken for the report.
         with AtomicFile(request.output) as part:
@@ -80,10 +79,11 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
     }
 
 
-def _problems_section(problems: Sequence[Problem]) -> str:
+def _problems(problems: Sequence[Problem]) -> list[tuple[str, str]]:
+    """Return the section of the page, where there is a problem."""
     if not problems:
-        return ""
-    return section("Problems", *(paragraph(each.advice, warning=True) for each in problems))
+        return []
+    return [("Problems", box(*(each.advice for each in problems), warning=True))]
 
 
 def _verdict(bands: Inspection, student: str) -> str:
@@ -119,9 +119,9 @@ def _sample(source: RasterSource, report: Reporter) -> NDArray[np.float64]:
     return reflectance
 
 
-def _spectra_section(bands: BandTable, spectra: NDArray[np.float64]) -> str:
+def _spectra(bands: BandTable, spectra: NDArray[np.float64]) -> str:
     if not spectra.size:
-        return section("Spectra", paragraph("No sampled pixel is valid.", warning=True))
+        return box("No sampled pixel is valid.", warning=True)
     # One detector after the other, so that curves run through where they overlap.
     runs = detector_runs(bands)
     order = np.lexsort((bands.wavelengths.centre_nm, runs))
@@ -140,22 +140,18 @@ def _spectra_section(bands: BandTable, spectra: NDArray[np.float64]) -> str:
         "reflectance",
     )
     rows = [
-        (int(band) + 1, float(centre[i]), float(mean[i]), float(low[i]), float(high[i]))
+        [f"{band + 1}", *(f"{curve[i]:.6g}" for curve in (centre, mean, low, high))]
         for i, band in sorted(enumerate(order), key=lambda item: int(item[1]))
     ]
     head = ("band", "centre (nm)", "mean", "5th percentile", "95th percentile")
-    return section(
-        "Spectra",
-        plot,
-        paragraph(
-            f"From {len(spectra)} valid pixels in windows spread over the scene; "
-            f"{int((~bands.good).sum())} bad bands are left out."
-        ),
-        details("The numbers", table(head, rows)),
+    source = (
+        f"From {len(spectra)} valid pixels in windows spread over the scene; "
+        f"{int((~bands.good).sum())} bad bands are left out."
     )
+    return plot + paragraph(source) + details("The numbers", table(head, rows))
 
 
-def _student_section(bands: Inspection, student: str) -> str:
+def _student_input(bands: Inspection) -> str:
     support = bands.support
     counts = ", ".join(
         f"{support.count(how)} {how}"
@@ -168,39 +164,36 @@ def _student_section(bands: Inspection, student: str) -> str:
     )
     head = ("model band", "centre (nm)", "file band", "centre (nm)", "difference (nm)", "how")
     rows = [
-        (
-            row.model_band,
-            row.model_nm,
-            row.file_band,
-            row.file_nm,
+        [
+            f"{row.model_band}",
+            f"{row.model_nm:.6g}",
+            f"{row.file_band}",
+            f"{row.file_nm:.6g}",
             f"{row.difference_nm:+.2f}",
             row.how,
-        )
+        ]
         for row in bands.rows
     ]
-    return section(
-        f"What the student {student} gets",
-        paragraph(bands.refusal, warning=True) if bands.refusal else "",
-        paragraph(intro),
-        *(paragraph(note, warning=True) for note in support.notes),
-        details(f"{len(bands.used)} bands of the file are used", table(head, rows)),
+    warnings = [*([bands.refusal] * bool(bands.refusal)), *support.notes]
+    used = f"Bands of the file that are used: {len(bands.used)}"
+    return (
+        box(*warnings, warning=True)
+        + paragraph(intro)
+        + details(used, table(head, rows, texts=(5,)))
     )
 
 
-def _teacher_section(bands: Inspection) -> str:
+def _teacher_input(bands: Inspection) -> str:
     if bands.teacher_refusal:
-        content = [paragraph(bands.teacher_refusal, warning=True)]
-    else:
-        head = ("HLS band", "range (nm)", "made from file bands", "mean centre (nm)")
-        rows = [
-            (
-                band.name,
-                f"{band.first_nm:g} to {band.last_nm:g}",
-                ", ".join(str(number) for number in band.file_bands),
-                band.centre_nm,
-            )
-            for band in bands.teacher
+        return box(bands.teacher_refusal, warning=True)
+    head = ("HLS band", "range (nm)", "made from file bands", "mean centre (nm)")
+    rows = [
+        [
+            band.name,
+            f"{band.first_nm:g} to {band.last_nm:g}",
+            ", ".join(str(number) for number in band.file_bands),
+            f"{band.centre_nm:.6g}",
         ]
-        content = [table(head, rows)]
-        content += [paragraph(note, warning=True) for note in bands.teacher_notes]
-    return section("What the teacher Prithvi would see", *content)
+        for band in bands.teacher
+    ]
+    return table(head, rows, texts=(1, 2)) + box(*bands.teacher_notes, warning=True)

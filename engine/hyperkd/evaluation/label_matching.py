@@ -22,7 +22,6 @@ def fitting_labels(labels: Labels, card: ModelCard, fields_given: bool) -> Label
 
     Args:
         labels: of the model's task.
-        card: the model's.
         fields_given: whether the user named the fields: a single one may then have
             another name than the target.
 

@@ -18,11 +18,13 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.sizes import PRESETS, sizes_of_scratch
 from hyperkd.models.store.registry import resolve
 from hyperkd.open_scene import opened_scenes
+from hyperkd.output_checks import make_folder
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.labels.read_labels import Labels, SceneLabels, read_labels
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.evaluate_options import LabelsJob
+from hyperkd.sentences import counted
 from hyperkd.types import GridSpec, Reporter, Window
 
 # What the values 1, 2, ... of the maps mean: the parts of a split, and the buffer.
@@ -36,10 +38,6 @@ _ENTRIES = (
 
 def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
     """Read labels, split them as ``finetune`` would, and tell what comes of it.
-
-    Args:
-        request: what is asked for.
-        report: where progress goes.
 
     Returns:
         ``classes`` (name, value, colour, pixels, features) or ``targets`` (name, minimum,
@@ -97,7 +95,8 @@ def _write(
     """Write a map of the parts of each scene; None where a scene has no labels."""
     if folder is None or split is None:
         return [None] * len(sources)
-    Path(folder).mkdir(exist_ok=True)
+    hint = "Give a folder whose parent exists and is yours to write."
+    make_folder(Path(folder), hint, parents=False)
     report.stage("Drawing the split")
     paths: list[Optional[str]] = []
     for number, (source, scene) in enumerate(zip(sources, labels.scenes), 1):
@@ -193,9 +192,13 @@ def _parts(split: Split) -> dict[str, int]:
 
 
 def _text(summary: Mapping[str, Any]) -> str:
-    lines = [f"{summary['pixels']} labelled pixels of {summary['features']} features."]
+    lines = [
+        f"{counted(summary['pixels'], 'labelled pixel')} of "
+        f"{counted(summary['features'], 'feature')}."
+    ]
     lines += [
-        f"  {item['name']}: {item['pixels']} pixels, {item['features']} features"
+        f"  {item['name']}: {counted(item['pixels'], 'pixel')}, "
+        f"{counted(item['features'], 'feature')}"
         for item in summary["classes"]
     ]
     lines += [

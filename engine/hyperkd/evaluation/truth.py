@@ -46,12 +46,9 @@ def read_truth(
     """Return labels in the classes or targets of the model, whose names are the default fields.
 
     Args:
-        sources: the scenes.
         paths: label files, each tried on every scene.
-        card: the model's.
         field: the class field, or the fields of the targets; none: see above.
         margin: how far inside a polygon a pixel's centre must lie, in pixels.
-        report: where progress goes.
 
     Raises:
         HyperKDError: as ``read_labels`` and ``fitting_labels``.
@@ -79,11 +76,9 @@ def predict_labels(
     """Return what the map of each scene is made from at the labelled pixels of all scenes.
 
     Args:
-        sources: the scenes.
         model: for classification or regression.
         labels: n pixels.
         options: how to run the model.
-        report: progress.
         chosen: ``(n,)`` which pixels; all where it is None.
 
     Returns:

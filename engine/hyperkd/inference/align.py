@@ -32,10 +32,6 @@ def align(request: AlignJob, report: Reporter) -> dict[str, Any]:
     Each band is a weighted mean of the raster's bands in its range; nothing is
     resampled in space. A pixel is valid where every band that is needed has a value.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         Summary with, for each of the six bands, the bands of the file (from 1).
 

@@ -36,7 +36,6 @@ class BackgroundStats:
     """Robust statistics of the errors of a scene, on a scale on which they are nearly normal.
 
     Attributes:
-        measure: which error.
         median: of ``level``.
         sigma: its standard deviation, as the middle half of the pixels suggests it.
     """
@@ -89,10 +88,6 @@ def anomaly(request: AnomalyJob, report: Reporter) -> dict[str, Any]:
     spread over the scene, so that anomalies do not move the scale that they are measured by.
     3.5 is the usual threshold (Iglewicz and Hoaglin 1993, "How to detect and handle outliers").
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with ``anomalies`` (pixels), their ``share`` of the pixels with
         data, ``median_error`` and ``threshold_error``.
@@ -141,11 +136,7 @@ def _inside(size: int) -> slice:
 
 
 class _Anomalies:
-    """The files of the job.
-
-    Attributes:
-        files: the files.
-    """
+    """The files of the job."""
 
     def __init__(
         self, matched: MatchedModel, background: BackgroundStats, request: AnomalyJob

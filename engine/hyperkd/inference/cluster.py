@@ -41,10 +41,6 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
     scene, in the principal components that hold 99 % of their variance; then every pixel
     gets its nearest centre. Clusters are numbered by their size in the sample.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the pixels of each cluster and ``explained``, the fraction of
         the sample's variance that lies between the clusters.
@@ -54,7 +50,7 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
             ``no_valid_pixels``; and what reading, computing and writing raise.
     """
     with matched_scene(request.input, request.model, request, ["embedding"], report) as matched:
-        report.stage("Finding the clusters")
+        report.stage("Computing clusters")
         vectors = sampled_vectors(matched, request, report, seed=request.seed, most=SAMPLE_PIXELS)
         result = _Clusters(vectors, matched.source.grid, request)
         summary = write_tiled(
@@ -64,11 +60,7 @@ def cluster(request: ClusterJob, report: Reporter) -> dict[str, Any]:
 
 
 class _Clusters:
-    """The file of the job.
-
-    Attributes:
-        file: the file.
-    """
+    """The file of the job."""
 
     def __init__(self, vectors: Float32Array, grid: GridSpec, request: ClusterJob) -> None:
         classes, seed = request.classes, request.seed
@@ -123,7 +115,7 @@ def _centres(vectors: NDArray[Any], classes: int, seed: int) -> Centres:
         raise HyperKDError(
             "bad_job",
             f"{classes} clusters were asked for, but the scene has fewer different pixels.",
-            "Ask for fewer clusters (--classes), or check the nodata value of the raster.",
+            "Ask for fewer clusters (classes), or check the nodata value of the raster.",
             classes=classes,
         ) from error
 

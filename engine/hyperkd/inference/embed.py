@@ -33,15 +33,12 @@ from hyperkd.models.card import ModelCard
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.predict_options import EmbedJob
 from hyperkd.requests.shared_options import InferenceOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Float32Array, FloatArray, Reporter
 
 
 def embed(request: EmbedJob, report: Reporter) -> dict[str, Any]:
     """Write the embedding of every valid pixel, NaN where the input has no data.
-
-    Args:
-        request: what is asked for.
-        report: where progress goes.
 
     Returns:
         The summary; with components, ``explained_variance`` as fractions.
@@ -145,7 +142,9 @@ class _Components:
                     self._add(moments, row)
                     done += 1
                 run.advance(sum(len(panel.cols) for panel, _ in store.rows[:done]))
-                report.log("info", f"Resumed: {done} rows of tiles were finished before.")
+                report.log(
+                    "info", f"Resumed after {counted(done, 'row of tiles', 'rows of tiles')}."
+                )
             with closing(store.compute(run, done)) as computed:
                 for row in computed:
                     with run.clock.time("analyse"):

@@ -29,10 +29,6 @@ _NUMBERS = SelfTest(seed=0, batch=1, tolerance=math.inf, outputs={})
 def try_model(request: ModelsTestJob, report: Reporter) -> dict[str, Any]:
     """Repeat a model's self-test on this machine and time it.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         ``results``: for each device and output ``deviation`` as a fraction of the largest value
         (None where the card holds no test), ``tolerance``, ``seconds_per_megapixel`` of the

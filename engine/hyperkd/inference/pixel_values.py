@@ -11,6 +11,7 @@ from hyperkd.inference.prepared import MatchedModel
 from hyperkd.inference.tiling.pipeline import TiledRun
 from hyperkd.inference.tiling.tile_plan import TilePlan
 from hyperkd.requests.shared_options import InferenceOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Float32Array, Reporter
 
 
@@ -28,10 +29,7 @@ def values_at(
     none of the pixels are not computed.
 
     Args:
-        matched: the raster and the model.
         pixels: rows and columns, ``(n,)`` each, inside the raster.
-        options: how to compute.
-        report: where progress goes.
         again: see ``MatchedModel.open``.
 
     Returns:
@@ -45,7 +43,9 @@ def values_at(
     rows, cols = (np.asarray(axis, np.intp) for axis in pixels)
     inside = _between(rows, 0, plan.grid.height) & _between(cols, 0, plan.grid.width)
     if not inside.all():
-        raise ValueError(f"{int((~inside).sum())} pixels lie outside the raster of {plan.grid}")
+        raise ValueError(
+            f"{counted(int((~inside).sum()), 'pixel')} outside the raster of {plan.grid}"
+        )
     wanted = _tiles_with_pixels(rows, cols, plan)
     total = sum(map(len, wanted.values()))
     with matched.open(options, report, total=total, again=again) as run:

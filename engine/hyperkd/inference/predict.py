@@ -31,10 +31,6 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
 
     Classes are decided after the logits of overlapping tiles were blended.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the pixels of each class, or for each target the fraction
         of pixels beyond the range that the model was trained on.
@@ -69,12 +65,9 @@ def predict_at(
     """Return what the map of a scene is made from, at some pixels only; see ``values_at``.
 
     Args:
-        source: the raster.
         model: a model for classification or regression; a loaded one stays in memory.
         pixels: rows and columns, ``(n,)`` each, inside the raster.
-        options: how to compute.
         outputs: what is wanted, for instance ``embedding`` of a student; the model has one.
-        report: where progress goes.
 
     Returns:
         ``(n, K)`` float32 logits, not divided by the temperature, or ``(n, T)`` values in
@@ -98,18 +91,14 @@ def _refuse_probabilities(card: ModelCard, request: PredictJob) -> None:
         if getattr(request, name) is not None:
             raise HyperKDError(
                 "bad_job",
-                f"{card.name} is a model for {card.task}, which has no {name}.",
+                f"{card.name} is {card.described}, which has no {name}.",
                 f"Leave {name} out, or take a model for classification.",
                 key=name,
             )
 
 
 class _Classes:
-    """The files of a classification: classes, and their probabilities where asked for.
-
-    Attributes:
-        files: the files.
-    """
+    """The files of a classification: classes, and their probabilities where asked for."""
 
     def __init__(self, card: ModelCard, grid: GridSpec, request: PredictJob) -> None:
         self._card, self._grid = card, grid
@@ -179,11 +168,7 @@ class _Classes:
 
 
 class _Values:
-    """The file of a regression.
-
-    Attributes:
-        files: the file.
-    """
+    """The file of a regression."""
 
     def __init__(self, card: ModelCard, grid: GridSpec, output: str) -> None:
         targets = card.targets

@@ -140,9 +140,7 @@ class LoadedModel:
 
         Args:
             source: the raster; from now on it is read in a stream.
-            options: how to compute.
             outputs: what the job can use, for instance ``embedding``; the model has one of them.
-            report: where stages and log lines go.
 
         Raises:
             HyperKDError: as ``bundle``; ``bad_model`` where the model has none of the outputs;
@@ -191,17 +189,12 @@ class MatchedModel:
 
     Attributes:
         model: gives the graph when a network is opened.
-        source: the raster.
-        card: what the model is.
-        sha256: checksum of its file.
-        model_bytes: size of its file.
         output: which of the model's outputs, for instance ``embedding`` or ``logits``.
         count: channels of that output.
         bands: 0-based bands of the raster that the network takes as input, in its order.
         reflectance: map from the stored values of ``bands`` to reflectance on
             the model's bands.
         support: how well the raster covers the model's bands.
-        plan: where the tiles lie.
         device: what computes, one of ``onnxruntime_backend.PROVIDERS``.
         has_tokens: whether the model can stop at the tokens of its embedding.
         tokens: whether it does.
@@ -239,7 +232,6 @@ class MatchedModel:
 
         Args:
             options: batch, memory, and what to do where the raster cannot be read.
-            report: where progress and log lines go.
             kept: channels that are blended; default: those of the output.
             row_bytes, block_rows, fixed: see ``Demand``.
             total: tiles to compute, for the progress; default: all.
@@ -357,7 +349,7 @@ def _one_of(outputs: Sequence[str], bundle: Bundle) -> str:
             return output
     raise HyperKDError(
         "bad_model",
-        f"{bundle.card.name} is a model for {bundle.card.task}: it gives "
+        f"{bundle.card.name} is {bundle.card.described}: it gives "
         f"{' and '.join(bundle.outputs)}, not {' or '.join(outputs)}.",
         "embed and reconstruct take a student, predict takes a fine-tuned model.",
         task=bundle.card.task,

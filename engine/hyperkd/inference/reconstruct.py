@@ -26,10 +26,6 @@ NODATA = -32768
 def reconstruct(request: ReconstructJob, report: Reporter) -> dict[str, Any]:
     """Write the reconstruction of a scene, its per-pixel error, or both.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the mean of each error where it was asked for.
 
@@ -48,11 +44,7 @@ def reconstruct(request: ReconstructJob, report: Reporter) -> dict[str, Any]:
 
 
 class _Reconstruction:
-    """The files of the job.
-
-    Attributes:
-        files: the files.
-    """
+    """The files of the job."""
 
     def __init__(self, matched: MatchedModel, output: Optional[str], error: Optional[str]) -> None:
         self._reflectance = matched.reflectance

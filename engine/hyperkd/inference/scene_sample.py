@@ -51,8 +51,6 @@ def sampled_tiles(
 
     Args:
         matched: raster and model; the model stays in memory for the run that follows.
-        options: how to compute.
-        report: where progress goes.
         count: tiles to compute; a smaller scene is computed whole.
 
     Raises:
@@ -82,7 +80,6 @@ def sampled_vectors(
 
     Args:
         matched, options, report: see ``sampled_tiles``.
-        seed: of the choice.
         most: about how many pixels to return.
 
     Returns:

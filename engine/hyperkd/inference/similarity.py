@@ -39,10 +39,6 @@ def similarity(request: SimilarityJob, report: Reporter) -> dict[str, Any]:
     1 is the same, 0 has nothing in common, -1 is the opposite. The largest over all references
     counts, so that places of several kinds can be given at once.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         The summary, with the number of references and, from three features on,
         ``threshold``: nine tenths of the references are at least that similar to the best one
@@ -72,7 +68,6 @@ class _Similarity:
     """The file of the job.
 
     Attributes:
-        file: the file.
         summary: what is known of the references.
     """
 
@@ -94,7 +89,7 @@ class _Similarity:
         if len(directions) > MOST_REFERENCES:
             directions = _fewer(directions, request.seed)
         self._directions = directions
-        names = ["likeness (cosine of embeddings)"]
+        names = ["similarity (cosine of embeddings)"]
         spec = RasterSpec(grid, 1, np.float32, nodata=np.nan, names=names)
         about = {"references": len(references), "seed": request.seed}
         self.file = OutputFile("output", request.output, spec, about)
@@ -142,7 +137,7 @@ def _valid(
     if not valid.any():
         raise HyperKDError(
             "no_labels",
-            f"All {len(vectors)} pixels of {source.path} that {places} marks are without data.",
+            f"{source.path} has no data at any pixel that {places} marks.",
             "Mark places where the scene has data.",
         )
     return vectors[valid], features[valid]

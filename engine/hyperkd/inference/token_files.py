@@ -24,7 +24,6 @@ class TileRow(NamedTuple):
     """One row of tiles of a panel.
 
     Attributes:
-        panel: the panel.
         row: first row of its tiles.
         tokens: ``(tiles, D, h, w)`` float32, 0 where a tile has no valid pixel.
         valid: ``(rows, cols)`` of what the tiles see together, see ``Panel.input``.
@@ -42,7 +41,6 @@ class TokenStore:
     A context manager: the file goes at the end, unless the job failed and ``keep`` is set.
 
     Args:
-        journal: the file.
         panels: the columns, as they are computed.
         count: D, channels of a token.
         grid: tokens of a tile, along rows and columns.

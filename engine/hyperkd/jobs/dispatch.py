@@ -147,13 +147,9 @@ def _missing_package(error: ImportError) -> HyperKDError | None:
     """Return the refusal of a package that is not installed, or None where it is our own."""
     module = (error.name or "").partition(".")[0]
     if module == "osgeo":
-        return HyperKDError(
-            "missing_dependency",
-            f"GDAL's Python bindings cannot be imported: {error}.",
-            "Install GDAL for the interpreter of the engine, "
-            "or make one with the system's packages; QGIS brings them along.",
-            module=module,
-        )
+        from hyperkd.raster.gdal_bindings import missing_gdal
+
+        return missing_gdal(error)
     if module not in _EXTRAS:
         return None
     extra = _EXTRAS[module]

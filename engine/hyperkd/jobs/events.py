@@ -37,7 +37,6 @@ class EventReporter(ABC):
     that closed its end cancels the job.
 
     Args:
-        stream: where the events go.
         cancelled: set by whoever wants the job to stop.
         interval_s: shortest time between two progress events of a stage.
         commands: pause and stop, and where the job marks that it noticed a cancel; its
@@ -221,8 +220,9 @@ class TextReporter(EventReporter):
             return
         filled = int(share * _BAR_WIDTH)
         bar = f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {text}"
-        self._write("\r" + bar.ljust(self._bar_length))
-        self._bar_length = len(bar)
+        finished = done == total
+        self._write("\r" + bar.ljust(self._bar_length) + "\n" * finished)
+        self._bar_length = 0 if finished else len(bar)
 
     def _line(self, text: str) -> None:
         """Write a line of its own, below a bar that stands unfinished."""

@@ -97,8 +97,8 @@ def _expected(model: Published, sha256: Optional[str], unverified: bool) -> Opti
         raise HyperKDError(
             "bad_job",
             f"HyperKD knows no checksum of {model.name}.",
-            f"Give the one that its page states (--sha256; {model.repository} on the hub, file "
-            f"{model.file}), or accept the file without one (--unverified).",
+            f"Give the one that its page states (sha256; {model.repository} on the hub, file "
+            f"{model.file}), or accept the file without one (unverified).",
         )
     return None if unverified else model.sha256
 
@@ -118,7 +118,7 @@ def _arrived(
     if expected not in (None, digest):
         wrong = HyperKDError(
             "bad_model",
-            f"Another file came than {model.name}: its SHA-256 is {digest}, expected is "
+            f"The file that came is not {model.name}: its SHA-256 is {digest}, expected is "
             f"{expected}.",
             "It was removed. Fetch again; if that does not help, the publisher changed the file, "
             "or something on the way changes it.",
@@ -137,7 +137,9 @@ def _arrived(
         forget(part)
         raise wrong
     if expected is None:
-        report.log("warning", f"Nobody states the checksum of {model.name}; it came as {digest}.")
+        report.log(
+            "warning", f"{model.name} has no published checksum; the file that came has {digest}."
+        )
     checks = (CHECKSUM,) * (expected is not None) + (CONTENT,) * (version is not None)
     return digest, checks
 

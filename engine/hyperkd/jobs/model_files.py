@@ -20,9 +20,7 @@ def examine(
     """Look into a model file.
 
     Args:
-        path: the file.
         suffix: which kind of file it is, a key of ``FILE_KINDS``.
-        digest: its SHA-256.
         report: receives a warning for what could not be checked.
 
     Returns:
@@ -65,7 +63,7 @@ def teacher_version(path: Path, report: Reporter) -> Optional[str]:
                 f"{path.name} is not a PyTorch file, or it is cut short.",
                 "Take the published file.",
             )
-        report.log("warning", "PyTorch is not installed, so the tensors were not looked at.")
+        report.log("warning", "PyTorch is not installed, so the tensors were not checked.")
         return None
     from hyperkd.training.teacher.prithvi_features import read_teacher
 

@@ -125,9 +125,9 @@ def verify(request: ModelsVerifyJob, report: Reporter) -> dict[str, Any]:
     _, _, checks = examine(path, path.suffix, record.sha256, report)
     text = f"{record.name} is the file that came on {record.added}: SHA-256 {record.sha256}."
     if CHECKSUM not in {*checks, *record.checks}:
-        text += " Nobody has stated the checksum of the original."
+        text += " The checksum of the original is unknown."
     if CONTENT not in checks:
-        text += " Its tensors were not looked at, because PyTorch is not installed."
+        text += " Its tensors were not checked, because PyTorch is not installed."
     return {"name": record.name, "sha256": record.sha256, "checks": list(checks), "text": text}
 
 
@@ -231,7 +231,7 @@ def _require_free(target: Store, name: str, replace: bool) -> None:
         raise HyperKDError(
             "bad_job",
             f"{name} is the name of a shipped student.",
-            "Give the model another --name.",
+            "Give the model another name.",
         )
     target.require_free(name, replace)
 

@@ -86,7 +86,6 @@ def cancel_on_signals(ender: Ender, cancelled: threading.Event) -> None:
 
     Args:
         ender: cancels the job.
-        cancelled: whether it is cancelled.
     """
     seen: list[int] = []
 

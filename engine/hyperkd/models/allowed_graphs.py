@@ -66,7 +66,6 @@ def require_trusted(name: str, model: ModelProto) -> None:
 
     Args:
         name: what to call it in messages.
-        model: the parsed file.
 
     Raises:
         HyperKDError: ``untrusted_model``; ``bad_model`` where a text in it is damaged.

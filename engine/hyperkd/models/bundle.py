@@ -36,8 +36,6 @@ class Bundle:
     """An opened model.
 
     Attributes:
-        path: the file.
-        card: what it is.
         sha256: checksum of the file, hexadecimal.
         graph: the parsed ONNX model, not to be changed.
     """
@@ -331,5 +329,5 @@ def _no_card(name: str) -> HyperKDError:
     return HyperKDError(
         "bad_model",
         f"The model {name} has no card ({CARD_KEY}).",
-        "Without it nothing is known about its bands. Export it with hyperkd export.",
+        "Without one its bands are unknown. Export it with hyperkd export.",
     )

@@ -118,7 +118,6 @@ class ModelCard:
     """What a model is.
 
     Attributes:
-        name: short name.
         task: ``pretrain`` for a student as trained, ``classification`` or ``regression``
             for a fine-tuned model.
         bands: the student's band grid, in the order of its input.
@@ -173,6 +172,11 @@ class ModelCard:
     self_test: Optional[SelfTest] = None
 
     @property
+    def described(self) -> str:
+        """What the model is, for a sentence: ``a student``, ``a regression model``."""
+        return "a student" if self.task == "pretrain" else f"a {self.task} model"
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that a model of this task has."""
         return OUTPUTS[self.task]
@@ -199,7 +203,7 @@ class ModelCard:
             if not 1 <= getattr(self, name) <= LARGEST_SIZE:
                 raise _bad(f"{name} = {getattr(self, name)} is not from 1 to {LARGEST_SIZE}")
         if not isinstance(self.architecture.get("preset", ""), str):
-            raise _bad(f"the preset is {self.architecture['preset']!r}, no text")
+            raise _bad(f"the preset is {self.architecture['preset']!r}, not text")
         if self.self_test is not None:
             _check_self_test(self.self_test, (len(self.bands) + 1) * self.tile_px**2)
         _check_answers(self.task, self.classes, self.targets)
@@ -291,7 +295,7 @@ def _check_answers(
         if not all(type(entry) is str and entry.strip() for entry in names):
             raise _bad(f"the {name} are named {names}, each must have a name")
         if len(set(names)) < len(names):
-            raise _bad(f"the {name} are named {names}, each name may stand once")
+            raise _bad(f"the {name} are named {names}, each name may occur once")
     if task == "classification" and not 2 <= len(classes) <= MAX_CLASSES:
         raise _bad(f"a classification has 2 to {MAX_CLASSES} classes, these are {len(classes)}")
     if task == "regression" and not targets:
@@ -300,7 +304,9 @@ def _check_answers(
         if type(entry["value"]) not in (int, str):
             raise _bad(f"the class {entry['name']!r} has the value {entry['value']!r}")
         if not _COLOUR.fullmatch(entry["color"]):
-            raise _bad(f"the class {entry['name']!r} has the colour {entry['color']!r}, no #rrggbb")
+            raise _bad(
+                f"the class {entry['name']!r} has the colour {entry['color']!r}, not #rrggbb"
+            )
     for entry in targets:
         low, high = float(entry["minimum"]), float(entry["maximum"])
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):

@@ -57,7 +57,6 @@ class KernelMachine:
         weight: ``(P, n)`` of the kernels in each decision.
         bias: ``(P,)`` of the decisions.
         pairs: ``(P, 2)`` the class that a positive decision votes for, and the other one.
-        classes: their number.
     """
 
     vectors: FloatArray

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hyperkd.errors import HyperKDError
-from hyperkd.models.tensors import Shape, listed, require_shapes
+from hyperkd.models.tensors import Shape, require_shapes
+from hyperkd.sentences import some
 from hyperkd.spectral.hls_alignment import HLS_BANDS
 
 # The input channels, in this order.
@@ -142,7 +143,6 @@ class PrithviVersion:
 
     Attributes:
         name: how HyperKD calls it.
-        config: its sizes.
         mean, std: per band, reflectance x 10000.
     """
 
@@ -251,7 +251,7 @@ def identify(shapes: Mapping[str, Shape], source: str) -> PrithviVersion:
     if token is None or kernel is None or len(token) != 3 or len(kernel) != 5:
         raise HyperKDError(
             "bad_model",
-            f"{source} holds no Prithvi: {listed(sorted(shapes)) or 'no tensor at all'}.",
+            f"{source} holds no Prithvi: {some(sorted(shapes)) or 'no tensor at all'}.",
             f"Give the published file of one of: {', '.join(VERSIONS)}.",
         )
     blocks = {match[1] for name in shapes if (match := re.match(r"encoder\.blocks\.(\d+)\.", name))}

@@ -76,14 +76,8 @@ def preset(name: str, patch: Optional[int]) -> StudentConfig:
             patch makes four times as many tokens.
 
     Raises:
-        HyperKDError: ``bad_job`` for a preset or patch that does not exist.
+        HyperKDError: ``bad_job`` for another patch.
     """
-    if name not in PRESETS:
-        raise HyperKDError(
-            "bad_job",
-            f"There is no preset {name!r} of a student.",
-            f"Choose one of {', '.join(PRESETS)}.",
-        )
     if patch is None:
         return PRESETS[name]
     if patch not in PATCHES:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
 
 from hyperkd.errors import HyperKDError
+from hyperkd.sentences import some
 
 Shape = tuple[int, ...]
-
-_SHOWN: Final = 5  # names that a message lists
 
 
 def require_shapes(
@@ -21,7 +19,6 @@ def require_shapes(
         found: shape of each tensor of a file.
         expected: shape of each tensor of the network.
         problem: how the message begins: which file is not what.
-        hint: what to do.
 
     Raises:
         HyperKDError: ``bad_model`` with the names of tensors that are missing,
@@ -35,7 +32,7 @@ def require_shapes(
         if name in found and tuple(found[name]) != tuple(shape)
     ]
     problems = [
-        f"{title}: {listed(names)}"
+        f"{title}: {some(names)}"
         for title, names in (
             ("missing tensors", missing),
             ("unexpected tensors", unexpected),
@@ -52,8 +49,3 @@ def require_shapes(
             unexpected=unexpected,
             misshapen=misshapen,
         )
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN))

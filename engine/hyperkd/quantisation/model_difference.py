@@ -61,7 +61,7 @@ class OutputDifference:
 
     @property
     def loss(self) -> float:
-        """The loss in percent points; infinite where the second model gave no finite number."""
+        """The loss in percentage points; infinite where the second model gave no finite number."""
         if not self._finite:
             return float("inf")
         if self._output == "logits":
@@ -100,7 +100,7 @@ def truth_difference(
         first, second: ``(n, K)`` logits or ``(n, T)`` values of the two models.
 
     Returns:
-        ``loss`` in percent points: of overall accuracy, or of R² of the worst target; with
+        ``loss`` in percentage points: of overall accuracy, or of R² of the worst target; with
         the scores of both models in ``before`` and ``after``.
     """
     if card.task == "regression":
@@ -109,7 +109,7 @@ def truth_difference(
     right = [classes == truth for classes in predicted]
     before, after = (_class_scores(truth, classes, len(card.classes)) for classes in predicted)
     return {
-        "measure": "overall accuracy, percent points",
+        "measure": "overall accuracy, percentage points",
         "loss": _rounded(100.0 * (before["overall_accuracy"] - after["overall_accuracy"])),
         "pixels": len(truth),
         "before": before,
@@ -138,7 +138,7 @@ def _values_difference(
         for answers in (first, second)
     )
     return {
-        "measure": "R2 of the worst target, percent points",
+        "measure": "R2 of the worst target, percentage points",
         "loss": _rounded(
             np.max([100.0 * (before[name]["r2"] - after[name]["r2"]) for name in before])
         ),

@@ -34,6 +34,7 @@ from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.quantize_options import QuantizeJob
 from hyperkd.requests.shared_options import TileOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Float32Array, Reporter
 
 _WEIGHTS: Final[Mapping[str, str]] = {
@@ -45,10 +46,6 @@ _WEIGHTS: Final[Mapping[str, str]] = {
 
 def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
     """Quantise a model, unless it loses too much on the user's own scenes.
-
-    Args:
-        request: the job.
-        report: receives progress.
 
     Returns:
         Summary: the loss and what it is measured by, sizes, the speed of both models on
@@ -74,7 +71,7 @@ def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
             if request.labels
             else None
         )
-        report.stage(f"Making {bundle.card.name} {request.method}")
+        report.stage(f"Quantizing {bundle.card.name}")
         seen = _Counted(_tiles(examples, bundle.card, request.tiles, report))
         smaller = _smaller(bundle, request.method, seen)
         comparison, speed = _compare(
@@ -99,15 +96,15 @@ def _refuse_scenes(method: str, input: Sequence[str], calibration: Sequence[str]
     if method == "static" and not calibration:
         raise HyperKDError(
             "bad_job",
-            "A static model needs scenes that show it what values to expect.",
-            "Name some (calibration), better others than those it is compared on, or take the "
+            "The method static needs calibration rasters.",
+            "Name some (calibration), preferably not those it is compared on, or take the "
             "method dynamic.",
             key="calibration",
         )
     if method != "static" and calibration:
         raise HyperKDError(
             "bad_job",
-            f"The method {method} does not calibrate; {len(calibration)} scenes are given for it.",
+            f"The method {method} takes no calibration rasters, but got {len(calibration)}.",
             "Leave them out, or take the method static.",
             key="calibration",
         )
@@ -260,7 +257,7 @@ def _refuse_loss(card: ModelCard, comparison: Mapping[str, Any], accepted: float
     raise HyperKDError(
         "quantisation_loss",
         f"{card.name} made {comparison['kind']} loses {lost} ({found['measure']}, of "
-        f"{found['pixels']} pixels); {accepted:g} is accepted.",
+        f"{counted(found['pixels'], 'pixel')}); {accepted:g} is accepted.",
         "Accept more (loss), take the method "
         f"{others.get(comparison['kind'], 'dynamic or static')}, "
         "or keep the model as it is."
@@ -291,8 +288,8 @@ def _summary(
     text = (
         f"{Path(output).name}: {sizes[0] / 1e6:.1f} MB became {sizes[1] / 1e6:.1f} MB"
         + ("" if speed is None else f", {speed:.2f} times as fast on one core of this CPU")
-        + f".\nLoss: {found['value']:.3g} ({found['measure']}; {found['pixels']} pixels), "
-        f"{found['accepted']:g} is accepted."
+        + f".\nLoss: {found['value']:.3g} ({found['measure']}; {counted(found['pixels'], 'pixel')}"
+        f"), {found['accepted']:g} is accepted."
     )
     return {
         "output": output,

@@ -18,10 +18,14 @@ def gdal_bindings() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise HyperKDError(
-            "missing_dependency",
-            f"This Python has no GDAL bindings ({error}).",
-            "Use the Python that QGIS uses, or install the package python3-gdal (conda: gdal) "
-            "for it.",
-            module="osgeo",
-        ) from error
+        raise missing_gdal(error) from error
+
+
+def missing_gdal(error: ImportError) -> HyperKDError:
+    """Return the refusal where ``osgeo`` cannot be imported."""
+    return HyperKDError(
+        "missing_dependency",
+        f"This Python has no GDAL bindings ({error}).",
+        "Use the Python that QGIS uses, or install the package python3-gdal (conda: gdal) for it.",
+        module="osgeo",
+    )

@@ -27,9 +27,7 @@ def parsing(path: str, code: str, hint: str) -> Iterator[None]:
     """Turn what a reader of a damaged file raises into ``code``.
 
     Args:
-        path: the file.
         code: of the refusal.
-        hint: what to do.
     """
     try:
         yield

@@ -22,7 +22,6 @@ class ClassEntry(NamedTuple):
     """A class of a map: its name, its colour, and what the user's labels called it.
 
     Attributes:
-        name: shown in the legend.
         colour: red, green, blue, 0 to 255.
         label: the value in the labels, or None where there were none.
     """
@@ -38,7 +37,6 @@ class RasterSpec:
 
     Attributes:
         grid: size and geometry, copied verbatim.
-        count: number of bands.
         dtype: stored dtype, for instance ``np.float32``.
         nodata: the nodata value of every band, which ``dtype`` must be able to hold.
         scale: what a stored value is worth, the same for every band.

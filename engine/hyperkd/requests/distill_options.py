@@ -7,9 +7,11 @@ from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    ALIGNMENTS,
     QUALITY_MASKS,
     BandOptions,
+    alignment_option,
+    learning_rate_option,
+    seed_option,
     training_device_option,
 )
 
@@ -20,10 +22,10 @@ class DistillJob(BandOptions, Job):
 
     kind: ClassVar[str] = "distill"
     target: ClassVar[str] = "hyperkd.training.pretrain.distill:distill"
-    summary: ClassVar[str] = "Train a student on scenes, HyperKD-style from a teacher or alone."
+    summary: ClassVar[str] = "Train a student on scenes, by HyperKD-style distillation or alone."
 
     input: tuple[str, ...] = option(
-        "The hyperspectral rasters or products to learn from; no labels are needed.",
+        "The hyperspectral rasters or products to train on; no labels are needed.",
         role="input_raster",
     )
     output: str = option(
@@ -38,25 +40,20 @@ class DistillJob(BandOptions, Job):
         role="teacher",
     )
     preset: str = option(
-        "Size of the student: tiny trains on a laptop, small and base want a GPU, paper has "
-        "the sizes that are known of the HyperKD paper.",
+        "Size of the student: tiny trains on a laptop, small and base are for a GPU, paper has "
+        "the sizes known from the HyperKD paper.",
         "tiny",
         choices=("tiny", "small", "base", "paper"),
     )
     epochs: Optional[int] = option(
-        "How often the scenes are seen. Default: as often as the preset's number of steps "
-        "(tiny 2000) asks for.",
+        "Number of passes over the scenes. Default: what the preset's number of steps (tiny "
+        "2000) amounts to.",
         None,
         minimum=1,
         maximum=1_000_000,
     )
-    seed: int = option(
-        "Seed: the same seed, scenes and machine give the same student.",
-        0,
-        minimum=0,
-        maximum=2**31 - 1,
-    )
-    resume: bool = option("Go on with an interrupted training of the same output.", False)
+    seed: int = seed_option()
+    resume: bool = option("Continue an interrupted training of the same output.", False)
     tile: Optional[int] = option(
         "Side of the training tiles in pixels, a multiple of two patches. Default: the preset's.",
         None,
@@ -64,133 +61,129 @@ class DistillJob(BandOptions, Job):
         maximum=1024,
     )
     patch: Optional[int] = option(
-        "Side of a token's square in pixels (4, 8 or 16). Default: the preset's.",
+        "Side of a patch (one token) in pixels: 4, 8 or 16. Default: the preset's.",
         None,
         minimum=4,
         maximum=16,
     )
     batch: Optional[int] = option(
-        "Tiles per step. Default: the preset's.", None, minimum=1, maximum=65536
+        "Tiles per training step. Default: the preset's.", None, minimum=1, maximum=65536
     )
     chunk: Optional[int] = option(
-        "Tiles computed at once; fewer need less memory and give the same student but for "
+        "Tiles computed at once; fewer need less memory and give the same student except for "
         "rounding. Default: the preset's.",
         None,
         minimum=1,
         maximum=65536,
     )
-    learning_rate: Optional[float] = option(
-        "Largest learning rate. Default: the preset's.", None, minimum=1e-7, maximum=1.0
+    learning_rate: Optional[float] = learning_rate_option()
+    mask_ratio: float = option(
+        "Fraction of the patches that is masked.", 0.75, minimum=0.05, maximum=0.95
     )
-    mask_ratio: float = option("Share of hidden patches.", 0.75, minimum=0.05, maximum=0.95)
     mask_score: str = option(
-        "What leads the guided share of the mask: Haar details, gradients, Gabor filters, "
-        "variance, or nothing.",
+        "Score that guides the mask: Haar details, gradients, Gabor filters, variance, or "
+        "random numbers.",
         "haar",
         choices=("haar", "gradient", "gabor", "variance", "random"),
     )
     guided_share: float = option(
-        "Share of the hidden patches that the score chooses at the end of training; it grows "
+        "Fraction of the masked patches that the score chooses at the end of training; it grows "
         "from 0, and 0 is random masking.",
         0.5,
         minimum=0.0,
         maximum=1.0,
     )
     hints: float = option(
-        "Share of the best patches, by that score, that stay visible.",
+        "Fraction of the patches with the best score that stays visible.",
         0.1,
         minimum=0.0,
         maximum=1.0,
     )
     norm_patches: bool = option(
-        "Tell the squared error in standard deviations of its own patch instead of the band's.",
+        "Measure the squared error in standard deviations of its own patch instead of the band's.",
         False,
     )
     ssim: float = option(
-        "How much structural similarity counts: its gradient beside that of the squared error.",
+        "Weight of structural similarity: its gradient relative to that of the squared error.",
         0.2,
         minimum=0.0,
         maximum=10.0,
     )
     kl: float = option(
-        "How much the divergence of spectra counts, likewise.", 0.2, minimum=0.0, maximum=10.0
+        "Weight of the divergence of spectra, likewise.", 0.2, minimum=0.0, maximum=10.0
     )
-    angle: float = option(
-        "How much the spectral angle counts, likewise.", 0.0, minimum=0.0, maximum=10.0
-    )
+    angle: float = option("Weight of the spectral angle, likewise.", 0.0, minimum=0.0, maximum=10.0)
     slope: float = option(
-        "How much the first difference of spectra counts, likewise.",
+        "Weight of the first difference of spectra, likewise.",
         0.0,
         minimum=0.0,
         maximum=10.0,
     )
     features: float = option(
-        "How much the teacher's features count, likewise.", 0.5, minimum=0.0, maximum=10.0
+        "Weight of the distance to the teacher's features, likewise.",
+        0.5,
+        minimum=0.0,
+        maximum=10.0,
     )
     feature_distance: str = option(
-        "How features are compared: cosine, smooth L1, L1 of unit vectors, divergence of their "
-        "softmax, or the relations of attention's values.",
+        "Distance between features: cosine, smooth L1, L1 of unit vectors, divergence of their "
+        "softmax, or relations of the attention's values.",
         "cosine",
         choices=("cosine", "smooth_l1", "l1", "divergence", "relation"),
     )
     projector: str = option(
-        "What brings the student's features to the teacher's width: a linear map, or none.",
+        "What maps the student's features to the teacher's width: a linear layer, or nothing.",
         "linear",
         choices=("linear", "none"),
     )
     teacher_depth: tuple[float, ...] = option(
-        "Depths whose features are compared, as shares of the blocks.",
+        "Depths of the compared features, as fractions of the teacher's blocks.",
         (0.75,),
         minimum=0.01,
         maximum=1.0,
     )
     teacher_view: str = option(
-        "What the teacher sees: the patches that the student sees, the full tile, or the full "
-        "tile with its features cached on disk (tiles then come from a grid).",
+        "What the teacher takes as input: the patches that the student sees, the full tile, or "
+        "the full tile with its features cached on disk (tiles then come from a grid).",
         "visible",
         choices=("visible", "full", "cached"),
     )
     teacher_frames: str = option(
-        "Frames that the teacher is shown: a single one, or the same one three times.",
+        "Frames of the teacher's input: a single one, or the same one three times.",
         "single",
         choices=("single", "repeat3_mean"),
     )
-    alignment: str = option(
-        "How the teacher's six bands are made: the mean of the bands in each range, a Gaussian "
-        "response, or the nearest band.",
-        "range_mean",
-        choices=ALIGNMENTS,
-    )
+    alignment: str = alignment_option()
     # Not `start`: torchrun takes --start for a beginning of its own flags.
     initial: str = option(
-        "Weights to start from: principal components of the scenes, or random numbers.",
+        "Initial weights: principal components of the scenes, or random numbers.",
         "components",
         choices=("components", "random"),
     )
     validation: float = option(
-        "Share of the scenes that is held out to measure on.", 0.2, minimum=0.01, maximum=0.9
+        "Fraction of the scenes held out for validation.", 0.2, minimum=0.01, maximum=0.9
     )
     patience: int = option(
-        "End after this many validations without improvement, with the best student; 0: never.",
+        "Stop after this many validations without improvement, with the best student; 0: never.",
         0,
         minimum=0,
         maximum=10000,
     )
     hours: Optional[float] = option(
-        "End this run's training after so many hours, with the best student so far; "
-        "--resume goes on, for as many hours again.",
+        "Stop this run after so many hours, with the best student so far; resume continues it "
+        "for as many hours again.",
         None,
         minimum=0.001,
         maximum=10000.0,
     )
     average: float = option(
-        "Decay of averaged weights, for instance 0.999; 0: no averaging.",
+        "Decay of the moving average of the weights, for instance 0.999; 0: no averaging.",
         0.0,
         minimum=0.0,
         maximum=0.99999,
     )
     precision: str = option(
-        "Numbers to multiply in: auto takes bfloat16 on a GPU and float32 on a CPU.",
+        "Number format of multiplications: auto takes bfloat16 on a GPU and float32 on a CPU.",
         "auto",
         choices=("auto", "float32", "bfloat16"),
     )
@@ -207,11 +200,11 @@ class DistillJob(BandOptions, Job):
         role="output_directory",
     )
     mask: tuple[str, ...] = option(
-        "Pixels of delivered products to leave out, as far as their quality layers tell them; "
-        "none for all pixels.",
+        "Pixels of delivered products to leave out, as far as their quality layers show them; "
+        "none keeps all pixels.",
         ("cloud", "cloud_shadow"),
         choices=("none", *QUALITY_MASKS),
     )
     licence: str = option(
-        "SPDX identifier of the licence under which you give the student away.", "NOASSERTION"
+        "SPDX identifier of the licence under which the student is passed on.", "NOASSERTION"
     )

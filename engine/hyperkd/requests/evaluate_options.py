@@ -1,4 +1,4 @@
-"""Judging models."""
+"""Assessing models and labels."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from hyperkd.requests.shared_options import (
     inputs_option,
     labels_option,
     margin_option,
+    report_option,
     seed_option,
     split_option,
+    student_option,
     task_option,
     test_option,
     tune_option,
+    tuned_model_option,
     validation_option,
 )
 
@@ -30,28 +33,22 @@ class EvaluateJob(BandOptions, TileOptions, Job):
 
     kind: ClassVar[str] = "evaluate"
     target: ClassVar[str] = "hyperkd.evaluation.evaluate:evaluate"
-    summary: ClassVar[str] = "Write an accuracy report: a model's map against labels."
+    summary: ClassVar[str] = "Assess a model's map against labels, and write an accuracy report."
 
-    model: str = option(
-        "A fine-tuned model: the name of a stored model, or the path of an .onnx file.",
-        role="model",
-    )
+    model: str = tuned_model_option()
     input: tuple[str, ...] = inputs_option()
     labels: tuple[str, ...] = labels_option()
-    report: str = option(
-        "Folder for the report (report.html) and its figures (report.json).",
-        role="output_directory",
-    )
+    report: str = report_option()
     field: tuple[str, ...] = field_option()
     strata: tuple[str, ...] = option(
-        "Class rasters in whose classes the labels were drawn at random, mostly the map itself: "
-        "accuracies and areas of the whole map are estimated, with intervals.",
+        "Class rasters within whose classes the labels were drawn at random, usually the map "
+        "itself: accuracies and areas of the whole map are estimated, with intervals.",
         (),
         role="input_file",
     )
     training_labels: tuple[str, ...] = option(
-        "The labels that the model was trained on: classical models learn from them and stand "
-        "beside it.",
+        "The labels that the model was trained on: classical models are trained on them and "
+        "compared with it.",
         (),
         role="input_file",
     )
@@ -70,7 +67,7 @@ class LabelsJob(BandOptions, Job):
 
     kind: ClassVar[str] = "labels"
     target: ClassVar[str] = "hyperkd.evaluation.label_overview:overview"
-    summary: ClassVar[str] = "Say what labels there are, and how a fine-tuning would split them."
+    summary: ClassVar[str] = "Describe labels, and how fine-tuning would split them."
     answers: ClassVar[bool] = True
 
     input: tuple[str, ...] = inputs_option()
@@ -78,15 +75,11 @@ class LabelsJob(BandOptions, Job):
     task: str = task_option()
     field: tuple[str, ...] = field_option()
     output: Optional[str] = option(
-        "Folder for a map of the parts of each scene: train, validation, test, left out.",
+        "Folder for a map of the split of each scene: train, validation, test, left out.",
         None,
         role="output_directory",
     )
-    student: str = option(
-        "What would be trained: what it sees decides how far the parts must lie apart.",
-        "tiny",
-        role="model",
-    )
+    student: str = student_option()
     tune: str = tune_option()
     split: str = split_option()
     test: float = test_option()

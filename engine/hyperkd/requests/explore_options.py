@@ -17,50 +17,54 @@ from hyperkd.requests.shared_options import (
 
 @dataclass(frozen=True)
 class AnomalyJob(SceneOptions, Job):
-    """Find what a student cannot explain."""
+    """Find pixels that a student reconstructs badly."""
 
     kind: ClassVar[str] = "anomaly"
     target: ClassVar[str] = "hyperkd.inference.anomaly:anomaly"
-    summary: ClassVar[str] = "Write how unexpected each pixel is, and which ones are anomalies."
+    summary: ClassVar[str] = (
+        "Write an anomaly score for each pixel, and which pixels are anomalies."
+    )
 
     input: str = input_option()
     output: str = option(
-        "The score to write (GeoTIFF): the modified z-score of the reconstruction error, and "
-        "that error.",
+        "The anomaly score to write (GeoTIFF): the modified z-score of the reconstruction "
+        "error, and that error.",
         role="output_raster",
     )
     mask: Optional[str] = option(
-        "The anomalies to write (GeoTIFF): 1 as expected, 2 anomaly.",
+        "The anomaly mask to write (GeoTIFF): 1 as expected, 2 anomaly.",
         None,
         role="output_raster",
     )
     model: str = model_option()
     measure: str = option(
-        "Which error: the RMSE in reflectance, or the spectral angle, which ignores brightness "
-        "and is mostly noise where it is dark.",
+        "Error measure: the RMSE in reflectance, or the spectral angle, which ignores "
+        "brightness and is mostly noise in dark pixels.",
         "rmse",
         choices=("rmse", "angle"),
     )
     threshold: float = option(
-        "Score from which on a pixel is an anomaly.", 3.5, minimum=0.1, maximum=1000.0
+        "Score from which a pixel counts as an anomaly.", 3.5, minimum=0.1, maximum=1000.0
     )
 
 
 @dataclass(frozen=True)
 class SimilarityJob(SceneOptions, Job):
-    """Find places like these."""
+    """Find places similar to given ones."""
 
     kind: ClassVar[str] = "similarity"
     target: ClassVar[str] = "hyperkd.inference.similarity:similarity"
-    summary: ClassVar[str] = "Write how like each pixel is to the places that features mark."
+    summary: ClassVar[str] = "Write how similar each pixel is to given places."
 
     input: str = input_option()
     places: str = option(
-        "Points, lines or polygons of what is looked for (file.gpkg|layername=x names one layer).",
+        "Points, lines or polygons that mark what to look for (file.gpkg|layername=x names one "
+        "layer).",
         role="input_file",
     )
     output: str = option(
-        "The likeness to write (GeoTIFF), from -1 to 1, the same.", role="output_raster"
+        "The similarity to write (GeoTIFF), from -1 to 1, where 1 is identical.",
+        role="output_raster",
     )
     model: str = model_option()
     margin: float = margin_option()
@@ -69,15 +73,15 @@ class SimilarityJob(SceneOptions, Job):
 
 @dataclass(frozen=True)
 class ClusterJob(SceneOptions, Job):
-    """Group pixels that are alike."""
+    """Group similar pixels."""
 
     kind: ClassVar[str] = "cluster"
     target: ClassVar[str] = "hyperkd.inference.cluster:cluster"
-    summary: ClassVar[str] = "Write a map of clusters of pixels whose embeddings are alike."
+    summary: ClassVar[str] = "Write a map of clusters of pixels with similar embeddings."
 
     input: str = input_option()
     output: str = option(
-        "The clusters to write (GeoTIFF), 1 to the number of classes, 0 no data.",
+        "The cluster map to write (GeoTIFF): 1 to the number of clusters, 0 no data.",
         role="output_raster",
     )
     model: str = model_option()

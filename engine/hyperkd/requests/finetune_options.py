@@ -13,9 +13,12 @@ from hyperkd.requests.shared_options import (
     field_option,
     inputs_option,
     labels_option,
+    learning_rate_option,
     margin_option,
+    report_option,
     seed_option,
     split_option,
+    student_option,
     task_option,
     test_option,
     training_device_option,
@@ -30,7 +33,7 @@ class FinetuneJob(BandOptions, Job):
 
     kind: ClassVar[str] = "finetune"
     target: ClassVar[str] = "hyperkd.training.finetune.finetune_job:finetune"
-    summary: ClassVar[str] = "Fine-tune a student on labels: a model for classes or quantities."
+    summary: ClassVar[str] = "Fine-tune a student on labels, for classification or regression."
 
     input: tuple[str, ...] = inputs_option()
     labels: tuple[str, ...] = labels_option()
@@ -39,22 +42,13 @@ class FinetuneJob(BandOptions, Job):
         role="output_file",
     )
     task: str = task_option()
-    student: str = option(
-        "What to start from: a student's name, its checkpoint (.safetensors), or scratch (also "
-        "scratch:small, scratch:base) for random weights.",
-        "tiny",
-        role="model",
-    )
+    student: str = student_option()
     field: tuple[str, ...] = field_option()
-    report: Optional[str] = option(
-        "Folder for the accuracy report (report.html) and its figures (report.json).",
-        None,
-        role="output_directory",
-    )
+    report: Optional[str] = report_option(None)
     seed: int = seed_option()
     margin: float = margin_option()
     colours: tuple[str, ...] = option(
-        "Colours of classes as value=#rrggbb. Default: those of the labels, or distinct ones.", ()
+        "Class colours as value=#rrggbb. Default: those of the labels, or distinct ones.", ()
     )
     unit: tuple[str, ...] = option("Unit of each target, in the order of the fields.", ())
     split: str = split_option()
@@ -63,74 +57,74 @@ class FinetuneJob(BandOptions, Job):
     buffer: Optional[int] = buffer_option()
     block: Optional[int] = block_option()
     folds: int = option(
-        "Test by so many folds (3 or more) instead of one test part; the final model then learns "
-        "from all labels.",
+        "Number of cross-validation folds (3 or more) instead of one test part; the final model "
+        "is then trained on all labels.",
         0,
         minimum=0,
         maximum=100,
     )
     refit: bool = option(
-        "After the test, train the model in the file on all labels, those of the test included.",
+        "After the test, train the final model on all labels, including the test labels.",
         False,
     )
     tune: str = tune_option()
     epochs: int = option(
-        "Passes over the labels at most; training stops by itself before.",
+        "Maximum number of passes over the labels; training usually stops earlier.",
         100,
         minimum=0,
         maximum=100_000,
     )
-    learning_rate: Optional[float] = option(
-        "Largest learning rate. Default: what suits the kind of training.",
-        None,
-        minimum=1e-7,
-        maximum=1.0,
-    )
+    learning_rate: Optional[float] = learning_rate_option()
     class_weights: str = option(
-        "How rare classes count: as often as they occur (none), by the root of that (sqrt), all "
-        "classes alike (balanced), or what folds of the training labels say (auto).",
+        "Weight of rare classes: by their frequency (none), by its square root (sqrt), all "
+        "classes equal (balanced), or chosen by cross-validation (auto).",
         "sqrt",
         choices=("auto", "none", "sqrt", "balanced"),
     )
     label_smoothing: float = option(
-        "Share of the truth that all classes get alike.", 0.0, minimum=0.0, maximum=0.5
+        "Fraction of each label that is spread evenly over all classes.",
+        0.0,
+        minimum=0.0,
+        maximum=0.5,
     )
     illumination: float = option(
-        "Augmentation: how much the brightness of spectra varies (standard deviation of its "
-        "logarithm).",
+        "Augmentation: variation of brightness (standard deviation of its logarithm).",
         0.05,
         minimum=0.0,
         maximum=1.0,
     )
     noise: float = option(
-        "Augmentation: added noise, as a share of the noise of the scene.",
+        "Augmentation: added noise, as a fraction of the noise of the scene.",
         0.5,
         minimum=0.0,
         maximum=10.0,
     )
     band_dropout: float = option(
-        "Augmentation: chance that a tile loses some neighbouring bands, while the encoder is "
-        "trained.",
+        "Augmentation: probability that a tile loses some neighbouring bands while the encoder "
+        "is trained.",
         0.0,
         minimum=0.0,
         maximum=1.0,
     )
-    last: int = option("Blocks that the tuning of the last blocks trains.", 2, minimum=1)
+    last: int = option(
+        "Number of encoder blocks to train where the last blocks are tuned.", 2, minimum=1
+    )
     rank: int = option("Rank of the adapters.", 8, minimum=1, maximum=512)
     previous: Optional[str] = option(
-        "An earlier model for classes whose probabilities at the labelled pixels are learnt too.",
+        "An earlier model for classes whose probabilities at the labelled pixels serve as soft "
+        "targets.",
         None,
         role="model",
     )
     previous_weight: float = option(
-        "Share of the loss that the earlier model's probabilities have.",
+        "Fraction of the loss that the earlier model's soft targets have.",
         0.5,
         minimum=0.0,
         maximum=1.0,
     )
     teacher: Optional[str] = option(
-        "A teacher (stored, a published .pt file, or a stand-in .safetensors) whose features the "
-        "tokens follow while the encoder is trained.",
+        "A teacher (stored, a published .pt file, or a stand-in .safetensors) whose features "
+        "guide the tokens while the encoder is trained.",
         None,
         role="teacher",
     )
@@ -138,13 +132,14 @@ class FinetuneJob(BandOptions, Job):
         "Weight of the distance to the teacher's features.", 0.5, minimum=0.0, maximum=100.0
     )
     preview: Optional[str] = option(
-        "A small map (GeoTIFF) of what the model would say now, renewed while it is trained.",
+        "A small map (GeoTIFF) of the model's current predictions, updated during training.",
         None,
         role="output_raster",
     )
     preview_extent: tuple[float, ...] = option(
-        "What the preview shows: xmin ymin xmax ymax in the reference system of the first raster; "
-        "at most 256 x 256 pixels around its centre. Default: the middle of that raster.",
+        "Extent of the preview: xmin ymin xmax ymax in the reference system of the first "
+        "raster; at most 256 x 256 pixels around its centre. Default: the middle of that "
+        "raster.",
         (),
     )
     baselines: bool = option(
@@ -152,8 +147,8 @@ class FinetuneJob(BandOptions, Job):
         True,
     )
     save_baselines: bool = option(
-        "Write the classical models too: ONNX files beside the model, trained on what it learned "
-        "from, which map scenes as the model does.",
+        "Write the classical models too, as ONNX files beside the model; they are trained on "
+        "the same labels and map scenes as the model does.",
         False,
     )
     device: str = training_device_option()

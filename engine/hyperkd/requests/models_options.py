@@ -23,7 +23,7 @@ class ModelsListJob(Job):
 
     kind: ClassVar[str] = "models_list"
     target: ClassVar[str] = "hyperkd.jobs.models_command:list_models"
-    summary: ClassVar[str] = "List shipped, own and published models with size, licence, status."
+    summary: ClassVar[str] = "List shipped, own and published models with size, licence and status."
     answers: ClassVar[bool] = True
 
     store: Optional[str] = store_option("input_directory")
@@ -31,7 +31,7 @@ class ModelsListJob(Job):
 
 @dataclass(frozen=True)
 class ModelsAddJob(Job):
-    """Take a model file into the store."""
+    """Add a model file to the store."""
 
     kind: ClassVar[str] = "models_add"
     target: ClassVar[str] = "hyperkd.jobs.models_command:add"
@@ -43,12 +43,13 @@ class ModelsAddJob(Job):
         positional=True,
     )
     name: Optional[str] = option(
-        "How to call it. Default: the file's name without its ending, or the teacher's own name.",
+        "Name of the model. Default: the file's name without its ending, or the teacher's own "
+        "name.",
         None,
     )
     link: bool = option(
-        "Hard-link the file instead of copying it, where the file system can: it takes no space, "
-        "but a program that writes into the file changes the stored model too.",
+        "Hard-link the file instead of copying it, where the file system allows it: this takes "
+        "no space, but a program that writes into the file changes the stored model too.",
         False,
     )
     replace: bool = _replace_option()
@@ -65,13 +66,13 @@ class ModelsFetchJob(Job):
 
     name: str = option("A published model, for instance prithvi-eo-2.0-300m.", positional=True)
     revision: Optional[str] = option(
-        "Full commit of the repository (40 digits). Default: the one that HyperKD knows.", None
+        "Full commit of the repository (40 digits). Default: the one known to HyperKD.", None
     )
     sha256: Optional[str] = option(
-        "SHA-256 that the file must have. Default: the published one, where it is known.", None
+        "SHA-256 that the file must have. Default: the published one, where there is one.", None
     )
     unverified: bool = option(
-        "Take a file whose checksum nobody states; it is still checked as far as possible.", False
+        "Accept a file without a published checksum; it is still checked as far as possible.", False
     )
     replace: bool = _replace_option()
     endpoint: str = option("Address of the hub or of a mirror of it.", "https://huggingface.co")
@@ -81,7 +82,7 @@ class ModelsFetchJob(Job):
         None,
     )
     ca_file: Optional[str] = option(
-        "Certificates (PEM) to trust besides the system's; SSL_CERT_FILE works too.",
+        "Certificates (PEM) to trust in addition to the system's; SSL_CERT_FILE works too.",
         None,
         role="input_file",
     )
@@ -90,11 +91,11 @@ class ModelsFetchJob(Job):
 
 @dataclass(frozen=True)
 class ModelsVerifyJob(Job):
-    """Check whether a model is still what came."""
+    """Check whether a stored model is unchanged."""
 
     kind: ClassVar[str] = "models_verify"
     target: ClassVar[str] = "hyperkd.jobs.models_command:verify"
-    summary: ClassVar[str] = "Check a model of the store against its record, and its content."
+    summary: ClassVar[str] = "Check a stored model against its record, and its content."
     answers: ClassVar[bool] = True
 
     name: str = _stored_name_option()
@@ -116,7 +117,7 @@ class ModelsRemoveJob(Job):
 
 @dataclass(frozen=True)
 class ModelsTestJob(Job):
-    """Repeat a model's self-test here."""
+    """Repeat a model's self-test on this machine."""
 
     kind: ClassVar[str] = "models_test"
     target: ClassVar[str] = "hyperkd.inference.model_test:try_model"

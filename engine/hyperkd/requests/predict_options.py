@@ -10,6 +10,7 @@ from hyperkd.requests.shared_options import (
     SceneOptions,
     input_option,
     model_option,
+    tuned_model_option,
 )
 
 
@@ -19,20 +20,16 @@ class PredictJob(SceneOptions, Job):
 
     kind: ClassVar[str] = "predict"
     target: ClassVar[str] = "hyperkd.inference.predict:predict"
-    summary: ClassVar[str] = "Write the class map or the map of values that a model makes."
+    summary: ClassVar[str] = "Write a map of classes or values with a fine-tuned model."
 
     input: str = input_option()
     output: str = option(
         "The map to write (GeoTIFF): classes as uint8, or values as float32.",
         role="output_raster",
     )
-    model: str = option(
-        "A model fine-tuned for classification or regression: its name in the store, or the path "
-        "of an .onnx file.",
-        role="model",
-    )
+    model: str = tuned_model_option()
     probabilities: Optional[str] = option(
-        "The probability of each class to write (GeoTIFF, a band per class).",
+        "The class probabilities to write (GeoTIFF, one band per class).",
         None,
         role="output_raster",
     )
@@ -43,7 +40,7 @@ class PredictJob(SceneOptions, Job):
     )
     uncertainty: Optional[str] = option(
         "The uncertainty of the classes to write (GeoTIFF): the margin between the two most "
-        "probable ones, and the entropy of all.",
+        "probable classes, and the entropy of all.",
         None,
         role="output_raster",
     )
@@ -67,7 +64,7 @@ class EmbedJob(SceneOptions, Job):
         maximum=1024,
     )
     dtype: str = option(
-        "How the values are stored; float16 has 3 digits and takes half the space.",
+        "Data type of the values; float16 has 3 digits and takes half the space.",
         "float32",
         choices=("float32", "float16"),
     )

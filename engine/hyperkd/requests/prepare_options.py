@@ -1,4 +1,4 @@
-"""What to know about a raster, and how to make it ready."""
+"""Describing and preparing rasters."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
-    ALIGNMENTS,
     QUALITY_MASKS,
     AcceptOptions,
     BandOptions,
+    alignment_option,
     input_option,
     model_option,
+    seed_option,
 )
 
 
@@ -22,7 +23,7 @@ class InfoJob(BandOptions, Job):
 
     kind: ClassVar[str] = "info"
     target: ClassVar[str] = "hyperkd.jobs.info:info"
-    summary: ClassVar[str] = "Say what a raster (bands, wavelengths, problems) or a model is."
+    summary: ClassVar[str] = "Describe a raster (bands, wavelengths, problems) or a model."
     answers: ClassVar[bool] = True
 
     path: str = option(
@@ -38,7 +39,7 @@ class InspectJob(BandOptions, Job):
 
     kind: ClassVar[str] = "inspect"
     target: ClassVar[str] = "hyperkd.evaluation.inspect_raster:inspect"
-    summary: ClassVar[str] = "Write a report about a raster: bands, spectra, what a student sees."
+    summary: ClassVar[str] = "Write a report about a raster: bands, spectra, a student's input."
 
     input: str = input_option()
     output: str = option("The report to write (HTML).", role="output_file")
@@ -70,20 +71,15 @@ class ImportJob(AcceptOptions, Job):
 
 @dataclass(frozen=True)
 class AlignJob(BandOptions, Job):
-    """Make the six bands of HLS that Prithvi sees."""
+    """Make the six bands of HLS that Prithvi takes as input."""
 
     kind: ClassVar[str] = "align"
     target: ClassVar[str] = "hyperkd.inference.align:align"
-    summary: ClassVar[str] = "Write the six HLS bands that the teacher sees."
+    summary: ClassVar[str] = "Write the six HLS bands that the teacher takes as input."
 
     input: str = input_option()
     output: str = option("The six-band raster to write (int16 x 10000).", role="output_raster")
-    mode: str = option(
-        "How a band is made: the mean of the bands in its range, a Gaussian response, or the "
-        "nearest band.",
-        "range_mean",
-        choices=ALIGNMENTS,
-    )
+    mode: str = alignment_option()
 
 
 @dataclass(frozen=True)
@@ -97,9 +93,9 @@ class SynthJob(Job):
     output: str = option("The scene to write (GeoTIFF).", role="output_raster")
     width: int = option("Width in pixels.", 256, minimum=8, maximum=20000)
     height: int = option("Height in pixels.", 256, minimum=8, maximum=20000)
-    seed: int = option("Seed: the same seed gives the same scene.", 0, minimum=0, maximum=2**31 - 1)
+    seed: int = seed_option()
     border: float = option(
-        "Share of the raster without data, as the rotated footprint of a real scene leaves.",
+        "Fraction of the raster without data, as around the rotated footprint of a real scene.",
         0.1,
         minimum=0.0,
         maximum=0.5,

@@ -16,7 +16,7 @@ from hyperkd.requests.shared_options import (
 
 @dataclass(frozen=True)
 class QuantizeJob(BandOptions, Job):
-    """Give a model fewer bits, and compare it with what it was."""
+    """Store a model in fewer bits, and compare it with the original."""
 
     kind: ClassVar[str] = "quantize"
     target: ClassVar[str] = "hyperkd.quantisation.quantize_model:quantize"
@@ -34,42 +34,41 @@ class QuantizeJob(BandOptions, Job):
         role="input_raster",
     )
     method: str = option(
-        "How: dynamic makes the weights int8 and looks at each batch for the range of what they "
-        "are multiplied with; static takes these ranges from the calibration rasters; float16 is "
-        "for GPUs.",
+        "How: dynamic makes the weights int8 and takes the range of the inputs from each batch; "
+        "static takes these ranges from the calibration rasters; float16 is for GPUs.",
         "dynamic",
         choices=("dynamic", "static", "float16"),
     )
     calibration: tuple[str, ...] = option(
-        "Rasters that show a static model what values to expect; better others than those it is "
-        "compared on.",
+        "Rasters from which a static model takes its ranges of values; better others than those "
+        "it is compared on.",
         (),
         role="input_raster",
     )
     labels: tuple[str, ...] = option(
-        "Labels of the rasters: polygon, line or point layers, or class rasters. With them the "
-        "loss is one of accuracy, without them one of agreement with the original.",
+        "Labels of the rasters: polygon, line or point layers, or class rasters. With labels "
+        "the loss is measured in accuracy, without them in agreement with the original.",
         (),
         role="input_file",
     )
     field: tuple[str, ...] = field_option()
     margin: float = margin_option()
     loss: float = option(
-        "Largest accepted loss in percent points: of overall accuracy or R2 with labels; else of "
-        "pixels that change their class, or of variance missed.",
+        "Largest accepted loss in percentage points: of overall accuracy or R2 with labels; "
+        "otherwise of pixels that change class, or of unexplained variance.",
         0.5,
         minimum=0.0,
         maximum=100.0,
     )
     tiles: int = option(
-        "How many tiles of each raster are looked at, evenly spread.",
+        "Number of tiles of each raster to compare, evenly spread.",
         32,
         minimum=1,
         maximum=10000,
     )
     device: str = option(
-        "Where the smaller model computes in the comparison; only a GPU tells what float16 costs "
-        "there.",
+        "Where the smaller model is computed in the comparison; only a GPU shows what float16 "
+        "loses there.",
         "cpu",
         choices=("cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"),
     )

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from hyperkd.problems import ACCEPTABLE
-from hyperkd.requests.option import option
+from hyperkd.requests.option import REQUIRED, option
 
-# How the six bands of HLS are made.
-ALIGNMENTS = ("range_mean", "srf_gaussian", "nearest")
 # What pixels may be left out by; which of them a product offers is in docs/products.md.
 QUALITY_MASKS = (
     *("cloud", "cloud_shadow", "cloud_buffer", "haze", "cirrus"),
@@ -26,6 +24,53 @@ def model_option() -> Any:
         "A student: the name of a shipped or stored model, or the path of an .onnx file.",
         "tiny",
         role="model",
+    )
+
+
+def tuned_model_option() -> Any:
+    """Declare which fine-tuned model to run."""
+    return option(
+        "A fine-tuned model: the name of a stored model, or the path of an .onnx file.",
+        role="model",
+    )
+
+
+def student_option() -> Any:
+    """Declare what a fine-tuning starts from."""
+    return option(
+        "The student to start from: the name of a model, a checkpoint (.safetensors), or scratch "
+        "(also scratch:small, scratch:base) for random weights.",
+        "tiny",
+        role="model",
+    )
+
+
+def report_option(default: Any = REQUIRED) -> Any:
+    """Declare the folder of an accuracy report."""
+    return option(
+        "Folder for the accuracy report (report.html) and its numbers (report.json).",
+        default,
+        role="output_directory",
+    )
+
+
+def learning_rate_option() -> Any:
+    """Declare the learning rate."""
+    return option(
+        "Largest learning rate. Default: that of the preset, or of what is trained.",
+        None,
+        minimum=1e-7,
+        maximum=1.0,
+    )
+
+
+def alignment_option() -> Any:
+    """Declare how the six bands of HLS are made."""
+    return option(
+        "How the six HLS bands are made: the mean of the bands in each range, a Gaussian "
+        "response, or the nearest band.",
+        "range_mean",
+        choices=("range_mean", "srf_gaussian", "nearest"),
     )
 
 
@@ -51,7 +96,7 @@ def labels_option() -> Any:
 def field_option() -> Any:
     """Declare the fields of the labels."""
     return option(
-        "The class field, or the numeric field of each target. Default: the only field there is.",
+        "The class field, or the numeric field of each target. Default: the only field.",
         (),
     )
 
@@ -70,7 +115,7 @@ def margin_option() -> Any:
 def task_option() -> Any:
     """Declare what labels say."""
     return option(
-        "What the labels say: a class, or one or several quantities.",
+        "What the labels hold: classes, or one or more quantities.",
         choices=("classification", "regression"),
     )
 
@@ -78,8 +123,8 @@ def task_option() -> Any:
 def split_option() -> Any:
     """Declare what a split keeps together."""
     return option(
-        "What stays together when labels are held out for the test: auto, polygons, blocks, "
-        "scenes; or random pixels, whose score is optimistic.",
+        "What is kept together when labels are held out for the test: polygons, blocks or "
+        "scenes; auto chooses; random takes single pixels, whose score is optimistic.",
         "auto",
         choices=("auto", "polygons", "blocks", "scenes", "random"),
     )
@@ -87,14 +132,14 @@ def split_option() -> Any:
 
 def test_option() -> Any:
     """Declare the test part of a split."""
-    return option("Share of the labels that only test the model.", 0.2, minimum=0.0, maximum=0.8)
+    return option("Fraction of the labels held out for the test.", 0.2, minimum=0.0, maximum=0.8)
 
 
 def validation_option() -> Any:
     """Declare the validation part of a split."""
     return option(
-        "Share that tells when to stop where the encoder is trained; with a frozen encoder folds "
-        "of the training labels do that.",
+        "Fraction of the labels that decides when to stop training the encoder; a frozen "
+        "encoder uses folds of the training labels instead.",
         0.2,
         minimum=0.05,
         maximum=0.5,
@@ -104,8 +149,8 @@ def validation_option() -> Any:
 def tune_option() -> Any:
     """Declare what is trained beside the head."""
     return option(
-        "What is trained beside the head: nothing (frozen), the last blocks, adapters of low "
-        "rank, or the full encoder. auto: frozen, for random weights full.",
+        "What is trained besides the head: nothing (frozen), the last blocks, low-rank "
+        "adapters, or the full encoder; auto is frozen, or full for random weights.",
         "auto",
         choices=("auto", "frozen", "last", "adapters", "full"),
     )
@@ -114,8 +159,8 @@ def tune_option() -> Any:
 def buffer_option() -> Any:
     """Declare the buffer between the parts of a split."""
     return option(
-        "Pixels around test labels whose labels do not teach. Default: up to half of what the "
-        "student sees, as far as enough labels remain.",
+        "Distance in pixels around test labels within which labels are not used for training. "
+        "Default: up to half the receptive field, as long as enough labels remain.",
         None,
         minimum=0,
         maximum=100_000,
@@ -134,7 +179,12 @@ def block_option() -> Any:
 
 def seed_option() -> Any:
     """Declare the seed."""
-    return option("Seed: the same seed gives the same result.", 0, minimum=0, maximum=2**31 - 1)
+    return option(
+        "Random seed: the same seed gives the same result on the same machine.",
+        0,
+        minimum=0,
+        maximum=2**31 - 1,
+    )
 
 
 def store_option(role: str) -> Any:
@@ -188,16 +238,16 @@ class BandOptions(AcceptOptions):
     """What to believe about a raster instead of what its file says."""
 
     bands: Optional[str] = option(
-        "What to believe about the bands instead of the file: a sensor (enmap, enmap-202), or a "
-        "CSV with one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).",
+        "Band metadata to use instead of the file's: a sensor (enmap, enmap-202), or a CSV with "
+        "one row per band (wavelength_nm, fwhm_nm, bbl, scale, offset).",
         None,
         role="band_table",
     )
     scale: Optional[float] = option(
-        "Reflectance (0 to 1) per stored unit, instead of what the file says.", None
+        "Reflectance (0 to 1) per stored unit, instead of the file's scale.", None
     )
     nodata: Optional[float] = option(
-        "Stored value without meaning, instead of what the file says.", None
+        "Stored value that means no data, instead of the file's.", None
     )
 
 
@@ -206,14 +256,14 @@ class TileOptions:
     """How a network is run tile by tile; the result hardly depends on it."""
 
     overlap: Optional[int] = option(
-        "Pixels that neighbouring tiles share; they are blended. Default: a quarter of the tile, "
-        "or less where the model sees less far.",
+        "Pixels by which neighbouring tiles overlap; they are blended. Default: a quarter of "
+        "the tile, or less where the model's receptive field is smaller.",
         None,
         minimum=0,
     )
     batch: Optional[int] = option(
-        "Tiles that the network gets at once. Default: 1 on a CPU, where every core has a tile "
-        "of its own, else 8. The result does not depend on it.",
+        "Tiles computed at once. Default: 1 on a CPU, where every core computes a tile of its "
+        "own, else 8. The result does not depend on it.",
         None,
         minimum=1,
         maximum=256,
@@ -226,24 +276,24 @@ class InferenceOptions(TileOptions):
     """How a network is run over a whole scene, whatever comes out."""
 
     memory_mb: Optional[int] = option(
-        "Megabytes of memory that the job may take. Default: a quarter of the machine's, at most "
-        "2000.",
+        "Memory that the job may take, in megabytes. Default: a quarter of the machine's, at "
+        "most 2000.",
         None,
         minimum=100,
         maximum=1000000,
     )
     resume: bool = option(
-        "Go on with what an earlier run of the same job finished, and leave what this one "
-        "finishes for a later one.",
+        "Continue an earlier run of the same job, and keep finished parts so that this run can "
+        "be continued too.",
         False,
     )
     unreadable: str = option(
-        "What to do where the raster cannot be read: fail, or leave these blocks without data.",
+        "What to do where the raster cannot be read: fail, or write these blocks as nodata.",
         "fail",
         choices=("fail", "nodata"),
     )
     format: str = option(
-        "The format of the outputs: a GeoTIFF, or a cloud optimised one (cog) with overviews.",
+        "Format of the outputs: GeoTIFF, or cloud optimised GeoTIFF (cog) with overviews.",
         "geotiff",
         choices=("geotiff", "cog"),
     )

@@ -106,12 +106,12 @@ def inspect_bands(
     Args:
         source: the bands of the raster.
         target: the bands of the student.
-        mode: how the six bands are made, one of ``hyperkd.spectral.hls_alignment.MODES``.
+        mode: how the six bands are made, as in ``align_to_hls``.
         max_extrapolated: fraction of ``target`` beyond which the student refuses the raster.
 
     Raises:
         HyperKDError: ``band_mismatch`` where all bands are bad, ``bad_wavelengths``
-            where many bands share a wavelength, ``bad_job`` for an unknown mode.
+            where many bands share a wavelength.
     """
     resampling = resample(source, target, max_extrapolated=1.0)
     refusal = ""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.sentences import counted, some
 from hyperkd.types import BoolArray, FloatArray, Wavelengths
 
 MATCHED: Final = "matched"
@@ -112,11 +113,10 @@ class SupportReport:
             return
         first, last = self.source_range_nm
         needed = self.target.centre_nm
-        plural = "s" if self.source_count != 1 else ""
         covered = np.count_nonzero(self.supported)
         raise HyperKDError(
             "band_mismatch",
-            f"The raster's {self.source_count} good band{plural} ({first:g} to {last:g} nm) "
+            f"The raster's {counted(self.source_count, 'good band')} ({first:g} to {last:g} nm) "
             f"cover {covered} of the {len(self.target)} bands of the model "
             f"({needed.min():g} to {needed.max():g} nm). Not covered: {_ranges(self)}. "
             f"At most {max_extrapolated:.0%} may be missing.",
@@ -132,7 +132,7 @@ def _ranges(report: SupportReport) -> str:
         f"{first:g} nm" if count == 1 else f"{first:g} to {last:g} nm ({count} bands)"
         for first, last, count in sorted(stretches[:5])
     ]
-    return ", ".join(words) + (f" and {len(stretches) - 5} more" if len(stretches) > 5 else "")
+    return some(words, len(stretches))
 
 
 def _advice(source_last_nm: float, target_last_nm: float) -> str:

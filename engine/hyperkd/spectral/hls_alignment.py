@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from hyperkd.errors import HyperKDError
+from hyperkd.sentences import counted
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.responses import SIGMA_PER_FWHM
 from hyperkd.spectral.sorted_bands import Indices, sort_bands
@@ -49,7 +50,6 @@ HLS_BANDS: Final = (
     BandRange("SWIR_1", 1570.0, 1650.0),
     BandRange("SWIR_2", 2110.0, 2290.0),
 )
-MODES: Final = ("range_mean", "srf_gaussian", "nearest")
 
 # Beyond three standard deviations a Gaussian holds 0.3 per cent of its area.
 _GAUSSIAN_REACH_SIGMA: Final = 3.0
@@ -94,15 +94,8 @@ def align_to_hls(source: BandTable, mode: str) -> Alignment:
 
     Raises:
         HyperKDError: ``band_mismatch`` where no good band lies in a range,
-            ``bad_wavelengths`` where many bands share a wavelength, ``bad_job``
-            where there is no such mode.
+            ``bad_wavelengths`` where many bands share a wavelength.
     """
-    if mode not in MODES:
-        raise HyperKDError(
-            "bad_job",
-            f"There is no alignment mode {mode!r}.",
-            f"Choose one of: {', '.join(MODES)}.",
-        )
     have = sort_bands(source.wavelengths, source.good)
     good = have.order[have.node[have.order] >= 0]
     # By wavelength and rounded as there, so that order and unit of the file leave no trace.
@@ -141,8 +134,7 @@ def _notes(used: tuple[tuple[int, ...], ...], middle: FloatArray, mode: str) -> 
     notes = []
     for band, bands, centre in zip(HLS_BANDS, used, middle):
         if len(bands) < _FEW_BANDS and mode != "nearest":
-            plural = "s" if len(bands) > 1 else ""
-            notes.append(f"{band} is made from {len(bands)} band{plural} only.")
+            notes.append(f"{band} is made from {counted(len(bands), 'band')} only.")
         if abs(centre - band.centre_nm) > _FAR_FROM_CENTRE_NM:
             notes.append(
                 f"{band} is made from bands around {centre:.1f} nm, "

@@ -225,9 +225,7 @@ def _widths(bands: SortedBands) -> FloatArray:
 def _notes(have: SortedBands, all_matched: bool) -> tuple[str, ...]:
     notes = []
     if have.duplicates:
-        notes.append(
-            f"{have.duplicates} bands share their wavelength with another band and are averaged."
-        )
+        notes.append(f"Bands that share a wavelength are averaged ({have.duplicates} of them).")
     steps = np.diff(have.centre_nm)
     # Two bands much closer than those on both sides come from two detectors.
     close = steps[1:-1] < np.minimum(steps[:-2], steps[2:]) / 2

@@ -80,12 +80,7 @@ class Landscape:
     """The ground of one scene, at any point of the plane."""
 
     def __init__(self, draw: SceneDraw, seed: int) -> None:
-        """Prepare the fields.
-
-        Args:
-            draw: the scene's random parameters.
-            seed: the scene's seed.
-        """
+        """Prepare the fields."""
         self.draw = draw
         self._keys = [int(derive(seed, number)[0]) for number in range(40)]
         keys = self._keys

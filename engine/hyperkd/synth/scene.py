@@ -12,7 +12,6 @@ from typing import Any, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.errors import HyperKDError
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.sink import ClassEntry, RasterSink, RasterSpec
 from hyperkd.requests.prepare_options import SynthJob
@@ -63,8 +62,6 @@ class SimulatedScene:
         """Draw the scene's parameters and compute its spectra.
 
         Args:
-            width: width in pixels.
-            height: height in pixels.
             seed: the same seed gives the same scene.
             border: share of the raster outside the footprint, 0 to 0.5.
             hidden: ``(224,)`` reflectance that is added after all else, times a
@@ -74,7 +71,6 @@ class SimulatedScene:
             HyperKDError: ``bad_job`` where a number is out of its range,
                 ``missing_dependency`` without the package prosail.
         """
-        _check(width, height, seed, border)
         load_prosail()
         self.width, self.height, self.seed, self.border = width, height, seed, border
         self.draw: SceneDraw = draw_scene(seed)
@@ -145,21 +141,6 @@ class SimulatedScene:
         return inside
 
 
-def _check(width: int, height: int, seed: int, border: float) -> None:
-    for name, value, low, high in (
-        ("width", width, 8, 20000),
-        ("height", height, 8, 20000),
-        ("seed", seed, 0, 2**63 - 1),
-        ("border", border, 0.0, 0.5),
-    ):
-        if not low <= value <= high:
-            raise HyperKDError(
-                "bad_job",
-                f"{name} is {value}, but must lie between {low} and {high}.",
-                f"Give a {name} in that range.",
-            )
-
-
 def _cut(window: Window, size: int) -> Iterator[Window]:
     """Yield the parts of a window, cut at multiples of ``size`` from its corner."""
     for row in range(window.row, window.row_end, size):
@@ -202,10 +183,6 @@ def truth_paths(output: str) -> dict[str, str]:
 def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
     """Simulate an EnMAP-like scene and write it with its truth layers.
 
-    Args:
-        request: what is asked for.
-        report: where progress goes.
-
     Returns:
         Paths, size, shares of the covers (dominant in their pixel) and the share
         of pixels with data.
@@ -214,12 +191,12 @@ def synth(request: SynthJob, report: Reporter) -> dict[str, Any]:
         HyperKDError: ``bad_job``, ``missing_dependency``, ``unwritable_output``,
             ``out_of_disk`` or ``cancelled``; no file is left then.
     """
-    report.stage("preparing spectra")
+    report.stage("Preparing spectra")
     scene = SimulatedScene(request.width, request.height, request.seed, request.border)
     report.check_cancelled()
     paths = {"output": request.output, **(truth_paths(request.output) if request.truth else {})}
     counts = np.zeros(len(COVERS) + 1, dtype=np.int64)
-    report.stage("simulating")
+    report.stage("Simulating")
     sinks: dict[str, RasterSink] = {}
     with contextlib.ExitStack() as undo:
         for role, path in paths.items():

@@ -108,7 +108,6 @@ def make_sensor(bands: BandTable, seed: int) -> Sensor:
 
     Args:
         bands: EnMAP's band table, whose names begin with the detector.
-        seed: the scene's seed.
     """
     is_vnir = np.array([name.startswith("VNIR") for name in bands.names])
     generator = np.random.default_rng([seed, 0x5E5])

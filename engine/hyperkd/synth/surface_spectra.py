@@ -40,7 +40,6 @@ class SpectralLibrary:
         """Compute the tables.
 
         Args:
-            draw: the scene's random parameters.
             responses: ``(bands, 2101)`` scipy sparse matrix or array whose rows sum
                 to 1, from 400 to 2500 nm in steps of 1 nm.
         """

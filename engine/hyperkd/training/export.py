@@ -104,10 +104,10 @@ def export(request: ExportJob, report: Reporter) -> dict[str, Any]:
             ``unwritable_output`` and ``out_of_disk`` for the output.
     """
     require_writable(request.output)
-    report.stage("load the checkpoint")
+    report.stage("Loading the checkpoint")
     model, card = load_checkpoint(request.checkpoint)
     report.check_cancelled()
-    report.stage("export to ONNX")
+    report.stage("Exporting to ONNX")
     card = export_model(model, card, request.output)
     report.artifact("output", request.output)
     size = Path(request.output).stat().st_size

@@ -76,15 +76,13 @@ def compare_with_baselines(
     """Train classical models on the spectra of labelled pixels, and compare their predictions.
 
     Args:
-        card: the model's.
-        sources: the scenes.
-        labels: of all scenes, in the model's classes or targets; n pixels.
+        sources, labels: the scenes and all their labels, in the model's classes or targets; n
+            pixels.
         predicted: ``(n,)`` class indices or ``(n, T)`` values of the model; only those of
             tested pixels count.
         folds: each pixel is tested in one of them at most; empty for the spectra alone.
         shown: indices of the pixels whose mean spectra are reported.
         seed: of the samples, the classical models and the intervals.
-        report: progress.
         decisions: see ``fit_baselines``.
 
     Raises:
@@ -95,10 +93,9 @@ def compare_with_baselines(
         lost = "no spectra" + (" and no classical models" if folds else "")
         note = f"The scenes have different bands, so there are {lost}."
         return BaselineComparison((), None, (note,))
-    every = np.sort(np.concatenate([fold.test for fold in folds])) if folds else shown[:0]
-    test, shown = sampled(every, seed), sampled(shown, seed)
-    train = [sampled(fold.train, seed) for fold in folds]
-    pixels = np.unique(np.concatenate([shown, test, *train]))
+    shown, used = sampled(shown, seed), _sampled_folds(folds, seed)
+    test = np.sort(np.concatenate([shown[:0], *(fold.test for fold in used)]))
+    pixels = np.unique(np.concatenate([shown, test, *(fold.train for fold in used)]))
     report.stage("Reading spectra")
     spectra = labelled_reflectance(sources, labels, pixels, bands, report)
 
@@ -110,28 +107,41 @@ def compare_with_baselines(
     mean = mean_spectra(spectra_of(shown), values[shown], card, table)
     if not folds:
         return BaselineComparison((), mean, ())
-    lost = next(filter(None, (_too_few(card.task, values[rows]) for rows in train)), "")
+    lost = next(filter(None, (_too_few(card.task, values[fold.train]) for fold in used)), "")
     if lost:
         return BaselineComparison((), mean, (f"{lost}, so there are no classical models.",))
-    notes = []
-    if len(test) < len(every) or any(
-        len(rows) < len(fold.train) for rows, fold in zip(train, folds)
-    ):
-        used = len(np.unique(np.concatenate([test, *train])))
-        notes.append(f"Classical models learn from and answer {used:,} random pixels.")
     report.stage("Training classical models")
-    sampled_folds = [
-        BaselineFold(rows, test[np.isin(test, fold.test)]) for rows, fold in zip(train, folds)
-    ]
     fitted, methods = _fit_and_predict(
-        card, labels, spectra_of, sampled_folds, test, seed, report, decisions
+        card, labels, spectra_of, used, test, seed, report, decisions
     )
     # A model may be called like a baseline.
     model_name = card.name + (" (this model)" if card.name in METHODS[card.task] else "")
     methods = {model_name: predicted[test], **methods}
     settings = {name: model.settings for name, model in fitted[0].items()}
     comparisons = compare_methods(card, values[test], methods, labels.group[test], settings, seed)
-    return BaselineComparison(comparisons, mean, tuple(notes), fitted[-1])
+    return BaselineComparison(comparisons, mean, _sample_notes(folds, used), fitted[-1])
+
+
+def _sampled_folds(folds: Sequence[BaselineFold], seed: int) -> list[BaselineFold]:
+    """Return folds of at most ``MAX_PIXELS`` training pixels each, and as many test pixels."""
+    if not folds:
+        return []
+    test = sampled(np.sort(np.concatenate([fold.test for fold in folds])), seed)
+    return [
+        BaselineFold(sampled(fold.train, seed), test[np.isin(test, fold.test)]) for fold in folds
+    ]
+
+
+def _sample_notes(folds: Sequence[BaselineFold], used: Sequence[BaselineFold]) -> tuple[str, ...]:
+    """Return the note on how many pixels stand for all, where a sample does."""
+    pairs = [(before, after) for before, after in zip(folds, used)]
+    if all(
+        len(before.train) == len(after.train) and len(before.test) == len(after.test)
+        for before, after in pairs
+    ):
+        return ()
+    count = len(np.unique(np.concatenate([part for f in used for part in (f.train, f.test)])))
+    return (f"Classical models are trained and tested on {count:,} random pixels.",)
 
 
 def _fit_and_predict(
@@ -176,5 +186,5 @@ def _too_few(task: str, values: NDArray[Any]) -> str:
     if len(values) < 2:
         return "Fewer than two training labels are left"
     if task == "classification" and len(np.unique(values)) < 2:
-        return "The training labels hold one class only"
+        return "The training labels have one class only"
     return ""

@@ -106,7 +106,6 @@ def fit_baselines(
         values: ``(n,)`` class indices of at least two classes, or ``(n, T)`` targets, NaN
             where one is unknown.
         groups: ``(n,)`` the polygon, point or block of each pixel.
-        seed: of sampling, folds and forests.
         report: tells between two fits whether the job was cancelled.
         decisions: whether to keep what a model without probabilities decides in the folds.
 

@@ -1,4 +1,4 @@
-"""The accuracy report: one HTML page without scripts, and the same figures as JSON.
+"""The accuracy report: one HTML page without scripts, and the same numbers as JSON.
 
 The page is made from the JSON document alone, so the two cannot disagree.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -16,14 +17,13 @@ from numpy.typing import NDArray
 
 import hyperkd
 from hyperkd.atomic import AtomicFile
-from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.reports import class_report, value_report
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.label_spectra import MeanSpectra
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.evaluation.reports.page_parts import (
     MISSING,
     box,
+    details,
     document,
     figure_of,
     paragraph,
@@ -34,16 +34,17 @@ from hyperkd.evaluation.scores.class_accuracy import ClassificationAssessment
 from hyperkd.evaluation.scores.map_area import AreaEstimate
 from hyperkd.evaluation.scores.paired_comparison import Comparison
 from hyperkd.evaluation.scores.regression_error import RegressionAssessment
-from hyperkd.output_checks import require_writable
+from hyperkd.output_checks import make_folder, require_writable
 from hyperkd.types import FloatArray, Reporter
 
-PAGE, FIGURES = "report.html", "report.json"
+PAGE, METRICS = "report.html", "report.json"
 SCHEMA = 1
 
 OPTIMISTIC = (
-    "These figures are optimistic: test pixels lie beside training pixels, or were among them. "
-    "On another place the map will be worse than they say."
+    "These scores are optimistic: test pixels lie beside training pixels, or were among them. "
+    "Elsewhere the map will be less accurate."
 )
+_OF_YOURS = "Give a folder whose parent exists and is yours to write."
 _PARTS = ("train", "validation", "test")
 # Colours that people with colour vision deficiencies tell apart (Okabe and Ito 2008).
 _SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -55,8 +56,7 @@ _VAPOUR_NM = ((1350.0, 1450.0), (1800.0, 1960.0))
 _GAP_STEPS = 6
 
 
-def write_report(
-    folder: str,
+def report_contents(
     assessment: Union[ClassificationAssessment, RegressionAssessment],
     *,
     title: str,
@@ -69,17 +69,13 @@ def write_report(
     spectra: Optional[MeanSpectra] = None,
     areas: Optional[AreaEstimate] = None,
     notes: Sequence[str] = (),
-    report: Reporter,
-) -> Path:
-    """Write ``report.html`` and ``report.json`` into a folder.
+) -> dict[str, Any]:
+    """Return the accuracy report as a JSON document.
 
     Args:
-        folder: made where only it is missing, not its parents.
-        assessment: the figures.
-        title: of the page.
         about: facts about model and data, by label, in the order to show.
         protocol: one or two sentences on how the tested pixels were chosen.
-        optimistic: whether the figures are known to be too good; a warning stands on top.
+        optimistic: whether the metrics are known to be too good; a warning stands on top.
         comparisons: with classical models; of a regression one for each target.
         split: ``Split.summary()``.
         history: one row per epoch with the key ``epoch``; a series ``validation_x`` is
@@ -87,15 +83,8 @@ def write_report(
         spectra: of the labelled pixels.
         areas: estimates for the whole map.
         notes: what else the reader must know.
-        report: gets both files as artifacts.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        HyperKDError: ``unwritable_output`` or ``out_of_disk``.
     """
-    contents = {
+    return {
         "schema": SCHEMA,
         "title": title,
         "created": datetime.date.today().isoformat(),
@@ -111,16 +100,40 @@ def write_report(
         "spectra": None if spectra is None else spectra.to_json(),
         "notes": [*notes, *assessment.notes],
     }
+
+
+@contextmanager
+def report_files(folder: str, contents: Mapping[str, Any]) -> Iterator[dict[str, Path]]:
+    """Write ``report.html`` and ``report.json``, which get their names at the end of the block.
+
+    Args:
+        folder: made where only it is missing, not its parents.
+        contents: see ``report_contents``.
+
+    Yields:
+        The paths of both by their roles as artifacts.
+
+    Raises:
+        HyperKDError: ``unwritable_output`` or ``out_of_disk``.
+    """
     # Through JSON and back: the page sees what a reader of the file sees.
     text = json.dumps(contents, ensure_ascii=False, allow_nan=False, indent=1)
-    target = _made(folder)
-    page, figures = target / PAGE, target / FIGURES
-    with AtomicFile(figures) as json_part, AtomicFile(page) as page_part:
+    target = Path(folder)
+    make_folder(target, _OF_YOURS, parents=False)
+    page, metrics = target / PAGE, target / METRICS
+    with AtomicFile(metrics) as json_part, AtomicFile(page) as page_part:
         Path(json_part.temporary).write_text(text + "\n", encoding="utf-8")
         Path(page_part.temporary).write_text(render(json.loads(text)), encoding="utf-8")
-    report.artifact("report", str(page))
-    report.artifact("figures", str(figures))
-    return page
+        yield {"report": page, "figures": metrics}
+
+
+def write_report(folder: str, contents: Mapping[str, Any], report: Reporter) -> Path:
+    """Write a report (see ``report_files``) and return the path of its page."""
+    with report_files(folder, contents) as files:
+        pass
+    for role, path in files.items():
+        report.artifact(role, str(path))
+    return files["report"]
 
 
 def require_writable_report(folder: str) -> None:
@@ -130,7 +143,7 @@ def require_writable_report(folder: str) -> None:
         HyperKDError: as ``require_writable``.
     """
     target = Path(folder)
-    for path in (target / PAGE, target / FIGURES) if target.exists() else (target,):
+    for path in (target / PAGE, target / METRICS) if target.exists() else (target,):
         require_writable(str(path))
 
 
@@ -140,7 +153,7 @@ def render(contents: Mapping[str, Any]) -> str:
     words: Any = class_report if by_class else value_report
     sections = [("", words.key_metrics(contents) + _warnings(contents))]
     if contents["comparisons"]:
-        sections.append(("Beside classical models", words.comparison(contents)))
+        sections.append(("Comparison with classical models", words.comparison(contents)))
     if by_class:
         sections.append(("Confusion matrix", class_report.confusion(contents)))
         sections.append(("Classes", class_report.classes(contents)))
@@ -157,25 +170,10 @@ def render(contents: Mapping[str, Any]) -> str:
         sections.append(("Split", _split(contents["split"])))
     sections.append(("How this was measured", _protocol(contents)))
     foot = (
-        f"HyperKD {contents['hyperkd']}, {contents['created']}. The figures of this page are in "
-        f"{FIGURES} beside it."
+        f"HyperKD {contents['hyperkd']}, {contents['created']}. The numbers of this page are in "
+        f"{METRICS} beside it."
     )
     return document(contents["title"], words.lead(contents), sections, foot)
-
-
-def _made(folder: str) -> Path:
-    """Return the folder, made where it was missing."""
-    target = Path(folder)
-    try:
-        target.mkdir(exist_ok=True)
-    except OSError as error:
-        raise HyperKDError(
-            "unwritable_output",
-            f"Cannot make the folder {folder}: {error.strerror}.",
-            "Give a folder whose parent exists and is yours to write.",
-            path=folder,
-        ) from error
-    return target
 
 
 def _warnings(contents: Mapping[str, Any]) -> str:
@@ -200,9 +198,9 @@ def _protocol(contents: Mapping[str, Any]) -> str:
     if by_class:
         told.append(
             paragraph(
-                "Macro figures are plain means over the classes that the reference holds; weighted "
-                "figures weigh by reference pixels. Micro IoU pools all classes and equals "
-                "OA / (2 − OA): it is not the mean IoU of classes. "
+                "Macro averages are plain means over the classes that the reference holds; "
+                "weighted averages weigh by reference pixels. Micro IoU pools all classes and "
+                "equals OA / (2 − OA): it is not the mean IoU of classes. "
                 f"{MISSING} stands for what is not defined."
             )
         )
@@ -293,7 +291,7 @@ def _spectra(spectra: Mapping[str, Any]) -> str:
         "; the shaded bands hold the middle 80 % of them." if shaded else "."
     )
     if not clear.all():
-        caption += f" {int((~clear).sum())} bands inside water vapour are not drawn."
+        caption += f" {int((~clear).sum())} bands in water vapour absorption are not drawn."
     legend = [(kind["color"], f"{kind['name']} ({kind['pixels']:,} px)") for kind in kinds]
     return figure_of(
         line_plot(lines, "wavelength (nm)", "reflectance", legend=False), caption, legend

@@ -204,7 +204,7 @@ def reliability_plot(curves: Sequence[tuple[str, str, Sequence[dict[str, Any]]]]
     """
     x_axis, y_axis = Axis(0, 1, 64, 424), Axis(0, 1, 384, 24)
     parts = [_open(440, 500, "Accuracy against confidence")]
-    parts += _square(x_axis, y_axis, "", "share of right pixels")
+    parts += _square(x_axis, y_axis, "", "fraction of correct pixels")
     parts.append(
         _stroke(x_axis.at(0), y_axis.at(0), x_axis.at(1), y_axis.at(1), SOFT, 1.2, dashed=True)
     )

@@ -1,4 +1,4 @@
-"""What the report says about a classification; every figure is one of the JSON document."""
+"""What the report says about a classification; every number is one of the JSON document."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Optional
 import numpy as np
 
 from hyperkd.evaluation.reports.charts import ACCENT, Dot, dot_plot, heat_map, reliability_plot
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.page_parts import (
     Figure,
     cards,
+    details,
     figure_of,
     interval_text,
     paragraph,
@@ -49,7 +49,7 @@ def lead(document: Mapping[str, Any]) -> str:
     """Return the result in two sentences."""
     assessment = document["assessment"]
     overall = assessment["overall"]
-    known = f"{assessment['pixels']:,} pixels with known truth"
+    known = f"{assessment['pixels']:,} labelled pixels"
     if document["areas"]:
         found, of = document["areas"]["overall_accuracy"], f"its area, estimated from {known}"
     else:
@@ -65,7 +65,7 @@ def lead(document: Mapping[str, Any]) -> str:
 
 
 def verdict(methods: Sequence[Mapping[str, Any]]) -> str:
-    """Return whether the network is better than the best classical model, by both figures."""
+    """Return whether the network is better than the best classical model, by both scores."""
     best = best_classical(methods)
     if best is None:
         return ""
@@ -76,22 +76,20 @@ def verdict(methods: Sequence[Mapping[str, Any]]) -> str:
     if any(difference[key]["low"] is None for key in _COMPARED):
         return (
             f"Its differences from the best classical model, {name}, are: {by}; there are too few "
-            "groups of labels to tell whether that is chance."
+            "groups of labels to tell whether this is chance."
         )
     more = [word for key, word in _COMPARED.items() if difference[key]["low"] > 0]
     less = [word for key, word in _COMPARED.items() if difference[key]["high"] < 0]
     if more and less:
         return (
-            f"Against the best classical model, {name}, it has the higher {more[0]} and the lower "
-            f"{less[0]}: {by}."
+            f"Compared with the best classical model, {name}, it has a higher {more[0]} and a "
+            f"lower {less[0]}: {by}."
         )
     if more:
-        return f"It beats the best classical model, {name}: {by}. The network earned its place."
+        return f"It is better than the best classical model, {name}: {by}."
     if less:
-        return (
-            f"The classical model {name} is better: {by}. The network did not earn its place here."
-        )
-    return f"Against the best classical model, {name}, no difference can be shown: {by}."
+        return f"The classical model {name} is better: {by}. The network has no advantage here."
+    return f"Compared with the best classical model, {name}, no difference can be shown: {by}."
 
 
 def best_classical(methods: Sequence[Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:
@@ -158,8 +156,8 @@ def comparison(document: Mapping[str, Any]) -> str:
     return (
         figure_of(
             dot_plot([row["name"] for row in methods], colours, panels, None),
-            "Dots are the figures, lines their 95 % intervals. All methods learned from the same "
-            "pixels and are tested on the same pixels; the classical ones see single spectra.",
+            "Dots are the scores, lines their 95 % intervals. All methods are trained on the same "
+            "pixels and tested on the same pixels; the classical ones take single spectra.",
         )
         + table(
             head,
@@ -174,7 +172,7 @@ def comparison(document: Mapping[str, Any]) -> str:
 
 
 def confusion(document: Mapping[str, Any]) -> str:
-    """Return the confusion matrix and the figures of all classes together."""
+    """Return the confusion matrix and the scores of all classes together."""
     assessment = document["assessment"]
     classes = assessment["classes"]
     pixels = np.array(assessment["confusion"]["pixels"], np.int64)
@@ -202,7 +200,7 @@ def confusion(document: Mapping[str, Any]) -> str:
         figure_of(
             chart,
             "Pixels by class in the map (rows) and in the reference (columns). The darker, the "
-            "larger the share of the reference class; green is right, brown is wrong.",
+            "larger the fraction of the reference class; green is correct, brown is wrong.",
         )
         + details(
             "The matrix as a table",
@@ -213,7 +211,7 @@ def confusion(document: Mapping[str, Any]) -> str:
 
 
 def classes(document: Mapping[str, Any]) -> str:
-    """Return the figures of each class."""
+    """Return the scores of each class."""
     rows = document["assessment"]["classes"]
     panels = [(f"{heading} (%)", [_dot(row[key]) for row in rows]) for key, heading in _PANELS]
     names, colours = [row["name"] for row in rows], [row["color"] for row in rows]
@@ -235,7 +233,7 @@ def classes(document: Mapping[str, Any]) -> str:
             "lower it)."
         )
         + figure_of(
-            dot_plot(names, colours, panels), "Dots are the figures, lines their 95 % intervals."
+            dot_plot(names, colours, panels), "Dots are the scores, lines their 95 % intervals."
         )
         + table((*head, "reference px", "mapped px", "groups"), figures, colours=colours)
     )
@@ -264,12 +262,12 @@ def areas(document: Mapping[str, Any]) -> str:
     total = f", {found['area_ha']:,.0f} ha" if known else ""
     return (
         paragraph(
-            "Mapped areas carry the map’s errors. These estimates correct them with the sample, "
+            "Mapped areas contain the map’s errors. These estimates correct them with the sample, "
             f"for all {found['pixels']:,} pixels of the strata{total}. Overall accuracy of the "
             f"whole map: {percent_with_interval(found['overall_accuracy'])}."
         )
         + figure_of(
-            dot_plot(names, colours, [("Estimated share of the area (%)", dots)], None),
+            dot_plot(names, colours, [("Estimated proportion of the area (%)", dots)], None),
             f"Intervals: {found['intervals']['method']}.",
         )
         + table(
@@ -282,7 +280,7 @@ def areas(document: Mapping[str, Any]) -> str:
 
 
 def calibration(document: Mapping[str, Any]) -> str:
-    """Return whether the probabilities can be believed."""
+    """Return whether the probabilities can be trusted."""
     found = document["assessment"]["calibration"]
     kinds = [("as computed", _GREY, found["uncalibrated"])]
     if found["calibrated"]:
@@ -304,19 +302,19 @@ def calibration(document: Mapping[str, Any]) -> str:
         '<div class="pair">'
         + figure_of(
             chart,
-            "On the dashed line confidence is accuracy; below it the model is too sure.",
+            "On the dashed line confidence is accuracy; below it the model is overconfident.",
             [(colour, name) for name, colour, _ in kinds],
         )
         + "<div>"
         + paragraph(
             "Of the pixels to which the model gives a probability of 90 %, nine in ten should be "
-            "right. Where that holds, its probabilities and its uncertainty map can be believed."
+            "right. Where that holds, its probabilities and its uncertainty map can be trusted."
         )
         + table(("probabilities", "temperature", "ECE", "NLL", "Brier"), rows)
         + paragraph(
             "ECE: mean gap between accuracy and confidence over ten bins of equal width, weighted "
             "by pixels. NLL: mean negative log-likelihood in nats. Brier: sum of squared errors "
-            "of all probabilities, 0 to 2. For all three, less is better.",
+            "of all probabilities, 0 to 2. For all three, lower is better.",
             soft=True,
         )
         + "</div></div>"

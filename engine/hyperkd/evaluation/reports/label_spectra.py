@@ -100,10 +100,8 @@ def reflectance_at(
     """Return reflectance ``(n, bands)`` of pixels, each block of the file read once.
 
     Args:
-        source: the scene.
         rows, cols: ``(n,)`` pixel indices.
         bands: 0-based bands in the order wanted.
-        report: where progress goes.
 
     Raises:
         HyperKDError: what reading raises; ``cancelled``.
@@ -134,11 +132,8 @@ def labelled_reflectance(
     """Return reflectance ``(k, bands)`` of some of the labelled pixels.
 
     Args:
-        sources: the scenes.
-        labels: theirs.
         pixels: ``(k,)`` indices into the labelled pixels of all scenes, sorted.
         bands: see ``reflectance_at``.
-        report: progress.
 
     Raises:
         HyperKDError: what reading raises; ``cancelled``.

@@ -19,7 +19,6 @@ class Line:
     """One curve.
 
     Attributes:
-        name: for the legend.
         x, y: ``(points,)``; a NaN in ``y`` or a new ``run`` breaks the curve.
         colour: any CSS colour.
         run: ``(points,)`` integers; neighbours of different runs are not joined.

@@ -143,7 +143,6 @@ def table(
     Args:
         head: of each column.
         rows: plain text.
-        caption: what the table shows.
         colours: of a swatch in front of each row's name.
         best: index of a row to stand out.
         texts: columns after the first that hold text and are left-aligned.
@@ -168,6 +167,11 @@ def table(
         f'<div class="scroll"><table>{told}<thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def details(summary: str, content: str) -> str:
+    """Return content folded behind a line of text."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
 def figure_of(svg: str, caption: str, legend: Sequence[tuple[str, str]] = ()) -> str:

@@ -1,4 +1,4 @@
-"""What the report says about a regression; every figure is one of the JSON document."""
+"""What the report says about a regression; every number is one of the JSON document."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hyperkd.evaluation.reports.charts import ACCENT, Dot, dot_plot, scatter_plot
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.page_parts import (
     cards,
+    details,
     figure_of,
     heading,
     interval_text,
@@ -19,6 +19,7 @@ from hyperkd.evaluation.reports.page_parts import (
     table,
     with_interval,
 )
+from hyperkd.sentences import counted
 
 _GREY = "#8a96a3"
 # Targets in the sentence on top; the others are in the sections.
@@ -37,7 +38,7 @@ def lead(document: Mapping[str, Any]) -> str:
             + f", RMSE {_measured(target['rmse']['value'], target)} on {target['pixels']:,} pixels."
         )
     if len(targets) > _LED:
-        parts.append(f"And {len(targets) - _LED} more targets.")
+        parts.append(f"And {counted(len(targets) - _LED, 'more target')}.")
     if len(targets) == 1 and document["comparisons"]:
         parts.append(verdict(document["comparisons"][0]["methods"], targets[0]))
     return " ".join(part for part in parts if part)
@@ -54,19 +55,19 @@ def verdict(methods: Sequence[Mapping[str, Any]], target: Mapping[str, Any]) -> 
     if found["low"] is None:
         return (
             f"Its RMSE differs from that of the best classical model, {name}, by {by}; there are "
-            "too few groups of labels to tell whether that is chance."
+            "too few groups of labels to tell whether this is chance."
         )
     if found["high"] < 0:
         return (
-            f"Its RMSE is smaller than that of the best classical model, {name}, the difference "
-            f"is {by}: the network earned its place."
+            f"Its RMSE is lower than that of the best classical model, {name}; the difference "
+            f"is {by}."
         )
     if found["low"] > 0:
         return (
-            f"The classical model {name} has the smaller RMSE, the difference is {by}: the "
-            "network did not earn its place here."
+            f"The classical model {name} has a lower RMSE; the difference is {by}. The network "
+            "has no advantage here."
         )
-    return f"Against the best classical model, {name}, no difference can be shown: RMSE {by}."
+    return f"Compared with the best classical model, {name}, no difference can be shown: RMSE {by}."
 
 
 def key_metrics(document: Mapping[str, Any]) -> str:
@@ -88,7 +89,7 @@ def key_metrics(document: Mapping[str, Any]) -> str:
 
 
 def targets(document: Mapping[str, Any]) -> str:
-    """Return figures and scatter plot of each target."""
+    """Return scores and scatter plot of each target."""
     return "".join(_target(target) for target in document["assessment"]["targets"])
 
 
@@ -117,13 +118,13 @@ def _target(target: Mapping[str, Any]) -> str:
         '<div class="pair">'
         + figure_of(
             scatter_plot(points["truth"], points["predicted"], label),
-            f"{shown} On the dashed line the prediction is right.",
+            f"{shown} On the dashed line the prediction is exact.",
         )
         + "<div>"
         + table((target["name"], "value (95 % interval)"), rows)
         + paragraph(
-            "R² compares with the mean of these very pixels: 0 is no better than that mean, and "
-            "it can be negative. It is not the squared correlation, which forgives a wrong slope.",
+            "R² compares with the mean of these pixels: 0 is no better than that mean, and it can "
+            "be negative. It is not the squared correlation, which ignores a wrong slope.",
             soft=True,
         )
         + "</div></div>"
@@ -161,9 +162,8 @@ def _compared(target: Mapping[str, Any], methods: Sequence[Mapping[str, Any]]) -
     return (
         figure_of(
             dot_plot([row["name"] for row in methods], colours, panels, None, percent=False),
-            "Dots are the figures, lines their 95 % intervals. All methods learned from the "
-            "same pixels and are tested on the same pixels; the classical ones see single "
-            "spectra.",
+            "Dots are the scores, lines their 95 % intervals. All methods are trained on the same "
+            "pixels and tested on the same pixels; the classical ones take single spectra.",
         )
         + table(
             ("", "R²", f"RMSE{unit}", "difference in R²", "in RMSE"),

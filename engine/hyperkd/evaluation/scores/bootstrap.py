@@ -24,7 +24,6 @@ class GroupBootstrap:
 
     Args:
         groups: ``(n,)`` integers, the group of each pixel.
-        seed: of the resamples.
         replicates: number of resamples.
     """
 

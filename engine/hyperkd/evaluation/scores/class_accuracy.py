@@ -42,7 +42,7 @@ class Scores:
     """What a confusion matrix, or a stack of them ``(..., K, K)``, says.
 
     Attributes:
-        overall_accuracy: ``(...)`` share of right pixels; it is micro F1 as well.
+        overall_accuracy: ``(...)`` fraction of correct pixels; it is micro F1 as well.
         average_accuracy: mean producer's accuracy of the classes that the reference holds
             (balanced accuracy, mean recall).
         kappa: Cohen's kappa.
@@ -84,7 +84,6 @@ class ClassificationAssessment:
         class_groups: ``(K,)`` number of groups that hold each class.
         uncalibrated: probabilities as softmax gives them.
         calibrated: the same with the model's temperature; None where that is 1.
-        seed: of the resamples.
         notes: what a reader must know, one sentence each.
     """
 
@@ -217,8 +216,6 @@ def assess_classification(
         classes: K classes as in the card, ``{"name", "value", "color"}``.
         groups: ``(n,)`` the polygon, point, patch or block of each pixel; whole groups are
             resampled for the intervals.
-        seed: of the resamples.
-        temperature: the model's.
 
     Raises:
         ValueError: on arrays that do not belong together or logits that are not finite.
@@ -292,8 +289,8 @@ def _notes(
     absent = [name for name, count in zip(names, present) if count == 0]
     if absent:
         notes.append(
-            f"No reference pixel is {_listed(absent)}: what would need one is not defined, and "
-            "averages over classes leave it out."
+            f"No reference pixel is {_listed(absent)}: scores that need one are not defined, and "
+            "averages over classes leave them out."
         )
     unmapped = [
         name for name, row, count in zip(names, matrix, present) if row.sum() == 0 and count > 0
@@ -305,14 +302,14 @@ def _notes(
         )
     if not bootstrap.possible:
         notes.append(
-            f"The labels are {bootstrap.count} groups; below {MIN_GROUPS} no interval can be given."
+            f"Too few groups of labels for an interval ({bootstrap.count}; it takes {MIN_GROUPS})."
         )
     else:
         few = [name for name, count in zip(names, present) if 0 < count < MIN_GROUPS]
         if few:
             notes.append(
                 f"Fewer than {MIN_GROUPS} groups of labels are {_listed(few)}: "
-                "no interval is given, and the figures rest on little."
+                "no interval is given, and the scores are uncertain."
             )
     return tuple(notes)
 

@@ -108,7 +108,6 @@ def estimate_area(
         groups: ``(n,)`` the polygon, point or patch of each pixel.
         pixel_ha: area of a pixel in hectares, or None.
         strata_names: names for messages; default: the numbers from 1.
-        seed: of the resamples.
 
     Raises:
         HyperKDError: ``bad_labels`` where a stratum that covers pixels has fewer than two
@@ -122,13 +121,7 @@ def estimate_area(
     cells = predicted * count + truth
     shares = np.bincount(cells, weights=weights[strata], minlength=count**2).astype(np.float64)
     shares = shares.reshape(count, count)
-    figures = score(shares)
-    estimates = {
-        "overall_accuracy": figures.overall_accuracy,
-        "users_accuracy": figures.users_accuracy,
-        "producers_accuracy": figures.producers_accuracy,
-        "area_share": shares.sum(axis=0),
-    }
+    estimates = _estimates(shares)
     bootstrap = GroupBootstrap(groups, seed)
     if bootstrap.count == len(truth):
         intervals = _analytic(truth, predicted, strata, sizes, sampled, estimates)
@@ -145,6 +138,17 @@ def estimate_area(
         intervals=intervals,
         method=method,
     )
+
+
+def _estimates(shares: FloatArray) -> dict[str, FloatArray]:
+    """Return accuracies and areas from shares of the area ``(..., map, reference)``."""
+    scores = score(shares)
+    return {
+        "overall_accuracy": scores.overall_accuracy,
+        "users_accuracy": scores.users_accuracy,
+        "producers_accuracy": scores.producers_accuracy,
+        "area_share": shares.sum(axis=-2),
+    }
 
 
 def _analytic(
@@ -226,13 +230,7 @@ def _resampled(
     with np.errstate(invalid="ignore", divide="ignore"):
         weight = np.where(sizes > 0, sizes / sizes.sum() / sampled, 0.0)
         shares = (drawn * weight[..., None, None]).sum(axis=1)
-    figures = score(shares)
-    return {
-        "overall_accuracy": interval(figures.overall_accuracy),
-        "users_accuracy": interval(figures.users_accuracy),
-        "producers_accuracy": interval(figures.producers_accuracy),
-        "area_share": interval(shares.sum(axis=1)),
-    }
+    return {name: interval(values) for name, values in _estimates(shares).items()}
 
 
 def _require_samples(sampled: NDArray[np.int64], sizes: FloatArray, names: Sequence[str]) -> None:

@@ -36,7 +36,6 @@ def assess(
         values: ``(n,)`` class indices or ``(n, T)`` targets.
         outputs: ``(n, K)`` logits or ``(n, T)`` values.
         groups: ``(n,)`` the polygon, point, patch or block of each pixel.
-        seed: of the intervals.
         temperature: of the probabilities of a classification.
     """
     if card.task == "regression":
@@ -67,7 +66,6 @@ def compare_methods(
         predicted: by method, like ``values``; the first one is the model.
         groups: ``(n,)`` the polygon, point, patch or block of each pixel.
         settings: by method, what was chosen for it.
-        seed: of the intervals.
     """
     if card.task == "classification":
         classes = len(card.classes)

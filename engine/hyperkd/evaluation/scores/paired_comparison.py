@@ -33,7 +33,6 @@ class Comparison:
     """Figures of several methods; the first one is the model.
 
     Attributes:
-        names: the methods.
         values: by figure, ``(methods,)``.
         intervals: by figure, ``(methods, 2)``, NaN where there are too few groups.
         differences: by figure, ``(methods, 2)`` interval of model - method; NaN for itself.
@@ -76,9 +75,7 @@ def compare_classifications(
     Args:
         truth: ``(n,)`` class indices.
         predicted: by method ``(n,)`` class indices; the first one is the model.
-        classes: number of classes.
         groups: ``(n,)`` the polygon, point, patch or block of each pixel.
-        seed: of the resamples.
         settings: by method, what was chosen for it.
     """
     bootstrap = GroupBootstrap(groups, seed)
@@ -106,7 +103,6 @@ def compare_regressions(
         truth: ``(n,)`` values; pixels where it is NaN are left out.
         predicted: by method ``(n,)`` values; the first one is the model.
         groups: ``(n,)`` the polygon, point or block of each pixel.
-        seed: of the resamples.
         settings: by method, what was chosen for it.
     """
     known = np.isfinite(truth)

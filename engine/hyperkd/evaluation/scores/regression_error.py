@@ -73,7 +73,6 @@ class RegressionAssessment:
 
     Attributes:
         targets: one assessment each.
-        seed: of the resamples.
         notes: what a reader must know, one sentence each.
     """
 
@@ -113,7 +112,6 @@ def assess_regression(
         predicted: ``(n, T)`` finite.
         targets: T targets as in the card, with ``name`` and ``unit``.
         groups: ``(n,)`` the polygon, point or block of each pixel.
-        seed: of the resamples.
 
     Raises:
         ValueError: on arrays that do not belong together, predictions that are not finite,
@@ -138,8 +136,8 @@ def assess_regression(
         assessed.append(one)
         if one.groups < MIN_GROUPS:
             notes.append(
-                f"The labels of {one.name} are {one.groups} groups; below {MIN_GROUPS} no "
-                "interval can be given."
+                f"Too few groups of labels of {one.name} for an interval ({one.groups}; it takes "
+                f"{MIN_GROUPS})."
             )
         if not one.truth.std() > 0:
             notes.append(f"All labels of {one.name} are equal, so R² is not defined.")

@@ -28,7 +28,6 @@ def requested_split(labels: Labels, request: SplitRequest, receptive_field_px: i
     """Split labels once; with a frozen encoder there is no validation part.
 
     Args:
-        labels: what to split.
         request: the options of the split.
         receptive_field_px: side of the square that one token of the student depends on.
 

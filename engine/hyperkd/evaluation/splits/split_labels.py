@@ -24,8 +24,6 @@ from hyperkd.evaluation.splits.split_units import GroupedPixels, dealt_units
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.types import Ints
 
-METHODS = ("auto", "polygons", "blocks", "scenes", "random")
-
 
 def split_labels(
     labels: Labels,
@@ -40,7 +38,6 @@ def split_labels(
     """Split labels into train, validation and test, each class in each part.
 
     Args:
-        labels: what to split.
         method: ``polygons``, ``blocks`` or ``scenes`` stay together; ``random`` deals
             single pixels and is marked optimistic; ``auto`` takes scenes, polygons or
             blocks, the first that allows the buffer.
@@ -57,7 +54,7 @@ def split_labels(
         HyperKDError: ``class_missing_in_split`` where a class cannot be in each part;
             ``bad_job`` for arguments out of range.
     """
-    _check(labels, method, buffer_px, receptive_field_px, block_px)
+    _require_labels(labels)
     wanted = _check_shares(shares)
     used = [part for part in range(3) if wanted[part] > 0]
     target, fixed = _target(method, buffer_px, receptive_field_px)
@@ -94,7 +91,6 @@ def k_folds(
     units allow; every class is in every training part.
 
     Args:
-        labels: what to split.
         folds: how many.
         method, buffer_px, receptive_field_px, seed, block_px: see ``split_labels``; one
             buffer serves all folds.
@@ -103,10 +99,7 @@ def k_folds(
     Raises:
         HyperKDError: as ``split_labels``.
     """
-    least = 3 if validation else 2
-    if folds < least:
-        raise HyperKDError("bad_job", f"{folds} folds are too few.", f"Give at least {least}.")
-    _check(labels, method, buffer_px, receptive_field_px, block_px)
+    _require_labels(labels)
     target, fixed = _target(method, buffer_px, receptive_field_px)
     tried: list[list[Attempt]] = []
     shares = [1 / folds] * folds
@@ -178,26 +171,7 @@ def _target(method: str, buffer_px: Optional[int], receptive_field_px: int) -> t
     return (receptive_field_px // 2, False) if buffer_px is None else (buffer_px, True)
 
 
-def _check(
-    labels: Labels,
-    method: str,
-    buffer_px: Optional[int],
-    receptive_field_px: int,
-    block_px: Optional[int],
-) -> None:
-    problem = (
-        f"The split {method!r} is unknown; there are {', '.join(METHODS)}."
-        if method not in METHODS
-        else f"The buffer is {buffer_px} px, but must be 0 or more."
-        if buffer_px is not None and buffer_px < 0
-        else f"The receptive field is {receptive_field_px} px, but must be 0 or more."
-        if receptive_field_px < 0
-        else f"Blocks of {block_px} px are too small."
-        if block_px is not None and block_px < 1
-        else ""
-    )
-    if problem:
-        raise HyperKDError("bad_job", problem, "Correct the job.")
+def _require_labels(labels: Labels) -> None:
     if len(labels) == 0:
         raise HyperKDError("no_labels", "There are no labels to split.", "Give labels.")
 
@@ -207,7 +181,7 @@ def _check_shares(shares: Sequence[float]) -> tuple[float, ...]:
     if not fine or shares[TRAIN] == 0:
         raise HyperKDError(
             "bad_job",
-            f"The shares of train, validation and test are {', '.join(f'{s:g}' for s in shares)}.",
+            f"The fractions of train, validation, test are {', '.join(f'{s:g}' for s in shares)}.",
             "Give three numbers from 0 to 1 that add up to 1, the first above 0.",
         )
     return tuple(shares)

@@ -13,7 +13,7 @@ from sklearn.neighbors import KDTree
 
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation.splits.split_units import GroupedPixels
-from hyperkd.raster.labels.marks import plural, some
+from hyperkd.sentences import counted, some
 from hyperkd.types import Ints
 
 PARTS = ("train", "validation", "test")
@@ -33,7 +33,6 @@ class Split:
         method: ``polygons``, ``blocks``, ``scenes`` or ``random``.
         buffer_px: no two pixels of different parts of one scene are this near or nearer
             (Chebyshev distance).
-        seed: of the split.
         optimistic: whether scores on the test part are known to be too good.
         block_px: side of the blocks.
         counts: by part: pixels, units and pixels by class.
@@ -238,7 +237,7 @@ class Attempt:
     def _notes(self, part: NDArray[np.int8], target_px: int) -> Iterator[str]:
         if self.method == "random":
             yield (
-                "Pixels were dealt at random: test pixels lie beside training pixels, so the "
+                "Pixels were split at random: test pixels lie beside training pixels, so the "
                 "scores are optimistic."
             )
         elif self.buffer_px < target_px:
@@ -246,7 +245,7 @@ class Attempt:
         left = int((part == LEFT_OUT).sum())
         if left:
             yield (
-                f"{left} of {plural(part.size, 'labelled pixel')} lie within "
+                f"{left} of {counted(part.size, 'labelled pixel')} lie within "
                 f"{self.buffer_px} px of another part and are left out."
             )
         for p in sorted(self.used if self.pixels.names else ()):
@@ -258,7 +257,7 @@ class Attempt:
 
 def buffer_note(buffer_px: int, wanted_px: int) -> str:
     """Return a note on a buffer that is smaller than it should be."""
-    apart = f"are only {plural(buffer_px, 'pixel')} apart" if buffer_px else "may lie side by side"
+    apart = f"are only {counted(buffer_px, 'pixel')} apart" if buffer_px else "may lie side by side"
     return (
         f"Training and test labels {apart} ({wanted_px} would be safer, but too few labels would "
         "remain). Scores may be too high."
@@ -280,7 +279,7 @@ def refusal(tried: Sequence[Attempt], target_px: int) -> HyperKDError:
         count = np.unique(mine).size
         called = "the labels" if stratum < 0 else pixels.names[stratum]
         described.append(
-            f"{called} ({plural(count, units[:-1])}) in {' and '.join(dict.fromkeys(parts))}"
+            f"{called} ({counted(count, units[:-1])}) in {' and '.join(dict.fromkeys(parts))}"
         )
     hint = (
         "Label these classes in more places that lie apart, merge them with others or leave "

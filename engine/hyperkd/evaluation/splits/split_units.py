@@ -228,7 +228,6 @@ def dealt_units(
         method: as of ``split_labels``.
         block_px: side of blocks, None for several.
         shares: of each part.
-        seed: of the dealing.
 
     Yields:
         The pixels, the name and block size of a way, its units ``(n,)``, and the part of each
@@ -274,11 +273,9 @@ def inner_folds(labels: Labels, method: str, block_px: Optional[int], seed: int)
     a split that is reported, that only makes the search a little worse.
 
     Args:
-        labels: the training labels.
         method: of the split, whose units are taken; smaller ones where there are fewer than
             three.
         block_px: side of its blocks, or None.
-        seed: of the dealing.
 
     Returns:
         ``(n,)`` from 0 to at most ``FOLDS - 1``.

@@ -49,9 +49,7 @@ def read_strata(
     Args:
         paths: class rasters on the grids of the scenes, each tried on every scene; 0 and
             nodata are no stratum. Equal values of several rasters are one stratum.
-        sources: the scenes.
         labels: the labelled pixels of each scene.
-        report: where progress goes.
 
     Raises:
         HyperKDError: ``bad_labels`` where a raster lies on another grid or on no scene,

@@ -49,7 +49,6 @@ class DeviceTrial:
     """The result of a device in the self-test.
 
     Attributes:
-        device: which one.
         deviation: from the card's numbers, as a fraction of the output's largest value.
         seconds: for one tile.
         refused: why it cannot be used, or an empty string.

@@ -59,8 +59,8 @@ def to_int8(model: ModelProto, tiles: Optional[Tiles] = None) -> ModelProto:
         raise HyperKDError(
             "bad_job",
             "The model has no matrix products with weights that int8 could speed up; the head "
-            "of a fine-tuned model that does not look at the encoder has none.",
-            "Use it as it is: it is fast already.",
+            "of a fine-tuned model that does not use the encoder has none.",
+            "Use it as it is: it is already fast.",
         )
     ready.metadata_props.add(key=_TIDY[0], value=_TIDY[1])
     settings: dict[str, Any] = {

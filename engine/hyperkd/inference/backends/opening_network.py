@@ -14,9 +14,6 @@ class OpeningNetwork:
     """A network that is opened in a thread of its own, while the first rows are read.
 
     Raises, when it is first used, what opening it raised.
-
-    Args:
-        open_session: returns the session.
     """
 
     def __init__(self, open_session: Callable[[], Any]) -> None:

@@ -55,7 +55,6 @@ def k_means(vectors: NDArray[Any], count: int, seed: int) -> Centres:
     Args:
         vectors: ``(n, D)``, finite, at least ``count`` of them different.
         count: k.
-        seed: of the starts.
 
     Raises:
         ValueError: there are fewer different vectors than clusters.

@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Optional
 
 import numpy as np
@@ -119,12 +118,7 @@ class PieceReader:
             self._stopped = True
             self._changed.notify_all()
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._end()
         for thread in self._threads:
             thread.join()

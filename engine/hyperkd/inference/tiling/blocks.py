@@ -18,7 +18,6 @@ class PieceMesh:
     """A raster cut into windows of whole blocks, row by row.
 
     Attributes:
-        grid: the raster.
         rows, cols: size of a piece; those at the lower and right border are smaller.
     """
 

@@ -19,11 +19,10 @@ from typing import Any, BinaryIO, Optional, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperkd.errors import HyperKDError
 from hyperkd.files import create_new, is_special, open_own
 from hyperkd.inference.tiling.block_reader import Unreadable
 from hyperkd.locks import FileLock
-from hyperkd.output_checks import require_unread
+from hyperkd.output_checks import require_unread, write_refusal
 from hyperkd.temporary_names import ROWS_SUFFIX as SUFFIX
 from hyperkd.types import Window
 from hyperkd.unfinished import track, untrack
@@ -68,7 +67,7 @@ class Journal:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise write_refusal(str(self.path), error) from error
         except (ValueError, RecursionError):  # no job of ours wrote it
             return None
         if not isinstance(old, dict):
@@ -118,7 +117,7 @@ class Journal:
         try:
             self._write(0, [self._about])
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise write_refusal(str(self.path), error) from error
 
     def append(self, arrays: Sequence[NDArray[Any]]) -> None:
         """Keep a portion.
@@ -131,7 +130,7 @@ class Journal:
         try:
             self._write(self.count + 1, [*parts, lost])
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise write_refusal(str(self.path), error) from error
         self.count += 1
 
     def close(self) -> None:
@@ -174,7 +173,7 @@ class Journal:
         except OSError as error:
             if self._lock is None:
                 lock.release()
-            raise _unwritable(self.path, error) from error
+            raise write_refusal(str(self.path), error) from error
         if self._lock is None:
             track(self, self.path, () if self._keep else (self.path,), lock.lock)
             self._lock = lock
@@ -224,21 +223,3 @@ def _split(content: bytes, arrays: Sequence[tuple[tuple[int, ...], Any]]) -> lis
         found.append(np.frombuffer(content, dtype, count, offset).reshape(shape))
         offset += count * np.dtype(dtype).itemsize
     return found
-
-
-def _unwritable(path: str, error: OSError) -> HyperKDError:
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return HyperKDError(
-            "out_of_disk",
-            f"The disk is full: {path} cannot be written.",
-            "Free some disk space or choose another output folder.",
-            path=path,
-        )
-    return HyperKDError(
-        "unwritable_output",
-        f"{path} cannot be written: {error.strerror}.",
-        "Choose a folder that you may write to.",
-        path=path,
-    )

@@ -35,9 +35,7 @@ class TiledRun:
     """One run of a network over tiles of a raster: what it uses, and what it has done so far.
 
     Attributes:
-        source: the raster.
         bands: 0-based bands that the network takes as input, in its order.
-        network: computes the tiles.
         resources: threads, batch and memory.
         report: where progress goes; raises where the job was cancelled.
         total: tiles of the whole job, all passes together, for the progress.
@@ -70,7 +68,6 @@ class TiledRun:
         """Compute some tiles.
 
         Args:
-            plan: where the tiles lie.
             wanted: first columns of the tiles to compute, by their first row, in order.
 
         Yields:

@@ -26,7 +26,6 @@ def reflectance_tiles(
     """Yield evenly spaced tiles that do not overlap; those without a valid pixel are left out.
 
     Args:
-        source: the raster.
         card: the model's: its bands and the size of a tile.
         count: tiles to yield; a smaller scene gives all that it has.
         report: raises where the job was cancelled.
@@ -64,7 +63,6 @@ def reflectance_tile(
     """Read a window and turn stored values into what a model takes as input.
 
     Args:
-        source: the raster.
         window: where.
         to_reflectance: map from the stored values of all its bands to reflectance, or to
             normalised reflectance, on the model's bands, see ``input_map``; bands with a

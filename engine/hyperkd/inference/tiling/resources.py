@@ -11,6 +11,7 @@ from hyperkd.inference.tiling import machine
 from hyperkd.inference.tiling.blocks import PieceMesh
 from hyperkd.inference.tiling.tile_plan import Panel, TilePlan
 from hyperkd.raster.source import RasterSource
+from hyperkd.sentences import counted
 
 _MB = 10**6
 # Python, numpy, GDAL and onnxruntime themselves.
@@ -28,7 +29,7 @@ _CONVERTED = 4 * 2**20
 # What that takes, as multiples of them: softmax, its rounding and sorting, or vectors in
 # another order and their distances.
 _CONVERSION = 5
-# Without --memory-mb: a quarter of the memory, and at most so much.
+# Without memory_mb: a quarter of the memory, and at most so much.
 _MEMORY_DIVISOR = 4
 _MOST = 2000 * _MB
 _UNKNOWN = 4000 * _MB  # where the system does not report its memory
@@ -44,8 +45,6 @@ class Demand:
     """What a job needs, and what it may use.
 
     Attributes:
-        source: the raster.
-        plan: where the tiles lie.
         bands: bands to read.
         made: channels that the network gives.
         kept: channels that are blended.
@@ -100,7 +99,7 @@ class Resources:
         """Return a line for the log: how many tiles of ``plan`` are computed, and how."""
         panels = len(self.panels)
         return (
-            f"{plan.count} tiles of {plan.tile_px} x {plan.tile_px} pixels, "
+            f"{counted(plan.count, 'tile')} of {plan.tile_px} x {plan.tile_px} pixels, "
             f"{self.threads} at once; about {self.estimate / 1e6:.0f} MB of memory"
             + (f", the columns in {panels} parts one after the other." if panels > 1 else ".")
         )
@@ -135,7 +134,7 @@ def plan_resources(demand: Demand) -> Resources:
     raise HyperKDError(
         "out_of_memory",
         f"The job needs about {needed} MB, {budget // _MB} MB are allowed.",
-        f"Allow more with --memory-mb {needed}, choose a smaller batch or model, or convert the "
+        f"Allow more (memory_mb {needed}), choose a smaller batch or model, or convert the "
         "raster to smaller blocks (gdal_translate -co TILED=YES -co INTERLEAVE=BAND).",
         needed_mb=needed,
         allowed_mb=budget // _MB,

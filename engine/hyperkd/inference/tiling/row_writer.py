@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -48,8 +47,6 @@ class OutputFile:
 
     Attributes:
         role: the job's field that asked for it.
-        path: the file.
-        raster: what it is like.
         about: settings that changed this output, for its metadata.
         observe: called with every portion that is written, ``(band, row, col)``, in order;
             also with those of a job that is resumed.
@@ -73,7 +70,6 @@ class RowWriter:
     gets its name, and removes them on any exception.
 
     Args:
-        sinks: where the rows go.
         outputs: the files that they make.
         windows: portions of whole blocks, in the order in which their rows come.
         clock: gets the time spent under ``write``.
@@ -225,12 +221,7 @@ class RowWriter:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         try:
             self.wait()
         except BaseException:

@@ -58,6 +58,6 @@ def no_thread(error: BaseException) -> HyperKDError:
     """Return the coded error of a system that gives no more threads."""
     return HyperKDError(
         "out_of_memory",
-        f"The system gives no more threads: {error}.",
+        f"The system cannot start more threads: {error}.",
         "Allow the process more memory (ulimit -v), or close other programs.",
     )

@@ -18,7 +18,6 @@ class TilePlan:
     """A mesh of starts; the last tile of each axis is moved back inside the raster.
 
     Attributes:
-        grid: the raster.
         tile_px: side of the square that the network sees at once.
         overlap_px: pixels that neighbouring tiles share at least.
         halo_px: pixels at a tile's border that do not count, for the network would have to
@@ -44,7 +43,6 @@ class TilePlan:
         """Cover ``grid`` with tiles.
 
         Args:
-            grid: the raster.
             tile_px: side of a tile.
             overlap_px: pixels that neighbours share; default: what ``field_px`` needs, at
                 most a quarter of the tile.

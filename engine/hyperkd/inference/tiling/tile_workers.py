@@ -91,7 +91,6 @@ class TileComputer:
     A context manager: its threads end with the block, after the tile at hand.
 
     Args:
-        network: computes the tiles.
         reader: gives their pixels.
         plan: gives the size of the tiles.
         wanted: first columns of the tiles to compute, by their first row, in order.

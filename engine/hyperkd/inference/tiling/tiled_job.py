@@ -28,6 +28,7 @@ from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.problems import problems_item
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.requests.shared_options import InferenceOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Reporter
 
 # Makes the stored values of each file, ``(band, row, col)``, from finished rows.
@@ -46,11 +47,7 @@ def write_tiled(
     """Compute a whole scene and write it.
 
     Args:
-        matched: the raster and the model.
-        outputs: the files to write.
         convert: makes the stored values of each file from finished rows.
-        options: how to compute.
-        report: where progress goes.
         stage: what users read while it is computed.
 
     Returns:
@@ -72,7 +69,9 @@ def write_tiled(
             resumed = 0
             if begin_journal(journal, options, report):
                 resumed = writer.resume()
-                report.log("info", f"Resumed: {resumed} rows of blocks were finished before.")
+                report.log(
+                    "info", f"Resumed after {counted(resumed, 'row of blocks', 'rows of blocks')}."
+                )
             _write_panels(run, matched.count, writer, resumed, rows, convert)
             writer.wait()
             matched.source.check_unchanged()
@@ -164,7 +163,6 @@ def create_writer(
 
     Args:
         matched, options, run: as the job has them.
-        outputs: the files.
         rows: height of their blocks.
         journal: keeps what was written, or None.
     """

@@ -95,7 +95,6 @@ class DenseHead(nn.Module):
     """A linear model and an MLP ensemble on the components and tokens of every pixel.
 
     Args:
-        config: the sizes.
         target_mean, target_std: ``(K,)`` mean and standard deviation of each target in
             its unit, of a regression; the paths compute ``(value - mean) / std``.
 

@@ -323,7 +323,6 @@ class Prithvi(nn.Module):
     """Encoder and decoder; images are normalised, see ``PrithviVersion``.
 
     Args:
-        config: the sizes.
         positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
         with_decoder: False leaves the decoder out.
     """

@@ -81,7 +81,6 @@ class Student(Encoder):
     """Encoder and decoder; pixels are reflectance (0 to 1) on the student's band grid.
 
     Args:
-        config: the sizes.
         mean: ``(C,)`` reflectance that normalisation subtracts.
         std: ``(C,)`` reflectance that normalisation divides by.
     """

@@ -188,7 +188,7 @@ class _Transfer:
                     raise failed(
                         f"Fetching {shown(self._url)} failed {failures + 1} times in a row: "
                         f"{broken}.",
-                        "Check the connection (proxy: --proxy, certificates: --ca-file) and start "
+                        "Check the connection (options proxy and ca_file) and start "
                         f"again: the {kept / 1e6:.1f} MB that have arrived are kept. {BY_HAND}",
                         kept_bytes=kept,
                     ) from broken
@@ -277,7 +277,7 @@ class _Transfer:
         if status in (404, 410):
             return failed(
                 f"There is no file {where}.",
-                "Check name and --revision; the publisher may have moved the file. " + BY_HAND,
+                "Check name and revision; the publisher may have moved the file. " + BY_HAND,
                 status=status,
             )
         return failed(f"The server does not give {where}.", BY_HAND, status=status)
@@ -291,7 +291,7 @@ class _Transfer:
                 f"The certificate behind {shown(self._url)} is not trusted: "
                 f"{reason.verify_message}.",
                 "Where your organisation inspects the traffic, give its certificate with "
-                "--ca-file or in SSL_CERT_FILE. " + BY_HAND,
+                "the option ca_file or in SSL_CERT_FILE. " + BY_HAND,
             )
         tunnel = re.search(r"Tunnel connection failed: (\d{3})", str(reason))
         if tunnel:
@@ -322,7 +322,7 @@ class _Transfer:
         encoding = response.headers.get("Content-Encoding", "identity")
         if response.status != 200 or length is None or encoding != "identity":
             raise failed(
-                f"{shown(self._url)} gives no plain file: HTTP {response.status}, "
+                f"{shown(self._url)} does not give a plain file: HTTP {response.status}, "
                 f"length {stated[:40] or 'unknown'}, encoding {encoding[:40]}.",
                 BY_HAND,
             )
@@ -333,7 +333,7 @@ class _Transfer:
                 f"{shown(self._url)} gives {length} bytes of {kind}; the published file has "
                 f"{self._size}.",
                 "A login page or a block page of your network may stand in the way. Where the "
-                "publisher changed the file, give its --revision and --sha256.",
+                "publisher changed the file, give its revision and sha256.",
             )
         etag = response.headers.get("ETag", "")
         return _Version(None if not etag or etag.startswith("W/") else etag, length)
@@ -348,8 +348,8 @@ class _Transfer:
         if free < wanted:
             raise HyperKDError(
                 "out_of_disk",
-                f"{wanted / 1e6:.0f} MB are to come, but {self._part.parent} has {free / 1e6:.0f} "
-                "MB left.",
+                f"The download takes {wanted / 1e6:.0f} MB, but {self._part.parent} has "
+                f"{free / 1e6:.0f} MB left.",
                 "Free some disk space, or put the model store elsewhere with HYPERKD_MODELS.",
             )
 

@@ -91,7 +91,6 @@ def require_secure(url: str, origin: Optional[str] = None) -> None:
     """Refuse an address that is not HTTPS, unless this machine talks to itself.
 
     Args:
-        url: the address.
         origin: the one that redirects to it, or None.
 
     Raises:

@@ -17,6 +17,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 from hyperkd.folders import MODELS_VARIABLE, models_folder
 from hyperkd.locks import FileLock
+from hyperkd.output_checks import make_folder
 from hyperkd.temporary_names import SUFFIX
 from hyperkd.types import Reporter
 
@@ -169,7 +170,7 @@ class Store:
                 "bad_job",
                 f"{name!r} is not a name for a model.",
                 "Take up to 64 letters, digits, '-', '_' and '.', with a letter or digit at both "
-                "ends, and no file ending (--name).",
+                "ends, and no file ending.",
             )
         # Windows and macOS take Forest and forest for one file.
         files = [path for path in self.folder.glob("*") if path.is_file()]
@@ -178,7 +179,7 @@ class Store:
             raise HyperKDError(
                 "bad_job",
                 f"The model store already has {' and '.join(sorted(clash))}.",
-                "Give the model another --name, or --replace the one of exactly this name.",
+                "Give the model another name, or replace the one of exactly this name (replace).",
                 clash=sorted(clash),
             )
 
@@ -188,15 +189,9 @@ class Store:
         Raises:
             HyperKDError: ``unwritable_output``.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HyperKDError(
-                "unwritable_output",
-                f"Cannot make the model store {self.folder}: {error.strerror}.",
-                f"Choose another folder with --store or {MODELS_VARIABLE}.",
-                path=str(self.folder),
-            ) from error
+        make_folder(
+            self.folder, f"Choose another model store, by the option store or {MODELS_VARIABLE}."
+        )
 
     def write(self, record: Record, move: Callable[[], object] = lambda: None) -> None:
         """Give a model its place, and its record; an older file of the name goes.
@@ -205,7 +200,6 @@ class Store:
         killed in between has written all that ``recover`` needs.
 
         Args:
-            record: the record.
             move: puts the file of the model in its place.
 
         Raises:
@@ -292,7 +286,7 @@ class Store:
         Raises:
             HyperKDError: ``bad_model`` where it is missing or not the file that came.
         """
-        path, again = self.path(record), "Add or fetch it again with --replace."
+        path, again = self.path(record), "Add or fetch it again, with the option replace."
         if not path.is_file():
             raise HyperKDError("bad_model", f"The file {path} of {record.name} is gone.", again)
         size = path.stat().st_size

@@ -33,9 +33,9 @@ def resolve(name_or_path: Union[str, Path]) -> Path:
         if store.state(record) == "changed":
             raise HyperKDError(
                 "bad_model",
-                f"The model {record.name} of the store is not the file that came: its size is "
-                f"another than the {record.bytes} bytes on record.",
-                "Add or fetch it again with --replace.",
+                f"The model {record.name} of the store differs from its record: its size is "
+                f"not the {record.bytes} bytes on record.",
+                "Add or fetch it again, with the option replace.",
             )
         return store.path(record)
     path = Path(name_or_path)

@@ -250,7 +250,7 @@ class GdalRaster(PlainRaster):
         if first.GetColorTable() is not None:
             raise HyperKDError(
                 "unsupported_raster",
-                f"{self.path} has a colour table: it is a map or a picture, no spectral image.",
+                f"{self.path} has a colour table: it is a map or a picture, not a spectral image.",
                 "Choose the hyperspectral raster itself.",
                 path=self.path,
             )

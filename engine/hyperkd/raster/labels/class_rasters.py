@@ -56,7 +56,6 @@ class LabelRaster:
     """One raster with labels.
 
     Args:
-        path: the file.
         task: ``classification`` or ``regression``.
         fields: names or numbers (from 1) of bands; none: the only one, or for
             targets all of them.

@@ -11,7 +11,7 @@ from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.labels.class_colours import colours_of
-from hyperkd.raster.labels.marks import plural, some
+from hyperkd.sentences import counted, some
 
 ClassValue = Union[int, str]
 
@@ -241,7 +241,7 @@ def similar_names(classes: Sequence[LabelClass]) -> list[str]:
     for item in classes:
         by_name.setdefault(item.name.casefold(), []).append(item.name)
     return [
-        f"{plural(len(names), 'class', 'classes')} differ in letter case only: {some(names)}."
+        f"{counted(len(names), 'class', 'classes')} differ in letter case only: {some(names)}."
         for names in by_name.values()
         if len(names) > 1
     ]

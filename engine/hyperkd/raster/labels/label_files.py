@@ -16,8 +16,9 @@ from hyperkd.raster.gdal.vector_layers import is_vector
 from hyperkd.raster.gdal.vector_pixels import FeaturePixels, VectorLayer
 from hyperkd.raster.labels.class_rasters import LabelledPixels, LabelRaster, Placement, is_shifted
 from hyperkd.raster.labels.field_values import ClassTable, class_value, require_fields, target_value
-from hyperkd.raster.labels.marks import Features, Marks, patches, plural, some
+from hyperkd.raster.labels.marks import Features, Marks, patches
 from hyperkd.raster.source import RasterSource
+from hyperkd.sentences import counted, some
 from hyperkd.types import Reporter
 
 # Features between two looks at whether the job was cancelled.
@@ -46,7 +47,6 @@ class FileLabels:
         features: the features that they come from.
         classes: of a classification.
         targets: of a regression.
-        notes: what was odd.
     """
 
     marks: tuple[Marks, ...]
@@ -114,8 +114,8 @@ class LabelReader:
         if self.targets and len(self.targets) != len(targets):
             raise HyperKDError(
                 "bad_labels",
-                f"{where} has {plural(len(targets), 'target')} ({some(targets)}), the files before "
-                f"{len(self.targets)} ({some(self.targets)}).",
+                f"{where} has {counted(len(targets), 'target')} ({some(targets)}), the files "
+                f"before {len(self.targets)} ({some(self.targets)}).",
                 "Name the fields or bands of the targets.",
             )
         self.targets = self.targets or tuple(targets)
@@ -188,7 +188,7 @@ class LabelReader:
         found = counts.pop("", 0)
         for reason, count in counts.items():
             self.notes.append(
-                f"{_WHY[reason]}: {count} of {plural(layer.count, 'feature')} of {layer.name} "
+                f"{_WHY[reason]}: {count} of {counted(layer.count, 'feature')} of {layer.name} "
                 f"(id {some(ids[reason], count, _NAMED)})."
             )
         if not found and counts.keys() in ({"outside"}, {"outside", "empty"}):
@@ -248,7 +248,7 @@ class LabelReader:
         pixels = raster.read(list(placed.values()), report)
         if raster.zeros and raster.nodata not in (None, 0):
             self.notes.append(
-                f"{raster.name} holds 0 in {plural(raster.zeros, 'pixel')}, although its nodata "
+                f"{raster.name} holds 0 in {counted(raster.zeros, 'pixel')}, although its nodata "
                 f"value is {raster.nodata:g}; 0 labels nothing, so renumber the class if it is one."
             )
         if not pixels.rows.size:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +196,6 @@ def patches(rows: Ints, cols: Ints, values: Ints, width: int) -> Ints:
     Args:
         rows, cols: ``(n,)`` pixels, each once.
         values: ``(n,)`` their values.
-        width: of the raster.
     """
     pixel = rows * width + cols
     order = np.argsort(pixel, kind="stable")
@@ -215,22 +214,3 @@ def patches(rows: Ints, cols: Ints, values: Ints, width: int) -> Ints:
     patch = np.empty(key.size, np.int64)
     patch[order] = number
     return patch
-
-
-def some(names: Iterable[object], count: Optional[int] = None, limit: int = 5) -> str:
-    """Return the first few names, and how many more there are.
-
-    Args:
-        names: what to name.
-        count: how many there are, where ``names`` gives only the first.
-        limit: how many to name.
-    """
-    given: list[Union[str, object]] = list(names)
-    more = (len(given) if count is None else count) - min(limit, len(given))
-    text = ", ".join(str(name) for name in given[:limit])
-    return f"{text} and {more} more" if more > 0 else text
-
-
-def plural(count: int, word: str, many: str = "") -> str:
-    """Return ``1 feature`` or ``3 features``."""
-    return f"{count} {word}" if count == 1 else f"{count} {many or word + 's'}"

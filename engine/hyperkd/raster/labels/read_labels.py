@@ -22,19 +22,10 @@ from hyperkd.raster.labels.field_values import (
     LabelClass as LabelClass,
 )
 from hyperkd.raster.labels.label_files import FileLabels, LabelReader
-from hyperkd.raster.labels.marks import (
-    Features,
-    Marks,
-    connected,
-    merge,
-    plural,
-    some,
-    valid_at,
-)
+from hyperkd.raster.labels.marks import Features, Marks, connected, merge, valid_at
 from hyperkd.raster.source import RasterSource
+from hyperkd.sentences import counted, some
 from hyperkd.types import Ints, Reporter
-
-TASKS = ("classification", "regression")
 
 # A class needs a pixel each to learn from, to stop at and to be tested with.
 MINIMUM_SAMPLES = 3
@@ -128,7 +119,6 @@ def read_labels(
     and NaN of a class raster label nothing. Only valid pixels of a scene count.
 
     Args:
-        sources: the scenes.
         paths: vector files, where needed with ``|layername=x`` behind them, or rasters.
         task: ``classification`` or ``regression``.
         fields: the class field, or one field for each target; may be left out where
@@ -141,27 +131,17 @@ def read_labels(
 
     Raises:
         HyperKDError: ``no_labels`` where no pixel is labelled; ``bad_labels`` where a
-            file or field cannot be used, or too few classes remain; ``bad_job``; what
+            file or field cannot be used, or too few classes remain; what
             reading the scenes raises; ``cancelled``.
     """
-    _check(sources, paths, task, margin_px, minimum_samples)
     reader = LabelReader(task, tuple(fields), margin_px, Features())
     found = reader.read(sources, paths, report)
-    draft = _Draft()
-    report.stage("Masking labels")
-    for source, marks in zip(sources, found.marks):
-        merged = merge(marks, source.grid)
-        valid = valid_at(source, merged.marks.rows, merged.marks.cols, report)
-        draft.scenes.append(merged.marks.take(valid))
-        draft.together.append(merged.together)
-        draft.contradictions.append(merged.contradictions)
-        draft.averaged += merged.averaged
-        draft.invalid += int((~valid).sum())
+    draft = _masked(sources, found, report)
     _require_labels(draft, found, sources, paths)
     notes = [*found.notes, *_duplicates(draft, found)]
     if draft.invalid:
         notes.append(
-            f"Left out, because the scene has no data there: {plural(draft.invalid, 'pixel')}."
+            f"Left out, because the scene has no data there: {counted(draft.invalid, 'pixel')}."
         )
     group = connected(len(found.features), np.concatenate([_NO_PAIRS, *draft.together]))
     labels = (
@@ -174,6 +154,21 @@ def read_labels(
     return labels
 
 
+def _masked(sources: Sequence[RasterSource], found: FileLabels, report: Reporter) -> _Draft:
+    """Return the labels of each scene where it has data, one for each pixel."""
+    draft = _Draft()
+    report.stage("Masking labels")
+    for source, marks in zip(sources, found.marks):
+        merged = merge(marks, source.grid)
+        valid = valid_at(source, merged.marks.rows, merged.marks.cols, report)
+        draft.scenes.append(merged.marks.take(valid))
+        draft.together.append(merged.together)
+        draft.contradictions.append(merged.contradictions)
+        draft.averaged += merged.averaged
+        draft.invalid += int((~valid).sum())
+    return draft
+
+
 def read_places(
     source: RasterSource, path: str, *, margin_px: float = 0
 ) -> tuple[Ints, Ints, Ints]:
@@ -183,7 +178,6 @@ def read_places(
     may belong to several features.
 
     Args:
-        source: the scene.
         path: a vector file; all its layers, or the one behind ``|layername=``.
         margin_px: how far inside a polygon a pixel's centre must lie, in pixels.
 
@@ -215,30 +209,6 @@ _NONE: Ints = np.empty(0, np.int64)
 _NO_PAIRS = np.empty((0, 2), np.int64)
 
 
-def _check(
-    sources: Sequence[RasterSource],
-    paths: Sequence[str],
-    task: str,
-    margin_px: float,
-    minimum_samples: int,
-) -> None:
-    problem = (
-        "No scene was given."
-        if not sources
-        else "No labels were given."
-        if not paths
-        else f"The task is {task!r}, but must be one of {', '.join(TASKS)}."
-        if task not in TASKS
-        else f"The margin is {margin_px} px, but must be 0 or more."
-        if not 0 <= margin_px < np.inf
-        else f"A class needs {minimum_samples} samples, but must need at least 1."
-        if minimum_samples < 1
-        else ""
-    )
-    if problem:
-        raise HyperKDError("bad_job", problem, "Correct the job.")
-
-
 def _require_labels(
     draft: _Draft, found: FileLabels, sources: Sequence[RasterSource], paths: Sequence[str]
 ) -> None:
@@ -247,9 +217,9 @@ def _require_labels(
     against = sum(len(pairs) for pairs in draft.contradictions)
     reasons = [*found.notes]
     if draft.invalid:
-        reasons.append(f"Where a scene has no data: {plural(draft.invalid, 'labelled pixel')}.")
+        reasons.append(f"Where a scene has no data: {counted(draft.invalid, 'labelled pixel')}.")
     if against:
-        reasons.append(f"With contradicting labels: {plural(against, 'pixel')}.")
+        reasons.append(f"With contradicting labels: {counted(against, 'pixel')}.")
     reasons.append(_where(sources[0]))
     raise HyperKDError(
         "no_labels",
@@ -285,12 +255,12 @@ def _duplicates(draft: _Draft, found: FileLabels) -> list[str]:
             for i in order[:5]
         ]
         notes.append(
-            f"Left out for contradicting labels: {plural(len(pairs), 'pixel')} "
+            f"Left out for contradicting labels: {counted(len(pairs), 'pixel')} "
             f"({some(named, len(distinct))})."
         )
     if draft.averaged:
         notes.append(
-            f"With several points, whose targets are averaged: {plural(draft.averaged, 'pixel')}."
+            f"With several points, whose targets are averaged: {counted(draft.averaged, 'pixel')}."
         )
     return notes
 
@@ -312,7 +282,7 @@ def _classify(
     lost = [f"{table.name(code)} ({counts[code]})" for code in present if code not in kept]
     _require_classes(present, kept, table.name, counts, minimum_samples)
     if lost:
-        few = plural(minimum_samples, "labelled pixel")
+        few = counted(minimum_samples, "labelled pixel")
         notes.append(f"Classes with fewer than {few} are left out: {some(lost, limit=20)}.")
     unseen = [table.name(code) for code in range(len(table.values)) if counts[code] == 0]
     if unseen:
@@ -336,7 +306,7 @@ def _require_classes(
         raise HyperKDError(
             "bad_labels",
             f"The labels have {len(kept)} classes, but a map holds {MAX_CLASSES}.",
-            "Check that the field holds classes and no identifiers, or merge classes.",
+            "Check that the field holds classes, not identifiers, or merge classes.",
         )
     if len(kept) >= 2:
         return
@@ -345,14 +315,14 @@ def _require_classes(
         says = f"The labels have one class only: {listed} labelled pixels."
     else:
         says = (
-            f"Only {plural(total, 'pixel')} for {len(present)} classes, of which "
+            f"Only {counted(total, 'pixel')} for {len(present)} classes, of which "
             f"{len(kept) or 'none'} has the {minimum_samples} pixels it needs: {listed}."
         )
     raise HyperKDError(
         "bad_labels",
         says,
         "A classification needs at least two classes; label more pixels, merge classes, and check "
-        "that the field holds classes and no identifiers.",
+        "that the field holds classes, not identifiers.",
     )
 
 

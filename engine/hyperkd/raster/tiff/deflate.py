@@ -50,7 +50,6 @@ class DeflatedTiff:
     """Where the blocks of a file lie.
 
     Attributes:
-        path: the file.
         width, height: size of the raster in pixels.
         bands: bands of the file.
         dtype: of stored values.
@@ -95,7 +94,6 @@ def read_deflated_tiff(
     """Return where the blocks of a file lie, or None where it cannot be read row by row.
 
     Args:
-        path: any file.
         bands, dtype: what GDAL says of its first image.
         nodata: of each band, None where it has none.
     """
@@ -276,10 +274,8 @@ class _BlockStream:
 
     Args:
         file: where the block lies.
-        number: which one.
 
     Attributes:
-        number: which one.
         row: of the block, the next to come.
     """
 

@@ -52,7 +52,6 @@ class Augment:
     """Changes spectra at random.
 
     Args:
-        config: how much.
         components: the map from normalised reflectance to components.
         mean, std: ``(C,)`` of the normalisation.
     """

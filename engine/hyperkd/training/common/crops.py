@@ -72,7 +72,6 @@ class ToStudentBands:
     """The map from a raster's stored values to the student's bands.
 
     Args:
-        source: the raster.
         bands: the student's.
         leave_out: returns which pixels of a window to leave out, ``(rows, cols)`` bool.
 
@@ -118,7 +117,6 @@ def read_scene(
     """Read a raster window by window and bring it to the student's bands.
 
     Args:
-        source: the raster.
         bands: the student's.
         name: what to call the scene in messages.
         report: learns nothing, but can cancel.
@@ -227,7 +225,6 @@ class CropSampler:
     """Draws random crops, turned and mirrored, from scenes.
 
     Args:
-        scenes: where to draw from.
         tile_px: side of a crop. A smaller scene lies at a random place in the
             crop and is invalid around.
         weights: chance of each scene; default: by its number of valid pixels.

@@ -27,7 +27,6 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
 
     Args:
         step: number of the step.
-        steps: of the whole training.
         peak: the learning rate after the warm-up.
         warmup: share of the steps in which it rises.
     """

@@ -25,7 +25,6 @@ class Group:
     Attributes:
         rank: number of this process, from 0; process 0 alone reports and writes.
         size: how many there are.
-        device: where it computes.
     """
 
     rank: int = 0

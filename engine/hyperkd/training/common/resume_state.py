@@ -21,6 +21,7 @@ from torch import Tensor
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
+from hyperkd.sentences import some
 from hyperkd.training.common.train_settings import Progress, Settings
 from hyperkd.training.pretrain.objective import Recipe
 
@@ -28,7 +29,6 @@ STATE_KEY: Final = "hyperkd.training"
 
 _SCHEMA: Final = 1
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
-_SHOWN: Final = 5  # differences that a message lists
 # Settings that do not change the result, but for when something is written.
 _FREE: Final = ("save_every", "report_every", "ahead", "hours")
 
@@ -39,8 +39,6 @@ def identity(
     """Return what must be the same when a training is resumed.
 
     Args:
-        settings: how to train.
-        recipe: what for.
         data: what the scenes are.
         more: other JSON values.
     """
@@ -55,7 +53,6 @@ class StateFile:
     """The file with the state of a training.
 
     Args:
-        path: the file.
         started_with: see ``identity``.
         resume: whether to go on from the file.
         writes: whether this process writes; of several only one does.
@@ -107,7 +104,7 @@ class StateFile:
             raise HyperKDError(
                 "out_of_disk",
                 f"There is no space left for the state of step {progress.step} in {self.path}.",
-                "Free some disk space and go on with --resume: the state before is still there."
+                "Free some disk space and continue (resume): the state before is still there."
                 if self.path.is_file()
                 else "Free some disk space and start again: no state was kept yet.",
                 path=str(self.path),
@@ -127,12 +124,11 @@ class StateFile:
         header = read_state(self.path)
         changes = differences(header["started_with"], self._started_with)
         if changes:
-            more = f" and {len(changes) - _SHOWN} more" * (len(changes) > _SHOWN)
             raise HyperKDError(
                 "bad_job",
                 f"The training in {self.path.name} was started with other settings: "
-                f"{'; '.join(changes[:_SHOWN])}{more}.",
-                "Go on with the settings it was started with, or start again without --resume.",
+                f"{some(changes, separator='; ')}.",
+                "Continue with the settings it was started with, or start again without resume.",
                 differences=changes,
             )
         stored = load_file(self.path)
@@ -151,8 +147,8 @@ def read_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise HyperKDError(
             "bad_job",
-            f"There is nothing to go on from: {path} does not exist.",
-            "Start again without --resume; a finished training keeps no state.",
+            f"There is nothing to resume: {path} does not exist.",
+            "Start again without resume; a finished training keeps no state.",
         )
     try:
         with safe_open(path, "pt") as file:
@@ -233,6 +229,6 @@ def _damaged(path: Path, error: Exception) -> HyperKDError:
     reason = (str(error).splitlines() or [""])[0]
     return HyperKDError(
         "bad_model",
-        f"{path.name} is not a state of a training, or it is damaged: {reason}.",
-        "Start again without --resume.",
+        f"{path.name} is not a saved state of a training, or it is damaged: {reason}.",
+        "Start again without resume.",
     )

@@ -27,10 +27,12 @@ from numpy.lib.format import open_memmap
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
+from hyperkd.output_checks import make_folder
 from hyperkd.problems import NOTE, tell_problems
 from hyperkd.raster.grid import iterate_tiles
 from hyperkd.raster.open_raster import open_raster
 from hyperkd.raster.products.open_product import Product, is_product, open_product
+from hyperkd.sentences import some
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.crops import (
     READ_PX,
@@ -45,13 +47,10 @@ from hyperkd.training.common.crops import (
 )
 from hyperkd.types import BandTable, BoolArray, GridSpec, Reporter, Wavelengths, Window
 
-READINGS: Final = ("auto", "memory", "cache", "files")
-
 # What `auto` keeps in memory; a laptop has room for more, but not for this and a training.
 _MEMORY_BYTES: Final = 2 * 2**30
 _FORMAT: Final = "hyperkd-scene-1"
 _NO_ROOM: Final = "have no room for a crop"
-_SHOWN: Final = 5  # scenes that a message lists
 
 Open = Callable[[str], Product]
 
@@ -83,8 +82,6 @@ class FileScene:
     Each thread opens the raster for itself.
 
     Args:
-        path: the raster.
-        open_one: opens it.
         bands: the student's.
         name: what to call it in messages.
         report: can cancel the search for valid pixels.
@@ -180,13 +177,10 @@ def open_scenes(
     given again counts once.
 
     Args:
-        paths: rasters or products.
-        open_one: opens one of them.
         bands: the student's.
         tile_px: side of a crop.
         report: receives progress, and a warning for each scene that is left out.
-        reading: one of ``READINGS``; ``auto`` takes memory for the first 2 GiB, then the cache.
-        cache: folder of the cache, demanded where one is used.
+        reading, cache: where pixels are kept, see ``DistillJob``.
         accept: codes of severe problems that the user accepts.
         alignment: demand that each scene covers the teacher's bands, see ``align_to_hls``.
 
@@ -304,7 +298,7 @@ def cached_scene(
     Raises:
         HyperKDError: as ``read_scene``, ``unwritable_output`` and ``out_of_disk``.
     """
-    make_folder(folder)
+    make_folder(folder, "Choose a folder for the cache that you may write to.")
     source = product.source
     key = _key(product, path, bands)
     pixels_path, valid_path = (folder / f"{key}.{kind}.npy" for kind in ("pixels", "valid"))
@@ -371,34 +365,16 @@ def _stamps(path: str) -> list[tuple[str, int, int]]:
     return stamps or [(path, 0, 0)]
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder for what may be deleted at any time.
-
-    Raises:
-        HyperKDError: ``unwritable_output``.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HyperKDError(
-            "unwritable_output",
-            f"Cannot make the folder {folder}: {error.strerror}.",
-            "Choose a folder for the cache that you may write to.",
-            path=str(folder),
-        ) from error
-
-
 def _none_left(left_out: Sequence[tuple[str, str]], tile_px: int) -> HyperKDError:
-    listed = "; ".join(f"{name}: {why}" for name, why in left_out[:_SHOWN])
-    more = f" and {len(left_out) - _SHOWN} more" * (len(left_out) > _SHOWN)
+    listed = some([f"{name}: {why}" for name, why in left_out], separator="; ")
     if all(_NO_ROOM in why for _, why in left_out):
         return HyperKDError(
             "bad_job",
-            f"No scene has room for a crop. {listed}{more}.",
-            f"Take smaller crops (--tile, now {tile_px}), or larger scenes.",
+            f"No scene has room for a crop. {listed}.",
+            f"Take smaller crops (tile, now {tile_px}), or larger scenes.",
         )
     return HyperKDError(
         "no_valid_pixels",
-        f"No scene is left to train on. {listed}{more}.",
+        f"No scene is left to train on. {listed}.",
         "Give scenes with clear land in them, and check their nodata values.",
     )

@@ -21,8 +21,6 @@ class Settings:
     """Settings of the training loop.
 
     Attributes:
-        steps: optimiser steps.
-        batch: tiles per step.
         chunk: tiles computed at once; their gradients add up to the batch's. On a CPU a
             chunk that fits the cache is twice as fast as 32 tiles, on a GPU take the whole batch.
         learning_rate: its peak, after the warm-up; it then falls to zero as a cosine.

@@ -87,7 +87,7 @@ def checkpoint_of(path: Path) -> Path:
     if not beside.is_file():
         raise HyperKDError(
             "bad_model",
-            f"{path.name} cannot be trained: an .onnx file holds a network that only computes.",
+            f"{path.name} cannot be trained: an .onnx file holds a network for inference only.",
             f"Put its checkpoint {beside.name} beside it, or give the checkpoint itself.",
         )
     differing = _differences(read_card(path), read_card(beside))
@@ -131,7 +131,7 @@ def new_base(
         created=datetime.date.today().isoformat(),
         architecture=architecture(sizes, config),
     )
-    report.stage("Measuring the scenes")
+    report.stage("Computing scene statistics")
     count, total, squares = 0, np.zeros(len(bands)), np.zeros(len(bands))
     for tile in TileReader(sources, pixels, plain).read(report):
         height, width = tile.window.height, tile.window.width

@@ -62,11 +62,9 @@ def write_classical(
 
     Args:
         folder: where they wait until they get their names.
-        card: of the model.
         sources, labels, split: its training data: the train and validation parts.
         scores: of the classical models, where they are known.
         known: those that were trained on these very parts, where the comparison has them.
-        request: the options.
         report: progress, and a warning for each that cannot be written.
 
     Returns:
@@ -84,8 +82,10 @@ def write_classical(
         absent = sorted(set(range(len(card.classes))) - set(present))
         if absent:
             names = ", ".join(str(card.classes[k]["name"]) for k in absent)
-            return {}, _warn(report, f"No pixel teaches {names}: no classical model is written.")
-    report.stage("Training classical models to be written")
+            return {}, _warn(
+                report, f"There is no training pixel of {names}: no classical model is written."
+            )
+    report.stage("Training the classical models to write")
     if known and _know_all_classes(known, card):
         # They are tried on a few pixels only.
         fitted, pixels = known, train[:: -(-len(train) // _TRIED)]
@@ -237,4 +237,4 @@ def _try(
         spread = np.maximum(np.abs(expected).max(0), 1e-30)
         off = (np.abs(answers.T - expected) / spread).max(1) > _SAME
     if not np.isfinite(answers).all() or off.mean() > _MOST_OFF:
-        raise _Unfit(f"the file answers otherwise at {off.mean():.1%} of the pixels")
+        raise _Unfit(f"the file predicts differently at {off.mean():.1%} of the pixels")

@@ -73,7 +73,6 @@ class EncoderTuning:
         task: classification or regression.
         balance: exponent of the class weights.
         request: the options; ``tune`` may be ``auto``, which trains everything.
-        augment: changes tiles.
         soft: of an earlier model, or None.
         teacher: the loss to a teacher's features, or None.
         preview: called after each epoch, while the model holds its averaged weights.

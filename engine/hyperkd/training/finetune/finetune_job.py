@@ -14,7 +14,7 @@ import torch
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
-from hyperkd.evaluation.reports.accuracy_report import write_report
+from hyperkd.evaluation.reports.accuracy_report import report_contents, report_files
 from hyperkd.evaluation.splits.requested_split import is_frozen, requested_folds, requested_split
 from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.models.card import ModelCard
@@ -48,10 +48,6 @@ from hyperkd.types import Reporter
 def finetune(request: FinetuneJob, report: Reporter) -> dict[str, Any]:
     """Train a model for classes or targets on labels, and measure how good it is.
 
-    Args:
-        request: the options.
-        report: progress.
-
     Returns:
         Summary: the files, classes or targets, hyperparameters, metrics and notes.
 
@@ -74,7 +70,7 @@ def finetune(request: FinetuneJob, report: Reporter) -> dict[str, Any]:
         raise HyperKDError(
             "out_of_memory",
             f"The GPU has too little memory: {str(error).splitlines()[0]}",
-            "Train on the CPU (--device cpu), or with a frozen encoder (--tune frozen).",
+            "Train on the CPU (device cpu), or with a frozen encoder (tune frozen).",
         ) from error
 
 
@@ -83,10 +79,7 @@ class _Trained:
     """A trained model and its files.
 
     Attributes:
-        fitted: the model.
         split: whose train and validation parts it was trained on.
-        path: the exported model.
-        card: its card.
     """
 
     fitted: Fit
@@ -213,15 +206,15 @@ class _FineTuning:
         if len(splits) > 1:
             return (
                 f"{len(splits)}-fold cross-validation: {kept} were held out in turn{buffer}, and "
-                "each answered by an exported model that had not seen them. The model in the "
-                "file learned from all labels."
+                "each predicted by an exported model that was not trained on them. The model in "
+                "the file was trained on all labels."
             )
         told = (
-            f"Held out were {kept}{buffer}. The exported model answered at their pixels, seams "
+            f"Held out were {kept}{buffer}. The exported model predicted their pixels, seams "
             "and blending of tiles included."
         )
         if self.request.refit:
-            told += " Afterwards the model in the file learned from all labels."
+            told += " Afterwards the model in the file was trained on all labels."
         return told
 
     def _write(
@@ -232,13 +225,12 @@ class _FineTuning:
         scores: Optional[HoldoutScores],
         classical: Mapping[str, Path],
     ) -> None:
-        """Write models, checkpoint and report, all or none."""
+        """Write models, checkpoint and report; none gets its name before all are written."""
         request, report = self.request, self.report
         report.check_cancelled()
         report.stage("Writing the model")
         content = with_card(trained.path, trained.card)
         checkpoint, final = checkpoint_path(request), baseline_paths(request)
-        # None gets its name before all are written: what cannot be written leaves none.
         with ExitStack() as stack:
             part, beside = (
                 stack.enter_context(AtomicFile(path)) for path in (request.output, checkpoint)
@@ -248,8 +240,13 @@ class _FineTuning:
                 other = stack.enter_context(AtomicFile(final[name]))
                 Path(other.temporary).write_bytes(file.read_bytes())
             save_checkpoint(beside.temporary, trained.fitted.model, trained.card)
+            pages: dict[str, Path] = {}
             if request.report is not None and scores is not None:
-                self._write_report(request.report, labels, splits, trained, scores)
+                report.stage("Writing the report")
+                contents = self._report(labels, splits, trained, scores)
+                pages = stack.enter_context(report_files(request.report, contents))
+        for role, path in pages.items():
+            report.artifact(role, str(path))
         report.artifact("output", request.output)
         report.artifact("checkpoint", str(checkpoint))
         for name in classical:
@@ -294,18 +291,15 @@ class _FineTuning:
             ],
         }
 
-    def _write_report(
+    def _report(
         self,
-        folder: str,
         labels: Labels,
         splits: Sequence[Split],
         trained: _Trained,
         scores: HoldoutScores,
-    ) -> None:
+    ) -> Mapping[str, Any]:
         fitted, card = trained.fitted, trained.card
-        self.report.stage("Writing the report")
-        write_report(
-            folder,
+        return report_contents(
             scores.assessment,
             title=f"Accuracy of {card.name}",
             about=_about(self.request, labels, fitted, card),
@@ -321,7 +315,6 @@ class _FineTuning:
                 *fitted.notes,
                 *scores.notes,
             ),
-            report=self.report,
         )
 
 
@@ -337,7 +330,7 @@ def _require_sound(labels: Labels) -> None:
             raise HyperKDError(
                 "bad_labels",
                 f"The name {str(name)!r} in the labels holds {reason}.",
-                "Correct the labels, or tell QGIS the encoding of their file.",
+                "Correct the labels, or set the encoding of their file in QGIS.",
             )
 
 
@@ -363,7 +356,7 @@ def _about(request: FinetuneJob, labels: Labels, fitted: Fit, card: ModelCard) -
         "model": f"{card.name} ({card.task})",
         "student": fitted.base.card.name,
         "encoder": fitted.tune,
-        "looks at": ", ".join(inputs),
+        "inputs": ", ".join(inputs),
         "scenes": ", ".join(Path(path).name for path in request.input),
         "labels": ", ".join(Path(path).name for path in request.labels),
         "labelled pixels": f"{len(labels):,}",

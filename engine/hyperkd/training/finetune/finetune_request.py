@@ -43,17 +43,21 @@ def check_request(request: FinetuneJob) -> None:
     """
     _check_outputs(request)
     if request.folds in (1, 2):
-        raise _bad("folds", f"{request.folds} folds are too few.", "Give at least 3, or 0.")
+        raise _bad(
+            "folds",
+            f"Too few folds: {request.folds}.",
+            "Give at least 3, or 0.",
+        )
     if not request.folds and request.test == 0 and request.report is not None:
         raise _bad(
             "test",
             "Without a test part there is nothing to report.",
-            "Give the test part a share, ask for folds, or leave the report out.",
+            "Set a test fraction, ask for folds, or leave the report out.",
         )
     if request.test + request.validation > 0.9:
         raise _bad(
             "test",
-            f"The shares {request.test:g} for testing and {request.validation:g} for validation "
+            f"The fractions {request.test:g} for testing and {request.validation:g} for validation "
             "leave too little to train on.",
             "Let their sum be 0.9 at most.",
         )
@@ -127,7 +131,7 @@ def class_colours(request: FinetuneJob) -> dict[str, str]:
     for text in request.colours:
         match = _COLOUR.fullmatch(text)
         if match is None:
-            raise _bad("colours", f"{text!r} is no colour of a class.", "Write value=#rrggbb.")
+            raise _bad("colours", f"{text!r} is not a class colour.", "Write value=#rrggbb.")
         colours[match[1]] = match[2].lower()
     return colours
 
@@ -144,7 +148,7 @@ def training_device(request: FinetuneJob) -> str:
         raise HyperKDError(
             "missing_dependency",
             "PyTorch finds no GPU here.",
-            "Train with --device cpu, or install a PyTorch with CUDA.",
+            "Train on the CPU (device cpu), or install a PyTorch with CUDA.",
             module="torch",
         )
     return "cuda"

@@ -36,7 +36,6 @@ def card_of(
     """Describe a fine-tuned model, without paths and times.
 
     Args:
-        fitted: the model.
         labels, split, sources: what it was trained on.
         request: the options; the output gives its name.
     """

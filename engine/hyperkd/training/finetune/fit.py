@@ -14,6 +14,7 @@ from hyperkd.models.nets.heads import DenseModel
 from hyperkd.models.sizes import sizes_of_scratch
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.training.common.augment import Augment
 from hyperkd.training.finetune.base_encoder import BaseEncoder, load_base, new_base
@@ -42,7 +43,6 @@ class Fit:
         tuned: how the training of the encoder went, None where it is frozen.
         pixels: training and validation pixels.
         notes: for the reader of the scores.
-        seconds: that it took.
     """
 
     model: DenseModel
@@ -95,12 +95,8 @@ def fit(
     The test part has no influence.
 
     Args:
-        sources: the scenes.
-        labels: theirs.
-        split: of the labels.
         request: the options; with the device ``cpu`` or ``cuda``. The same seed and number of
             threads give the same model.
-        report: progress, metrics, notes.
         base: the student's encoder where it is loaded already; it stays as it is.
         search: to take again instead of a new search.
         preview: gets the model after each epoch.
@@ -203,7 +199,13 @@ class _Fitting:
         report.stage("Training the encoder")
         teacher = None
         if request.teacher is not None:
-            loaded = Teacher(find_teacher(request.teacher), 0.75, "single", request.device, report)
+            loaded = Teacher(
+                find_teacher(request.teacher),
+                DistillJob.teacher_depth[0],
+                DistillJob.teacher_frames,
+                request.device,
+                report,
+            )
             dim = self.base.encoder.config.dim
             teacher = TeacherLoss(loaded, tiles, self.base.card, dim, request.seed)
         tuning = EncoderTuning(

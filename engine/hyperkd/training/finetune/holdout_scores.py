@@ -19,11 +19,11 @@ from hyperkd.evaluation.scores.model_scores import KEY_METRICS, Assessment, asse
 from hyperkd.evaluation.splits.split_parts import TEST, TRAIN, VALIDATION, Split
 from hyperkd.evaluation.truth import predict_labels
 from hyperkd.models.card import ModelCard
-from hyperkd.raster.labels.marks import plural
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.requests.shared_options import TileOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Reporter
 
 # With fewer groups bootstrapped intervals are too narrow.
@@ -35,7 +35,6 @@ class HoldoutFold:
     """A model and the split whose test part scores it.
 
     Attributes:
-        model: the exported file.
         temperature: of its probabilities.
         split: of all labels.
     """
@@ -50,7 +49,6 @@ class HoldoutScores:
     """Scores on the test pixels of all folds.
 
     Attributes:
-        assessment: of the model.
         baselines: the comparison with classical models.
         notes: for the reader of the report.
     """
@@ -127,8 +125,9 @@ def _few(groups: int, pixels: int) -> list[str]:
     if groups >= _FEW_GROUPS:
         return []
     return [
-        f"Only {plural(pixels, 'pixel')} from {plural(groups, 'place')} "
-        f"{'tests' if pixels == 1 else 'test'} the model. For firmer figures use cross-validation."
+        f"Only {counted(pixels, 'pixel')} from {counted(groups, 'place')} "
+        f"{'tests' if pixels == 1 else 'test'} the model. "
+        "For more reliable scores use cross-validation."
     ]
 
 

@@ -93,8 +93,6 @@ class TileReader:
     Each pixel belongs to the tile with the largest weight at it where a map is blended.
 
     Args:
-        sources: the scenes.
-        pixels: the labelled pixels.
         card: the student's: bands, normalisation, tile.
 
     Raises:

@@ -29,8 +29,6 @@ class MapPreview:
     """Writes the preview.
 
     Args:
-        path: the GeoTIFF.
-        source: the scene.
         extent: xmin, ymin, xmax, ymax in the scene's reference system; empty for the middle.
         labels: the classes, or the targets of which the first is shown.
         report: gets the artifact ``preview``.
@@ -70,7 +68,6 @@ class MapPreview:
         """Write the map of a model, however new the last one is.
 
         Args:
-            card: the student's.
             model: for targets in their units.
         """
         if self._pixels is None:

@@ -68,13 +68,10 @@ def read_features(
     """Read the features of labelled pixels.
 
     Args:
-        sources: the scenes.
         pixels: n labelled pixels.
         test: pixels that must not enter the statistics of the scenes.
         base: gives the tokens.
         seed: of the pixels of the statistics.
-        device: where to encode.
-        report: progress.
 
     Raises:
         HyperKDError: ``band_mismatch`` where a scene does not cover the student's bands;

@@ -18,6 +18,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
 from hyperkd.raster.labels.read_labels import LabelClass, Labels
 from hyperkd.raster.source import RasterSource
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.requests.shared_options import TileOptions
 from hyperkd.spectral.hls_alignment import align_to_hls
 from hyperkd.training.common.augment import view_of
@@ -27,8 +28,8 @@ from hyperkd.training.finetune.labelled_pixels import LabelledTile, SplitPixels
 from hyperkd.training.teacher.prithvi_features import Teacher, block_count
 from hyperkd.types import BandTable, Reporter
 
-# How deep in the teacher its features are taken, as a fraction of its blocks; as in pretraining.
-_DEPTH = 0.75
+# How deep in the teacher its features are taken, as a fraction of its blocks: as in pretraining.
+_DEPTH: float = DistillJob.teacher_depth[0]
 # Logit of a class that the earlier model does not know.
 _UNKNOWN = -20.0
 
@@ -39,11 +40,8 @@ class TeacherLoss:
     The teacher computes each tile once in each view; its features are kept.
 
     Args:
-        teacher: frozen.
-        tiles: of the training.
         card: the student's: bands, normalisation, patch, tile.
         dim: width of its tokens.
-        seed: of the linear map.
 
     Raises:
         HyperKDError: ``band_mismatch`` where the student lacks the teacher's bands,
@@ -74,7 +72,7 @@ class TeacherLoss:
             np.zeros(count),
             np.full(count, np.nan),
         )
-        self._aligned = align_to_hls(table, "range_mean").matrix.astype(np.float32)
+        self._aligned = align_to_hls(table, DistillJob.alignment).matrix.astype(np.float32)
         mean, std = (np.asarray(values, np.float32) for values in (card.mean, card.std))
         self._mean, self._std = mean[:, None, None], std[:, None, None]
         self._teacher, self._tiles = teacher, tiles
@@ -134,10 +132,7 @@ def read_soft_targets(
 
     Args:
         name: of the earlier model, or its path.
-        weight: distillation weight.
-        sources: the scenes.
         labels: their classes; found in the model by value, else by name.
-        pixels: the labelled pixels.
         report: progress, and a warning about classes that the model does not know.
 
     Returns:
@@ -148,7 +143,7 @@ def read_soft_targets(
         HyperKDError: ``bad_model`` where the model is none for classes, or knows fewer than
             two of these; as ``predict_at``.
     """
-    report.stage("Asking the earlier model")
+    report.stage("Reading soft targets")
     bundle = open_bundle(resolve(name))
     card = bundle.card
     column = _columns(card, labels.classes, Path(name).name)
@@ -157,7 +152,7 @@ def read_soft_targets(
         report.log(
             "warning",
             f"The model {card.name} does not know {', '.join(unknown)}: it counts for the other "
-            "classes alone.",
+            "classes only.",
         )
     logits = np.full((len(pixels), len(column)), _UNKNOWN, np.float32)
     for scene, source in enumerate(sources):

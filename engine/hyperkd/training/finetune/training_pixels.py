@@ -42,7 +42,6 @@ def training_pixels(labels: Labels, split: Split, seed: int, *, frozen: bool) ->
 
     Args:
         labels: all of them.
-        split: theirs.
         seed: of the choice of pixels and of the folds.
         frozen: whether the encoder stays as it is: then the validation part is trained on too.
 
@@ -56,8 +55,8 @@ def training_pixels(labels: Labels, split: Split, seed: int, *, frozen: bool) ->
     note = ""
     if taken.sum() < available.sum():
         note = (
-            f"Of {int(available.sum()):,} pixels to learn from, {int(taken.sum()):,} "
-            "are taken, of each class in proportion."
+            f"Of {int(available.sum()):,} training pixels, {int(taken.sum()):,} are used, of each "
+            "class in proportion."
         )
     pixels = every.take(taken)
     _require_enough(labels, pixels)
@@ -65,8 +64,8 @@ def training_pixels(labels: Labels, split: Split, seed: int, *, frozen: bool) ->
     if not frozen and is_train.all():
         raise HyperKDError(
             "bad_training",
-            "There is no validation part, which tells when to stop training the encoder.",
-            "Give the validation part a share, or keep the encoder frozen.",
+            "There is no validation part, which decides when to stop training the encoder.",
+            "Set a validation fraction, or keep the encoder frozen.",
         )
     trained = taken.copy()
     trained[taken] = is_train
@@ -102,10 +101,10 @@ def _require_enough(labels: Labels, pixels: SplitPixels) -> None:
             for number, item in enumerate(labels.classes)
             if not (pixels.values == number).any()
         ]
-        problem = f"no pixel of {', '.join(missing)} is left to learn from" if missing else ""
+        problem = f"no pixel of {', '.join(missing)} is left to train on" if missing else ""
     else:
         problem = "".join(
-            f"the target {name} has fewer than 2 different values to learn from"
+            f"the target {name} has fewer than 2 different values to train on"
             for name, column in zip(labels.targets, pixels.values.T)
             if len(np.unique(column[np.isfinite(column)])) < 2
         )

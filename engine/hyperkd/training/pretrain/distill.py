@@ -59,10 +59,6 @@ _REPORTED: Final = (
 def distill(request: DistillJob, report: Reporter) -> dict[str, Any]:
     """Train a student on scenes.
 
-    Args:
-        request: the job.
-        report: receives progress, metrics and messages.
-
     Raises:
         HyperKDError: ``bad_job``, ``bad_model`` for the teacher, ``no_valid_pixels`` and
             what opening rasters raises for the scenes, ``bad_training`` where the loss
@@ -77,7 +73,7 @@ def distill(request: DistillJob, report: Reporter) -> dict[str, Any]:
         raise HyperKDError(
             "out_of_memory",
             f"The {device.type} has too little memory: {str(error).splitlines()[0]}",
-            "Compute fewer tiles at once (--chunk), or take a smaller preset or tile.",
+            "Compute fewer tiles at once (chunk), or take a smaller preset or tile.",
         ) from error
 
 
@@ -95,7 +91,7 @@ class _Distillation:
             raise HyperKDError(
                 "bad_job",
                 f"{group.size} processes cannot fill one cache of the teacher's features.",
-                "Start one process, or take the teacher's view full (--teacher-view).",
+                "Start one process, or take the teacher's view full (teacher_view).",
             )
         self.config = _sizes(request)
         self.bands = canonical_bands()
@@ -107,12 +103,12 @@ class _Distillation:
         """Read, train, export, and return the summary of the job."""
         request, report = self.request, self.report
         if request.teacher != NO_TEACHER:
-            report.stage("read the teacher")
+            report.stage("Reading the teacher")
             self.loaded = find_teacher(request.teacher)
             deepest = max(request.teacher_depth)
             frames = request.teacher_frames
             self.teacher = Teacher(self.loaded, deepest, frames, self.device, report)
-        report.stage("read the scenes")
+        report.stage("Reading the scenes")
         masks = tuple(name for name in request.mask if name != NO_MASK)
         open_one = opener(masks, given_bands(request.bands), request.scale, request.nodata)
         # One process fills the cache, then the others find it.
@@ -144,7 +140,7 @@ class _Distillation:
         step_px = self.config.tile // 2 if self._caches_features else 1
         sampler = CropSampler(facts.held_out.training, self.config.tile, step_px=step_px)
         if request.initial == "components" and not request.resume:
-            report.stage("find components to start from")
+            report.stage("Computing initial weights")
             generator = np.random.default_rng((request.seed, 0xC0))
             start_from_components(student, sampler, generator, request.mask_ratio)
         validation = Validation(
@@ -157,7 +153,7 @@ class _Distillation:
         )
         pictures = self.outputs.previews if group.leads else None
         every = max(1, facts.settings.steps // _PICTURES)
-        report.stage("train")
+        report.stage("Training")
         started = time.perf_counter()
         history = train(
             student,
@@ -248,8 +244,8 @@ class _Distillation:
         if outputs.state.exists():
             self.report.log(
                 "warning",
-                f"{outputs.state.name} of an interrupted training will be replaced; --resume "
-                "would go on with it.",
+                f"{outputs.state.name} of an interrupted training will be replaced; "
+                "the option resume would continue it.",
             )
         older = [path.name for path in (outputs.checkpoint, outputs.model) if path.exists()]
         if older:
@@ -288,7 +284,7 @@ class _Distillation:
     ) -> dict[str, Any]:
         """Write the three files, and return the summary of the job."""
         report, outputs = self.report, self.outputs
-        report.stage("export to ONNX")
+        report.stage("Exporting to ONNX")
         example = validation.example(student)
         student = student.cpu()
         card = export_model(student, facts.card(student, history), outputs.model)
@@ -314,7 +310,9 @@ class _Distillation:
             Path(part.temporary).write_text(render(content), encoding="utf-8")
         if _may_go_on(facts.settings, history):
             total = facts.settings.steps
-            report.log("info", f"{outputs.state.name} stays: --resume goes on to step {total}.")
+            report.log(
+                "info", f"{outputs.state.name} stays: with resume it continues to step {total}."
+            )
         else:
             outputs.state.unlink(missing_ok=True)
         files = {"output": outputs.checkpoint, "model": outputs.model, "report": outputs.page}
@@ -362,7 +360,7 @@ def _sizes(request: DistillJob) -> StudentConfig:
             "bad_job",
             f"Tiles of {config.tile} px do not divide into blocks of two patches of "
             f"{config.patch} px.",
-            f"Choose a multiple of {block} px (--tile).",
+            f"Choose a multiple of {block} px (tile).",
         )
     return config
 
@@ -378,7 +376,7 @@ def _device(name: str) -> torch.device:
         raise HyperKDError(
             "missing_dependency",
             "Torch finds no CUDA GPU.",
-            "Install a torch built for your GPU's driver, or train with --device cpu.",
+            "Install a torch built for your GPU's driver, or train on the CPU (device cpu).",
         )
     if name == "cpu" or not found:
         return torch.device("cpu")

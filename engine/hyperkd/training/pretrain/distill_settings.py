@@ -25,10 +25,7 @@ class PresetPlan:
     """What a preset uses for the options that a job leaves out.
 
     Attributes:
-        steps: optimiser steps.
-        batch: tiles per step.
         chunk, gpu_chunk: tiles computed at once on a CPU and on a GPU.
-        learning_rate: its peak.
         validation: number of validation tiles.
     """
 
@@ -117,7 +114,6 @@ def settings_of(
     """Return the settings of the training loop that a job asks for.
 
     Args:
-        request: the job.
         valid_pixels: number of valid pixels in all training scenes.
         tile_px: side of a tile.
         processes: number of processes that train together; each gets a chunk of every batch.

@@ -17,7 +17,6 @@ class Balance:
 
     Args:
         recipe: whose shares they follow.
-        steps: of the whole training.
 
     Attributes:
         weights: of every part besides the squared error.

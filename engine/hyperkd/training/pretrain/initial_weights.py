@@ -39,7 +39,6 @@ def start_from_components(
     Args:
         student: changed in place; its blocks must still be as they were made.
         sampler: where it will be trained.
-        generator: draws the tiles.
         mask_ratio: fraction of hidden tokens.
         tile_count: number of tiles that each of three passes is computed from.
     """

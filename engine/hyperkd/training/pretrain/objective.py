@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperkd.models.nets.student import Student
+from hyperkd.requests.distill_options import DistillJob
 from hyperkd.training.common import losses
 from hyperkd.training.common.crops import Crop, CropSampler
 from hyperkd.training.common.masked_batch import Masked, Tiles
@@ -33,8 +34,6 @@ from hyperkd.types import Wavelengths
 MAIN: Final = "mse"
 FEATURES: Final = "features"
 
-# How the image is made that guides the mask where there is no teacher.
-_GUIDE_ALIGNMENT: Final = "range_mean"
 # EnMAP's two detectors both see these wavelengths, and their bands alternate there.
 _OVERLAP_NM: Final = (902.0, 993.0)
 
@@ -82,7 +81,6 @@ class Recipe:
     """What an arm of an ablation switches.
 
     Attributes:
-        masking: which tokens are hidden.
         losses: the terms of the reconstruction loss.
         distillation: what is learned from the teacher; None: no teacher.
     """
@@ -153,7 +151,6 @@ class Objective(nn.Module):
 
     Args:
         student: the network that learns; it does not become a part of this module.
-        recipe: what it learns for.
         bands: the student's bands.
         tile_px: side of the training tiles.
         teacher: required where the recipe distils.
@@ -178,7 +175,8 @@ class Objective(nn.Module):
         if distils and teacher is None:
             raise ValueError("the recipe distils, but there is no teacher")
         self._guided = recipe.masking.share(1.0) > 0
-        mode = recipe.distillation.alignment if recipe.distillation else _GUIDE_ALIGNMENT
+        # Without a teacher the image is still made, to guide the mask.
+        mode = (recipe.distillation or DistillJob).alignment
         self.aligner = Aligner(bands, mode) if distils or self._guided else None
         self.distiller: Optional[Distiller] = None
         if distils and recipe.distillation is not None and teacher is not None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.models.nets.student import Student
+from hyperkd.output_checks import make_folder
 from hyperkd.raster.png import encode_png
-from hyperkd.training.common.scene_pixels import make_folder
 from hyperkd.training.pretrain.student_validation import Example, Validation
 from hyperkd.types import Reporter, Wavelengths
 
@@ -79,7 +79,7 @@ class Previews:
         """Return the metrics of a student."""
         if self._folder is not None and step >= self._next:
             self._next = step + self._every
-            make_folder(self._folder)
+            make_folder(self._folder, "Choose an output in a folder that you may write to.")
             path = self._folder / f"step-{step:06d}.png"
             image = encode_png(picture(self._validation.example(student), self._bands))
             with AtomicFile(path) as part:

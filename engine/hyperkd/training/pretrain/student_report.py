@@ -11,11 +11,11 @@ from typing import Any, Final, Optional
 import numpy as np
 
 import hyperkd
-from hyperkd.evaluation.reports.html import details
 from hyperkd.evaluation.reports.line_plot import Line, line_plot
 from hyperkd.evaluation.reports.page_parts import (
     box,
     cards,
+    details,
     document,
     figure_of,
     heading,
@@ -65,7 +65,6 @@ class ReportContent:
         held_out: how the validation data was held out, see ``hold_out``.
         teacher: facts about the teacher, by label; None where there was none.
         settings: all settings, JSON values.
-        seconds: of the training.
     """
 
     card: ModelCard
@@ -107,7 +106,7 @@ def render(content: ReportContent) -> str:
 def _summary(content: ReportContent) -> str:
     reached: Mapping[str, float] = content.card.metrics.get("validation", {})
     metrics = [
-        (plain(reached[name]), _WORDS[name], "hidden pixels of the validation tiles")
+        (plain(reached[name]), _WORDS[name], "masked pixels of the validation tiles")
         for name in ("psnr_db", "ssim", "sam_deg")
         if name in reached
     ]
@@ -120,13 +119,13 @@ def _summary(content: ReportContent) -> str:
     if content.held_out == NONE:
         warned = box(
             "The only scene is too small to hold anything out: the metrics come from tiles "
-            "that the student learned from.",
+            "that the student was trained on.",
             warning=True,
         )
     elif content.held_out == BLOCK:
         warned = box(
-            "The metrics come from a block of the only scene, next to what the student learned "
-            "from. On another scene it will do worse.",
+            "The metrics come from a block of the only scene, next to what the student was "
+            "trained on. On another scene it will perform worse.",
             warning=True,
         )
     if content.teacher and content.teacher["Kind"] == UNVERIFIED:
@@ -168,21 +167,21 @@ def _plot(history: Sequence[Mapping[str, float]], names: Sequence[str], label: s
 def _reconstruction(content: ReportContent) -> str:
     image = base64.b64encode(encode_png(picture(content.example, content.bands))).decode("ascii")
     shown = (
-        f'<img style="max-width:100%;image-rendering:pixelated" alt="a tile, what the student '
-        f'saw of it, and its reconstruction" src="data:image/png;base64,{image}">'
+        f'<img style="max-width:100%;image-rendering:pixelated" alt="a tile, its visible '
+        f'patches, and its reconstruction" src="data:image/png;base64,{image}">'
     )
     caption = (
-        "A validation tile in true colour; what of it the student saw; its reconstruction, in "
-        "which visible patches are true."
+        "A validation tile in true colour; its visible patches; its reconstruction, which keeps "
+        "the visible patches."
     )
-    return figure_of(shown, caption) + heading("Spectra of hidden pixels") + _spectra(content)
+    return figure_of(shown, caption) + heading("Spectra of masked pixels") + _spectra(content)
 
 
 def _spectra(content: ReportContent) -> str:
     """Draw truth and prediction of hidden pixels from the darkest to the brightest."""
     hidden = np.argwhere(content.example.valid & ~content.example.shown)
     if len(hidden) == 0:
-        return paragraph("No pixel was hidden.")
+        return paragraph("No pixel was masked.")
     brightness = content.example.truth[tuple(hidden.T)].mean(1)
     ranked = hidden[brightness.argsort(kind="stable")]
     places = ranked[np.linspace(0, len(ranked) - 1, _SPECTRA).astype(int)]
@@ -199,7 +198,7 @@ def _spectra(content: ReportContent) -> str:
         lines.append(Line(f"{name}, predicted", x, guess, colour, run, dashed=True))
         legend.append((colour, name))
     chart = line_plot(lines, "wavelength (nm)", "reflectance", _GAPS_NM, legend=False)
-    return figure_of(chart, "Full: truth. Dashed: what the student predicted.", legend)
+    return figure_of(chart, "Solid: measured. Dashed: predicted.", legend)
 
 
 def _data(content: ReportContent) -> str:

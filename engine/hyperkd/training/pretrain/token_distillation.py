@@ -31,10 +31,6 @@ from hyperkd.training.common.pooling import chosen_shares, pool, pooling_matrix
 from hyperkd.training.teacher.prithvi_features import block_count
 from hyperkd.types import BandTable, Wavelengths
 
-DISTANCES: Final = ("cosine", "smooth_l1", "l1", "divergence", "relation")
-PROJECTORS: Final = ("linear", "none")
-VIEWS: Final = ("visible", "full", "cached")
-
 _FAR: Final = -1e4  # of a logit: exp gives exactly 0 in float32
 
 
@@ -52,7 +48,7 @@ class Distillation:
         view: ``visible``, the teacher sees the tokens that the student sees;
             ``full``, it sees the whole tile; ``cached``, likewise, and its features are
             kept on disk, for which tiles come from a grid instead of from anywhere.
-        alignment: one of ``hyperkd.spectral.hls_alignment.MODES``.
+        alignment: how the six bands are made, see ``align_to_hls``.
         share: norm of its gradient relative to that of the squared error, once calibrated.
         projector: ``linear`` from the student's width to the teacher's, or ``none``,
             for networks of the same width.
@@ -70,16 +66,6 @@ class Distillation:
     late: float = 0.1
     late_from: float = 0.5
     shuffled: bool = False
-
-    def __post_init__(self) -> None:
-        known_by_name = {"distance": DISTANCES, "view": VIEWS, "projector": PROJECTORS}
-        for name, known in known_by_name.items():
-            if getattr(self, name) not in known:
-                raise HyperKDError(
-                    "bad_job",
-                    f"The distillation's {name} is {getattr(self, name)!r}.",
-                    f"Choose one of: {', '.join(known)}.",
-                )
 
     def fade(self, progress: float) -> float:
         """Return what is left of the weight where ``progress`` (0 to 1) is done: 1 to ``late``."""
@@ -134,7 +120,7 @@ class Aligner(nn.Module):
 
     Args:
         bands: the student's, by wavelength.
-        mode: one of ``hyperkd.spectral.hls_alignment.MODES``.
+        mode: see ``align_to_hls``.
     """
 
     used: Tensor
@@ -162,9 +148,6 @@ class Distiller(nn.Module):
     """The part of the loss that comes from a teacher; its parameters are never exported.
 
     Args:
-        student: the network that learns.
-        teacher: the frozen one.
-        settings: what is learned.
         tile_px: side of the training tiles.
 
     Attributes:
@@ -188,7 +171,7 @@ class Distiller(nn.Module):
                 "bad_job",
                 f"Tiles of {tile_px} px do not divide into the teacher's patches of "
                 f"{teacher.patch_px} px.",
-                f"Choose a tile that is a multiple of {teacher.patch_px} px (--tile).",
+                f"Choose a tile that is a multiple of {teacher.patch_px} px (tile).",
             )
         config = student.config
         self.settings = settings
@@ -292,7 +275,7 @@ def _projector(settings: Distillation, own: int, other: int) -> nn.Module:
             "bad_job",
             f"The student is {own} wide and the teacher {other}: without a projector their "
             "features cannot be compared.",
-            "Take the linear projector, or compare relations, which are free of width.",
+            "Take the linear projector, or compare relations, which do not depend on width.",
         )
     return nn.Identity()
 

@@ -18,11 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hyperkd.errors import HyperKDError
-from hyperkd.training.pretrain.mask_guide import SCORES
-
 RANDOM: Final = "random"
-SCORE_NAMES: Final = (*SCORES, RANDOM)
 
 
 @dataclass(frozen=True)
@@ -31,8 +27,8 @@ class Masking:
 
     Attributes:
         ratio: share of hidden tokens.
-        score: what chooses the guided share, one of ``SCORE_NAMES``; ``random`` is the
-            control: no token is preferred.
+        score: what chooses the guided share; ``random`` is the control: no token is
+            preferred.
         guided_share: share of the hidden tokens that the score chooses at the end
             of training; it grows from 0 linearly.
         hints: share of the best tokens that stay visible; the best are as many as
@@ -45,26 +41,6 @@ class Masking:
     guided_share: float
     hints: float
     temperature: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.score not in SCORE_NAMES:
-            raise HyperKDError(
-                "bad_job",
-                f"There is no mask score {self.score!r}.",
-                f"Choose one of: {', '.join(SCORE_NAMES)}.",
-            )
-        for name, least, most in (
-            ("ratio", 0.0, 1.0),
-            ("guided_share", 0.0, 1.0),
-            ("hints", 0.0, 1.0),
-        ):
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise HyperKDError(
-                    "bad_job",
-                    f"The mask's {name} is {value:g}.",
-                    f"Give a share from {least:g} to {most:g}.",
-                )
 
     def share(self, progress: float) -> float:
         """Return the guided share where ``progress`` (0 to 1) of the training is done."""
@@ -99,7 +75,6 @@ def token_order(
         preference: ``(B, N)`` float32, uniform in (0, 1); decides between guided tokens.
         scores: ``(B, N)``, see ``token_scores``.
         empty: ``(B, N)`` bool, True where no pixel is valid: the guide never chooses it.
-        masking: how to hide.
         share: guided share of the hidden tokens at this point of the training.
     """
     tokens = noise.shape[1]

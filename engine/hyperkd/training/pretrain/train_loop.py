@@ -20,6 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.nets.student import Student
+from hyperkd.sentences import some
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.batches import Batches
 from hyperkd.training.common.crops import CropSampler
@@ -57,14 +58,11 @@ def train(
     prepare: Optional[Callable[[Objective], None]] = None,
     after_step: Optional[Callable[[int], None]] = None,
 ) -> list[dict[str, float]]:
-    """Train a student in place; the same seed and threads give the same student.
+    """Train a student in place, where it lies; a seed and a number of threads give one student.
 
     Args:
-        student: what to train, on the device where it lies.
-        sampler: where the tiles come from.
-        settings: how to train.
+        student, sampler, settings: what to train, on which tiles, and how.
         report: receives losses, learning rate, samples per second and seconds left.
-        recipe: what to train for.
         teacher: required where the recipe distils.
         bands: the student's; default: the canonical grid.
         validate: called every ``validate_every`` steps and at the end.
@@ -84,37 +82,22 @@ def train(
         prepare(progress.objective)
     if keeper is not None:
         keeper.restore(progress)
-    first = progress.step
     run = _Run(progress, sampler, settings, report, group, validate)
     student.train()
-    try:
+    with _saved(progress, keeper):
         batches = Batches(sampler, student, settings, group)
         with batches, _attention(student.mean.device, settings.bfloat16):
-            for step in range(first, settings.steps):
+            for step in range(progress.step, settings.steps):
                 losses = run.step(step, batches)
                 asked = group.any(report.stop_requested() or run.late())
                 run.report_step(losses, last=asked or progress.step == settings.steps)
-                if keeper is not None and _every(settings.save_every, progress.step):
+                if keeper and _every(settings.save_every, progress.step):
                     keeper.save(progress)
                 if after_step is not None:
                     after_step(progress.step)
                 if reason := _early_end(progress, settings, asked):
                     report.log("info", reason)
                     break
-    except HyperKDError as error:
-        # A loss of NaN must not replace the last good state.
-        if keeper is None or error.code != "cancelled" or progress.step == 0:
-            raise
-        if progress.step > first:
-            keeper.save(progress)
-        raise HyperKDError(
-            error.code,
-            error.message,
-            f"Start it again with --resume to go on after step {progress.step}.",
-            **error.context,
-        ) from error
-    if keeper is not None:
-        keeper.save(progress)
     student.load_state_dict(progress.outcome(settings))
     student.eval()
     return progress.history
@@ -141,10 +124,32 @@ def _begin(
     )
 
 
+@contextmanager
+def _saved(progress: Progress, keeper: Optional[Keeper]) -> Iterator[None]:
+    """Save the state at the end of a training, of a cancelled one too."""
+    first = progress.step
+    try:
+        yield
+    except HyperKDError as error:
+        # A loss of NaN must not replace the last good state.
+        if keeper is None or error.code != "cancelled" or progress.step == 0:
+            raise
+        if progress.step > first:
+            keeper.save(progress)
+        raise HyperKDError(
+            error.code,
+            error.message,
+            f"Start it again with the option resume to continue after step {progress.step}.",
+            **error.context,
+        ) from error
+    if keeper is not None:
+        keeper.save(progress)
+
+
 def _early_end(progress: Progress, settings: Settings, asked: bool) -> str:
     """Return why training ends before its last step, as a sentence, or ""."""
     if asked:
-        return f"Training was to end after step {progress.step}: asked to, or its hours are over."
+        return f"Training ends after step {progress.step}: it was stopped, or its hours are over."
     if settings.patience and progress.waited >= settings.patience:
         return (
             f"No smaller validation loss for {progress.waited} validations: training ends "
@@ -309,13 +314,13 @@ class _Run:
         named = [
             f"{self.sampler.scenes[crop.scene].name} at column {crop.window.col}, "
             f"row {crop.window.row}"
-            for crop in crops[:_NAMED_CROPS]
+            for crop in crops
         ]
-        more = f" and {len(crops) - _NAMED_CROPS} more" * (len(crops) > _NAMED_CROPS)
         what = f"loss became {loss:g}" if not math.isfinite(loss) else f"gradient became {length:g}"
         return HyperKDError(
             "bad_training",
-            f"The {what} in step {step + 1}; its batch: {'; '.join(named)}{more}.",
+            f"The {what} in step {step + 1}; its batch: "
+            f"{some(named, limit=_NAMED_CROPS, separator='; ')}.",
             f"Train with a learning rate below {self.settings.learning_rate:g}.",
             step=step + 1,
         )

@@ -59,7 +59,6 @@ def hold_out(scenes: Sequence[PixelSource], share: float, tile_px: int, seed: in
     Where either part has no crop with enough valid pixels, nothing is held out.
 
     Args:
-        scenes: all of them.
         share: share of the scenes, or of the only one, that is kept.
         tile_px: side of a crop; each side of a cut has room for one.
         seed: draws which scenes.

@@ -20,7 +20,6 @@ class KeptFeatures:
     """Computes what is not kept yet; the same crop comes again at other epochs.
 
     Args:
-        folder: where features are kept.
         distiller: whose teacher is asked.
         aligner: makes what the teacher sees; another matrix of it means other features.
         identity: what the teacher's features depend on besides the image, see ``Teacher``.

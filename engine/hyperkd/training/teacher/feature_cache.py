@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.atomic import AtomicFile
-from hyperkd.errors import HyperKDError
+from hyperkd.output_checks import make_folder
 from hyperkd.types import Window
 
 FeatureArray = NDArray[np.float32]
 
 # Changes when the same key would lead to other numbers or to another layout of the file.
 _FORMAT: Final = "hyperkd-features-2"
+_HINT: Final = "Choose a folder for the teacher's features that you may write to."
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class FeatureCache:
     def __init__(self, folder: Union[str, Path], shape: Sequence[int]) -> None:
         self.folder = Path(folder)
         self.shape = tuple(shape)
-        _make_folder(self.folder)
+        make_folder(self.folder, _HINT)
 
     def path(self, key: FeatureKey) -> Path:
         """Return the file of ``key``, whether or not it exists."""
@@ -123,7 +124,7 @@ class FeatureCache:
         if not np.isfinite(features).all():
             raise ValueError("the teacher's features are not all numbers")
         path = self.path(key)
-        _make_folder(path.parent)
+        make_folder(path.parent, _HINT)
         with AtomicFile(path) as part, open(part.temporary, "wb") as file:
             np.save(file, np.ascontiguousarray(features, np.float32), allow_pickle=False)
 
@@ -153,15 +154,3 @@ class FeatureCache:
             for index in absent:
                 self.put(keys[index], result[index])
         return result
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HyperKDError(
-            "unwritable_output",
-            f"Cannot make the folder {folder}: {error.strerror}.",
-            "Choose a folder for the teacher's features that you may write to.",
-            path=str(folder),
-        ) from error

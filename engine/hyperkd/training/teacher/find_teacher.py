@@ -29,7 +29,7 @@ def find_teacher(name_or_path: str) -> LoadedTeacher:
     if suffix == ".onnx":
         raise HyperKDError(
             "bad_model",
-            f"{path.name} is a student, and a student cannot teach.",
+            f"{path.name} is a student, not a teacher.",
             "Give the published .pt file of a Prithvi, or a stand-in teacher (.safetensors).",
         )
     if suffix == _STAND_IN_SUFFIX:

@@ -81,7 +81,6 @@ def read_teacher(path: Union[str, Path], version: Optional[str] = None) -> Prith
     """Read and check a file of Prithvi; both layouts of version 1 and wrapped files too.
 
     Args:
-        path: the file.
         version: the name that it has to be, or None for any.
 
     Raises:
@@ -160,7 +159,6 @@ class Teacher:
         depth: of the block whose output is the feature, as a fraction of the encoder's
             blocks; 1 is the end, after the final norm.
         frames: one of ``FRAMES``.
-        device: where to compute.
         report: gets one warning where the input looks wrong.
 
     Attributes:
@@ -182,12 +180,6 @@ class Teacher:
         report: Optional[Reporter] = None,
     ) -> None:
         config = loaded.version.config
-        if frames not in FRAMES:
-            raise HyperKDError(
-                "bad_job",
-                f"The teacher's frames are {frames!r}.",
-                f"Choose one of: {', '.join(FRAMES)}.",
-            )
         self.version = loaded.version
         self.blocks = block_count(depth, config.depth)
         self.identity: dict[str, Union[str, int]] = {
@@ -334,17 +326,7 @@ class Teacher:
 
 
 def block_count(depth: float, blocks: int) -> int:
-    """Return how many of ``blocks`` lie up to a relative ``depth``, at least one.
-
-    Raises:
-        HyperKDError: ``bad_job`` where the depth is not in (0, 1].
-    """
-    if not 0 < depth <= 1:
-        raise HyperKDError(
-            "bad_job",
-            f"The teacher's depth is {depth:g}.",
-            "Give a share of the blocks: more than 0, at most 1.",
-        )
+    """Return how many of ``blocks`` lie up to a relative ``depth``, at least one."""
     return max(1, math.ceil(depth * blocks - 1e-9))
 
 

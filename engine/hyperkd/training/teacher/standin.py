@@ -39,7 +39,6 @@ class StandIn:
 
     Attributes:
         name: how to call it.
-        config: its sizes.
         mean, std: per band, reflectance x 10000, of its training data.
         licence: SPDX identifier.
         note: what to say wherever something is measured with it.
@@ -109,7 +108,6 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
     """Build the network that a stand-in teacher's file holds.
 
     Args:
-        path: the file.
         positions: one of ``hyperkd.models.prithvi_versions.POSITIONS``.
 
     Raises:
@@ -123,7 +121,7 @@ def load_stand_in(path: Union[str, Path], positions: str = "recompute") -> Loade
             "bad_model",
             f"{name} is not a teacher: its header has no {TEACHER_KEY}.",
             "Give the published .pt file of a Prithvi, or a stand-in teacher; a student's "
-            "checkpoint cannot teach.",
+            "checkpoint is not one.",
         )
     tensors = load_file(path)
     version = PrithviVersion(what.name, what.config, what.mean, what.std)
@@ -146,8 +144,6 @@ def random_teacher(config: PrithviConfig, seed: int, like: PrithviVersion) -> Lo
     """Return a teacher that learned nothing: the control of a distillation.
 
     Args:
-        config: its sizes.
-        seed: of its weights.
         like: whose statistics it normalises with.
     """
     with torch.random.fork_rng(devices=()):

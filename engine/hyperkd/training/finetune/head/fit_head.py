@@ -91,10 +91,7 @@ class HeadFit:
         values: ``(n,)`` class indices or ``(n, T)`` standardised targets.
         fold: ``(n,)`` from 0; two folds at least.
         task: classification or regression.
-        request: the options.
-        encoder: sizes of the encoder.
         card: of the student: the mean and standard deviation of its normalisation.
-        report: progress and metrics.
         soft: of an earlier model, or None.
         preview: gets a function that makes the head, after each epoch.
     """
@@ -142,7 +139,7 @@ class HeadFit:
             HyperKDError: ``cancelled``.
         """
         request, report = self._request, self._report
-        report.stage("Choosing settings")
+        report.stage("Searching hyperparameters")
         linear = search_hyperparameters(
             self._inputs,
             self._fold,
@@ -156,7 +153,7 @@ class HeadFit:
             np.mean([model.weight for model in models], 0),
             np.mean([model.bias for model in models], 0),
         )
-        report.stage("Training over the folds")
+        report.stage("Cross-validating the head")
         folds = CrossValidation(
             self._inputs,
             linear,
@@ -184,7 +181,7 @@ class HeadFit:
         """
         chosen, report, inputs = search.hyperparameters, self._report, self._inputs
         (linear,) = fit_linear(inputs, chosen, [np.arange(len(inputs.values))], report)
-        report.stage("Training on all folds")
+        report.stage("Training the head")
         ensemble = train_ensemble(
             inputs, chosen, linear, MEMBERS, search.epochs, self._options(1), report
         )

@@ -128,7 +128,6 @@ def search_hyperparameters(
     Args:
         inputs: of the training pixels.
         fold: ``(n,)`` the fold of each, from 0.
-        report: tells whether the job was cancelled.
         balance: given where it is not to be searched.
         tokens: whether tokens are taken; None to search it.
         generator: draws the pixels of the search, where there are more than needed.
@@ -166,9 +165,7 @@ def fit_linear(
 
     Args:
         inputs: of all pixels.
-        chosen: the hyperparameters.
         training: for each model the rows of its training pixels.
-        report: tells whether the job was cancelled.
 
     Raises:
         HyperKDError: ``cancelled``.

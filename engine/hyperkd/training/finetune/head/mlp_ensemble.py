@@ -113,7 +113,6 @@ class EnsembleTraining:
         chosen: the hyperparameters of the linear models.
         rows: for each member the pixels that it is trained on.
         linear: for each member the linear model that it corrects.
-        options: how to train.
     """
 
     def __init__(
@@ -251,7 +250,6 @@ class CrossValidation:
         linear: the linear models of the folds, which the members correct.
         fold: ``(n,)`` from 0.
         epochs: at most.
-        options: how to train.
         report: progress and metrics; may stop or cancel the training.
         after_epoch: gets the ensemble after each epoch.
 

@@ -274,7 +274,6 @@ def distilled(loss: Tensor, outputs: Tensor, logits: Tensor, weight: float) -> T
         loss: ``(...)`` of each pixel.
         outputs: ``(..., K)`` logits of the model in training.
         logits: ``(..., K)`` of the earlier model, NaN where it does not count.
-        weight: the distillation weight.
     """
     known = logits.isfinite().all(-1)
     target = torch.softmax(torch.where(known[..., None], logits, torch.zeros_like(logits)), -1)
