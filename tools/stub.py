@@ -25,6 +25,7 @@ from hyperkd.handles import Model as Model
 from hyperkd.handles import Scene as Scene
 from hyperkd.handles import load_model as load_model
 from hyperkd.handles import open as open
+from hyperkd.problems import Problem as Problem
 from hyperkd.reporting import Result as Result
 from hyperkd.reporting import progress as progress
 from hyperkd.types import BandTable as BandTable

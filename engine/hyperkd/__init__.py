@@ -29,6 +29,7 @@ __version__ = "0.2.0"
 # Public name -> the module that has it, imported when the name is used first.
 _HOMES = {
     **dict.fromkeys(("HyperKDError",), "errors"),
+    **dict.fromkeys(("Problem",), "problems"),
     **dict.fromkeys(("BandTable", "GridSpec", "Reporter", "Wavelengths", "Window"), "types"),
     **dict.fromkeys(("Model", "Scene", "load_model", "open"), "handles"),
     **dict.fromkeys(("Result", "progress"), "reporting"),

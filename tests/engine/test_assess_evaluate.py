@@ -102,6 +102,16 @@ def test_figures_by_hand(tmp_path: Path, model: str) -> None:
     assert kinds["class 1"]["pixels"] == 20
 
 
+def test_problems_of_the_scenes_stand_in_the_report(tmp_path: Path, model: str) -> None:
+    labels = polygons(tmp_path / "l.gpkg", [(1, 1, 4, "class 0"), (12, 2, 4, "class 1")])
+    image = scene(tmp_path / "s.tif", quarters(), scale=None)
+    _, told, report = run(tmp_path / "r", model=model, input=[image], labels=[labels])
+    (note,) = (each for each in told["notes"] if "inferred" in each)
+    assert note.startswith("The file declares no scale; its int16 values are taken as reflectance")
+    assert note in (tmp_path / "r" / "report.html").read_text("utf-8")
+    assert [level for level, message in report.logs if message in note] == ["warning"]
+
+
 def test_predictions_are_those_of_the_map(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     mixing = generator.normal(size=(5, 5, 3, 3))  # looks at its surroundings

@@ -332,6 +332,43 @@ def test_a_raster_without_wavelengths_works_once_its_sensor_is_told(
     assert np.array_equal(told, read(output)[0])
 
 
+def test_a_guess_of_the_engine_reaches_the_message_bar_and_the_written_file(
+    plugin, real_engine, bare, tmp_path, monkeypatch
+):
+    import processing
+    from osgeo import gdal
+
+    from hyperkd_qgis import messages
+
+    bar = []
+
+    class Window:
+        def messageBar(self):  # noqa: N802 - QGIS's own name
+            return self
+
+        def pushMessage(self, *said):  # noqa: N802
+            bar.append(said)
+
+    monkeypatch.setattr(messages, "iface", Window())
+    output, scene = tmp_path / "hls.tif", bare[1]
+    dataset = gdal.Open(str(scene), gdal.GA_Update)
+    for number in range(1, dataset.RasterCount + 1):
+        dataset.GetRasterBand(number).SetScale(1)
+    dataset = None
+    parameters = {"INPUT": str(scene), "OUTPUT": str(output)}
+    results = processing.run("hyperkd:aligntohls", parameters)
+    said = "The file declares no scale; its int16 values are taken as reflectance x 10000"
+    assert results["PROBLEMS"].startswith(said)
+    ((_, text, _, seconds),) = bar
+    assert (text, seconds) == (f"complete: {results['PROBLEMS']}", 0)
+    written = json.loads(gdal.Open(str(output)).GetMetadataItem("HYPERKD_PROBLEMS"))
+    assert [each["code"] for each in written] == ["inferred_scale"]
+    # A scale that is told is no guess.
+    bar.clear()
+    assert processing.run("hyperkd:aligntohls", {**parameters, "SCALE": 1e-4})["PROBLEMS"] == ""
+    assert bar == []
+
+
 def test_an_unknown_sensor_is_refused_by_the_engine(plugin, real_engine, tile):
     import processing
     from qgis.core import QgsProcessingException

@@ -91,8 +91,8 @@ def fill_mask(data: NDArray[Any], bands: BandTable, among: BoolArray) -> BoolArr
     scaling, the largest of its integer type, or a reflectance above 3.2.
 
     It looks at every pixel of every tile, so that nothing hangs on a sample that may miss a
-    corner. The first good band alone decides where to look closer: that is one comparison
-    beside those of all bands with their nodata values.
+    corner. The first good band, then two others, decide where to look closer: in an ordinary
+    scene that is one comparison beside those of all bands with their nodata values.
 
     Args:
         data: ``(band, row, col)`` stored values.
@@ -104,11 +104,14 @@ def fill_mask(data: NDArray[Any], bands: BandTable, among: BoolArray) -> BoolArr
         return np.zeros(among.shape, bool)
     scale, offset = bands.scale[good], bands.offset[good]
     dark, bright = (_IMPOSSIBLY_DARK - offset) / scale, (_IMPOSSIBLY_BRIGHT - offset) / scale
-    first, top = data[good[0]], _largest(data.dtype)
-    low, high = sorted((float(dark[0]), float(bright[0])))
-    fill = np.asarray(among & ((first <= max(LARGEST_SENTINEL, low)) | (first >= min(top, high))))
-    if not fill.any():
-        return fill
+    top = _largest(data.dtype)
+    fill: BoolArray = among
+    for place in (0, good.size // 2, good.size - 1):
+        low, high = sorted((float(dark[place]), float(bright[place])))
+        band = data[good[place]]
+        fill = np.asarray(fill & ((band <= max(LARGEST_SENTINEL, low)) | (band >= min(top, high))))
+        if not fill.any():
+            return fill
     spectra = data[:, fill][good]
     thresholds = np.where(scale > 0, dark, -dark)[:, np.newaxis]
     signed = spectra if (scale > 0).all() else spectra * np.sign(scale)[:, np.newaxis]
