@@ -28,7 +28,7 @@ from hyperkd.raster.gdal.local_names import (
 )
 from hyperkd.raster.gdal.probe import require_sound
 from hyperkd.raster.gdal.restrictions import RASTER_DRIVERS, present, restricted
-from hyperkd.raster.texts import Texts
+from hyperkd.raster.texts import Texts, decoded
 from hyperkd.types import GridSpec
 
 _IN_ARCHIVE = re.compile(
@@ -128,7 +128,7 @@ def _data_file(path: str) -> str:
 
 
 def _require_bands(path: str, dataset: Any) -> None:
-    parts = [name for name, _ in dataset.GetSubDatasets()]
+    parts = [decoded(name) for name, _ in dataset.GetSubDatasets()]
     if dataset.RasterCount == 0 and parts:
         raise HyperKDError(
             "unsupported_raster",
@@ -179,7 +179,7 @@ def files_of(dataset: Any) -> list[str]:
     Raises:
         HyperKDError: ``unsupported_raster`` where one of them lies on a network.
     """
-    found = list(dataset.GetFileList() or ())
+    found = _file_names(dataset)
     for name in found:  # it grows meanwhile
         if name == dataset.GetDescription() or not is_vrt(name):
             continue
@@ -188,8 +188,12 @@ def files_of(dataset: Any) -> list[str]:
             inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
         except RuntimeError:  # reading the pixels will report what is wrong with it
             continue
-        found.extend(other for other in inner.GetFileList() or () if other not in found)
+        found.extend(other for other in _file_names(inner) if other not in found)
     return found
+
+
+def _file_names(dataset: Any) -> list[str]:
+    return [os.fsdecode(name) for name in dataset.GetFileList() or ()]
 
 
 def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -207,7 +211,9 @@ def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
 @restricted()
 def read_grid(dataset: Any) -> GridSpec:
     """Return size and geometry of a dataset, verbatim."""
-    gcps = tuple((p.GCPPixel, p.GCPLine, p.GCPX, p.GCPY, p.GCPZ, p.Id) for p in dataset.GetGCPs())
+    gcps = tuple(
+        (p.GCPPixel, p.GCPLine, p.GCPX, p.GCPY, p.GCPZ, decoded(p.Id)) for p in dataset.GetGCPs()
+    )
     transform = dataset.GetGeoTransform(can_return_null=True)
     if transform is not None and not np.isfinite(transform).all():
         raise HyperKDError(
@@ -228,7 +234,7 @@ def read_grid(dataset: Any) -> GridSpec:
 
 def _wkt(reference: Any) -> str:
     # WKT 2 keeps what WKT 1 cannot say, for instance dynamic datums.
-    return "" if reference is None else str(reference.ExportToWkt(["FORMAT=WKT2_2019"]))
+    return "" if reference is None else decoded(reference.ExportToWkt(["FORMAT=WKT2_2019"]))
 
 
 @restricted()
