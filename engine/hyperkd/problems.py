@@ -53,6 +53,12 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "inferred_scale": WARNING,
     "words_contradict": WARNING,
     "raw_counts": SEVERE,
+    # labels
+    "undeclared_label_nodata": WARNING,
+    "possible_label_nodata": WARNING,
+    "class_name_variants": NOTE,
+    "garbled_text": WARNING,
+    "numbers_as_text": NOTE,
 }
 ACCEPTABLE: Final = tuple(code for code, severity in PROBLEMS.items() if severity == SEVERE)
 

@@ -3172,6 +3172,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Nutzergenauigkeit</translation>
     </message>
     <message>
+        <source>Values of the labels that mean no label, for instance -9999 or unknown; no other is then left out. Default: what certainly means none (n/a, null, -9999 far from the others).</source>
+        <translation>Werte der Label, die kein Label bedeuten, etwa -9999 oder unbekannt; kein anderer wird dann weggelassen. Vorgabe: was sicher keines bedeutet (n/a, null, -9999 weit von den anderen).</translation>
+    </message>
+    <message>
+        <source>Values that mean no label (value; …)</source>
+        <translation>Werte, die kein Label bedeuten (Wert; …)</translation>
+    </message>
+    <message>
         <source>Verifying {name}</source>
         <translation>{name} wird geprüft</translation>
     </message>

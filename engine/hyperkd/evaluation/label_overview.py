@@ -59,6 +59,7 @@ def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
             task=request.task,
             fields=request.field,
             margin_px=request.margin,
+            nodata=request.label_nodata,
             report=report,
         )
         report.stage("Splitting the labels")
@@ -150,7 +151,7 @@ def _summary(
         "refusal": refusal,
         "notes": [*labels.notes, *(() if split is None else split.notes)],
     }
-    summary["text"] = _text(summary)
+    summary["text"] = _text(summary, labels.told)
     return summary
 
 
@@ -192,7 +193,7 @@ def _parts(split: Split) -> dict[str, int]:
     return {**found, "left_out": int((codes == LEFT_OUT).sum())}
 
 
-def _text(summary: Mapping[str, Any]) -> str:
+def _text(summary: Mapping[str, Any], told: Sequence[str]) -> str:
     lines = [f"{summary['pixels']} labelled pixels of {summary['features']} features."]
     lines += [
         f"  {item['name']}: {item['pixels']} pixels, {item['features']} features"
@@ -208,4 +209,5 @@ def _text(summary: Mapping[str, Any]) -> str:
     else:
         parts = ", ".join(f"{name} {count}" for name, count in summary["parts"].items())
         lines.append(f"Split by {split['method']}, buffer {split['buffer_px']} px: {parts} pixels.")
-    return "\n".join([*lines, *(f"Note: {note}" for note in summary["notes"])])
+    told = [*told, *(note for note in summary["notes"] if note not in told)]
+    return "\n".join([*lines, *(f"Note: {note}" for note in told)])

@@ -13,6 +13,7 @@ from hyperkd.requests.shared_options import (
     buffer_option,
     field_option,
     inputs_option,
+    label_nodata_option,
     labels_option,
     margin_option,
     seed_option,
@@ -43,6 +44,7 @@ class EvaluateJob(BandOptions, TileOptions, Job):
         role="output_directory",
     )
     field: tuple[str, ...] = field_option()
+    label_nodata: tuple[str, ...] = label_nodata_option()
     strata: tuple[str, ...] = option(
         "Class rasters in whose classes the labels were drawn at random, mostly the map itself: "
         "accuracies and areas of the whole map are estimated, with intervals.",
@@ -77,6 +79,7 @@ class LabelsJob(BandOptions, Job):
     labels: tuple[str, ...] = labels_option()
     task: str = task_option()
     field: tuple[str, ...] = field_option()
+    label_nodata: tuple[str, ...] = label_nodata_option()
     output: Optional[str] = option(
         "Folder for a map of the parts of each scene: train, validation, test, left out.",
         None,

@@ -12,6 +12,7 @@ from hyperkd.requests.shared_options import (
     buffer_option,
     field_option,
     inputs_option,
+    label_nodata_option,
     labels_option,
     margin_option,
     seed_option,
@@ -46,6 +47,7 @@ class FinetuneJob(BandOptions, Job):
         role="model",
     )
     field: tuple[str, ...] = field_option()
+    label_nodata: tuple[str, ...] = label_nodata_option()
     report: Optional[str] = option(
         "Folder for the accuracy report (report.html) and its figures (report.json).",
         None,
