@@ -31,6 +31,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "no_reference_system": WARNING,
     # the file
     "text_not_utf8": NOTE,
+    "longer_than_header": WARNING,
     "damaged_windows": WARNING,
     # the bands
     "ignored_metadata": WARNING,

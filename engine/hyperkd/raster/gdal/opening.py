@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from osgeo import gdal
@@ -148,26 +148,47 @@ def _require_whole(path: str, dataset: Any) -> None:
 
     GDAL fills what lies behind the end with 0, without a word.
     """
-    if dataset.GetDriver().ShortName != "ENVI":
-        return
-    header = _domains(dataset, Texts(path)).get("ENVI", {})
-    if header.get("file_compression", "0").strip() != "0":
-        return
-    bits = sum(
-        gdal.GetDataTypeSize(dataset.GetRasterBand(number + 1).DataType)
-        for number in range(dataset.RasterCount)
-    )
-    expected = dataset.RasterXSize * dataset.RasterYSize * bits // 8
-    offset = re.match(r"\s*\d+", header.get("header_offset", ""))
-    expected += int(offset.group()) if offset else 0
-    actual = gdal.VSIStatL(path).size
-    if actual < expected:
+    expected, actual = _promised_bytes(path, dataset), gdal.VSIStatL(path).size
+    if expected is not None and actual < expected:
         raise HyperKDError(
             "unreadable_raster",
             f"{path} has {actual} bytes, its header promises {expected}.",
             "The file was cut short; copy or download it again.",
             path=path,
         )
+
+
+def _longer_than_promised(path: str, dataset: Any) -> tuple[Problem, ...]:
+    """Return the problem of a raw file with bytes that its header does not know of."""
+    expected, actual = _promised_bytes(path, dataset), gdal.VSIStatL(path).size
+    if expected is None or actual <= expected or dataset.GetDriver().ShortName != "ENVI":
+        return ()
+    return (
+        Problem(
+            "longer_than_header",
+            f"{os.path.basename(path)} has {actual} bytes, its header tells of {expected}: a "
+            "header offset, bands, lines or the data type may be wrong.",
+            "Compare the header with what wrote the file; with a wrong one all pixels are shifted.",
+            values={"bytes": actual, "expected": expected},
+        ),
+    )
+
+
+def _promised_bytes(path: str, dataset: Any) -> Optional[int]:
+    """Return how long the header of a raw file says it is; of EHdr without its offset."""
+    driver, first = dataset.GetDriver().ShortName, dataset.GetRasterBand(1)
+    if driver not in ("ENVI", "EHdr") or first.GetMetadataItem("NBITS", "IMAGE_STRUCTURE"):
+        return None
+    header = _domains(dataset, Texts(path)).get("ENVI", {})
+    if header.get("file_compression", "0").strip() != "0":
+        return None
+    bits = sum(
+        gdal.GetDataTypeSize(dataset.GetRasterBand(number + 1).DataType)
+        for number in range(dataset.RasterCount)
+    )
+    offset = re.match(r"\s*\d+", header.get("header_offset", ""))
+    pixels = int(dataset.RasterXSize) * int(dataset.RasterYSize)
+    return pixels * int(bits) // 8 + (int(offset.group()) if offset else 0)
 
 
 @restricted()
@@ -256,6 +277,7 @@ def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> 
         )
     domains = _domains(dataset, texts)
     notes = tuple(Problem("text_not_utf8", note) for note in texts.notes)
+    notes += _longer_than_promised(path, dataset)
     return RasterMetadata(path, dtype, tuple(bands), domains, notes)
 
 
