@@ -30,19 +30,16 @@ NAMES = {
     "450,25nm": [f"{comma(v)}nm" for v in NM],
     "Banda 1 (450,25 nm)": [f"Banda {i} ({comma(v)} nm)" for i, v in enumerate(NM)],
     "B1, 450,25 nm": [f"B{i}, {comma(v)} nm" for i, v in enumerate(NM)],
-    "B1,450,25 nm": None,
     "Blau,450,25 nm": [f"Blau,{comma(v)} nm" for v in NM],
     "450,250 nm": [f"{comma(v, 3)} nm" for v in NM],
     "0,45025 µm": [f"{comma(v / 1000, 5)} µm" for v in NM],
     "450,25 Nanometers": [f"{comma(v)} Nanometers" for v in NM],
     "450.25 nm": [f"{v} nm" for v in NM],
-    "1,450.25 nm": None,
-    "1.450,25 nm": None,
     "2-450,25 nm": [f"2-{comma(v)} nm" for v in NM],
 }
 
 
-@pytest.mark.parametrize("name", [name for name, texts in NAMES.items() if texts])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_decimal_comma_in_band_names(name: str, tmp_path: Path) -> None:
     path = make_raster(tmp_path / "a.tif", wavelengths=None, units=None, descriptions=NAMES[name])
     with open_raster(str(path)) as source:
@@ -50,17 +47,17 @@ def test_a_decimal_comma_in_band_names(name: str, tmp_path: Path) -> None:
         assert source.bands.origins["wavelength"] == "band descriptions"
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("1,450.25 nm", "no_wavelengths"),
-        ("1.450,25 nm", "no_wavelengths"),
-        ("1,450,25 nm", "no_wavelengths"),
-        ("1,450 nm", "bad_units"),
-        ("0,45 nm", "bad_units"),
-        ("450,25", "no_wavelengths"),
-    ],
-)
+THOUSANDS = [
+    ("1,450.25 nm", "no_wavelengths"),
+    ("1.450,25 nm", "no_wavelengths"),
+    ("1,450,25 nm", "no_wavelengths"),
+    ("1,450 nm", "bad_units"),
+    ("0,45 nm", "bad_units"),
+    ("450,25", "no_wavelengths"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), THOUSANDS)
 def test_what_may_be_thousands_is_refused(text: str, code: str, tmp_path: Path) -> None:
     path = make_raster(
         tmp_path / "a.tif", wavelengths=None, units=None, descriptions=[text] * len(NM)
@@ -117,20 +114,20 @@ def test_a_file_longer_than_its_header_is_told(
     assert problem.values == {"bytes": size + 7, "expected": size}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ("header offset = 8", "header offset = 0", "longer_than_header"),
-        ("bands = 6", "bands = 5", "longer_than_header"),
-        ("lines = 5", "lines = 4", "longer_than_header"),
-        ("samples = 7", "samples = 6", "longer_than_header"),
-        ("data type = 2", "data type = 1", "bad_scale"),
-        ("header offset = 8", "header offset = 9", "unreadable_raster"),
-        ("bands = 6", "bands = 7", "unreadable_raster"),
-        ("lines = 5", "lines = 6", "unreadable_raster"),
-        ("data type = 2", "data type = 4", "unreadable_raster"),
-    ],
-)
+MISFITS = [
+    ("header offset = 8", "header offset = 0", "longer_than_header"),
+    ("bands = 6", "bands = 5", "longer_than_header"),
+    ("lines = 5", "lines = 4", "longer_than_header"),
+    ("samples = 7", "samples = 6", "longer_than_header"),
+    ("data type = 2", "data type = 1", "bad_scale"),
+    ("header offset = 8", "header offset = 9", "unreadable_raster"),
+    ("bands = 6", "bands = 7", "unreadable_raster"),
+    ("lines = 5", "lines = 6", "unreadable_raster"),
+    ("data type = 2", "data type = 4", "unreadable_raster"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), MISFITS)
 def test_a_header_that_does_not_fit_is_told_or_refused(
     old: str, new: str, expected: str, tmp_path: Path
 ) -> None:
