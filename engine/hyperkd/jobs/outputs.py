@@ -59,8 +59,8 @@ def check_outputs(job: Job) -> None:
                     field,
                 )
         _require_room_beside(field, path, inputs + outputs)
-        _require_ending(field, path)
     for field, path in outputs:
+        _require_ending(field, path)
         inside = field.role == "output_directory" and os.path.exists(path)
         require_writable(os.path.join(path, "hyperkd") if inside else path)
 
