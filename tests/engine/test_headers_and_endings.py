@@ -79,10 +79,11 @@ def test_what_may_be_thousands_is_refused(text: str, code: str, tmp_path: Path) 
     ],
 )
 def test_a_decimal_comma_in_band_items(values: list[str], units: Any, tmp_path: Path) -> None:
-    widths = ["10,5"] * len(NM)
+    widths = ["0,0105" if "0,4" in values[0] else "10,5"] * len(NM)
     path = make_raster(tmp_path / "a.tif", wavelengths=values, units=units, fwhm=widths)
     with open_raster(str(path)) as source:
         np.testing.assert_allclose(source.bands.wavelengths.centre_nm, NM, rtol=1e-12)
+        assert source.bands.wavelengths.fwhm_nm.tolist() == [10.5] * len(NM)
 
 
 # --- the length of raw files ----------------------------------------------------------------
