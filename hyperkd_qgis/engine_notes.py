@@ -70,6 +70,39 @@ SENTENCES = (
     marked("Left out for contradicting labels: {count} pixels ({where})."),
     marked("Classes with fewer than {few} are left out: {classes}."),
     marked("Classes without a usable pixel are left out: {classes}."),
+    marked(
+        "{count} of {total} features hold {value} in the field {field} of {layer} (the others: "
+        "{low} to {high}): it is taken as no label, and they are left out."
+    ),
+    marked(
+        "{count} of {total} pixels hold {value} in {file} (the others: {low} to {high}): it is "
+        "taken as no label, and they are left out."
+    ),
+    marked(
+        "{count} features hold a text in the field {field} of {layer} that stands for no value, "
+        "and are left out: {words}."
+    ),
+    marked(
+        "Where that is wrong, give label_nodata the values that mean no label: no other is then "
+        "left out."
+    ),
+    marked(
+        "{count} of {total} features hold {value} in the field {field} of {layer}, which often "
+        "means no label; here it counts as one."
+    ),
+    marked(
+        "{count} of {total} pixels hold {value} in {file}, which often means no label; here it "
+        "counts as one."
+    ),
+    marked("Where it means none, declare it: label_nodata {value}."),
+    marked(
+        "{count} features with the names {names} are one class: they differ in letter case, "
+        "blanks or Unicode form alone."
+    ),
+    marked("Names of classes were decoded wrongly: {names}."),
+    marked(
+        "Choose the encoding in the layer's properties (QGIS: Source), or save the layer as UTF-8."
+    ),
     marked("{name} lies outside every scene."),
     marked("{name} holds no label at the scenes."),
     marked("Of {all} training pixels, {count} are used, of each class in proportion."),

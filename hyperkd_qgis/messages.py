@@ -106,12 +106,17 @@ def crashed(ending: Crashed) -> str:
     return f"{what} {where}"
 
 
-def problems(summary: Mapping[str, Any]) -> list[str]:
-    """Return what is odd about the scenes of a finished job, without mere notes."""
+def problems(summary: Mapping[str, Any], least: str = "warning") -> list[str]:
+    """Return what is odd about scenes and labels of a finished job.
+
+    Args:
+        summary: of the job.
+        least: ``note`` for mere notes too.
+    """
     found = summary.get("problems")
     told = []
     for each in found if isinstance(found, list) else []:
-        if isinstance(each, Mapping) and each.get("severity") != "note":
+        if isinstance(each, Mapping) and (least == "note" or each.get("severity") != "note"):
             told.append(problem(each))
     return told
 

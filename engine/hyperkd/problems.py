@@ -31,6 +31,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "no_reference_system": WARNING,
     # the file
     "text_not_utf8": NOTE,
+    "longer_than_header": WARNING,
     "damaged_windows": WARNING,
     # the bands
     "ignored_metadata": WARNING,
@@ -60,6 +61,12 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "detector_without_data": WARNING,
     "invalid_values": WARNING,
     "clouds_in_data": WARNING,
+    # labels
+    "undeclared_label_nodata": WARNING,
+    "possible_label_nodata": WARNING,
+    "class_name_variants": NOTE,
+    "garbled_text": WARNING,
+    "numbers_as_text": NOTE,
 }
 ACCEPTABLE: Final = tuple(code for code, severity in PROBLEMS.items() if severity == SEVERE)
 

@@ -8,7 +8,8 @@ from ..metric_text import tuned_names
 # The options of the windows that most people leave alone, in the order of their forms.
 EXPERT_FIELDS = {
     "finetune": (
-        *("test", "validation", "folds", "refit", "buffer", "block", "margin", "epochs"),
+        *("test", "validation", "folds", "refit", "buffer", "block", "margin"),
+        *("label_nodata", "epochs"),
         *("learning_rate", "class_weights", "label_smoothing", "illumination", "noise"),
         *("band_dropout", "last", "rank", "previous", "previous_weight", "teacher"),
         *("teacher_weight", "unit", "seed", "device", "bands", "scale", "nodata", "accept"),
@@ -78,6 +79,7 @@ def _common() -> dict[str, str]:
         "checkpoint": tr("Checkpoint (.safetensors)"),
         "report": tr("Report"),
         "margin": tr("Margin inside polygons (pixels)"),
+        "label_nodata": tr("Values that mean no label (value; …)"),
         "mask": tr("Pixels to leave out"),
         "seed": tr("Seed"),
         "overlap": tr("Overlap of tiles (pixels)"),

@@ -25,7 +25,7 @@ from qgis.PyQt.QtWidgets import (
 from ..algorithms.declare import JobParameters
 from ..engine_notes import translated
 from ..layers import class_colours
-from ..messages import tr
+from ..messages import problems, tr
 from ..metric_text import short_number
 from .choice_box import choice_box
 from .label_fields import class_fields, likeliest_field
@@ -145,7 +145,8 @@ class DataPage(QWidget):
             for column, text in enumerate(["", item["name"], *texts]):
                 self.table.setItem(row, column, QTableWidgetItem(text))
         notes = map(translated, summary.get("notes", ()))
-        lines = [self._doubt(classes), split_text(summary), *notes]
+        odd = problems(summary, "note")
+        lines = [self._doubt(classes), *odd, split_text(summary), *notes]
         self.notes.setText("\n".join(line for line in lines if line))
 
     def _doubt(self, classes: Sequence[Mapping[str, Any]]) -> str:

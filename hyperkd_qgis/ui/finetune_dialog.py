@@ -39,7 +39,10 @@ from .training_view import TrainingView
 KIND = "finetune"
 _DATA, _SETTINGS, _TRAINING, _RESULT = range(4)
 # Which of the settings decide how labels are split.
-_SPLITTING = ("student", "tune", "split", "test", "validation", "buffer", "block", "margin", "seed")
+_SPLITTING = (
+    *("student", "tune", "split", "test", "validation", "buffer", "block", "margin"),
+    *("label_nodata", "seed"),
+)
 
 
 class FinetuneDialog(QDialog):

@@ -612,6 +612,10 @@
         <translation>Label wählen: ein Layer mit Polygonen, Linien oder Punkten, oder ein Klassenraster.</translation>
     </message>
     <message>
+        <source>Choose the encoding in the layer's properties (QGIS: Source), or save the layer as UTF-8.</source>
+        <translation>Die Kodierung in den Layereigenschaften wählen (QGIS: Quelle) oder den Layer als UTF-8 speichern.</translation>
+    </message>
+    <message>
         <source>Choose the field that holds the labels.</source>
         <translation>Wählen Sie das Feld, in dem die Label stehen.</translation>
     </message>
@@ -1750,6 +1754,10 @@
     <message>
         <source>Named by the environment variable {name}.</source>
         <translation>Von der Umgebungsvariablen {name} benannt.</translation>
+    </message>
+    <message>
+        <source>Names of classes were decoded wrongly: {names}.</source>
+        <translation>Klassennamen wurden mit der falschen Zeichenkodierung gelesen: {names}.</translation>
     </message>
     <message>
         <source>Natural colour</source>
@@ -3320,6 +3328,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Werte unter {value}, die nicht 0 sind, gelten als Nodata.</translation>
     </message>
     <message>
+        <source>Values of the labels that mean no label, for instance -9999 or unknown; no other is then left out. Default: what certainly means none (n/a, null, -9999 far from the others).</source>
+        <translation>Werte der Label, die kein Label bedeuten, etwa -9999 oder unbekannt; kein anderer wird dann weggelassen. Vorgabe: was sicher keines bedeutet (n/a, null, -9999 weit von den anderen).</translation>
+    </message>
+    <message>
+        <source>Values that mean no label (value; …)</source>
+        <translation>Werte, die kein Label bedeuten (Wert; …)</translation>
+    </message>
+    <message>
         <source>Verifying {name}</source>
         <translation>{name} wird geprüft</translation>
     </message>
@@ -3428,12 +3444,20 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Wo</translation>
     </message>
     <message>
+        <source>Where it means none, declare it: label_nodata {value}.</source>
+        <translation>Wenn es keines ist, {value} unter „Werte, die kein Label bedeuten“ (label_nodata) angeben.</translation>
+    </message>
+    <message>
         <source>Where models come from</source>
         <translation>Woher Modelle kommen</translation>
     </message>
     <message>
         <source>Where pixels are kept: in memory, in a cache on disk, or in their files; auto takes memory for the first 2 GiB, then the cache.</source>
         <translation>Wo Pixel gehalten werden: im Arbeitsspeicher, in einem Zwischenspeicher auf der Platte, oder in ihren Dateien; auto nimmt für die ersten 2 GiB den Arbeitsspeicher, dann den Zwischenspeicher.</translation>
+    </message>
+    <message>
+        <source>Where that is wrong, give label_nodata the values that mean no label: no other is then left out.</source>
+        <translation>Wenn das falsch ist, unter „Werte, die kein Label bedeuten“ (label_nodata) die richtigen angeben: Dann wird kein anderer weggelassen.</translation>
     </message>
     <message>
         <source>Where the smaller model is computed in the comparison; only a GPU shows what float16 loses there.</source>
@@ -3888,6 +3912,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>{count} Eingänge</translation>
     </message>
     <message>
+        <source>{count} features hold a text in the field {field} of {layer} that stands for no value, and are left out: {words}.</source>
+        <translation>{count} Objekte haben im Feld {field} von {layer} einen Text, der für keinen Wert steht, und werden weggelassen: {words}.</translation>
+    </message>
+    <message>
+        <source>{count} features with the names {names} are one class: they differ in letter case, blanks or Unicode form alone.</source>
+        <translation>{count} Objekte mit den Namen {names} sind eine Klasse: Sie unterscheiden sich nur in Groß- und Kleinschreibung, Leerzeichen oder Unicode-Form.</translation>
+    </message>
+    <message>
         <source>{count} for early stopping</source>
         <translation>{count} für das frühe Beenden</translation>
     </message>
@@ -3910,6 +3942,22 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>{count} of {pixels} labelled pixels lie within {buffer} px of another part and are left out.</source>
         <translation>{count} von {pixels} gelabelten Pixeln liegen näher als {buffer} px an einem anderen Teil und werden weggelassen.</translation>
+    </message>
+    <message>
+        <source>{count} of {total} features hold {value} in the field {field} of {layer} (the others: {low} to {high}): it is taken as no label, and they are left out.</source>
+        <translation>{count} von {total} Objekten haben {value} im Feld {field} von {layer} (die übrigen: {low} bis {high}). Das gilt nicht als Label, und sie werden weggelassen.</translation>
+    </message>
+    <message>
+        <source>{count} of {total} features hold {value} in the field {field} of {layer}, which often means no label; here it counts as one.</source>
+        <translation>{count} von {total} Objekten haben {value} im Feld {field} von {layer}. Das bedeutet oft „kein Label“; hier zählt es als eines.</translation>
+    </message>
+    <message>
+        <source>{count} of {total} pixels hold {value} in {file} (the others: {low} to {high}): it is taken as no label, and they are left out.</source>
+        <translation>{count} von {total} Pixeln haben {value} in {file} (die übrigen: {low} bis {high}). Das gilt nicht als Label, und sie werden weggelassen.</translation>
+    </message>
+    <message>
+        <source>{count} of {total} pixels hold {value} in {file}, which often means no label; here it counts as one.</source>
+        <translation>{count} von {total} Pixeln haben {value} in {file}. Das bedeutet oft „kein Label“; hier zählt es als eines.</translation>
     </message>
     <message>
         <source>{count} sampled windows</source>

@@ -451,6 +451,11 @@ def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path, model: s
         ([("A", "A"), ("a", "a"), ("b", "b")], [("a", "a"), ("A", "A"), ("b", "b")], [1, 0, 2]),
         ([(10, "A"), (20, "a")], [("a", "a"), ("A", "A")], [1, 0]),
         ([(10, "Wood"), (20, "Lake")], [("lake", "lake"), ("WOOD", "WOOD")], [1, 0]),
+        (
+            [(10, "Ödland"), (20, "Tile roof")],
+            [("O\u0308dland",) * 2, ("tile\xa0roof",) * 2],
+            [0, 1],
+        ),
     ],
 )
 def test_value_and_name_as_they_are_come_before_other_letter_case(
@@ -459,6 +464,8 @@ def test_value_and_name_as_they_are_come_before_other_letter_case(
     fitted = fitting_labels(labels_of(labelled), card_of(known), False)
     assert fitted.values.tolist() == expected
     assert [(item.value, item.name) for item in fitted.classes] == known
+    told = [problem for problem in fitted.problems if problem.code == "class_name_variants"]
+    assert len(told) == ({name for _, name in labelled} != {name for _, name in known})
 
 
 def test_a_name_that_several_classes_could_mean_is_refused() -> None:

@@ -424,10 +424,10 @@ BAD = [
         "plain numbers",
     ),
     Bad(
-        "a decimal comma",
-        tif(wavelengths=["450,5", 550, 650, 860, 1600, 2200]),
+        "two decimal commas",
+        tif(wavelengths=["1,450,5", 550, 650, 860, 1600, 2200]),
         "bad_wavelengths",
-        "of band 1 is '450,5', which is not a number",
+        "of band 1 is '1,450,5', which is not a number",
         "decimal point",
     ),
     Bad(

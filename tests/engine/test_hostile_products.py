@@ -323,7 +323,8 @@ def test_labels_in_latin1_are_read_and_told_before_any_training(tmp_path: Path) 
         LabelsJob(input=(str(scene),), labels=(str(path),), task="classification"), report
     )
     assert {item["name"] for item in with_scene["classes"]} == {"Grünland", "Wasser"}
-    assert any("labels.shp is not UTF-8 and was read as Latin-1" in n for n in with_scene["notes"])
+    assert "labels.shp is not UTF-8 and was read as Latin-1" in with_scene["text"]
+    assert any("was read as Latin-1" in message for _, message in report.logs)
     json.dumps(with_scene["classes"], ensure_ascii=False).encode("utf-8")
 
 

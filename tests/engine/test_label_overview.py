@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from osgeo import gdal
@@ -9,7 +11,9 @@ from osgeo import gdal
 from hyperkd.errors import HyperKDError
 from hyperkd.evaluation import label_overview
 from hyperkd.evaluation.label_overview import overview
+from hyperkd.jobs.dispatch import carry_out
 from hyperkd.models.bundle import open_bundle
+from hyperkd.reporting import RecordingReporter
 from hyperkd.requests.evaluate_options import LabelsJob
 from tests.engine.inference_factories import make_model, make_student
 from tests.label_factories import make_scene, make_vector, point, square
@@ -164,3 +168,33 @@ def test_labels_beside_the_scene_are_refused(scene, student, tmp_path) -> None:
     with pytest.raises(HyperKDError) as caught:
         look(labels, student)
     assert caught.value.code == "no_labels"
+
+
+def test_what_is_odd_about_labels_goes_to_everybody_who_asks(scene, student, tmp_path) -> None:
+    features = [
+        (square(10 * (i % 6), 20 * (i // 6) + 3, 4, 4), {"cover": name})
+        for i, name in enumerate(["water", "Water ", "n/a"] * 2 + ["wood"] * 5 + ["-9999"])
+    ]
+    path = make_vector(tmp_path / "labels.gpkg", features, {"cover": "text"})
+    job = LabelsJob(
+        input=("/far/away/scene.tif",), labels=(path,), student=student,
+        task="classification", field=("cover",), tune="frozen",
+    )  # fmt: skip
+    heard = RecordingReporter()
+    summary = carry_out(job, heard)
+    left_out, variants = summary["problems"]
+    assert left_out["code"] == "undeclared_label_nodata"
+    assert left_out["message"] == (
+        "3 features hold a text in the field cover of labels.gpkg that stands for no value, and "
+        "are left out: '-9999' (1), 'n/a' (2)."
+    )
+    assert variants["code"] == "class_name_variants"
+    assert variants["message"].startswith("4 features with the names 'Water ', 'water' are one")
+    for each in (left_out, variants):
+        assert each["scene"] == "labels.gpkg"
+        assert f"Note: {each['message']}" in summary["text"]
+    assert heard.warnings[0] == left_out["message"]
+    assert [item["name"] for item in summary["classes"]] == ["Water", "wood"]
+    declared = carry_out(replace(job, label_nodata=("n/a",)), RecordingReporter())
+    assert [item["name"] for item in declared["classes"]] == ["-9999", "Water", "wood"]
+    assert [each["code"] for each in declared["problems"]] == ["class_name_variants"]

@@ -810,16 +810,6 @@ def test_too_few_classes_or_pixels_are_refused_and_small_classes_named(tmp_path:
     assert labels.notes[-1] == "Classes with fewer than 3 labelled pixels are left out: soil (1)."
 
 
-def test_names_that_differ_in_letter_case_only_are_told(tmp_path: Path) -> None:
-    path = make_vector(
-        tmp_path / "a.gpkg",
-        [(square(3 * i, 1, 2, 2), {"class": c}) for i, c in enumerate(["Roof", "roof", "tree"])],
-        CLASS,
-    )
-    labels, _ = read(make_scene(), path)
-    assert labels.notes == ("2 classes differ in letter case only: Roof, roof.",)
-
-
 def test_files_that_are_no_labels_are_refused(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no labels", encoding="utf-8")

@@ -98,7 +98,12 @@ if job["job"] == "labels":
         classes=[
             dict(name="water", value="water", colour="#0000ff", pixels=96, features=6),
             dict(name="rock", value="rock", colour="#888888", pixels=4, features=1),
-        ], targets=[], scenes=[], notes=["Odd."], refusal="",
+        ], targets=[], scenes=[], notes=["Odd."], refusal="", problems=[
+            dict(code="undeclared_label_nodata", severity="warning", scene="a.gpkg",
+                 message="2 of 9 features hold -9999.", hint="Declare it."),
+            dict(code="class_name_variants", severity="note", scene="a.gpkg",
+                 message="2 names are one class.", hint=""),
+        ],
         split=dict(method="polygons", buffer_px=2),
         parts=dict(train=80, validation=0, test=20, left_out=4),
     ))
@@ -472,6 +477,7 @@ def test_a_check_shows_classes_and_the_split(open_dialog, layers, fake_python, u
     assert table.item(0, 0).background().color().name() == "#0000ff"
     notes = dialog.data.notes.text()
     assert notes.startswith(
+        "2 of 9 features hold -9999. Declare it.\n2 names are one class.\n"
         "80 pixels for training, 20 for testing; 4 near the border are not used. The split keeps "
         "whole features together."
     )

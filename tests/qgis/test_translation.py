@@ -281,6 +281,30 @@ def test_the_notes_of_an_assessment_are_known(plugin):
         assert _translated(note) is not None, note
 
 
+def test_what_is_odd_about_labels_is_known(plugin):
+    from hyperkd.raster.labels.field_values import ClassTable
+    from hyperkd.raster.labels.missing_labels import MissingRule, words_problem
+    from hyperkd_qgis.engine_notes import _translated
+
+    field = "the field soc of a.gpkg"
+    target, classes = MissingRule((), False), MissingRule((), True)
+    table = ClassTable()
+    for name in ("Wald", "wald", "GrÃ¼n"):
+        table.code(name, "a.gpkg")
+    found = [
+        *target.judge({1.5: 9, 2.5: 9, -9999.0: 2}, "feature", field, total=20).problems,
+        *classes.judge({1: 9, 2: 9, 3: 9, 255: 40}, "pixel", "a.tif", total=67).problems,
+        *classes.judge({1: 9, 2: 9, 3: 9, -1: 40}, "pixel", "a.tif", total=67).problems,
+        *classes.judge({1: 9, 2: 9, 3: 9, -1: 4}, "feature", field, total=31).problems,
+        words_problem({"n/a": 2, "None": 1}, field),
+        *table.problems([0, 1]),
+    ]
+    assert len(found) == 7
+    for problem in found:
+        assert _translated(problem.message) is not None, problem.message
+        assert not problem.hint or _translated(problem.hint) is not None, problem.hint
+
+
 def test_places_of_sentences_are_those_of_their_translations(german):
     from hyperkd_qgis.engine_notes import FRAGMENTS, SENTENCES
 

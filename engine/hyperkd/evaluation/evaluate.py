@@ -60,7 +60,15 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
     require_writable_report(request.report)
     with ExitStack() as stack:
         sources = opened_scenes(request.input, request, report, stack)
-        truth = read_truth(sources, request.labels, card, request.field, request.margin, report)
+        truth = read_truth(
+            sources,
+            request.labels,
+            card,
+            request.field,
+            request.margin,
+            request.label_nodata,
+            report,
+        )
         training = _training_labels(request, sources, card, stack, report)
         report.stage("Predicting at the labels")
         outputs = predict_labels(sources, bundle, truth, request, report)
@@ -90,7 +98,11 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
             comparisons=baselines.comparisons,
             spectra=baselines.spectra,
             areas=areas,
-            notes=[*problem_sentences(sources), *notes],
+            notes=[
+                *problem_sentences(sources),
+                *(problem.advice for problem in truth.problems),
+                *notes,
+            ],
         )
         write_report(request.report, contents, report)
     return _summary(assessment, areas, [*notes, *assessment.notes])
@@ -108,7 +120,9 @@ def _training_labels(
         return None
     scenes = opened_scenes(request.training_input, request, report, stack) or sources
     paths = request.training_labels
-    return scenes, read_truth(scenes, paths, card, request.field, request.margin, report)
+    return scenes, read_truth(
+        scenes, paths, card, request.field, request.margin, request.label_nodata, report
+    )
 
 
 def _baselines(

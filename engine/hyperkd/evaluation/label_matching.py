@@ -10,6 +10,8 @@ import numpy as np
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card import ModelCard
+from hyperkd.problems import Problem
+from hyperkd.raster.labels.class_names import name_key, spelled
 from hyperkd.raster.labels.read_labels import LabelClass, Labels
 
 
@@ -17,8 +19,8 @@ def fitting_labels(labels: Labels, card: ModelCard, fields_given: bool) -> Label
     """Return labels whose class indices, or columns of targets, are those of the model.
 
     A class is the model's class with the same value; a name that says otherwise is
-    refused. Where no value fits, the name decides, whatever the case of its letters if that
-    leaves one class.
+    refused. Where no value fits, the name decides, whatever the case of its letters, its blanks
+    and its Unicode form if that leaves one class.
 
     Args:
         labels: of the model's task.
@@ -31,12 +33,14 @@ def fitting_labels(labels: Labels, card: ModelCard, fields_given: bool) -> Label
     """
     if card.task == "regression":
         return _fitting_targets(labels, card, fields_given)
-    index = np.array(_class_indices(labels.classes, card), np.int64)
+    indices = _class_indices(labels.classes, card)
+    index = np.array(indices, np.int64)
     scenes = tuple(replace(scene, values=index[scene.values]) for scene in labels.scenes)
     classes = tuple(
         LabelClass(str(item["name"]), item["value"], str(item["color"])) for item in card.classes
     )
-    return replace(labels, classes=classes, scenes=scenes)
+    problems = (*labels.problems, *_spelled_otherwise(labels.classes, indices, card))
+    return replace(labels, classes=classes, scenes=scenes, problems=problems)
 
 
 def _class_indices(found: Sequence[LabelClass], card: ModelCard) -> list[int]:
@@ -70,10 +74,24 @@ def _class_indices(found: Sequence[LabelClass], card: ModelCard) -> list[int]:
 
 
 def _named(name: str, card: ModelCard) -> list[int]:
-    """Return the classes of a name; where none is written so, those with other capitals."""
+    """Return the classes of a name; where none is written so, those that read alike."""
     names = [str(item["name"]) for item in card.classes]
     exact = [i for i, known in enumerate(names) if known == name]
-    return exact or [i for i, known in enumerate(names) if known.casefold() == name.casefold()]
+    return exact or [i for i, known in enumerate(names) if name_key(known) == name_key(name)]
+
+
+def _spelled_otherwise(found: Sequence[LabelClass], indices: Sequence[int], card: ModelCard) -> Any:
+    """Yield a problem where the model's classes are found by names that read alike only."""
+    names = [str(card.classes[index]["name"]) for index in indices]
+    pairs = [(item.name, name) for item, name in zip(found, names) if item.name != name]
+    alike = [pair for pair in pairs if name_key(pair[0]) == name_key(pair[1])]
+    if alike:
+        listed = "; ".join(f"{spelled([name])} for {spelled([known])}" for name, known in alike[:5])
+        yield Problem(
+            "class_name_variants",
+            f"The labels spell classes of the model {card.name} otherwise: {listed}.",
+            values={"names": [list(pair) for pair in alike]},
+        )
 
 
 def _kind(value: Any) -> tuple[str, Any]:

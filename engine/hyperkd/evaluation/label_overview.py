@@ -57,6 +57,7 @@ def overview(request: LabelsJob, report: Reporter) -> dict[str, Any]:
             task=request.task,
             fields=request.field,
             margin_px=request.margin,
+            nodata=request.label_nodata,
             report=report,
         )
         report.stage("Splitting the labels")
@@ -149,7 +150,7 @@ def _summary(
         "refusal": refusal,
         "notes": [*labels.notes, *(() if split is None else split.notes)],
     }
-    summary["text"] = _text(summary)
+    summary["text"] = _text(summary, labels.told)
     return summary
 
 
@@ -191,7 +192,7 @@ def _parts(split: Split) -> dict[str, int]:
     return {**found, "left_out": int((codes == LEFT_OUT).sum())}
 
 
-def _text(summary: Mapping[str, Any]) -> str:
+def _text(summary: Mapping[str, Any], told: Sequence[str]) -> str:
     lines = [
         f"{counted(summary['pixels'], 'labelled pixel')} of "
         f"{counted(summary['features'], 'feature')}."
@@ -211,4 +212,5 @@ def _text(summary: Mapping[str, Any]) -> str:
     else:
         parts = ", ".join(f"{name} {count}" for name, count in summary["parts"].items())
         lines.append(f"Split by {split['method']}, buffer {split['buffer_px']} px: {parts} pixels.")
-    return "\n".join([*lines, *(f"Note: {note}" for note in summary["notes"])])
+    told = [*told, *(note for note in summary["notes"] if note not in told)]
+    return "\n".join([*lines, *(f"Note: {note}" for note in told)])

@@ -41,6 +41,7 @@ def read_truth(
     card: ModelCard,
     field: Sequence[str],
     margin: float,
+    nodata: Sequence[str],
     report: Reporter,
 ) -> Labels:
     """Return labels in the classes or targets of the model, whose names are the default fields.
@@ -49,6 +50,7 @@ def read_truth(
         paths: label files, each tried on every scene.
         field: the class field, or the fields of the targets; none: see above.
         margin: how far inside a polygon a pixel's centre must lie, in pixels.
+        nodata: values that mean no label, see ``read_labels``.
 
     Raises:
         HyperKDError: as ``read_labels`` and ``fitting_labels``.
@@ -60,9 +62,13 @@ def read_truth(
         fields=tuple(field) or tuple(str(target["name"]) for target in card.targets),
         margin_px=margin,
         minimum_samples=1,
+        nodata=nodata,
         report=report,
     )
-    return fitting_labels(found, card, bool(field))
+    fitting = fitting_labels(found, card, bool(field))
+    for problem in fitting.problems[len(found.problems) :]:
+        report.problem(problem, card.name)
+    return fitting
 
 
 def predict_labels(

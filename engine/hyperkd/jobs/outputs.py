@@ -16,6 +16,31 @@ _MODELS = ("model", "checkpoint", "teacher")
 _FILES = ("output_raster", "output_file")
 _RASTERS = ("input_raster", "product")
 
+# What other endings promise.
+_FORMATS = {
+    ending: name
+    for name, endings in {
+        "ENVI": (".hdr", ".dat", ".img", ".bsq", ".bil", ".bip", ".raw", ".bin"),
+        "netCDF": (".nc", ".nc4", ".cdf"),
+        "HDF5": (".h5", ".hdf5", ".he5", ".hdf"),
+        "Zarr": (".zarr",),
+        "JPEG 2000": (".jp2", ".j2k", ".jpx"),
+        "a picture": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".svg"),
+        "a VRT": (".vrt",),
+        "a grid of text": (".asc", ".xyz", ".csv", ".txt"),
+        "a raster of another program": (".grd", ".flt", ".rst", ".pix", ".sid", ".ecw", ".ers"),
+        "a vector layer": (".shp", ".gpkg", ".geojson", ".json", ".kml", ".kmz", ".gml", ".fgb"),
+        "a database": (".mbtiles", ".sqlite", ".gdb", ".dbf", ".parquet"),
+        "a document": (".html", ".pdf", ".xml"),
+        "an archive": (".zip", ".tar", ".gz", ".tgz", ".7z"),
+        "an array": (".npy", ".npz", ".mat"),
+        "a model": (".onnx", ".safetensors", ".pt", ".pth"),
+        "a project": (".qgz", ".qgs"),
+        "a style": (".qml", ".sld"),
+    }.items()
+    for ending in endings
+}
+
 
 def check_outputs(job: Job) -> None:
     """Refuse outputs that would overwrite an input or each other, or cannot be written.
@@ -35,6 +60,7 @@ def check_outputs(job: Job) -> None:
                 )
         _require_room_beside(field, path, inputs + outputs)
     for field, path in outputs:
+        _require_ending(field, path)
         inside = field.role == "output_directory" and os.path.exists(path)
         require_writable(os.path.join(path, "hyperkd") if inside else path)
 
@@ -65,6 +91,18 @@ def code_of(job: Job, path: str) -> str:
         if path and any(path.startswith(named) for _, named in _paths(job, roles)):
             return code
     return "bad_job"
+
+
+def _require_ending(field: JobField, path: str) -> None:
+    """Refuse a GeoTIFF with the ending of another format: what opens these would not read it."""
+    stem, ending = os.path.splitext(path)
+    promised = _FORMATS.get(ending.lower())
+    if field.role == "output_raster" and promised is not None:
+        raise _bad_job(
+            f"{field.name!r} is {path}, but what is written is a GeoTIFF, not {promised}.",
+            f"Name it {os.path.basename(stem)}.tif; gdal_translate converts it afterwards.",
+            field,
+        )
 
 
 def _require_room_beside(field: JobField, path: str, others: list[tuple[JobField, str]]) -> None:

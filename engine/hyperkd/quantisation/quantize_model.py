@@ -67,7 +67,15 @@ def quantize(request: QuantizeJob, report: Reporter) -> dict[str, Any]:
         scenes = opened_scenes(request.input, request, report, stack)
         examples = opened_scenes(request.calibration, request, report, stack)
         truth = (
-            read_truth(scenes, request.labels, bundle.card, request.field, request.margin, report)
+            read_truth(
+                scenes,
+                request.labels,
+                bundle.card,
+                request.field,
+                request.margin,
+                request.label_nodata,
+                report,
+            )
             if request.labels
             else None
         )

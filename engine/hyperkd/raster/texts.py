@@ -46,6 +46,11 @@ class Texts:
         )
 
 
+def decoded(value: Any) -> str:
+    """Return a text of GDAL's that UTF-8 can hold, where nobody needs to be told."""
+    return Texts("").read(value)
+
+
 def _encodes(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 

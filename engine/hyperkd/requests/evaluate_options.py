@@ -13,6 +13,7 @@ from hyperkd.requests.shared_options import (
     buffer_option,
     field_option,
     inputs_option,
+    label_nodata_option,
     labels_option,
     margin_option,
     report_option,
@@ -40,6 +41,7 @@ class EvaluateJob(BandOptions, TileOptions, Job):
     labels: tuple[str, ...] = labels_option()
     report: str = report_option()
     field: tuple[str, ...] = field_option()
+    label_nodata: tuple[str, ...] = label_nodata_option()
     strata: tuple[str, ...] = option(
         "Class rasters within whose classes the labels were drawn at random, usually the map "
         "itself: accuracies and areas of the whole map are estimated, with intervals.",
@@ -74,6 +76,7 @@ class LabelsJob(BandOptions, Job):
     labels: tuple[str, ...] = labels_option()
     task: str = task_option()
     field: tuple[str, ...] = field_option()
+    label_nodata: tuple[str, ...] = label_nodata_option()
     output: Optional[str] = option(
         "Folder for a map of the split of each scene: train, validation, test, left out.",
         None,

@@ -12,6 +12,7 @@ from hyperkd.requests.shared_options import (
     buffer_option,
     field_option,
     inputs_option,
+    label_nodata_option,
     labels_option,
     learning_rate_option,
     margin_option,
@@ -44,6 +45,7 @@ class FinetuneJob(BandOptions, Job):
     task: str = task_option()
     student: str = student_option()
     field: tuple[str, ...] = field_option()
+    label_nodata: tuple[str, ...] = label_nodata_option()
     report: Optional[str] = report_option(None)
     seed: int = seed_option()
     margin: float = margin_option()

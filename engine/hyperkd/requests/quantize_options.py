@@ -9,6 +9,7 @@ from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
     BandOptions,
     field_option,
+    label_nodata_option,
     margin_option,
     onnx_output_option,
 )
@@ -52,6 +53,7 @@ class QuantizeJob(BandOptions, Job):
         role="input_file",
     )
     field: tuple[str, ...] = field_option()
+    label_nodata: tuple[str, ...] = label_nodata_option()
     margin: float = margin_option()
     loss: float = option(
         "Largest accepted loss in percentage points: of overall accuracy or R2 with labels; "

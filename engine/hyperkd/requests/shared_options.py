@@ -112,6 +112,15 @@ def margin_option() -> Any:
     )
 
 
+def label_nodata_option() -> Any:
+    """Declare the values that are no labels."""
+    return option(
+        "Values of the labels that mean no label, for instance -9999 or unknown; no other is then "
+        "left out. Default: what certainly means none (n/a, null, -9999 far from the others).",
+        (),
+    )
+
+
 def task_option() -> Any:
     """Declare what labels say."""
     return option(

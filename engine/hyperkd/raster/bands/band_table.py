@@ -18,6 +18,7 @@ from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_values import (
     BandSource,
     common_unit,
+    parse_lengths,
     parse_numbers,
     property_of,
     source_of_descriptions,
@@ -246,7 +247,7 @@ def _choose(
 
 def _centres(source: BandSource, sources: Sequence[BandSource]) -> _Centres:
     texts, origin = source.columns["wavelength"], source.origins["wavelength"]
-    values, units_inside = parse_numbers(texts, origin)
+    values, units_inside = parse_lengths(texts, origin)
     unusable = {
         int(index): "missing" if texts[index] is None else str(texts[index])
         for index in np.flatnonzero(~(np.isfinite(values) & (values > 0)))
@@ -318,7 +319,7 @@ def _fwhm(
 def _widths(source: BandSource, needed: BoolArray, problems: list[Problem]) -> Optional[FloatArray]:
     """Return the FWHM of one place in nm, or None with a sentence why it is not usable."""
     origin = source.origins["fwhm"]
-    values, inside = parse_numbers(source.columns["fwhm"], origin)
+    values, inside = parse_lengths(source.columns["fwhm"], origin)
     broken = np.flatnonzero(needed & ~(np.isfinite(values) & (values > 0)))
     if broken.size:
         problems.append(

@@ -62,8 +62,10 @@ _NUMBER = re.compile(
     r"\s*(?P<unit>[a-z\u00b5\u03bc%][^\d]*)?$",
     re.IGNORECASE,
 )
+_DECIMAL_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+)(?![\d.,])")
+# A comma is the decimal one where digits stand on both sides: 450,25 nm. Not behind others.
 _IN_DESCRIPTION = re.compile(
-    r"(?<![\w.])(\d+(?:\.\d+)?)\s*"
+    r"(?<![\w.])(?<!\d,)(\d+(?:[.,]\d+)?)\s*"
     r"(nm|nanomet(?:er|re)s?|um|\u00b5m|\u03bcm|micromet(?:er|re)s?|microns?)(?!\w)",
     re.IGNORECASE,
 )
@@ -151,7 +153,7 @@ def source_of_descriptions(descriptions: Sequence[str]) -> BandSource:
         return BandSource()
     return BandSource(
         {
-            "wavelength": tuple(matches[0][0] for matches in found),
+            "wavelength": tuple(matches[0][0].replace(",", ".") for matches in found),
             "units": tuple(matches[0][1] for matches in found),
         },
         {"wavelength": "band descriptions", "units": "band descriptions"},
@@ -165,6 +167,15 @@ def split_list(text: str) -> tuple[str, ...]:
         return ()
     parts = inner.split(",") if "," in inner else inner.split()
     return tuple(part.strip() for part in parts)
+
+
+def parse_lengths(texts: Texts, origin: str) -> tuple[FloatArray, Texts]:
+    """Return what ``parse_numbers`` does, with decimal commas too: 450,25 is 450.25.
+
+    One that separated thousands would give a length that no unit allows.
+    """
+    plain = (text and _DECIMAL_COMMA.sub(r"\1.\2", text) for text in texts)
+    return parse_numbers(tuple(plain), origin)
 
 
 def parse_numbers(texts: Texts, origin: str) -> tuple[FloatArray, Texts]:

@@ -10,6 +10,7 @@ from osgeo import osr
 
 from hyperkd.raster.gdal.gdal_errors import ogr_raising
 from hyperkd.raster.gdal.restrictions import restricted
+from hyperkd.raster.texts import decoded
 
 
 @contextmanager
@@ -51,4 +52,4 @@ def known(reference: Any) -> Any:
 def called(reference: Any) -> str:
     """Return how people call a reference system."""
     authority, code = reference.GetAuthorityName(None), reference.GetAuthorityCode(None)
-    return f"{authority}:{code}" if authority and code else str(reference.GetName())
+    return f"{authority}:{code}" if authority and code else decoded(reference.GetName())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from osgeo import gdal
@@ -26,3 +26,15 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
     if hasattr(gdal, f"GDT_{name}")
 }
 GDAL_TYPES: Mapping[np.dtype[Any], int] = {dtype: code for code, dtype in DTYPES.items()}
+
+
+def is_signed_byte(band: Any) -> bool:
+    """Return whether a band's bytes have a sign, as GDAL before 3.7 says of what is int8 now."""
+    if band.DataType != gdal.GDT_Byte:
+        return False
+    return bool(band.GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE")
+
+
+def dtype_of(band: Any) -> Optional[np.dtype[Any]]:
+    """Return the dtype of a band's values, None where they are no real numbers."""
+    return np.dtype(np.int8) if is_signed_byte(band) else DTYPES.get(band.DataType)

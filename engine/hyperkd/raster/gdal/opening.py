@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from osgeo import gdal
@@ -29,7 +29,7 @@ from hyperkd.raster.gdal.local_names import (
 from hyperkd.raster.gdal.probe import require_sound
 from hyperkd.raster.gdal.restrictions import RASTER_DRIVERS, present, restricted
 from hyperkd.raster.parsing import DAMAGED, parsing
-from hyperkd.raster.texts import Texts
+from hyperkd.raster.texts import Texts, decoded
 from hyperkd.types import GridSpec
 
 _CORRECT_GRID = "Correct it, or remove the .aux.xml beside the raster if it holds it."
@@ -133,7 +133,7 @@ def _data_file(path: str) -> str:
 
 
 def _require_bands(path: str, dataset: Any) -> None:
-    parts = [name for name, _ in dataset.GetSubDatasets()]
+    parts = [decoded(name) for name, _ in dataset.GetSubDatasets()]
     if dataset.RasterCount == 0 and parts:
         raise HyperKDError(
             "unsupported_raster",
@@ -154,26 +154,47 @@ def _require_whole(path: str, dataset: Any) -> None:
 
     GDAL fills what lies behind the end with 0, without a word.
     """
-    if dataset.GetDriver().ShortName != "ENVI":
-        return
-    header = _domains(dataset, Texts(path)).get("ENVI", {})
-    if header.get("file_compression", "0").strip() != "0":
-        return
-    bits = sum(
-        gdal.GetDataTypeSize(dataset.GetRasterBand(number + 1).DataType)
-        for number in range(dataset.RasterCount)
-    )
-    expected = dataset.RasterXSize * dataset.RasterYSize * bits // 8
-    offset = re.match(r"\s*\d+", header.get("header_offset", ""))
-    expected += int(offset.group()) if offset else 0
-    actual = gdal.VSIStatL(path).size
-    if actual < expected:
+    expected, actual = _promised_bytes(path, dataset), gdal.VSIStatL(path).size
+    if expected is not None and actual < expected:
         raise HyperKDError(
             "unreadable_raster",
             f"{path} has {actual} bytes, its header promises {expected}.",
             "The file was cut short; copy or download it again.",
             path=path,
         )
+
+
+def _longer_than_promised(path: str, dataset: Any) -> tuple[Problem, ...]:
+    """Return the problem of a raw file with bytes that its header does not know of."""
+    expected, actual = _promised_bytes(path, dataset), gdal.VSIStatL(path).size
+    if expected is None or actual <= expected or dataset.GetDriver().ShortName != "ENVI":
+        return ()
+    return (
+        Problem(
+            "longer_than_header",
+            f"{os.path.basename(path)} has {actual} bytes, its header tells of {expected}: a "
+            "header offset, bands, lines or the data type may be wrong.",
+            "Compare the header with what wrote the file; with a wrong one all pixels are shifted.",
+            values={"bytes": actual, "expected": expected},
+        ),
+    )
+
+
+def _promised_bytes(path: str, dataset: Any) -> Optional[int]:
+    """Return how long the header of a raw file says it is; of EHdr without its offset."""
+    driver, first = dataset.GetDriver().ShortName, dataset.GetRasterBand(1)
+    if driver not in ("ENVI", "EHdr") or first.GetMetadataItem("NBITS", "IMAGE_STRUCTURE"):
+        return None
+    header = _domains(dataset, Texts(path)).get("ENVI", {})
+    if header.get("file_compression", "0").strip() != "0":
+        return None
+    bits = sum(
+        gdal.GetDataTypeSize(dataset.GetRasterBand(number + 1).DataType)
+        for number in range(dataset.RasterCount)
+    )
+    offset = re.match(r"\s*\d+", header.get("header_offset", ""))
+    pixels = int(dataset.RasterXSize) * int(dataset.RasterYSize)
+    return pixels * int(bits) // 8 + (int(offset.group()) if offset else 0)
 
 
 @restricted()
@@ -185,7 +206,7 @@ def files_of(dataset: Any) -> list[str]:
     Raises:
         HyperKDError: ``unsupported_raster`` where one of them lies on a network.
     """
-    found = list(dataset.GetFileList() or ())
+    found = _file_names(dataset)
     for name in found:  # it grows meanwhile
         if name == dataset.GetDescription() or not is_vrt(name):
             continue
@@ -194,8 +215,12 @@ def files_of(dataset: Any) -> list[str]:
             inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
         except RuntimeError:  # reading the pixels will report what is wrong with it
             continue
-        found.extend(other for other in inner.GetFileList() or () if other not in found)
+        found.extend(other for other in _file_names(inner) if other not in found)
     return found
+
+
+def _file_names(dataset: Any) -> list[str]:
+    return [os.fsdecode(name) for name in dataset.GetFileList() or ()]
 
 
 def stamp(names: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -228,7 +253,9 @@ def _archive_of(name: str) -> str:
 @restricted()
 def read_grid(dataset: Any) -> GridSpec:
     """Return size and geometry of a dataset, verbatim."""
-    gcps = tuple((p.GCPPixel, p.GCPLine, p.GCPX, p.GCPY, p.GCPZ, p.Id) for p in dataset.GetGCPs())
+    gcps = tuple(
+        (p.GCPPixel, p.GCPLine, p.GCPX, p.GCPY, p.GCPZ, decoded(p.Id)) for p in dataset.GetGCPs()
+    )
     transform = dataset.GetGeoTransform(can_return_null=True)
     if transform is not None and not np.isfinite(transform).all():
         raise HyperKDError(
@@ -256,7 +283,7 @@ def read_grid(dataset: Any) -> GridSpec:
 
 def _wkt(reference: Any) -> str:
     # WKT 2 keeps what WKT 1 cannot say, for instance dynamic datums.
-    return "" if reference is None else str(reference.ExportToWkt(["FORMAT=WKT2_2019"]))
+    return "" if reference is None else decoded(reference.ExportToWkt(["FORMAT=WKT2_2019"]))
 
 
 @restricted()
@@ -278,6 +305,7 @@ def read_metadata(path: str, dataset: Any, count: int, dtype: np.dtype[Any]) -> 
         )
     domains = _domains(dataset, texts)
     notes = tuple(Problem("text_not_utf8", note) for note in texts.notes)
+    notes += _longer_than_promised(path, dataset)
     return RasterMetadata(path, dtype, tuple(bands), domains, notes)
 
 

@@ -30,7 +30,7 @@ from hyperkd.raster.bands.band_values import BandSource
 from hyperkd.raster.bands.describe import Given, describe_bands
 from hyperkd.raster.bands.sampling import Sample, take_sample
 from hyperkd.raster.bands.sidecars import find_sidecars, sidecar_files
-from hyperkd.raster.gdal.data_types import DTYPES, GDAL_TYPES
+from hyperkd.raster.gdal.data_types import GDAL_TYPES, dtype_of, is_signed_byte
 from hyperkd.raster.gdal.opening import files_of, open_dataset, read_grid, read_metadata, stamp
 from hyperkd.raster.gdal.restrictions import restricted
 from hyperkd.raster.gdal.vrt_bands import vrt_sources
@@ -78,6 +78,7 @@ class PlainRaster:
         self.count = int(self._dataset.RasterCount)
         self.grid: GridSpec = read_grid(self._dataset)
         self.dtype = self._common_dtype()
+        self._signed = self._signed_bytes()
         block_width, block_height = self._dataset.GetRasterBand(1).GetBlockSize()
         self._blocks = (int(block_height), int(block_width))
         stored = self._dataset.GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE") or "BAND"
@@ -136,11 +137,14 @@ class PlainRaster:
                 window.height,
                 buf_xsize=window.width,
                 buf_ysize=window.height,
-                buf_type=GDAL_TYPES[self.dtype],
+                buf_type=GDAL_TYPES.get(self.dtype, gdal.GDT_Byte),  # int8 in an older GDAL
                 band_list=[int(band) + 1 for band in index],
                 buf_obj=pixels,
             )
             _require_done(done)
+        for values, band in zip(pixels, index):
+            if band in self._signed:
+                values[values > np.iinfo(np.int8).max] -= 256
 
     def stamp(self) -> list[tuple[str, int, int]]:
         """Return name, size and time of change of each file of the raster, as it was opened."""
@@ -165,16 +169,26 @@ class PlainRaster:
         self._dataset = None
 
     def _common_dtype(self) -> np.dtype[Any]:
-        codes = {self._dataset.GetRasterBand(n + 1).DataType for n in range(self.count)}
-        unknown = sorted(gdal.GetDataTypeName(code) for code in codes if code not in DTYPES)
-        if unknown:
-            raise HyperKDError(
-                "unsupported_raster",
-                f"{self.path} holds values of the type {unknown[0]}.",
-                "HyperKD reads real numbers: integers or floating point.",
-                path=self.path,
-            )
-        return np.result_type(*(DTYPES[code] for code in codes))
+        found = set()
+        for number in range(1, self.count + 1):
+            band = self._dataset.GetRasterBand(number)
+            dtype = dtype_of(band)
+            if dtype is None:
+                raise HyperKDError(
+                    "unsupported_raster",
+                    f"{self.path} holds values of the type {gdal.GetDataTypeName(band.DataType)}.",
+                    "HyperKD reads real numbers: integers or floating point.",
+                    path=self.path,
+                )
+            found.add(dtype)
+        return np.result_type(*found)
+
+    def _signed_bytes(self) -> frozenset[int]:
+        """Return the bands of signed bytes that an older GDAL widens as if they had no sign."""
+        if self.dtype == np.int8:
+            return frozenset()
+        bands = range(self.count)
+        return frozenset(n for n in bands if is_signed_byte(self._dataset.GetRasterBand(n + 1)))
 
     @contextmanager
     def _reading(self, window: Window) -> Iterator[None]:

@@ -19,7 +19,7 @@ from hyperkd.raster.gdal.local_names import (
 from hyperkd.raster.gdal.restrictions import VECTOR_DRIVERS, present, restricted
 from hyperkd.raster.gdal.sqlite_copy import quiet_source
 from hyperkd.raster.parsing import parsing
-from hyperkd.raster.texts import Texts
+from hyperkd.raster.texts import decoded
 
 
 @restricted()
@@ -70,7 +70,7 @@ def layer_paths(path: str) -> list[str]:
 
 def layer_name(layer: Any) -> str:
     """Return the name of a layer as text that can be written again."""
-    return Texts("").read(layer.GetName())
+    return decoded(layer.GetName())
 
 
 def _all_layers(path: str, dataset: Any) -> list[Any]:

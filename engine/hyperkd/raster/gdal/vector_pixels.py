@@ -112,7 +112,7 @@ class VectorLayer:
                 self.fields[name] = _KINDS.get(field.GetType(), "other")
         self._reference = known(self._layer.GetSpatialRef())
         self.crs = "" if self._reference is None else called(self._reference)
-        self._files = (self.path, *(self._dataset.GetFileList() or ()))
+        self._files = (self.path, *map(os.fsdecode, self._dataset.GetFileList() or ()))
         protect(self._files)
 
     def features(

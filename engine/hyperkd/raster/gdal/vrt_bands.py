@@ -16,6 +16,7 @@ from xml.etree import ElementTree  # nosec B405
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.bands.band_values import BandSource, property_of, source_of_items
 from hyperkd.raster.gdal.opening import open_dataset
+from hyperkd.raster.texts import decoded
 
 _PLACE = "metadata of the VRT's sources"
 _DOMAINS = ("IMAGERY", "")
@@ -83,7 +84,8 @@ def _read_items(name: str) -> list[Mapping[str, str]]:
         band = dataset.GetRasterBand(number)
         items: dict[str, str] = {}
         for domain in _DOMAINS:
-            items.update(band.GetMetadata(domain))
+            for key, text in band.GetMetadata(domain).items():
+                items[decoded(key)] = decoded(text)
         found.append({key: text for key, text in items.items() if property_of(key)[0]})
     return found
 

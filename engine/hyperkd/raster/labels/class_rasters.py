@@ -14,6 +14,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.crs import crs_name, same_crs
 from hyperkd.raster.gdal.legend import Legend, read_legend
 from hyperkd.raster.gdal.reader import PlainRaster
+from hyperkd.raster.masks import has_value
 from hyperkd.types import BoolArray, GridSpec, Ints, Reporter, Window
 
 # Values read at once.
@@ -44,12 +45,12 @@ class LabelledPixels:
 
     Attributes:
         rows, cols: ``(n,)`` int64 in the label raster.
-        values: ``(n,)`` int64 classes or ``(n, T)`` float64 targets.
+        values: ``(n, T)`` float64, of a classification one column.
     """
 
     rows: Ints
     cols: Ints
-    values: NDArray[Any]
+    values: NDArray[np.float64]
 
 
 class LabelRaster:
@@ -184,8 +185,7 @@ class LabelRaster:
         0, nodata and NaN are not a class; nodata and NaN are not a target.
 
         Raises:
-            HyperKDError: ``bad_labels`` where a class is not a whole number;
-                ``unreadable_raster``, ``input_changed`` or ``cancelled``.
+            HyperKDError: ``unreadable_raster``, ``input_changed`` or ``cancelled``.
         """
         width = self._raster.grid.width
         pixels, values = [np.empty(0, np.int64)], [np.empty((0, len(self._bands)))]
@@ -197,27 +197,23 @@ class LabelRaster:
                 pixels.append((rows + window.row) * width + cols + window.col)
                 values.append(data[:, rows, cols].T.astype(np.float64))
         pixel, first = np.unique(np.concatenate(pixels), return_index=True)
-        value = np.concatenate(values)[first]
-        rows, cols = np.divmod(pixel, width)
-        if self._task == "regression":
-            return LabelledPixels(rows, cols, value)
-        self._require_whole(rows, cols, value[:, 0])
-        return LabelledPixels(rows, cols, value[:, 0].astype(np.int64))
+        return LabelledPixels(*np.divmod(pixel, width), np.concatenate(values)[first])
 
     def _labelled(self, data: NDArray[Any]) -> BoolArray:
-        labelled: BoolArray = np.isfinite(data).all(axis=0)
+        labelled = np.ones(data.shape[1:], np.bool_)
         nodata = self._raster.nodata()
         for values, band in zip(data, self._bands):
             missing = nodata[band]
-            if missing is not None and _fits(missing, data):
-                labelled &= values != data.dtype.type(missing)
+            labelled &= has_value(values, np.nan if missing is None else missing)
         if self._task == "classification":
             zero = labelled & (data[0] == 0)
             self.zeros += int(zero.sum())
             labelled &= ~zero
         return labelled
 
-    def _require_whole(self, rows: Ints, cols: Ints, values: NDArray[np.float64]) -> None:
+    def require_whole(self, pixels: LabelledPixels) -> None:
+        """Raise ``bad_labels`` where a class is not a whole number."""
+        rows, cols, values = pixels.rows, pixels.cols, pixels.values[:, 0]
         odd = np.flatnonzero(values != np.rint(values))
         if odd.size:
             raise HyperKDError(
@@ -253,14 +249,6 @@ def _how_different(matrix: NDArray[Any], labels: GridSpec) -> str:
     if np.abs(size - 1).max() > _EXACT_PX:
         return f"has pixels of {size[0]:.4g} x {size[1]:.4g} times the scene's size"
     return "is shifted by half a pixel, so that no label is nearest"
-
-
-def _fits(nodata: float, data: NDArray[Any]) -> bool:
-    """Return whether a nodata value can occur in the data at all; GDAL declares any number."""
-    if data.dtype.kind == "f":
-        return True
-    limits = np.iinfo(data.dtype)
-    return float(nodata).is_integer() and limits.min <= nodata <= limits.max
 
 
 def _between(scene: GridSpec, labels: GridSpec) -> tuple[NDArray[Any], NDArray[Any]]:

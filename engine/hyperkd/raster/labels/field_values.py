@@ -5,16 +5,29 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem
 from hyperkd.raster.labels.class_colours import colours_of
+from hyperkd.raster.labels.class_names import (
+    clean_name,
+    has_decimal_comma,
+    is_garbled,
+    name_key,
+    spelled,
+)
 from hyperkd.sentences import counted, some
 
 ClassValue = Union[int, str]
 
+# What float() takes beside it (1_000, other scripts' digits) nobody means.
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE
+)
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 # Class maps are uint8 with 0 for no data.
@@ -44,13 +57,15 @@ class ClassTable:
     """
 
     _codes: dict[ClassValue, int] = field(default_factory=dict)
+    _spellings: list[Counter[str]] = field(default_factory=list)
     _names: dict[ClassValue, tuple[str, str]] = field(default_factory=dict)
     _colours: dict[ClassValue, str] = field(default_factory=dict)
     _first: dict[str, str] = field(default_factory=dict)
 
     def code(self, value: ClassValue, where: str) -> int:
         """Return the number of a class that is found in the file ``where``."""
-        if value not in self._codes:
+        key = name_key(value) if isinstance(value, str) else value
+        if key not in self._codes:
             kind = "text" if isinstance(value, str) else "numbers"
             other = "numbers" if kind == "text" else "text"
             self._first.setdefault(kind, where)
@@ -60,14 +75,18 @@ class ClassTable:
                     f"The classes in {where} are {kind}, those in {self._first[other]} {other}.",
                     "Give all label files the same class values.",
                 )
-            self._codes[value] = len(self._codes)
-        return self._codes[value]
+            self._codes[key] = len(self._codes)
+            self._spellings.append(Counter())
+        code = self._codes[key]
+        if isinstance(value, str):
+            self._spellings[code][value] += 1
+        return code
 
     def describe(self, names: Mapping[int, str], colours: Mapping[int, str], where: str) -> None:
         """Keep what a class raster says about its values."""
         for value, name in names.items():
             known, file = self._names.setdefault(value, (name, where))
-            if known != name:
+            if name_key(known) != name_key(name):
                 raise HyperKDError(
                     "bad_labels",
                     f"The value {value} means {known} in {file}, but {name} in {where}.",
@@ -78,13 +97,40 @@ class ClassTable:
 
     @property
     def values(self) -> list[ClassValue]:
-        """All values, by code."""
-        return list(self._codes)
+        """All values, by code; of text the spelling of most features, with single blanks."""
+        return [
+            clean_name(min(spellings, key=lambda s: (-spellings[s], s))) if spellings else key
+            for key, spellings in zip(self._codes, self._spellings)
+        ]
 
     def name(self, code: int) -> str:
         """Return how people call a class."""
         value = self.values[code]
-        return self._names.get(value, (str(value), ""))[0]
+        return clean_name(self._names.get(value, (str(value), ""))[0])
+
+    def problems(self, codes: Sequence[int]) -> list[Problem]:
+        """Return what is odd about the names of classes."""
+        several = [s for code in codes if len(s := self._spellings[code]) > 1]
+        found = [
+            Problem(
+                "class_name_variants",
+                f"{counted(sum(s.values()), 'feature')} with the names {spelled(s)} are one class: "
+                "they differ in letter case, blanks or Unicode form alone.",
+                values={"names": sorted(s)},
+            )
+            for s in several
+        ]
+        garbled = [name for name in map(self.name, codes) if is_garbled(name)]
+        if garbled:
+            found.append(
+                Problem(
+                    "garbled_text",
+                    f"Names of classes were decoded wrongly: {some(garbled)}.",
+                    "Choose the encoding in the layer's properties (QGIS: Source), or save the "
+                    "layer as UTF-8.",
+                )
+            )
+        return found
 
     def legend(self, codes: Sequence[int], colours: Mapping[str, str]) -> tuple[LabelClass, ...]:
         """Return classes with their colours.
@@ -97,10 +143,12 @@ class ClassTable:
             HyperKDError: ``bad_labels`` for a colour that is none, and for a name of two values.
         """
         self._require_own_names(codes)
+        given = {name_key(key): colour for key, colour in colours.items()}
         chosen: list[Optional[str]] = []
         for code in codes:
             value, name = self.values[code], self.name(code)
-            colour = colours.get(str(value), colours.get(name, self._colours.get(value)))
+            colour = given.get(name_key(str(value)), given.get(name_key(name)))
+            colour = self._colours.get(value) if colour is None else colour
             if colour is not None and not _HEX.fullmatch(colour):
                 raise HyperKDError(
                     "bad_labels",
@@ -118,9 +166,10 @@ class ClassTable:
         """Refuse classes that no map could tell apart."""
         values: dict[str, list[ClassValue]] = {}
         for code in codes:
-            values.setdefault(self.name(code), []).append(self.values[code])
-        for name, same in values.items():
+            values.setdefault(name_key(self.name(code)), []).append(self.values[code])
+        for same in values.values():
             if len(same) > 1:
+                name = self.name(self.values.index(same[0]))
                 raise HyperKDError(
                     "bad_labels",
                     f"The values {some(same)} are all called {name}.",
@@ -129,7 +178,7 @@ class ClassTable:
 
 
 def class_value(raw: Union[str, int, float, None], name: str, where: str) -> Optional[ClassValue]:
-    """Return the class that stands in a field, None where the field is empty.
+    """Return the class that stands in a field as it is written, None where the field is empty.
 
     Raises:
         HyperKDError: ``bad_labels`` for a number that is not whole.
@@ -137,7 +186,7 @@ def class_value(raw: Union[str, int, float, None], name: str, where: str) -> Opt
     if raw is None:
         return None
     if isinstance(raw, str):
-        return raw.strip() or None
+        return raw if clean_name(raw) else None
     if isinstance(raw, float):
         if math.isnan(raw):
             return None
@@ -159,17 +208,18 @@ def target_value(
     Raises:
         HyperKDError: ``bad_labels`` for text that is not a number.
     """
-    if isinstance(raw, str) and raw.strip():
-        try:
-            raw = float(raw)
-        except ValueError as error:
+    if isinstance(raw, str) and clean_name(raw):
+        if _NUMBER.fullmatch(raw.strip()) is None:
             raise HyperKDError(
                 "bad_labels",
                 f"The field {name} of {where} holds the text {raw!r} ({feature}), "
                 "but a regression needs numbers.",
-                "Choose a numeric field, or the task classification for a field of classes.",
+                "Write decimal points, not commas, and no thousands separators."
+                if has_decimal_comma(raw)
+                else "Choose a numeric field, or the task classification for a field of classes.",
                 field=name,
-            ) from error
+            )
+        raw = float(raw)
     if raw is None or isinstance(raw, str) or not math.isfinite(raw):
         return None
     return float(raw)
@@ -233,15 +283,3 @@ def sort_key(value: ClassValue) -> tuple[tuple[tuple[int, int, str], ...], str]:
         return ((1, value, ""),), ""
     parts = re.split(r"(\d+)", value)
     return tuple((1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts), value
-
-
-def similar_names(classes: Sequence[LabelClass]) -> list[str]:
-    """Return a sentence for each set of classes that differ in letter case alone."""
-    by_name: dict[str, list[str]] = {}
-    for item in classes:
-        by_name.setdefault(item.name.casefold(), []).append(item.name)
-    return [
-        f"{counted(len(names), 'class', 'classes')} differ in letter case only: {some(names)}."
-        for names in by_name.values()
-        if len(names) > 1
-    ]

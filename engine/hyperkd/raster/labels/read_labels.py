@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
+from hyperkd.problems import Problem, name_of
 from hyperkd.raster.gdal.crs import crs_name
 from hyperkd.raster.gdal.vector_layers import layer_paths
 from hyperkd.raster.gdal.vector_pixels import VectorLayer
 from hyperkd.raster.labels.field_values import (
     MAX_CLASSES,
-    similar_names,
     sort_key,
 )
 from hyperkd.raster.labels.field_values import (
@@ -23,6 +23,7 @@ from hyperkd.raster.labels.field_values import (
 )
 from hyperkd.raster.labels.label_files import FileLabels, LabelReader
 from hyperkd.raster.labels.marks import Features, Marks, connected, merge, valid_at
+from hyperkd.raster.labels.missing_labels import MissingRule
 from hyperkd.raster.source import RasterSource
 from hyperkd.sentences import counted, some
 from hyperkd.types import Ints, Reporter
@@ -62,7 +63,8 @@ class Labels:
         classes: of a classification; class index i has the map value i + 1.
         targets: names of the targets of a regression.
         scenes: one entry per scene, in the order of the sources.
-        notes: what is odd about the labels though they can be used, one sentence each.
+        notes: what became of the labels, one sentence each.
+        problems: what is odd about them though they can be used.
     """
 
     task: str
@@ -70,6 +72,12 @@ class Labels:
     targets: tuple[str, ...]
     scenes: tuple[SceneLabels, ...]
     notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Problems and notes as a report shows them."""
+        return (*(problem.advice for problem in self.problems), *self.notes)
 
     def __len__(self) -> int:
         return sum(len(scene) for scene in self.scenes)
@@ -110,6 +118,7 @@ def read_labels(
     margin_px: float = 0,
     colours: Mapping[str, str] = {},
     minimum_samples: int = MINIMUM_SAMPLES,
+    nodata: Sequence[str] = (),
     report: Reporter,
 ) -> Labels:
     """Read labels and place them on the pixels of scenes.
@@ -127,14 +136,16 @@ def read_labels(
             0.71 on only pixels that lie wholly inside remain.
         colours: ``#rrggbb`` by value or name of the class.
         minimum_samples: classes with fewer pixels are left out, with a note.
-        report: hears the notes as warnings.
+        nodata: values that mean no label; none: those that certainly do.
+        report: hears the notes as warnings, and the problems.
 
     Raises:
         HyperKDError: ``no_labels`` where no pixel is labelled; ``bad_labels`` where a
             file or field cannot be used, or too few classes remain; what
             reading the scenes raises; ``cancelled``.
     """
-    reader = LabelReader(task, tuple(fields), margin_px, Features())
+    rule = MissingRule(tuple(nodata), task == "classification")
+    reader = LabelReader(task, tuple(fields), margin_px, Features(), rule)
     found = reader.read(sources, paths, report)
     draft = _masked(sources, found, report)
     _require_labels(draft, found, sources, paths)
@@ -149,9 +160,13 @@ def read_labels(
         if task == "classification"
         else _measure(draft, found, group, notes)
     )
+    for problem, file in found.problems:
+        report.problem(problem, file)
+    for problem in labels.problems:
+        report.problem(problem, name_of(paths[0].partition("|")[0]))
     for note in labels.notes:
         report.log("warning", note)
-    return labels
+    return replace(labels, problems=(*(each for each, _ in found.problems), *labels.problems))
 
 
 def _masked(sources: Sequence[RasterSource], found: FileLabels, report: Reporter) -> _Draft:
@@ -215,7 +230,7 @@ def _require_labels(
     if any(marks.rows.size for marks in draft.scenes):
         return
     against = sum(len(pairs) for pairs in draft.contradictions)
-    reasons = [*found.notes]
+    reasons = [*(problem.message for problem, _ in found.problems), *found.notes]
     if draft.invalid:
         reasons.append(f"Where a scene has no data: {counted(draft.invalid, 'labelled pixel')}.")
     if against:
@@ -288,14 +303,14 @@ def _classify(
     if unseen:
         notes.append(f"Classes without a usable pixel are left out: {some(unseen, limit=20)}.")
     classes = table.legend(kept, colours)
-    notes += similar_names(classes)
     index = np.full(len(table.values), -1, np.int64)
     index[kept] = np.arange(len(kept))
     scenes = []
     for marks in draft.scenes:
         marks = marks.take(index[marks.values] >= 0)
         scenes.append(_finish(marks, index[marks.values], group))
-    return Labels("classification", classes, (), tuple(scenes), tuple(notes))
+    odd = tuple(table.problems(kept))
+    return Labels("classification", classes, (), tuple(scenes), tuple(notes), odd)
 
 
 def _require_classes(

@@ -114,6 +114,7 @@ class _FineTuning:
             task=request.task,
             fields=request.field,
             margin_px=request.margin,
+            nodata=request.label_nodata,
             colours=class_colours(request),
             report=report,
         )
@@ -311,7 +312,7 @@ class _FineTuning:
             spectra=scores.baselines.spectra,
             notes=(
                 *problem_sentences(self.sources),
-                *labels.notes,
+                *labels.told,
                 *fitted.notes,
                 *scores.notes,
             ),
