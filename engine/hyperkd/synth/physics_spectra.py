@@ -160,14 +160,21 @@ def soil_spectrum(soil: Soil, moisture: float) -> FloatArray:
     depth += dip(2340, 25, soil.carbonate)
     depth += soil.organic * (0.35 + 1.1 * np.exp(-(WAVELENGTH_NM - 400.0) / 450.0))
     dry = soil.brightness * library.soil.rsoil1 * np.exp(-depth)
-    # A share of the surface carries a film of water (Bach and Mauser 1994): light
-    # enters it, meets the soil, and is partly reflected back inside.
-    share = 1 - np.exp(-moisture / 0.12)
+    return wet_spectrum(dry, moisture)
+
+
+def wet_spectrum(dry: FloatArray, moisture: float) -> FloatArray:
+    """Return the reflectance of a surface with volumetric ``moisture`` (m3/m3, 0 to 0.5).
+
+    A fraction of the surface carries a film of water (Bach and Mauser 1994): light enters
+    it, meets the soil, and is partly reflected back inside.
+    """
+    fraction = 1 - np.exp(-moisture / 0.12)
     film_cm = 0.06 * moisture / 0.5
     inner = 1 - (1 - 0.066) / 1.33**2
-    passed = np.exp(-2 * film_cm * library.prospectd.kw)
+    passed = np.exp(-2 * film_cm * load_prosail().spectral_lib.prospectd.kw)
     wet = 0.98 * (1 - inner) * dry * passed / (1 - inner * dry * passed)
-    return np.asarray((1 - share) * dry + share * wet, dtype=np.float64)
+    return np.asarray((1 - fraction) * dry + fraction * wet, dtype=np.float64)
 
 
 @dataclass(frozen=True)
