@@ -175,7 +175,7 @@ def _parameter(
     if role == "output_directory":
         return QgsProcessingParameterFolderDestination(name, title, optional=optional)
     if "enum" in item:
-        return QgsProcessingParameterEnum(
+        choice = QgsProcessingParameterEnum(
             name,
             title,
             options=list(item["enum"]),
@@ -184,6 +184,10 @@ def _parameter(
             optional=optional,
             usesStaticStrings=True,
         )
+        if repeated:
+            # QGIS 3.22's list of several texts has empty rows, and is refused when one is ticked.
+            choice.setMetadata({"widget_wrapper": {"useCheckBoxes": True, "columns": 2}})
+        return choice
     return _plain(name, title, field, default, optional)
 
 

@@ -714,6 +714,35 @@ def test_without_masks_the_list_is_empty(run, working_engine, scene, unset):
     assert working_engine()["mask"] == []
 
 
+@pytest.mark.parametrize(
+    ("identifier", "name", "ticked", "given"),
+    [
+        ("hyperkd:embed", "ACCEPT", "raw_counts", ["raw_counts"]),
+        ("hyperkd:importproduct", "MASK", "cloud", ["cloud"]),
+        ("hyperkd:distill", "MASK", "snow", ["cloud", "cloud_shadow", "snow"]),
+    ],
+)
+def test_what_is_ticked_of_several_choices_has_a_name_and_is_taken(
+    registry, identifier, name, ticked, given
+):
+    """QGIS 3.22 shows such choices as a list of empty rows, and refuses what is ticked there."""
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+    from qgis.core import QgsProcessingContext
+    from qgis.PyQt.QtWidgets import QCheckBox
+
+    algorithm = registry.createAlgorithmById(identifier)
+    dialog = AlgorithmDialog(algorithm)
+    try:
+        (box,) = (each for each in dialog.findChildren(QCheckBox) if each.text() == ticked)
+        box.click()
+        value = dialog.mainWidget().wrappers[name].parameterValue()
+    finally:
+        dialog.close()
+    assert sorted(value) == given
+    definition = algorithm.parameterDefinition(name)
+    assert definition.checkValueIsAcceptable(value, QgsProcessingContext())
+
+
 def test_problems_stay_in_the_message_bar(run, working_engine, scene, monkeypatch):
     from qgis.core import QgsApplication
 
