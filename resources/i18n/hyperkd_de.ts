@@ -904,7 +904,7 @@
         <translation>Doppelklick wählt eine andere Farbe.</translation>
     </message>
     <message>
-        <source>Download that file, lay it beside the scene, and import with --mask cloud.</source>
+        <source>Download that file, lay it beside the scene, and import again without clouds.</source>
         <translation>Laden Sie diese Datei herunter, legen Sie sie neben die Szene, und lassen Sie beim Import Wolken aus.</translation>
     </message>
     <message>
@@ -1344,16 +1344,16 @@
         <translation>Hyperspektrale Raster, auf denen das kleinere Modell mit seinem Original verglichen wird.</translation>
     </message>
     <message>
-        <source>If that is wrong, give the scale (--scale).</source>
-        <translation>Ist das falsch, geben Sie die Skalierung an.</translation>
+        <source>If that is wrong, give “Scale” in the advanced or expert settings.</source>
+        <translation>Ist das falsch, geben Sie „Skalierung“ bei den erweiterten oder Experteneinstellungen an.</translation>
     </message>
     <message>
-        <source>If they are fill, declare it: --nodata {value}.</source>
-        <translation>Sind sie Füllwerte, geben Sie {value} als Nodata-Wert an.</translation>
+        <source>If they are fill, give {value} as “No-data value” in the advanced or expert settings.</source>
+        <translation>Sind sie Füllwerte, geben Sie {value} als „Nodata-Wert“ bei den erweiterten oder Experteneinstellungen an.</translation>
     </message>
     <message>
-        <source>If you know better, accept it: --accept {code}.</source>
-        <translation>Wissen Sie es besser, nehmen Sie es hin: {code} bei den erweiterten Parametern.</translation>
+        <source>If you know better, tick {code} under “Severe problems to accept” in the advanced or expert settings.</source>
+        <translation>Wissen Sie es besser, wählen Sie {code} unter „Schwere Probleme hinnehmen“ bei den erweiterten oder Experteneinstellungen.</translation>
     </message>
     <message>
         <source>Import product</source>
@@ -1532,7 +1532,7 @@
         <translation>HyperKDs Engine ansehen</translation>
     </message>
     <message>
-        <source>Look at the spectra (hyperkd inspect).</source>
+        <source>Look at the spectra (Inspect raster).</source>
         <translation>Sehen Sie sich die Spektren an (Raster untersuchen).</translation>
     </message>
     <message>

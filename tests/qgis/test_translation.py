@@ -233,7 +233,8 @@ def test_problems_of_a_scene_are_shown_in_german(in_german):
     assert told == [
         "Die Datei gibt keine Skalierung an; ihre Werte (uint16) werden als Reflexionsgrad x 10000 "
         "gelesen, was nur erschlossen ist: 99. Perzentil 4095, im mittleren Kanal 1807.4, in "
-        "hellen Kanälen 4095. Ist das falsch, geben Sie die Skalierung an.",
+        "hellen Kanälen 4095. Ist das falsch, geben Sie „Skalierung“ bei den erweiterten oder "
+        "Experteneinstellungen an.",
         "Das 99. Perzentil heller Kanäle ist ein Reflexionsgrad von 2: Schnee oder Wolken bei "
         "tiefer Sonne, oder gar kein Reflexionsgrad. Sehen Sie sich die Spektren an (Raster "
         "untersuchen).",
@@ -245,6 +246,21 @@ def test_problems_of_a_scene_are_shown_in_german(in_german):
     ]
     several = {"problems": [{"message": "a.tif: No data.", "scene": "a.tif", "hint": ""}]}
     assert problems(several) == ["a.tif: No data."]
+
+
+def test_what_is_meant_for_the_command_line_is_said_in_the_words_of_the_dialogs(plugin):
+    """A window has no ``--accept``; what is named instead is what its field is called."""
+    from hyperkd_qgis.algorithms.titles import field_title
+    from hyperkd_qgis.engine_notes import SENTENCES, translated
+
+    hint = "Calibrate them to reflectance. If you know better, accept it: --accept raw_counts."
+    assert translated(hint) == (
+        "Calibrate them to reflectance. If you know better, tick raw_counts under "
+        f"“{field_title('embed', 'accept')}” in the advanced or expert settings."
+    )
+    assert "“No-data value”" in translated("If they are fill, declare it: --nodata 0.")
+    for said in SENTENCES:
+        assert not re.search(r"--\w|\bhyperkd [a-z]", translated(said)), said
 
 
 def test_problems_of_a_product_are_shown_in_german(in_german):
@@ -282,9 +298,11 @@ def test_the_notes_of_an_assessment_are_known(plugin):
 
 
 def test_places_of_sentences_are_those_of_their_translations(german):
-    from hyperkd_qgis.engine_notes import FRAGMENTS, SENTENCES
+    from hyperkd_qgis.engine_notes import FRAGMENTS, IN_DIALOGS, SENTENCES
 
-    for source in (*SENTENCES, *FRAGMENTS):
+    for said in (*SENTENCES, *FRAGMENTS):
+        source = IN_DIALOGS.get(said, said)
+        assert sorted(re.findall(r"\{\w+\}", said)) == sorted(re.findall(r"\{\w+\}", source)), said
         places = re.findall(r"\{\w+\}", source)
         assert sorted(re.findall(r"\{\w+\}", german[source])) == sorted(places), source
         assert not re.search(r"\}\s*\{", source), source  # which would not be told apart
