@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Callable, Optional
 
 from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QCoreApplication, QThread
+from qgis.PyQt.QtWidgets import QPushButton
 from qgis.utils import iface
 
 from .engine_notes import translated
@@ -139,7 +140,34 @@ def show_problems(subject: str, told: Sequence[str]) -> None:
     for line in told:
         QgsMessageLog.logMessage(line, LOG_TAG, level, not shown)
     if shown:
-        iface.messageBar().pushMessage("HyperKD", harmless(text), level, 0)
+        push(iface.messageBar(), text, level, 0, tr("Show log"), show_log)
+
+
+def push(
+    bar: Any,
+    text: str,
+    level: Qgis.MessageLevel,
+    seconds: int,
+    button: str = "",
+    action: Optional[Callable[[], None]] = None,
+) -> None:
+    """Show a message in a message bar, with a button where it does something.
+
+    Args:
+        seconds: until it goes; 0 leaves it until it is closed.
+    """
+    item = bar.createMessage("HyperKD", harmless(text))
+    if action is not None:
+        made = QPushButton(button)
+        made.clicked.connect(lambda: action())
+        item.layout().addWidget(made)
+    bar.pushWidget(item, level, seconds)
+
+
+def show_log() -> None:
+    """Open QGIS's log panel at our tab."""
+    if iface is not None:
+        iface.openMessageLog(LOG_TAG)
 
 
 def unfinished(ending: Ending) -> str:

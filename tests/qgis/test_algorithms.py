@@ -743,28 +743,38 @@ def test_what_is_ticked_of_several_choices_has_a_name_and_is_taken(
     assert definition.checkValueIsAcceptable(value, QgsProcessingContext())
 
 
-def test_problems_stay_in_the_message_bar(run, working_engine, scene, monkeypatch):
-    from qgis.core import QgsApplication
+def test_problems_stay_in_the_message_bar_with_a_way_to_the_log(
+    run, working_engine, scene, monkeypatch
+):
+    from qgis.core import Qgis, QgsApplication
+    from qgis.gui import QgsMessageBar
+    from qgis.PyQt.QtWidgets import QPushButton
 
     from hyperkd_qgis import messages
 
-    bar, logged = [], []
+    bar, opened, logged = QgsMessageBar(), [], []
 
     class Window:
         def messageBar(self):  # noqa: N802 - QGIS's own name
-            return self
+            return bar
 
-        def pushMessage(self, *said):  # noqa: N802
-            bar.append(said)
+        def openMessageLog(self, tab):  # noqa: N802
+            opened.append(tab)
 
     log = QgsApplication.messageLog()
     log.messageReceived.connect(lambda *said: logged.append(said[0]))
     monkeypatch.setattr(messages, "iface", Window())
     run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
-    ((title, text, level, seconds),) = bar
-    assert (title, level.name if hasattr(level, "name") else level, seconds)[::2] == ("HyperKD", 0)
-    assert text.endswith(": No ‹b>data‹/b>. a.tif: Counts. Calibrate.")
-    assert logged[-2:] == ["No <b>data</b>.", "a.tif: Counts. Calibrate."]
+    item = bar.currentItem()
+    assert (item.title(), item.level(), item.duration()) == (
+        "HyperKD",
+        Qgis.MessageLevel.Warning,
+        0,
+    )
+    assert item.text().endswith(": No ‹b>data‹/b>. a.tif: Counts. Calibrate.")
+    assert "No <b>data</b>." in logged and "a.tif: Counts. Calibrate." in logged
+    item.findChild(QPushButton).click()
+    assert opened == ["HyperKD"]
 
 
 def test_a_product_may_be_a_folder_and_relative(run, working_engine, tmp_path, monkeypatch):

@@ -70,13 +70,14 @@ class Interface:
 
 @pytest.fixture
 def interface(plugin, monkeypatch, tmp_path):
+    from hyperkd_qgis import messages
     from hyperkd_qgis.ui import notices, run_on_layer
 
     monkeypatch.setenv("HYPERKD_JOBS", str(tmp_path / "jobs"))
     monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "models"))
     (tmp_path / "models").mkdir()
     made = Interface()
-    for module in (notices, run_on_layer):
+    for module in (messages, notices, run_on_layer):
         monkeypatch.setattr(module, "iface", made)
     return made
 
