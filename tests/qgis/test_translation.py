@@ -19,17 +19,29 @@ def german() -> dict[str, str]:
     return translations.translated(GERMAN)
 
 
+def show_qgis_in(monkeypatch, locale: str, shown: str) -> None:
+    """Let QGIS have the language of the settings or the system, and show itself in another."""
+    from hyperkd_qgis import translation
+
+    class Application:
+        locale = staticmethod(lambda: locale)
+
+        @staticmethod
+        def instance() -> Application:
+            return Application()
+
+        def translation(self) -> str:
+            return shown
+
+    monkeypatch.setattr(translation, "QgsApplication", Application)
+
+
 @pytest.fixture
 def in_german(plugin, monkeypatch):
     """Show the plugin as a German QGIS does."""
     from hyperkd_qgis import translation
 
-    class German:
-        @staticmethod
-        def locale() -> str:
-            return "de_DE"
-
-    monkeypatch.setattr(translation, "QgsApplication", German)
+    show_qgis_in(monkeypatch, "de_DE", "")
     installed = translation.Translation()
     plugin._provider.refreshAlgorithms()
     yield
@@ -166,17 +178,29 @@ def test_letters_are_given_once_in_german_too(in_german, monkeypatch, tmp_path, 
 def test_another_language_stays_english(plugin, monkeypatch):
     from hyperkd_qgis import translation
 
-    class French:
-        @staticmethod
-        def locale() -> str:
-            return "fr"
-
-    monkeypatch.setattr(translation, "QgsApplication", French)
+    show_qgis_in(monkeypatch, "fr", "")
     installed = translation.Translation()
     from hyperkd_qgis.messages import tr
 
     assert tr("Cancelled.") == "Cancelled."
     installed.remove()
+
+
+@pytest.mark.parametrize(
+    ("locale", "shown", "said"),
+    [("C", "de", "Abgebrochen."), ("de_DE", "en", "Cancelled."), ("de_DE", "", "Abgebrochen.")],
+)
+def test_the_plugin_speaks_as_qgis_does(plugin, monkeypatch, locale, shown, said):
+    """As after ``qgis --lang de``, which changes neither settings nor the system's language."""
+    from hyperkd_qgis import translation
+    from hyperkd_qgis.messages import tr
+
+    show_qgis_in(monkeypatch, locale, shown)
+    installed = translation.Translation()
+    try:
+        assert tr("Cancelled.") == said
+    finally:
+        installed.remove()
 
 
 def test_the_file_is_shipped():
