@@ -1345,15 +1345,15 @@
     </message>
     <message>
         <source>If that is wrong, give “Scale” in the advanced or expert settings.</source>
-        <translation>Ist das falsch, geben Sie „Skalierung“ bei den erweiterten oder Experteneinstellungen an.</translation>
+        <translation>Ist das falsch, geben Sie „Skalierung“ bei den erweiterten Parametern oder Experten-Einstellungen an.</translation>
     </message>
     <message>
         <source>If they are fill, give {value} as “No-data value” in the advanced or expert settings.</source>
-        <translation>Sind sie Füllwerte, geben Sie {value} als „Nodata-Wert“ bei den erweiterten oder Experteneinstellungen an.</translation>
+        <translation>Sind sie Füllwerte, geben Sie {value} als „Nodata-Wert“ bei den erweiterten Parametern oder Experten-Einstellungen an.</translation>
     </message>
     <message>
         <source>If you know better, tick {code} under “Severe problems to accept” in the advanced or expert settings.</source>
-        <translation>Wissen Sie es besser, wählen Sie {code} unter „Schwere Probleme hinnehmen“ bei den erweiterten oder Experteneinstellungen.</translation>
+        <translation>Wissen Sie es besser, wählen Sie {code} unter „Schwere Probleme hinnehmen“ bei den erweiterten Parametern oder Experten-Einstellungen.</translation>
     </message>
     <message>
         <source>Import product</source>
@@ -2769,7 +2769,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     </message>
     <message>
         <source>The engine runs in your own Python.</source>
-        <translation>Die Engine läuft in einem Python von Ihnen.</translation>
+        <translation>Die Engine läuft in Ihrem eigenen Python.</translation>
     </message>
     <message>
         <source>The engine was killed (signal or code {code}). Most often the machine ran out of memory: choose fewer tiles at once, or close other programs.</source>
@@ -3825,7 +3825,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     </message>
     <message>
         <source>the package index, with QGIS's network settings</source>
-        <translation>der Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
+        <translation>dem Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
     </message>
     <message>
         <source>the pixels with data</source>

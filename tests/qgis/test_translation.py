@@ -257,8 +257,8 @@ def test_problems_of_a_scene_are_shown_in_german(in_german):
     assert told == [
         "Die Datei gibt keine Skalierung an; ihre Werte (uint16) werden als Reflexionsgrad x 10000 "
         "gelesen, was nur erschlossen ist: 99. Perzentil 4095, im mittleren Kanal 1807.4, in "
-        "hellen Kanälen 4095. Ist das falsch, geben Sie „Skalierung“ bei den erweiterten oder "
-        "Experteneinstellungen an.",
+        "hellen Kanälen 4095. Ist das falsch, geben Sie „Skalierung“ bei den erweiterten "
+        "Parametern oder Experten-Einstellungen an.",
         "Das 99. Perzentil heller Kanäle ist ein Reflexionsgrad von 2: Schnee oder Wolken bei "
         "tiefer Sonne, oder gar kein Reflexionsgrad. Sehen Sie sich die Spektren an (Raster "
         "untersuchen).",
