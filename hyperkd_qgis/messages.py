@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QCoreApplication, QThread
-from qgis.PyQt.QtWidgets import QPushButton
+from qgis.PyQt.QtWidgets import QDockWidget, QPushButton, QTabWidget
 from qgis.utils import iface
 
 from .engine_notes import translated
@@ -166,8 +166,15 @@ def push(
 
 def show_log() -> None:
     """Open QGIS's log panel at our tab."""
-    if iface is not None:
-        iface.openMessageLog(LOG_TAG)
+    if iface is None:
+        return
+    iface.openMessageLog()
+    # QGIS learns to open it at a tab long after 3.22.
+    panel = iface.mainWindow().findChild(QDockWidget, "MessageLog")
+    for tabs in panel.findChildren(QTabWidget) if panel is not None else ():
+        for index in range(tabs.count()):
+            if tabs.tabText(index) == LOG_TAG:
+                tabs.setCurrentIndex(index)
 
 
 def unfinished(ending: Ending) -> str:
