@@ -42,6 +42,8 @@ _TEACHERS = "Prithvi (*.pt *.pth *.safetensors);;*.* (*)"
 _CHECKPOINTS = "Checkpoint (*.safetensors);;*.* (*)"
 _TABLES = "CSV (*.csv);;*.* (*)"
 _PRODUCTS = "*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif;;*.* (*)"
+# By its name: it is loaded when a dialog opens.
+_TICKS = f"{__name__.partition('.')[0]}.ui.ticks.TicksWrapper"
 _FILTERS = {
     "model": _MODELS,
     "teacher": _TEACHERS,
@@ -185,8 +187,8 @@ def _parameter(
             usesStaticStrings=True,
         )
         if repeated:
-            # QGIS 3.22's list of several texts has empty rows, and is refused when one is ticked.
-            choice.setMetadata({"widget_wrapper": {"useCheckBoxes": True, "columns": 2}})
+            ticks = {"class": _TICKS, "useCheckBoxes": True, "columns": 2}
+            choice.setMetadata({"widget_wrapper": ticks})
         return choice
     return _plain(name, title, field, default, optional)
 

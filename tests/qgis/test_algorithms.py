@@ -743,6 +743,26 @@ def test_what_is_ticked_of_several_choices_has_a_name_and_is_taken(
     assert definition.checkValueIsAcceptable(value, QgsProcessingContext())
 
 
+def test_what_is_ticked_in_a_batch_has_a_name_and_is_taken(registry):
+    from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog
+    from qgis.core import QgsProcessingContext
+    from qgis.PyQt.QtWidgets import QCheckBox
+
+    algorithm = registry.createAlgorithmById("hyperkd:importproduct")
+    dialog = BatchAlgorithmDialog(algorithm)
+    try:
+        panel = dialog.mainWidget()
+        gc.collect()
+        (box,) = (each for each in panel.findChildren(QCheckBox) if each.text() == "snow")
+        box.click()
+        value = panel.wrappers[0][panel.parameter_to_column["MASK"]].parameterValue()
+    finally:
+        dialog.close()
+    assert value == ["snow"]
+    definition = algorithm.parameterDefinition("MASK")
+    assert definition.checkValueIsAcceptable(value, QgsProcessingContext())
+
+
 def test_problems_stay_in_the_message_bar_with_a_way_to_the_log(
     run, working_engine, scene, monkeypatch
 ):
