@@ -458,6 +458,15 @@ def test_an_engine_of_another_list_is_told(window, interface, tmp_path):
     assert window._dialogs["engine"].isVisible()
 
 
+@pytest.mark.parametrize("show", ["show_finetune", "show_distill"])
+def test_who_comes_to_train_finds_what_training_needs_ticked(window, show):
+    from hyperkd_qgis.ui.engine_banner import EngineBanner
+
+    getattr(window, show)().findChild(EngineBanner).button.click()
+    assert window._dialogs["engine"].isVisible()
+    assert window._dialogs["engine"].setup.training.isChecked()
+
+
 def test_a_problem_stays_until_it_is_closed_and_leads_to_the_log(plugin, interface):
     from hyperkd_qgis.ui import notices
 
