@@ -139,7 +139,8 @@ def show_problems(subject: str, told: Sequence[str]) -> None:
     shown = iface is not None and is_main
     for line in told:
         QgsMessageLog.logMessage(line, LOG_TAG, level, not shown)
-    if shown:
+    # Each step of a workflow finds the same in the same scene: once is enough.
+    if shown and harmless(text) not in [each.text() for each in iface.messageBar().items()]:
         push(iface.messageBar(), text, level, 0, tr("Show log"), show_log)
 
 
