@@ -91,7 +91,7 @@ class Window:
     def set_up_training(self) -> None:
         """Open the engine's window with what training needs ticked."""
         self.show_engine()
-        self._dialogs["engine"].setup.training.setChecked(True)
+        self._dialogs["engine"].setup.propose_training()
 
     def show_models(self) -> Any:
         """Open the model store's window and return it."""
