@@ -18,8 +18,26 @@ def marked(text: str) -> str:
     return text
 
 
+# What the engine says in the words of the command line, and in those of QGIS's dialogs.
+IN_DIALOGS = {
+    "If they are fill, declare it: --nodata {value}.": marked(
+        "If they are fill, give {value} as “No-data value” in the advanced or expert settings."
+    ),
+    "If that is wrong, give the scale (--scale).": marked(
+        "If that is wrong, give “Scale” in the advanced or expert settings."
+    ),
+    "Look at the spectra (hyperkd inspect).": marked("Look at the spectra (Inspect raster)."),
+    "If you know better, accept it: --accept {code}.": marked(
+        "If you know better, tick {code} under “Severe problems to accept” in the advanced or "
+        "expert settings."
+    ),
+    "Download that file, lay it beside the scene, and import with --mask cloud.": marked(
+        "Download that file, lay it beside the scene, and import again without clouds."
+    ),
+}
 # Words in braces stand for what the engine fills in; tests compare them with what it writes.
 SENTENCES = (
+    *IN_DIALOGS,
     marked("Running on the processor."),
     marked("Running on {place}."),
     marked("Self-test passed."),
@@ -156,13 +174,11 @@ SENTENCES = (
         "Every band holds {value} in {share} of the pixels of {place}, as no spectrum does; "
         "they count as values."
     ),
-    marked("If they are fill, declare it: --nodata {value}."),
     marked(
         "The file declares no scale; its {type} values are taken as {meaning}, which is "
         "inferred: {numbers}."
     ),
     marked("They would fit reflectance x 1000 ({value}) as well."),
-    marked("If that is wrong, give the scale (--scale)."),
     marked("The {where} says {text}: {kind}, but the numbers look like reflectance ({numbers})."),
     marked("They are taken as reflectance."),
     marked("Make sure that they are; if so, correct the text."),
@@ -176,8 +192,6 @@ SENTENCES = (
         "The {percentile}th percentile of bright bands is a reflectance of {value}: snow or "
         "clouds under a low sun, or no reflectance at all."
     ),
-    marked("Look at the spectra (hyperkd inspect)."),
-    marked("If you know better, accept it: --accept {code}."),
     marked("Taken for DESIS L2A by the name {name}; there is no METADATA.xml."),
     marked("Not used by its producer (List_Cw_*_Flags): {bands}."),
     marked(
@@ -189,7 +203,6 @@ SENTENCES = (
     ),
     marked("The error matrix calls values of {share} of {pixels} invalid: they are left out."),
     marked("Clouds are in the data: no EMIT_L2A_MASK file of the scene lies beside it."),
-    marked("Download that file, lay it beside the scene, and import with --mask cloud."),
 )
 # What may fill the places of these sentences, where it is English.
 FRAGMENTS = (
@@ -229,7 +242,7 @@ def _translated(text: str, known: tuple[str, ...] = SENTENCES) -> Optional[str]:
     for source, pattern in _patterns(known):
         match = pattern.fullmatch(text)
         if match is not None:
-            told = QCoreApplication.translate("HyperKD", source)
+            told = QCoreApplication.translate("HyperKD", IN_DIALOGS.get(source, source))
             filled = match.groupdict().items()
             return told.format(
                 **{name: _translated(value, FRAGMENTS) or value for name, value in filled}

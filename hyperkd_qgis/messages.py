@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Callable, Optional
 
 from qgis.core import Qgis, QgsMessageLog
 from qgis.PyQt.QtCore import QCoreApplication, QThread
+from qgis.PyQt.QtWidgets import QDockWidget, QPushButton, QTabWidget
 from qgis.utils import iface
 
 from .engine_notes import translated
@@ -143,8 +144,43 @@ def show_problems(subject: str, told: Sequence[str]) -> None:
     shown = iface is not None and is_main
     for line in told:
         QgsMessageLog.logMessage(line, LOG_TAG, level, not shown)
-    if shown:
-        iface.messageBar().pushMessage("HyperKD", harmless(text), level, 0)
+    # Each step of a workflow finds the same in the same scene: once is enough.
+    if shown and harmless(text) not in [each.text() for each in iface.messageBar().items()]:
+        push(iface.messageBar(), text, level, 0, tr("Show log"), show_log)
+
+
+def push(
+    bar: Any,
+    text: str,
+    level: Qgis.MessageLevel,
+    seconds: int,
+    button: str = "",
+    action: Optional[Callable[[], None]] = None,
+) -> None:
+    """Show a message in a message bar, with a button where it does something.
+
+    Args:
+        seconds: until it goes; 0 leaves it until it is closed.
+    """
+    item = bar.createMessage("HyperKD", harmless(text))
+    if action is not None:
+        made = QPushButton(button)
+        made.clicked.connect(lambda: action())
+        item.layout().addWidget(made)
+    bar.pushWidget(item, level, seconds)
+
+
+def show_log() -> None:
+    """Open QGIS's log panel at our tab."""
+    if iface is None:
+        return
+    iface.openMessageLog()
+    # QGIS learns to open it at a tab long after 3.22.
+    panel = iface.mainWindow().findChild(QDockWidget, "MessageLog")
+    for tabs in panel.findChildren(QTabWidget) if panel is not None else ():
+        for index in range(tabs.count()):
+            if tabs.tabText(index) == LOG_TAG:
+                tabs.setCurrentIndex(index)
 
 
 def unfinished(ending: Ending) -> str:

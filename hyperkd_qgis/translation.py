@@ -15,7 +15,10 @@ class Translation:
 
     def __init__(self) -> None:
         self._translator: Optional[QTranslator] = None
-        language = QgsApplication.locale()[:2]
+        # What QGIS shows: `qgis --lang` changes that alone. Without a window QGIS has chosen none.
+        running = QgsApplication.instance()
+        chosen = running.translation() if isinstance(running, QgsApplication) else ""
+        language = (chosen or QgsApplication.locale())[:2]
         path = home() / "resources" / "i18n" / f"hyperkd_{language}.qm"
         if path.is_file():
             translator = QTranslator()

@@ -42,6 +42,8 @@ _TEACHERS = "Prithvi (*.pt *.pth *.safetensors);;*.* (*)"
 _CHECKPOINTS = "Checkpoint (*.safetensors);;*.* (*)"
 _TABLES = "CSV (*.csv);;*.* (*)"
 _PRODUCTS = "*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif;;*.* (*)"
+# By its name: it is loaded when a dialog opens.
+_TICKS = f"{__name__.partition('.')[0]}.ui.ticks.TicksWrapper"
 _FILTERS = {
     "model": _MODELS,
     "teacher": _TEACHERS,
@@ -175,7 +177,7 @@ def _parameter(
     if role == "output_directory":
         return QgsProcessingParameterFolderDestination(name, title, optional=optional)
     if "enum" in item:
-        return QgsProcessingParameterEnum(
+        choice = QgsProcessingParameterEnum(
             name,
             title,
             options=list(item["enum"]),
@@ -184,6 +186,10 @@ def _parameter(
             optional=optional,
             usesStaticStrings=True,
         )
+        if repeated:
+            ticks = {"class": _TICKS, "useCheckBoxes": True, "columns": 2}
+            choice.setMetadata({"widget_wrapper": ticks})
+        return choice
     return _plain(name, title, field, default, optional)
 
 

@@ -36,6 +36,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..algorithms.help import CHECKPOINTS, offer_of
+from ..algorithms.parameters import PROBLEMS
 from ..cards import one_line
 from ..messages import tr
 from ..modelfile import local_models, outputs_of, read_card, trainable_students
@@ -193,7 +194,10 @@ class ModelWrapper(QgsAbstractProcessingParameterWidgetWrapper):
             [QgsProcessingParameterFile.typeName(), QgsProcessingParameterString.typeName()],
             [QgsProcessingOutputFile.typeName(), QgsProcessingOutputString.typeName()],
         )
-        self._sources = [self._choice_of(source) for source in sources]
+        # Every run over a scene tells its problems as a text, which names no model.
+        self._sources = [
+            self._choice_of(source) for source in sources if source.outputName() != PROBLEMS
+        ]
         if self.chooser is not None:
             self.chooser.refresh()
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Callable, Optional
 
 from qgis.core import Qgis, QgsMessageLog
-from qgis.PyQt.QtWidgets import QPushButton
 from qgis.utils import iface
 
-from ..messages import LOG_TAG, harmless, tr
+from ..messages import LOG_TAG, push, show_log, tr
 
 SUCCESS = Qgis.MessageLevel.Success
 PROBLEM = Qgis.MessageLevel.Warning
@@ -32,18 +31,6 @@ def say(
     QgsMessageLog.logMessage(text, LOG_TAG, level, False)
     if iface is None:
         return
-    bar = iface.messageBar()
-    item = bar.createMessage("HyperKD", harmless(text))
     if action is None and level == PROBLEM:
         button, action = tr("Show log"), show_log
-    if action is not None:
-        push = QPushButton(button)
-        push.clicked.connect(lambda: action())
-        item.layout().addWidget(push)
-    bar.pushWidget(item, level, _SECONDS[level])
-
-
-def show_log() -> None:
-    """Open QGIS's log panel at our tab."""
-    if iface is not None:
-        iface.openMessageLog(LOG_TAG)
+    push(iface.messageBar(), text, level, _SECONDS[level], button, action)

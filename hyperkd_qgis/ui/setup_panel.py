@@ -99,6 +99,10 @@ class SetupPanel(QGroupBox):
         self._show_source()
         self._follow(_current)
 
+    def propose_training(self) -> None:
+        """Tick what training needs."""
+        self.training.setChecked(True)
+
     def start(self) -> None:
         """Begin to make the environment that was chosen."""
         global _current

@@ -88,6 +88,11 @@ class Window:
 
         self._show("engine", lambda: EngineDialog(self._iface.mainWindow()))
 
+    def set_up_training(self) -> None:
+        """Open the engine's window with what training needs ticked."""
+        self.show_engine()
+        self._dialogs["engine"].setup.propose_training()
+
     def show_models(self) -> Any:
         """Open the model store's window and return it."""
         from .models_dialog import ModelsDialog
@@ -99,7 +104,7 @@ class Window:
         from .finetune_dialog import FinetuneDialog
 
         def make() -> QWidget:
-            return FinetuneDialog(self.jobs, self._iface.mainWindow(), self.show_engine)
+            return FinetuneDialog(self.jobs, self._iface.mainWindow(), self.set_up_training)
 
         return self._show("finetune", make)
 
@@ -110,7 +115,7 @@ class Window:
         return self._show(
             "distill",
             lambda: DistillDialog(
-                self.jobs, self.show_models, self._iface.mainWindow(), self.show_engine
+                self.jobs, self.show_models, self._iface.mainWindow(), self.set_up_training
             ),
         )
 

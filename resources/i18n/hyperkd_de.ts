@@ -908,7 +908,7 @@
         <translation>Doppelklick wählt eine andere Farbe.</translation>
     </message>
     <message>
-        <source>Download that file, lay it beside the scene, and import with --mask cloud.</source>
+        <source>Download that file, lay it beside the scene, and import again without clouds.</source>
         <translation>Laden Sie diese Datei herunter, legen Sie sie neben die Szene, und lassen Sie beim Import Wolken aus.</translation>
     </message>
     <message>
@@ -1348,16 +1348,16 @@
         <translation>Hyperspektrale Raster, auf denen das kleinere Modell mit seinem Original verglichen wird.</translation>
     </message>
     <message>
-        <source>If that is wrong, give the scale (--scale).</source>
-        <translation>Ist das falsch, geben Sie die Skalierung an.</translation>
+        <source>If that is wrong, give “Scale” in the advanced or expert settings.</source>
+        <translation>Ist das falsch, geben Sie „Skalierung“ bei den erweiterten Parametern oder Experten-Einstellungen an.</translation>
     </message>
     <message>
-        <source>If they are fill, declare it: --nodata {value}.</source>
-        <translation>Sind sie Füllwerte, geben Sie {value} als Nodata-Wert an.</translation>
+        <source>If they are fill, give {value} as “No-data value” in the advanced or expert settings.</source>
+        <translation>Sind sie Füllwerte, geben Sie {value} als „Nodata-Wert“ bei den erweiterten Parametern oder Experten-Einstellungen an.</translation>
     </message>
     <message>
-        <source>If you know better, accept it: --accept {code}.</source>
-        <translation>Wissen Sie es besser, nehmen Sie es hin: {code} bei den erweiterten Parametern.</translation>
+        <source>If you know better, tick {code} under “Severe problems to accept” in the advanced or expert settings.</source>
+        <translation>Wissen Sie es besser, wählen Sie {code} unter „Schwere Probleme hinnehmen“ bei den erweiterten Parametern oder Experten-Einstellungen.</translation>
     </message>
     <message>
         <source>Import product</source>
@@ -1536,7 +1536,7 @@
         <translation>HyperKDs Engine ansehen</translation>
     </message>
     <message>
-        <source>Look at the spectra (hyperkd inspect).</source>
+        <source>Look at the spectra (Inspect raster).</source>
         <translation>Sehen Sie sich die Spektren an (Raster untersuchen).</translation>
     </message>
     <message>
@@ -2777,7 +2777,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     </message>
     <message>
         <source>The engine runs in your own Python.</source>
-        <translation>Die Engine läuft in einem Python von Ihnen.</translation>
+        <translation>Die Engine läuft in Ihrem eigenen Python.</translation>
     </message>
     <message>
         <source>The engine was killed (signal or code {code}). Most often the machine ran out of memory: choose fewer tiles at once, or close other programs.</source>
@@ -3849,7 +3849,7 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     </message>
     <message>
         <source>the package index, with QGIS's network settings</source>
-        <translation>der Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
+        <translation>dem Paketindex, mit den Netzwerkeinstellungen von QGIS</translation>
     </message>
     <message>
         <source>the pixels with data</source>

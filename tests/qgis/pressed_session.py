@@ -130,6 +130,26 @@ class Session:
             "shown": again.widget.widget.wrappers["MODEL"].chooser.box.currentText(),
         }
 
+    def show_the_log(self) -> dict[str, Any]:
+        """A problem in the message bar; Show log."""
+        from qgis.PyQt.QtWidgets import QDockWidget, QPushButton, QTabWidget
+
+        from hyperkd_qgis.ui import notices
+
+        notices.say("Something is odd.", notices.PROBLEM)
+        window = self._iface.mainWindow()
+        told = self._messages(window)
+        gc.collect()
+        buttons = self._iface.messageBar().findChildren(QPushButton)
+        next(each for each in buttons if each.text() == "Show log").click()
+        panel = window.findChild(QDockWidget, "MessageLog")
+        tabs = panel.findChild(QTabWidget)
+        return {
+            "told": told,
+            "opened": panel.isVisible(),
+            "tab": tabs.tabText(tabs.currentIndex()),
+        }
+
     # --- tools ----------------------------------------------------------------------
 
     def _press(self, picture: str) -> dict[str, Any]:
@@ -208,10 +228,13 @@ class Session:
 
     def _messages(self, window: Any) -> list[str]:
         """Return what the message bars of a window say."""
-        from qgis.gui import QgsMessageBarItem
+        from qgis.gui import QgsMessageBar
 
-        items = window.findChildren(QgsMessageBarItem)
-        return [f"{each.title()} {each.text()}".strip() for each in items if each.isVisible()]
+        # That of the main window is not found among its children.
+        is_main = window is self._iface.mainWindow()
+        bars = [self._iface.messageBar()] if is_main else window.findChildren(QgsMessageBar)
+        items = [each for bar in bars for each in bar.items()]
+        return [f"{each.title()} {each.text()}".strip() for each in items]
 
     def _layers(self) -> dict[str, str]:
         from qgis.core import QgsProject
@@ -298,6 +321,7 @@ STEPS = (
     "run_a_workflow",
     "run_a_batch",
     "choose_a_model_in_the_designer",
+    "show_the_log",
 )
 
 

@@ -714,28 +714,92 @@ def test_without_masks_the_list_is_empty(run, working_engine, scene, unset):
     assert working_engine()["mask"] == []
 
 
-def test_problems_stay_in_the_message_bar(run, working_engine, scene, monkeypatch):
-    from qgis.core import QgsApplication
+@pytest.mark.parametrize(
+    ("identifier", "name", "ticked", "given"),
+    [
+        ("hyperkd:embed", "ACCEPT", "raw_counts", ["raw_counts"]),
+        ("hyperkd:importproduct", "MASK", "cloud", ["cloud"]),
+        ("hyperkd:distill", "MASK", "snow", ["cloud", "cloud_shadow", "snow"]),
+    ],
+)
+def test_what_is_ticked_of_several_choices_has_a_name_and_is_taken(
+    registry, identifier, name, ticked, given
+):
+    """QGIS 3.22 shows such choices as a list of empty rows, and refuses what is ticked there."""
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+    from qgis.core import QgsProcessingContext
+    from qgis.PyQt.QtWidgets import QCheckBox
+
+    algorithm = registry.createAlgorithmById(identifier)
+    dialog = AlgorithmDialog(algorithm)
+    try:
+        (box,) = (each for each in dialog.findChildren(QCheckBox) if each.text() == ticked)
+        box.click()
+        value = dialog.mainWidget().wrappers[name].parameterValue()
+    finally:
+        dialog.close()
+    assert sorted(value) == given
+    definition = algorithm.parameterDefinition(name)
+    assert definition.checkValueIsAcceptable(value, QgsProcessingContext())
+
+
+def test_what_is_ticked_in_a_batch_has_a_name_and_is_taken(registry):
+    from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog
+    from qgis.core import QgsProcessingContext
+    from qgis.PyQt.QtWidgets import QCheckBox
+
+    algorithm = registry.createAlgorithmById("hyperkd:importproduct")
+    dialog = BatchAlgorithmDialog(algorithm)
+    try:
+        panel = dialog.mainWidget()
+        gc.collect()
+        (box,) = (each for each in panel.findChildren(QCheckBox) if each.text() == "snow")
+        box.click()
+        value = panel.wrappers[0][panel.parameter_to_column["MASK"]].parameterValue()
+    finally:
+        dialog.close()
+    assert value == ["snow"]
+    definition = algorithm.parameterDefinition("MASK")
+    assert definition.checkValueIsAcceptable(value, QgsProcessingContext())
+
+
+def test_problems_stay_in_the_message_bar_with_a_way_to_the_log(
+    run, working_engine, scene, monkeypatch
+):
+    from qgis.core import Qgis, QgsApplication
+    from qgis.gui import QgsMessageBar
+    from qgis.PyQt.QtWidgets import QMainWindow, QPushButton
 
     from hyperkd_qgis import messages
 
-    bar, logged = [], []
+    bar, opened, logged = QgsMessageBar(), [], []
 
     class Window:
         def messageBar(self):  # noqa: N802 - QGIS's own name
-            return self
+            return bar
 
-        def pushMessage(self, *said):  # noqa: N802
-            bar.append(said)
+        def mainWindow(self):  # noqa: N802
+            return QMainWindow()
+
+        def openMessageLog(self):  # noqa: N802
+            opened.append(True)
 
     log = QgsApplication.messageLog()
     log.messageReceived.connect(lambda *said: logged.append(said[0]))
     monkeypatch.setattr(messages, "iface", Window())
+    # As two steps of a workflow do.
     run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
-    ((title, text, level, seconds),) = bar
-    assert (title, level.name if hasattr(level, "name") else level, seconds)[::2] == ("HyperKD", 0)
-    assert text.endswith(": No ‹b>data‹/b>. a.tif: Counts. Calibrate.")
-    assert logged[-2:] == ["No <b>data</b>.", "a.tif: Counts. Calibrate."]
+    run("hyperkd:embed", INPUT=str(scene), OUTPUT="TEMPORARY_OUTPUT")
+    (item,) = bar.items()
+    assert (item.title(), item.level(), item.duration()) == (
+        "HyperKD",
+        Qgis.MessageLevel.Warning,
+        0,
+    )
+    assert item.text().endswith(": No ‹b>data‹/b>. a.tif: Counts. Calibrate.")
+    assert "No <b>data</b>." in logged and "a.tif: Counts. Calibrate." in logged
+    item.findChild(QPushButton).click()
+    assert opened == [True]
 
 
 def test_a_product_may_be_a_folder_and_relative(run, working_engine, tmp_path, monkeypatch):

@@ -122,3 +122,9 @@ def test_a_step_in_the_designer_takes_a_model_or_what_another_step_makes(pressed
     assert given[1:] == [None, "tuning", "OUTPUT"]
     assert found["kept"] == found["given"]
     assert found["shown"] == from_step
+
+
+def test_show_log_opens_the_log_at_the_plugins_tab(pressed):
+    found = pressed["show_the_log"]
+    assert found["told"] == ["HyperKD Something is odd."]
+    assert (found["opened"], found["tab"]) == (True, "HyperKD")

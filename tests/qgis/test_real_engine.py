@@ -337,17 +337,15 @@ def test_a_guess_of_the_engine_reaches_the_message_bar_and_the_written_file(
 ):
     import processing
     from osgeo import gdal
+    from qgis.gui import QgsMessageBar
 
     from hyperkd_qgis import messages
 
-    bar = []
+    bar = QgsMessageBar()
 
     class Window:
         def messageBar(self):  # noqa: N802 - QGIS's own name
-            return self
-
-        def pushMessage(self, *said):  # noqa: N802
-            bar.append(said)
+            return bar
 
     monkeypatch.setattr(messages, "iface", Window())
     output, scene = tmp_path / "hls.tif", bare[1]
@@ -359,14 +357,14 @@ def test_a_guess_of_the_engine_reaches_the_message_bar_and_the_written_file(
     results = processing.run("hyperkd:aligntohls", parameters)
     said = "The file declares no scale; its int16 values are taken as reflectance x 10000"
     assert results["PROBLEMS"].startswith(said)
-    ((_, text, _, seconds),) = bar
-    assert (text, seconds) == (f"complete: {results['PROBLEMS']}", 0)
+    item = bar.currentItem()
+    assert (item.text(), item.duration()) == (f"complete: {results['PROBLEMS']}", 0)
     written = json.loads(gdal.Open(str(output)).GetMetadataItem("HYPERKD_PROBLEMS"))
     assert [each["code"] for each in written] == ["inferred_scale"]
     # A scale that is told is no guess.
-    bar.clear()
+    bar.clearWidgets()
     assert processing.run("hyperkd:aligntohls", {**parameters, "SCALE": 1e-4})["PROBLEMS"] == ""
-    assert bar == []
+    assert bar.currentItem() is None
 
 
 def test_an_unknown_sensor_is_refused_by_the_engine(plugin, real_engine, tile):

@@ -19,17 +19,29 @@ def german() -> dict[str, str]:
     return translations.translated(GERMAN)
 
 
+def show_qgis_in(monkeypatch, locale: str, shown: str) -> None:
+    """Let QGIS have the language of the settings or the system, and show itself in another."""
+    from hyperkd_qgis import translation
+
+    class Application:
+        locale = staticmethod(lambda: locale)
+
+        @staticmethod
+        def instance() -> Application:
+            return Application()
+
+        def translation(self) -> str:
+            return shown
+
+    monkeypatch.setattr(translation, "QgsApplication", Application)
+
+
 @pytest.fixture
 def in_german(plugin, monkeypatch):
     """Show the plugin as a German QGIS does."""
     from hyperkd_qgis import translation
 
-    class German:
-        @staticmethod
-        def locale() -> str:
-            return "de_DE"
-
-    monkeypatch.setattr(translation, "QgsApplication", German)
+    show_qgis_in(monkeypatch, "de_DE", "")
     installed = translation.Translation()
     plugin._provider.refreshAlgorithms()
     yield
@@ -166,17 +178,29 @@ def test_letters_are_given_once_in_german_too(in_german, monkeypatch, tmp_path, 
 def test_another_language_stays_english(plugin, monkeypatch):
     from hyperkd_qgis import translation
 
-    class French:
-        @staticmethod
-        def locale() -> str:
-            return "fr"
-
-    monkeypatch.setattr(translation, "QgsApplication", French)
+    show_qgis_in(monkeypatch, "fr", "")
     installed = translation.Translation()
     from hyperkd_qgis.messages import tr
 
     assert tr("Cancelled.") == "Cancelled."
     installed.remove()
+
+
+@pytest.mark.parametrize(
+    ("locale", "shown", "said"),
+    [("C", "de", "Abgebrochen."), ("de_DE", "en", "Cancelled."), ("de_DE", "", "Abgebrochen.")],
+)
+def test_the_plugin_speaks_as_qgis_does(plugin, monkeypatch, locale, shown, said):
+    """As after ``qgis --lang de``, which changes neither settings nor the system's language."""
+    from hyperkd_qgis import translation
+    from hyperkd_qgis.messages import tr
+
+    show_qgis_in(monkeypatch, locale, shown)
+    installed = translation.Translation()
+    try:
+        assert tr("Cancelled.") == said
+    finally:
+        installed.remove()
 
 
 def test_the_file_is_shipped():
@@ -233,7 +257,8 @@ def test_problems_of_a_scene_are_shown_in_german(in_german):
     assert told == [
         "Die Datei gibt keine Skalierung an; ihre Werte (uint16) werden als Reflexionsgrad x 10000 "
         "gelesen, was nur erschlossen ist: 99. Perzentil 4095, im mittleren Kanal 1807.4, in "
-        "hellen Kanälen 4095. Ist das falsch, geben Sie die Skalierung an.",
+        "hellen Kanälen 4095. Ist das falsch, geben Sie „Skalierung“ bei den erweiterten "
+        "Parametern oder Experten-Einstellungen an.",
         "Das 99. Perzentil heller Kanäle ist ein Reflexionsgrad von 2: Schnee oder Wolken bei "
         "tiefer Sonne, oder gar kein Reflexionsgrad. Sehen Sie sich die Spektren an (Raster "
         "untersuchen).",
@@ -245,6 +270,21 @@ def test_problems_of_a_scene_are_shown_in_german(in_german):
     ]
     several = {"problems": [{"message": "a.tif: No data.", "scene": "a.tif", "hint": ""}]}
     assert problems(several) == ["a.tif: No data."]
+
+
+def test_what_is_meant_for_the_command_line_is_said_in_the_words_of_the_dialogs(plugin):
+    """A window has no ``--accept``; what is named instead is what its field is called."""
+    from hyperkd_qgis.algorithms.titles import field_title
+    from hyperkd_qgis.engine_notes import SENTENCES, translated
+
+    hint = "Calibrate them to reflectance. If you know better, accept it: --accept raw_counts."
+    assert translated(hint) == (
+        "Calibrate them to reflectance. If you know better, tick raw_counts under "
+        f"“{field_title('embed', 'accept')}” in the advanced or expert settings."
+    )
+    assert "“No-data value”" in translated("If they are fill, declare it: --nodata 0.")
+    for said in SENTENCES:
+        assert not re.search(r"--\w|\bhyperkd [a-z]", translated(said)), said
 
 
 def test_problems_of_a_product_are_shown_in_german(in_german):
@@ -306,9 +346,11 @@ def test_what_is_odd_about_labels_is_known(plugin):
 
 
 def test_places_of_sentences_are_those_of_their_translations(german):
-    from hyperkd_qgis.engine_notes import FRAGMENTS, SENTENCES
+    from hyperkd_qgis.engine_notes import FRAGMENTS, IN_DIALOGS, SENTENCES
 
-    for source in (*SENTENCES, *FRAGMENTS):
+    for said in (*SENTENCES, *FRAGMENTS):
+        source = IN_DIALOGS.get(said, said)
+        assert sorted(re.findall(r"\{\w+\}", said)) == sorted(re.findall(r"\{\w+\}", source)), said
         places = re.findall(r"\{\w+\}", source)
         assert sorted(re.findall(r"\{\w+\}", german[source])) == sorted(places), source
         assert not re.search(r"\}\s*\{", source), source  # which would not be told apart

@@ -43,8 +43,8 @@ class Interface:
     def refreshLayerSymbology(self, identifier):
         self.refreshed.append(identifier)
 
-    def openMessageLog(self, tab=""):
-        self.logs.append(tab)
+    def openMessageLog(self):
+        self.logs.append("opened")
 
     def addToolBar(self, name):
         return self.window.addToolBar(name)
@@ -70,13 +70,14 @@ class Interface:
 
 @pytest.fixture
 def interface(plugin, monkeypatch, tmp_path):
+    from hyperkd_qgis import messages
     from hyperkd_qgis.ui import notices, run_on_layer
 
     monkeypatch.setenv("HYPERKD_JOBS", str(tmp_path / "jobs"))
     monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "models"))
     (tmp_path / "models").mkdir()
     made = Interface()
-    for module in (notices, run_on_layer):
+    for module in (messages, notices, run_on_layer):
         monkeypatch.setattr(module, "iface", made)
     return made
 
@@ -457,6 +458,15 @@ def test_an_engine_of_another_list_is_told(window, interface, tmp_path):
     assert window._dialogs["engine"].isVisible()
 
 
+@pytest.mark.parametrize("show", ["show_finetune", "show_distill"])
+def test_who_comes_to_train_finds_what_training_needs_ticked(window, show):
+    from hyperkd_qgis.ui.engine_banner import EngineBanner
+
+    getattr(window, show)().findChild(EngineBanner).button.click()
+    assert window._dialogs["engine"].isVisible()
+    assert window._dialogs["engine"].setup.training.isChecked()
+
+
 def test_a_problem_stays_until_it_is_closed_and_leads_to_the_log(plugin, interface):
     from hyperkd_qgis.ui import notices
 
@@ -464,7 +474,7 @@ def test_a_problem_stays_until_it_is_closed_and_leads_to_the_log(plugin, interfa
     (item,) = interface.bar.items()
     assert item.duration() == 0
     press(interface, "Show log")
-    assert interface.logs == ["HyperKD"]
+    assert interface.logs == ["opened"]
 
 
 def test_without_a_window_a_message_goes_to_the_log(plugin, monkeypatch):
