@@ -19,7 +19,7 @@ import pytest
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
-from hyperkd.raster.gdal import opening
+from hyperkd.raster.gdal import opening, vector_layers
 from hyperkd.raster.gdal.local_names import local_sources
 from hyperkd.raster.open_raster import open_raster
 from tests.factories import WAVELENGTHS_NM, make_envi, make_raster, make_vrt, spectra
@@ -169,7 +169,7 @@ BAD = [
         lambda f: f,
         "bad_product",
         "is not a product that HyperKD knows",
-        "folder, zip or image",
+        "folder, archive or image",
     ),
     Bad(
         "a folder with a band table",
@@ -295,7 +295,7 @@ BAD = [
         container,
         "unsupported_raster",
         "container of 2 rasters",
-        "hyperkd import",
+        "Give one of its parts",
     ),
     Bad(
         "complex numbers",
@@ -834,3 +834,22 @@ def test_half_a_letter_in_a_complaint_of_gdal_leaves_nothing_behind(
     (tmp_path / "scene.tif.aux.xml").write_text(f"<PAMDataset>{text}</PAMDataset>", "utf-8")
     found = local_sources(str(path))
     assert (found, sys.exc_info()) == ([str(path)], (None, None, None))
+
+
+@pytest.mark.parametrize("module", [opening, vector_layers])
+def test_a_complaint_of_gdal_that_is_not_utf8_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    """Newer bindings raise Python's error about the message; found by fuzzing with GDAL 3.10."""
+    path = make_raster(tmp_path / "scene.tif")
+
+    def complain(*_: Any, **__: Any) -> None:
+        b"\xed\x9f".decode()
+
+    monkeypatch.setattr(module.gdal, "OpenEx", complain)
+    if module is vector_layers:
+        assert not vector_layers.is_vector(str(path))
+        return
+    with pytest.raises(HyperKDError, match="cannot be opened as a raster") as error:
+        open_raster(str(path))
+    assert error.value.code == "unreadable_raster"

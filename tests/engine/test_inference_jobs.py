@@ -292,7 +292,7 @@ def test_the_log_says_what_computes_and_that_the_self_test_passed(tmp_path, stud
     text = "\n".join(f"{level}: {message}" for level, message in report.logs)
     assert "info: Running on the processor." in text
     assert "info: Self-test passed." in text
-    assert "1 tiles of 8 x 8 pixels" in text
+    assert "1 tile of 8 x 8 pixels" in text
     assert report.artifacts == [("output", str(tmp_path / "e.tif"))]
 
 

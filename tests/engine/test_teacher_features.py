@@ -184,6 +184,7 @@ for cache_is_at, key in enumerate(keys(6)):
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
 def test_a_killed_process_leaves_whole_features_or_none(tmp_path, request):
+    pytest.importorskip("torch")
     root = request.config.rootpath
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path)],

@@ -308,7 +308,7 @@ def _fwhm(
         values = _widths(source, needed, problems)
         if values is None:
             continue
-        if chosen is not None and np.nanmax(np.abs(values - chosen)[needed]) > _ROUNDING_NM:
+        if chosen is not None and (np.abs(values - chosen)[needed] > _ROUNDING_NM).any():
             continue
         chosen, origins["fwhm"] = values, source.origins["fwhm"]
         if "IMAGERY" not in origins["fwhm"]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from osgeo import gdal, ogr, osr
 
+# What GDAL's bindings raise; where their message is not UTF-8, that is Python's error about it.
+GDAL_ERRORS: Final = (RuntimeError, UnicodeDecodeError)
 # From GDAL 3.7 on each thread has switches of its own.
 _BY_THREAD = all(hasattr(module, "_SetExceptionsLocal") for module in (gdal, ogr, osr))
 _lock = threading.Lock()

@@ -17,7 +17,7 @@ from osgeo import gdal
 from hyperkd.atomic import AtomicFile
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.data_types import GDAL_TYPES
-from hyperkd.raster.gdal.gdal_errors import collected_failures
+from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS, collected_failures
 from hyperkd.raster.gdal.restrictions import compressing_threads, restricted
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.tiff.integrity import is_whole
@@ -230,7 +230,7 @@ class GeoTiffSink:
                 done = action()
             if done not in (None, gdal.CE_None):  # without exceptions, see reader
                 problem = gdal.GetLastErrorMsg() or "unknown error"
-        except RuntimeError as error:
+        except GDAL_ERRORS as error:
             problem = str(error)
         if not problem:
             return

@@ -15,6 +15,7 @@ from osgeo import gdal
 
 from hyperkd.engine_process import in_engine_process
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS
 from hyperkd.raster.gdal.local_names import (
     CONNECTION,
     convert_hint,
@@ -57,7 +58,7 @@ def require_open_overviews(path: str, dataset: Any) -> None:
         return
     try:
         named = dataset.GetMetadataItem("OVERVIEW_FILE", "OVERVIEWS")
-    except RuntimeError:  # of damage elsewhere in the metadata, which GDAL tells once
+    except GDAL_ERRORS:  # of damage elsewhere in the metadata, which GDAL tells once
         named = dataset.GetMetadataItem("OVERVIEW_FILE", "OVERVIEWS")
     if named:
         name = os.path.join(os.path.dirname(path), named.replace(":::BASE:::", "", 1))
@@ -102,6 +103,6 @@ def _driver(name: str, **among: Any) -> Optional[str]:
     """Return the driver that GDAL would open a raster with."""
     try:
         found = gdal.IdentifyDriverEx(name, gdal.OF_RASTER, **among)
-    except RuntimeError:
+    except GDAL_ERRORS:
         return None
     return None if found is None else str(found.ShortName)

@@ -15,6 +15,7 @@ from typing import Any, Final, Optional
 from osgeo import gdal
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS
 from hyperkd.raster.gdal.restrictions import DEAD_PROXY
 
 # GDAL's own file systems that lie on the machine.
@@ -189,7 +190,7 @@ def is_vrt(name: str) -> bool:
     """Return whether GDAL takes a file for a VRT; nothing that it names is opened."""
     try:
         return gdal.IdentifyDriverEx(name, allowed_drivers=["VRT"]) is not None
-    except RuntimeError:  # no such file
+    except GDAL_ERRORS:  # no such file
         return False
 
 
@@ -255,7 +256,7 @@ def _parsed(text: str) -> Any:
     plain = text.encode("ascii", "xmlcharrefreplace").decode()
     try:
         return gdal.ParseXMLString(plain)
-    except RuntimeError:
+    except GDAL_ERRORS:
         return None
 
 

@@ -17,6 +17,7 @@ from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.crs import raising
+from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS
 from hyperkd.raster.gdal.local_names import require_local, require_regular
 from hyperkd.raster.gdal.probe import require_sound
 from hyperkd.raster.gdal.restrictions import ARRAY_DRIVERS, present, restricted
@@ -55,7 +56,7 @@ class ArrayFile:
             self._dataset = gdal.OpenEx(
                 path, gdal.OF_MULTIDIM_RASTER, allowed_drivers=present(ARRAY_DRIVERS)
             )
-        except RuntimeError as error:
+        except GDAL_ERRORS as error:
             raise self._unreadable(str(error)) from error
         if self._dataset is None:
             raise self._unreadable(gdal.GetLastErrorMsg())
@@ -214,7 +215,7 @@ class ArrayFile:
         gdal.PushErrorHandler("CPLQuietErrorHandler")
         try:
             return self._root.OpenMDArrayFromFullname(name)
-        except RuntimeError:
+        except GDAL_ERRORS:
             return None
         finally:
             gdal.PopErrorHandler()
@@ -223,7 +224,7 @@ class ArrayFile:
         gdal.PushErrorHandler("CPLQuietErrorHandler")
         try:
             return self._root.OpenGroupFromFullname(name)
-        except RuntimeError:
+        except GDAL_ERRORS:
             return None
         finally:
             gdal.PopErrorHandler()
@@ -263,7 +264,7 @@ def crs_wkt(definition: Union[int, str]) -> str:
             # Not SetFromUserInput: it takes files and web addresses too.
             else reference.ImportFromWkt(definition)
         )
-    except RuntimeError:
+    except GDAL_ERRORS:
         status = 1
     if status:
         raise HyperKDError(

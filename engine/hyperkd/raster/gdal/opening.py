@@ -14,6 +14,7 @@ from hyperkd.engine_process import in_engine_process
 from hyperkd.errors import HyperKDError
 from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import BandMetadata, RasterMetadata
+from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS
 from hyperkd.raster.gdal.indirect_formats import require_open_formats, require_open_overviews
 from hyperkd.raster.gdal.local_names import (
     CONNECTION,
@@ -91,7 +92,7 @@ def open_dataset(path: str) -> tuple[Any, str]:
         if dataset is None:  # without exceptions, see reader
             raise RuntimeError(gdal.GetLastErrorMsg())
         require_open_overviews(path, dataset)
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise _unreadable(path, str(error)) from error
     # GDAL looks at a damaged .aux.xml when first asked, not when it opens the raster.
     with parsing(path, "unreadable_raster", DAMAGED):
@@ -213,7 +214,7 @@ def files_of(dataset: Any) -> list[str]:
         local_sources(name)
         try:
             inner = gdal.OpenEx(name, gdal.OF_RASTER, allowed_drivers=["VRT"])
-        except RuntimeError:  # reading the pixels will report what is wrong with it
+        except GDAL_ERRORS:  # reading the pixels will report what is wrong with it
             continue
         found.extend(other for other in _file_names(inner) if other not in found)
     return found

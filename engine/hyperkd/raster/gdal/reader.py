@@ -198,7 +198,7 @@ class PlainRaster:
         try:
             with restricted():
                 yield
-        except RuntimeError as error:
+        except (RuntimeError, UnicodeDecodeError) as error:
             self.check_unchanged()
             raise HyperKDError(
                 "unreadable_raster",

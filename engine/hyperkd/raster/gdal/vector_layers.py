@@ -9,6 +9,7 @@ from typing import Any
 from osgeo import gdal, ogr
 
 from hyperkd.errors import HyperKDError
+from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS
 from hyperkd.raster.gdal.local_names import (
     met_closed_network,
     on_network,
@@ -33,7 +34,7 @@ def is_vector(path: str) -> bool:
     path = path.partition("|")[0]
     try:
         dataset = open_vector(path)
-    except RuntimeError:  # GDAL's way to say that no vector driver knows the file
+    except GDAL_ERRORS:  # GDAL's way to say that no vector driver knows the file
         closed = unknown_format(path, vector=True)
         if closed is not None:
             raise closed from None
@@ -58,7 +59,7 @@ def layer_paths(path: str) -> list[str]:
         return [path]
     try:
         dataset = open_vector(file)
-    except RuntimeError as error:
+    except GDAL_ERRORS as error:
         raise unreadable(file, error) from error
     with _layers(file):
         return [
@@ -179,7 +180,7 @@ def _choose_layer(dataset: Any, path: str, options: Mapping[str, str]) -> tuple[
     return layers[0], len(names) > 1
 
 
-def unreadable(path: str, error: RuntimeError) -> HyperKDError:
+def unreadable(path: str, error: Exception) -> HyperKDError:
     """Return the coded error for a vector file that breaks off or is none."""
     reason = str(error).replace(f"{path}: ", "").strip().rstrip(".")
     return HyperKDError(

@@ -22,6 +22,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
 from hyperkd.raster.gdal.burning import line_pixels, point_pixels, polygon_pixels, to_pixels
 from hyperkd.raster.gdal.crs import called, crs_name, known, raising, reference_of
+from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS
 from hyperkd.raster.gdal.vector_layers import (
     choose_layer,
     layer_name,
@@ -90,7 +91,7 @@ class VectorLayer:
         self.path, options = split_path(path)
         try:
             self._dataset = open_vector(self.path)
-        except RuntimeError as error:
+        except GDAL_ERRORS as error:
             raise unreadable(self.path, error) from error
         self._layer, several = choose_layer(self._dataset, self.path, options)
         with parsing(self.path, "bad_labels", "Check the path and open the file in QGIS."):
@@ -187,7 +188,7 @@ class VectorLayer:
             try:
                 with raising():
                     feature = self._layer.GetNextFeature()
-            except RuntimeError as error:
+            except GDAL_ERRORS as error:
                 raise unreadable(self.path, error) from error
             if feature is None:
                 return
@@ -198,7 +199,7 @@ class VectorLayer:
         try:
             self._layer.SetAttributeFilter(subset)
             return int(self._layer.GetFeatureCount())
-        except RuntimeError as error:
+        except GDAL_ERRORS as error:
             if subset is None:
                 raise unreadable(self.path, error) from error
             raise HyperKDError(
@@ -230,7 +231,7 @@ class VectorLayer:
         try:
             # The layer's own order of axes is kept: the driver knows how its data are stored.
             return osr.CoordinateTransformation(reference, reference_of(grid.crs_wkt))
-        except RuntimeError as error:
+        except GDAL_ERRORS as error:
             raise HyperKDError(
                 "bad_labels",
                 f"{self.name} in {self.crs} cannot be brought into {crs_name(grid.crs_wkt)}: "
@@ -271,7 +272,7 @@ def _outline(grid: GridSpec, transform: Any) -> Optional[tuple[float, float, flo
         try:
             back = transform.GetInverse()
             points = np.array(back.TransformPoints(corners))[:, :2]
-        except RuntimeError:  # a place that the layer's system does not know
+        except GDAL_ERRORS:  # a place that the layer's system does not know
             return None
         jumps = np.abs(points[:, 0]).max() <= 360 and np.ptp(points[:, 0]) > 180
         if jumps or not np.isfinite(points).all():
@@ -306,7 +307,7 @@ def _mark(
     if transform is not None:
         try:
             geometry.Transform(transform)
-        except RuntimeError:  # outside of what the projection can show
+        except GDAL_ERRORS:  # outside of what the projection can show
             return FeaturePixels(fid, values, _NONE, _NONE, why_none="unprojectable")
     parts = to_pixels(geometry, inverse)
     if parts is None:
