@@ -682,8 +682,13 @@ def _environment(hold):
 def _signalled(command, hold, number):
     """Run a command until some steps are done; send it a signal."""
     hold.touch()
+    # A shell's background job ignores interrupts, and so would the command.
     process = subprocess.Popen(
-        command, env=_environment(hold), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=_environment(hold),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and hold.read_text() != "held":
         time.sleep(0.01)
