@@ -18,6 +18,8 @@ from typing import Any, Callable
 
 TOLD = "HYPERKD_SESSION"
 _RED = ("color:red", "color: red", "#ff0000")
+# What QGIS itself says at its start where the system has no fonts, as in a bare Debian.
+QGIS_ALONE = ("Open Sans font installation failed",)
 
 
 class Session:
@@ -234,7 +236,8 @@ class Session:
         is_main = window is self._iface.mainWindow()
         bars = [self._iface.messageBar()] if is_main else window.findChildren(QgsMessageBar)
         items = [each for bar in bars for each in bar.items()]
-        return [f"{each.title()} {each.text()}".strip() for each in items]
+        said = [f"{each.title()} {each.text()}".strip() for each in items]
+        return [each for each in said if each not in QGIS_ALONE]
 
     def _layers(self) -> dict[str, str]:
         from qgis.core import QgsProject
