@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from hyperkd.temporary_names import LONGEST_SUFFIX, SUFFIX
 
 _lock = threading.Lock()
 _read: Counter[str] = Counter()
+# Released, and not yet taken from ``_read``. A raster that nobody closed is released by the
+# garbage collector, which may run in the very thread that holds the lock.
+_released: deque[str] = deque()
 
 
 def protect(paths: Iterable[str]) -> None:
@@ -30,8 +33,7 @@ def protect(paths: Iterable[str]) -> None:
 
 def release(paths: Iterable[str]) -> None:
     """Take back one ``protect`` of the same paths."""
-    with _lock:
-        _read.subtract(os.path.realpath(path) for path in paths)
+    _released.extend([os.path.realpath(path) for path in paths])
 
 
 def same_file(first: str, second: str) -> bool:
@@ -48,6 +50,8 @@ def require_unread(path: str) -> None:
         HyperKDError: ``bad_job``.
     """
     with _lock:
+        while _released:
+            _read[_released.popleft()] -= 1
         read = [other for other, count in _read.items() if count > 0]
     if any(same_file(path, other) for other in read):
         raise HyperKDError(

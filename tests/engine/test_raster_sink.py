@@ -479,3 +479,13 @@ def test_finish_completes_the_file_and_commit_names_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(Path(f"{path}.part")), spectra())
     sink.commit()
     assert os.listdir(tmp_path) == ["out.tif"]
+
+
+def test_a_raster_that_the_garbage_collector_releases_waits_for_nobody() -> None:
+    """It may run in the thread that holds the lock: a wait there would never end."""
+    from hyperkd import output_checks
+
+    output_checks.protect(["a.tif"])
+    with output_checks._lock:
+        output_checks.release(["a.tif"])
+    output_checks.require_unread("a.tif")
