@@ -14,7 +14,7 @@ import os
 import weakref
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Optional
 
@@ -44,7 +44,7 @@ from hyperkd.types import BandTable, BoolArray, FloatArray, GridSpec, Tile, Wind
 _LOW_BLOCK = 16
 
 
-class PlainRaster:
+class PlainRaster(AbstractContextManager["PlainRaster"]):
     """Any raster as windows of stored values, with no idea of what its bands mean.
 
     For labels, class maps and quality layers.
@@ -208,9 +208,6 @@ class PlainRaster:
                 path=self.path,
                 window=[window.col, window.row, window.width, window.height],
             ) from error
-
-    def __enter__(self) -> PlainRaster:
-        return self
 
     def __exit__(
         self,
