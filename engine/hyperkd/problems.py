@@ -46,6 +46,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "undeclared_fill": WARNING,
     "undeclared_zeros": WARNING,
     "constant_spectra": WARNING,
+    "partial_fill": WARNING,
     "tiny_values": WARNING,
     "no_valid_sample": WARNING,
     # from stored values to reflectance

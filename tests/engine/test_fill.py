@@ -46,7 +46,7 @@ class Case(NamedTuple):
 
 
 FILL, FOUND = "undeclared_fill", "undeclared_nodata"
-ZERO, SAME = "undeclared_zeros", "constant_spectra"
+ZERO, SAME, PART = "undeclared_zeros", "constant_spectra", "partial_fill"
 CASES = {
     # the nodata value is another one
     "-9999, 0 declared": Case("int16", 1e-4, 0, -9999, FILL),
@@ -106,7 +106,7 @@ def stored(case: Case, side: int = SIDE) -> NDArray[Any]:
 
 
 def told(problems: tuple[Problem, ...]) -> list[str]:
-    return [each.code for each in problems if each.code in (FILL, FOUND, ZERO, SAME)]
+    return [each.code for each in problems if each.code in (FILL, FOUND, ZERO, SAME, PART)]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -121,7 +121,7 @@ def test_fill_is_missing_or_told(name: str, tmp_path: Path) -> None:
         valid = source.read_tile(source.grid.window).valid
         assert (valid == np.broadcast_to(~BORDER | (not case.missing), valid.shape)).all()
         for problem in source.problems:
-            if problem.code in (FILL, FOUND, ZERO, SAME):
+            if problem.code in (FILL, FOUND, ZERO, SAME, PART):
                 assert problem.values["fraction"] == 0.25
                 assert "25.0% of the pixels of the raster" in problem.message
 
@@ -148,6 +148,50 @@ def test_the_sentence_names_value_and_fraction(tmp_path: Path) -> None:
             "reflectance and not the nodata value: such pixels are taken as missing everywhere."
         )
         assert problem.values == {"minimum": -10999, "maximum": -7999, "fraction": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("part", "nm"), [(slice(9), "430 to 880"), (slice(18, 36), "1950 to 2400")]
+)
+@pytest.mark.parametrize(
+    ("fill", "code"),
+    [(-9999, FILL), (np.array([-9000, -8000, -10000]), FILL), (0, PART), (1, PART)],
+)
+def test_one_detector_without_data_is_missing_or_told(
+    part: slice, nm: str, fill: Any, code: str, tmp_path: Path
+) -> None:
+    values = np.rint((0.1 + reflectance().repeat(3, axis=0)) / 1e-4).astype(np.int16)
+    values += np.arange(36, dtype=np.int16)[:, None, None]
+    values[part, :, :6] = np.resize(np.asarray(fill), values[part].shape[0])[:, None, None]
+    wavelengths = np.linspace(430, 2400, 36).tolist()
+    path = make_raster(tmp_path / "a.tif", values, wavelengths=wavelengths, nodata=-32768)
+    with open_raster(str(path)) as source:
+        assert told(source.problems) == [code]
+        problem = next(each for each in source.problems if each.code == code)
+        assert f"All bands from {nm} nm hold " in str(problem)
+        assert problem.values["fraction"] == 0.25
+        valid = source.read_tile(source.grid.window).valid
+        assert (valid == np.broadcast_to(~BORDER | (code == PART), valid.shape)).all()
+
+
+def test_water_that_was_cut_at_zero_is_no_detector_without_data(tmp_path: Path) -> None:
+    values = np.rint(reflectance().repeat(3, axis=0) / 1e-4).astype(np.int16)
+    values[:, :, :6] = np.linspace(1200, -900, 36).clip(0)[:, None, None].astype(np.int16)
+    wavelengths = np.linspace(430, 2400, 36).tolist()
+    path = make_raster(tmp_path / "a.tif", values, wavelengths=wavelengths, nodata=-32768)
+    with open_raster(str(path)) as source:
+        assert source.problems == ()
+        assert source.read_tile(source.grid.window).valid.all()
+
+
+def test_two_bands_without_data_are_no_detector(tmp_path: Path) -> None:
+    values = np.rint(reflectance() / 1e-4).astype(np.int16)
+    values[:2, :, :6] = -9999
+    values[10:, :, :6] = 0
+    path = make_raster(tmp_path / "a.tif", values, wavelengths=CENTRE_NM.tolist(), nodata=-32768)
+    with open_raster(str(path)) as source:
+        assert told(source.problems) == []
+        assert source.read_tile(source.grid.window).valid.all()
 
 
 def test_fill_that_no_sampled_window_touches_is_missing_all_the_same(tmp_path: Path) -> None:

@@ -84,35 +84,56 @@ def valid_mask(
 
 
 def fill_mask(data: NDArray[Any], bands: BandTable, among: BoolArray) -> BoolArray:
-    """Return the pixels whose bands all hold what no spectrum can be, ``(row, col)`` bool.
+    """Return the pixels that hold what no spectrum can be, ``(row, col)`` bool.
 
-    That is reflectance below -0.3 in every good band (-9999, the same times the scale, or
-    times a factor of each band), or one number in every good band that is at most -99 before
-    scaling, the largest of its integer type, or a reflectance above 3.2.
+    That is reflectance below -0.3 in every band (-9999, the same times the scale, or times a
+    factor of each band), or one number in every band that is at most -99 before scaling, the
+    largest of its integer type, or a reflectance above 3.2. The first or the last quarter of
+    the good bands is enough: one detector alone may lack a pixel, at the edge of its swath.
 
     It looks at every pixel of every tile, so that nothing hangs on a sample that may miss a
-    corner. The first good band, then two others, decide where to look closer: in an ordinary
-    scene that is one comparison beside those of all bands with their nodata values.
+    corner. The first band of a quarter, then two others, decide where to look closer: in an
+    ordinary scene that is one comparison for each quarter, beside those of all bands with
+    their nodata values.
 
     Args:
         data: ``(band, row, col)`` stored values.
         bands: the table of exactly these bands.
         among: ``(row, col)`` the pixels that may be fill.
     """
-    good = np.flatnonzero(bands.good)
-    if good.size < FEWEST_BANDS:
-        return np.zeros(among.shape, bool)
-    scale, offset = bands.scale[good], bands.offset[good]
+    fill = np.zeros(among.shape, bool)
+    for part in end_bands(bands.good):
+        fill |= impossible_values(data, bands, part, among)
+    return fill
+
+
+def end_bands(good: BoolArray) -> tuple[NDArray[np.intp], ...]:
+    """Return the indices of the first and of the last quarter of the good bands.
+
+    At least three bands each; nothing where there are fewer.
+    """
+    index = np.flatnonzero(good)
+    if index.size < FEWEST_BANDS:
+        return ()
+    quarter = max(FEWEST_BANDS, index.size // 4)
+    return index[:quarter], index[-quarter:]
+
+
+def impossible_values(
+    data: NDArray[Any], bands: BandTable, part: NDArray[np.intp], among: BoolArray
+) -> BoolArray:
+    """Return the pixels of ``among`` that hold fill in all bands of ``part``, ``(row, col)``."""
+    scale, offset = bands.scale[part], bands.offset[part]
     dark, bright = (_IMPOSSIBLY_DARK - offset) / scale, (_IMPOSSIBLY_BRIGHT - offset) / scale
     top = _largest(data.dtype)
     fill: BoolArray = among
-    for place in (0, good.size // 2, good.size - 1):
+    for place in (0, part.size // 2, part.size - 1):
         low, high = sorted((float(dark[place]), float(bright[place])))
-        band = data[good[place]]
+        band = data[part[place]]
         fill = np.asarray(fill & ((band <= max(LARGEST_SENTINEL, low)) | (band >= min(top, high))))
         if not fill.any():
             return fill
-    spectra = data[:, fill][good]
+    spectra = data[:, fill][part]
     thresholds = np.where(scale > 0, dark, -dark)[:, np.newaxis]
     signed = spectra if (scale > 0).all() else spectra * np.sign(scale)[:, np.newaxis]
     missing = (signed < thresholds).all(axis=0)

@@ -15,14 +15,19 @@ from hyperkd.raster.masks import (
     FEWEST_BANDS,
     LARGEST_SENTINEL,
     TINY,
-    fill_mask,
+    end_bands,
     has_value,
+    impossible_values,
     representable,
 )
 from hyperkd.types import BandTable, BoolArray, FloatArray
 
 # Pixels of one number in every band are told from here on; a few are chance, or broken.
 _SOME = 0.005
+# Coarse steps make a few bands equal by chance.
+_FEWEST_EQUAL = 8
+# Deep water is black beyond 1000 nm, and products cut what is below 0; its blue is darker yet.
+_BRIGHTER_THAN_WATER = 0.15
 
 
 @dataclass(frozen=True)
@@ -135,9 +140,15 @@ def fill_problems(sample: Sample, bands: BandTable, nodata: Nodata) -> list[Prob
     present = np.ones(sample.pixels.shape[1], bool)
     for values, value in zip(sample.pixels[good], bands.nodata[good]):
         present &= has_value(values, float(value), nodata.tiny)
-    fill = fill_mask(sample.pixels[:, np.newaxis], bands, present[np.newaxis])[0]
-    problems = [_told_fill(sample, bands, fill)] if fill.any() else []
+    ends = end_bands(good)
+    fills = [_impossible(sample, bands, part, present) for part in ends]
+    fill = fills[0] | fills[1]
+    problems = _told_fill(sample, bands, np.flatnonzero(good), fills[0] & fills[1])
+    for part, found in zip(ends, fills):
+        problems += _told_fill(sample, bands, part, found & ~(fills[0] & fills[1]))
     constant = present & ~fill & constant_pixels(sample.pixels, good)
+    for part in ends:
+        problems += _told_end(sample, bands, part, present & ~fill & ~constant)
     stored = sample.pixels[good][0][constant]
     declared = sorted(set(bands.nodata[good][~np.isnan(bands.nodata[good])].tolist()))
     but = f"nodata is {', '.join(f'{value:g}' for value in declared[:3])}"
@@ -167,17 +178,66 @@ def fill_problems(sample: Sample, bands: BandTable, nodata: Nodata) -> list[Prob
     return problems
 
 
-def _told_fill(sample: Sample, bands: BandTable, fill: BoolArray) -> Problem:
-    spectra = sample.pixels[bands.good][:, fill]
+def _impossible(
+    sample: Sample, bands: BandTable, part: NDArray[np.intp], among: BoolArray
+) -> BoolArray:
+    """Return which sampled pixels hold fill in all bands of a part, ``(pixel,)``."""
+    found = impossible_values(sample.pixels[:, np.newaxis], bands, part, among[np.newaxis])
+    return np.asarray(found[0])
+
+
+def _told_fill(
+    sample: Sample, bands: BandTable, part: NDArray[np.intp], fill: BoolArray
+) -> list[Problem]:
+    """Return what to tell of pixels that are missing because of some bands or of all."""
+    if not fill.any():
+        return []
+    spectra = sample.pixels[part][:, fill]
     low, high = float(spectra.min()), float(spectra.max())
     fraction = np.count_nonzero(fill) / fill.size
     shown = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    return Problem(
-        "undeclared_fill",
-        f"Every band holds {shown} in {fraction:.1%} of the pixels of {sample.place}, which is no "
-        "reflectance and not the nodata value: such pixels are taken as missing everywhere.",
-        values={"minimum": low, "maximum": high, "fraction": float(fraction)},
-    )
+    return [
+        Problem(
+            "undeclared_fill",
+            f"{_subject(bands, part)} {shown} in {fraction:.1%} of the pixels of {sample.place}, "
+            "which is no reflectance and not the nodata value: such pixels are taken as missing "
+            "everywhere.",
+            values={"minimum": low, "maximum": high, "fraction": float(fraction)},
+        )
+    ]
+
+
+def _told_end(
+    sample: Sample, bands: BandTable, part: NDArray[np.intp], among: BoolArray
+) -> list[Problem]:
+    """Return what to tell of pixels that hold one number in a quarter of the bands only."""
+    if part.size < _FEWEST_EQUAL:
+        return []
+    used = sample.pixels[part]
+    same = among & (used == used[0]).all(axis=0)
+    scale, offset = bands.scale[bands.good], bands.offset[bands.good]
+    spectra = sample.pixels[bands.good][:, same] * scale[:, np.newaxis] + offset[:, np.newaxis]
+    land = (spectra > _BRIGHTER_THAN_WATER).any(axis=0)
+    stored, counts = np.unique(used[0][same][land], return_counts=True)
+    if not counts.size or counts.max() < max(2, _SOME * among.size):
+        return []
+    value, fraction = float(stored[np.argmax(counts)]), float(counts.max() / among.size)
+    return [
+        Problem(
+            "partial_fill",
+            f"{_subject(bands, part)} {value:g} in {fraction:.1%} of the pixels of "
+            f"{sample.place} and the other bands do not; these pixels count as values.",
+            f"If a detector has no data there, declare it: --nodata {value:g}.",
+            values={"value": value, "fraction": fraction},
+        )
+    ]
+
+
+def _subject(bands: BandTable, part: NDArray[np.intp]) -> str:
+    if part.size == np.count_nonzero(bands.good):
+        return "Every band holds"
+    ends = bands.wavelengths.centre_nm[part]
+    return f"All bands from {ends.min():.0f} to {ends.max():.0f} nm hold"
 
 
 def _sentinel(constant: NDArray[Any]) -> Optional[float]:
