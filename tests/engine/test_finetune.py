@@ -136,9 +136,10 @@ def trained(place, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def quick_export(request, monkeypatch):
+def quick_export(request, monkeypatch, known_graphs):
     """Export for good in ``trained`` and where files are compared to the byte."""
     if "by_byte" not in request.fixturenames:
+        known_graph.keep_in(known_graphs)
         monkeypatch.setattr(export, "_to_onnx", known_graph.to_onnx)
 
 

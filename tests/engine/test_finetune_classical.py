@@ -40,7 +40,8 @@ NAMES = ("logistic regression", "RBF SVM", "random forest")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_forests_and_quick_exports():
+def small_forests_and_quick_exports(known_graphs):
+    known_graph.keep_in(known_graphs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_TREES", 30)
         patch.setattr(export, "_to_onnx", known_graph.to_onnx)
