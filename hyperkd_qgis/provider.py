@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qgis.core import QgsProcessingProvider
+from qgis.core import QgsApplication, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from . import workflows
@@ -86,9 +86,11 @@ class HyperKDProvider(QgsProcessingProvider):
         """Add all algorithms; Processing calls this.
 
         The first call comes before Processing knows this provider, so that the steps of the
-        models are unknown and their outputs cannot be told: the plugin refreshes at once.
+        models are unknown and their outputs cannot be told: the plugin refreshes at once, and
+        the models wait for that.
         """
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
-        for workflow in workflows.load():
-            self.addAlgorithm(workflow)
+        if QgsApplication.processingRegistry().providerById(self.id()) is not None:
+            for workflow in workflows.load():
+                self.addAlgorithm(workflow)

@@ -231,14 +231,16 @@ def test_the_setting_goes_before_the_environment_and_the_checkout(plugin, use_en
 def test_the_plugin_loads_quickly_and_without_anything_heavy(plugin_folder, qgis):
     """QGIS imports it at every start, for everybody, whatever is installed.
 
-    In seconds of the processor: those on the clock measure what else the machine does.
+    Measured against what QGIS's own modules take here, in time of the processor: seconds
+    would measure the machine.
     """
     code = (
-        "import sys, time; import qgis.core, qgis.PyQt.QtWidgets; started = time.process_time();"
+        "import sys, time; import qgis.core, qgis.gui, qgis.PyQt.QtWidgets;"
+        "qgis = started = time.process_time();"
         "already = set(sys.modules);"  # newer QGIS imports numpy by itself
         f"sys.path.insert(0, {str(plugin_folder)!r}); import hyperkd_qgis;"
         "plugin = hyperkd_qgis.classFactory(None); plugin.initProcessing();"
-        "print(time.process_time() - started);"
+        "print((time.process_time() - started) / qgis);"
         "print(sorted({'numpy', 'osgeo', 'torch', 'onnx', 'onnxruntime', 'hyperkd',"
         " 'hyperkd_qgis.ui.engine_dialog', 'hyperkd_qgis.env.setup'}"
         " & (set(sys.modules) - already)))"
@@ -246,8 +248,8 @@ def test_the_plugin_loads_quickly_and_without_anything_heavy(plugin_folder, qgis
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    seconds, heavy = answer.stdout.splitlines()
-    assert float(seconds) < 0.3
+    share, heavy = answer.stdout.splitlines()
+    assert float(share) < 1
     assert heavy == "[]"
 
 

@@ -70,7 +70,7 @@ def test_the_texts_of_a_workflow_are_its_help_its_inputs_and_its_results(tmp_pat
     folder.mkdir(parents=True)
     model = translations.ROOT / "resources/models/mosaicmap.model3"
     (folder / model.name).write_bytes(model.read_bytes())
-    assert sorted(translations.workflow_texts(tmp_path)) == [
+    own = [
         "A model fine-tuned for classification.",
         "Class map",
         "Hyperspectral rasters",
@@ -79,6 +79,11 @@ def test_the_texts_of_a_workflow_are_its_help_its_inputs_and_its_results(tmp_pat
         "Scenes with the same bands in the same reference system.",
         "Several scenes to one class map",
     ]
+    of_steps = ["Band table (sensor or CSV file)", "Severe problems to accept"]
+    of_steps += ["No-data value", "Scale (reflectance per stored unit)"]
+    found = list(translations.workflow_texts(tmp_path))
+    assert set(found) >= {*own, *of_steps}
+    assert len(found) == len(own) + 2 * len(of_steps)  # and the help of each
 
 
 def test_every_text_reaches_the_translator_as_it_stands():

@@ -78,6 +78,10 @@ WORKFLOWS = {
         },
     ),
 }
+# What every workflow that reads a scene as it is asks for, folded away: what is known of it better
+# than the file says. A product is imported by what its own metadata says.
+KNOWN_BETTER = ["accept", "bands", "nodata", "scale"]
+READS_SCENES = sorted(set(WORKFLOWS) - {"preparescene"})
 # Makes the environment that the others run in, and is hidden from models by its flags.
 NO_STEP = {"setupengine"}
 
@@ -175,6 +179,7 @@ def _said(algorithm) -> list:
 def test_inputs_and_results_are_listed_right_after_loading(registry, name):
     """The steps of a model are unknown while its provider is being added."""
     inputs, results = WORKFLOWS[name]
+    inputs = [*inputs, *(KNOWN_BETTER if name in READS_SCENES else ())]
     algorithm = registry.algorithmById(f"hyperkd:{name}")
     definitions = algorithm.parameterDefinitions()
     given = [each.name() for each in definitions if not each.isDestination()]
@@ -183,6 +188,28 @@ def test_inputs_and_results_are_listed_right_after_loading(registry, name):
     assert {key: value for key, value in made.items() if ":" in key} == results
     assert {each.name() for each in algorithm.destinationParameterDefinitions()} == set(results)
     assert algorithm.canExecute()[0]
+
+
+@pytest.mark.parametrize("name", READS_SCENES)
+@pytest.mark.parametrize("known", KNOWN_BETTER)
+def test_what_is_known_better_reaches_every_step_that_can_use_it(registry, name, known):
+    """A severe problem could be accepted in no workflow, and no scale be named."""
+    workflow = registry.algorithmById(f"hyperkd:{name}")
+    asked = workflow.parameterDefinition(known).toVariantMap()
+    wanted = 0
+    for child in workflow.childAlgorithms().values():
+        step = child.algorithm()
+        own = step.parameterDefinition(known.upper())
+        if own is None or step.provider().id() != "hyperkd":
+            continue
+        wanted += 1
+        (source,) = child.parameterSources()[known.upper()]
+        assert source.parameterName() == known
+        told = own.toVariantMap()
+        differing = {key for key in told if (told[key] or None) != (asked.get(key) or None)}
+        assert differing <= {"name", "help", "flags"}
+        assert own.help() == workflow.helpContent()[known]
+    assert wanted
 
 
 def test_every_algorithm_is_a_step_of_a_shipped_model(registry):
@@ -283,6 +310,31 @@ def test_areas_without_metres_have_no_hectares_and_odd_names_stay_whole(
     dataset = ogr.Open(str(tmp_path / "areas.csv"))
     rows = [(row["class"], row["hectares"], float(row["percent"])) for row in dataset.GetLayer(0)]
     assert rows == [("soil: 12", "", 75.0), ("a\\b 'c'", "", 25.0)]
+
+
+@pytest.mark.parametrize("given", [{}, {"scale": 0.0001}, {"accept": ["raw_counts"]}])
+def test_raw_counts_stop_a_workflow_unless_the_user_knows_better(
+    plugin, real_engine, classifier, tmp_path, given
+):
+    import numpy as np
+    import processing
+    from qgis.core import QgsProcessingException
+
+    wavelengths = sorted({*CENTRES, *np.linspace(420, 980, 15).round()})
+    data = np.random.default_rng(0).integers(2000, 4095, (len(wavelengths), 32, 32))
+    for band in range(len(data)):
+        data[band, band] = 4095  # where twelve bits end
+    scene = make_raster(
+        tmp_path / "raw.tif", data.astype(np.uint16), wavelengths=wavelengths, fwhm=10.0, scale=None
+    )
+    values = {"scene": str(scene), "model": classifier, "classify:map": str(tmp_path / "map.tif")}
+    if given:
+        processing.run("hyperkd:classmap", {**values, **given})
+        assert read(tmp_path / "map.tif").shape == (32, 32)
+    else:
+        with pytest.raises(QgsProcessingException, match="raw counts"):
+            processing.run("hyperkd:classmap", values)
+        assert not (tmp_path / "map.tif").exists()
 
 
 def test_several_scenes_become_one_map(plugin, real_engine, spectral, classifier, tmp_path):
