@@ -334,7 +334,7 @@ def test_raw_counts_stop_a_workflow_unless_the_user_knows_better(
     else:
         with pytest.raises(QgsProcessingException):
             processing.run("hyperkd:classmap", values, feedback=feedback)
-        assert any("raw counts" in text for text in feedback.said)
+        assert any("raw counts" in text for _, text in feedback.said)
         assert not (tmp_path / "map.tif").exists()
 
 
