@@ -27,6 +27,7 @@ _IMPOSSIBLY_BRIGHT = 3.2
 LARGEST_SENTINEL = -99.0
 # Of one or two bands noise may look like fill.
 FEWEST_BANDS = 3
+_FEWEST_OF_PART = 8
 # A nodata value this large stands for every value this large: headers round
 # -3.4028235e38 to a number that no pixel equals.
 _HUGE = 1e30
@@ -80,16 +81,18 @@ def valid_mask(
         data, bands, missing, tiny: see ``present_mask``.
     """
     valid = present_mask(data, bands, missing, tiny)
-    return np.asarray(valid & ~fill_mask(data, bands, valid))
+    return np.asarray(valid & ~fill_mask(data, bands, valid, whole=missing != "any"))
 
 
-def fill_mask(data: NDArray[Any], bands: BandTable, among: BoolArray) -> BoolArray:
+def fill_mask(
+    data: NDArray[Any], bands: BandTable, among: BoolArray, *, whole: bool = False
+) -> BoolArray:
     """Return the pixels that hold what no spectrum can be, ``(row, col)`` bool.
 
     That is reflectance below -0.3 in every band (-9999, the same times the scale, or times a
     factor of each band), or one number in every band that is at most -99 before scaling, the
     largest of its integer type, or a reflectance above 3.2. The first or the last quarter of
-    the good bands is enough: one detector alone may lack a pixel, at the edge of its swath.
+    many bands is enough: one detector alone may lack a pixel, at the edge of its swath.
 
     It looks at every pixel of every tile, so that nothing hangs on a sample that may miss a
     corner. The first band of a quarter, then two others, decide where to look closer: in an
@@ -100,23 +103,25 @@ def fill_mask(data: NDArray[Any], bands: BandTable, among: BoolArray) -> BoolArr
         data: ``(band, row, col)`` stored values.
         bands: the table of exactly these bands.
         among: ``(row, col)`` the pixels that may be fill.
+        whole: whether a pixel is missing only where all its bands are.
     """
-    fill = np.zeros(among.shape, bool)
-    for part in end_bands(bands.good):
-        fill |= impossible_values(data, bands, part, among)
-    return fill
+    ends = end_bands(bands.good)
+    fills = [impossible_values(data, bands, part, among) for part in ends]
+    if not fills:
+        return np.zeros(among.shape, bool)
+    return np.asarray(np.logical_and.reduce(fills) if whole else np.logical_or.reduce(fills))
 
 
 def end_bands(good: BoolArray) -> tuple[NDArray[np.intp], ...]:
     """Return the indices of the first and of the last quarter of the good bands.
 
-    At least three bands each; nothing where there are fewer.
+    Of fewer than 32, where noise may look like fill, all in one; nothing of one or two.
     """
     index = np.flatnonzero(good)
     if index.size < FEWEST_BANDS:
         return ()
-    quarter = max(FEWEST_BANDS, index.size // 4)
-    return index[:quarter], index[-quarter:]
+    quarter = index.size // 4
+    return (index[:quarter], index[-quarter:]) if quarter >= _FEWEST_OF_PART else (index,)
 
 
 def impossible_values(

@@ -24,8 +24,6 @@ from hyperkd.types import BandTable, BoolArray, FloatArray
 
 # Pixels of one number in every band are told from here on; a few are chance, or broken.
 _SOME = 0.005
-# Coarse steps make a few bands equal by chance.
-_FEWEST_EQUAL = 8
 # Deep water is black beyond 1000 nm, and products cut what is below 0; its blue is darker yet.
 _BRIGHTER_THAN_WATER = 0.15
 
@@ -142,12 +140,12 @@ def fill_problems(sample: Sample, bands: BandTable, nodata: Nodata) -> list[Prob
         present &= has_value(values, float(value), nodata.tiny)
     ends = end_bands(good)
     fills = [_impossible(sample, bands, part, present) for part in ends]
-    fill = fills[0] | fills[1]
-    problems = _told_fill(sample, bands, np.flatnonzero(good), fills[0] & fills[1])
+    fill, whole = np.logical_or.reduce(fills), np.logical_and.reduce(fills)
+    problems = _told_fill(sample, bands, np.flatnonzero(good), whole)
     for part, found in zip(ends, fills):
-        problems += _told_fill(sample, bands, part, found & ~(fills[0] & fills[1]))
+        problems += _told_fill(sample, bands, part, found & ~whole)
     constant = present & ~fill & constant_pixels(sample.pixels, good)
-    for part in ends:
+    for part in ends if len(ends) > 1 else ():
         problems += _told_end(sample, bands, part, present & ~fill & ~constant)
     stored = sample.pixels[good][0][constant]
     declared = sorted(set(bands.nodata[good][~np.isnan(bands.nodata[good])].tolist()))
@@ -211,10 +209,9 @@ def _told_end(
     sample: Sample, bands: BandTable, part: NDArray[np.intp], among: BoolArray
 ) -> list[Problem]:
     """Return what to tell of pixels that hold one number in a quarter of the bands only."""
-    if part.size < _FEWEST_EQUAL:
-        return []
     used = sample.pixels[part]
-    same = among & (used == used[0]).all(axis=0)
+    # The largest number is where a detector saturates, see ``raw_counts``.
+    same = among & (used == used[0]).all(axis=0) & (used[0] < used.max())
     scale, offset = bands.scale[bands.good], bands.offset[bands.good]
     spectra = sample.pixels[bands.good][:, same] * scale[:, np.newaxis] + offset[:, np.newaxis]
     land = (spectra > _BRIGHTER_THAN_WATER).any(axis=0)

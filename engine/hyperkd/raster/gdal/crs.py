@@ -44,9 +44,21 @@ def reference_of(crs_wkt: str) -> Any:
 
 
 def known(reference: Any) -> Any:
-    """Return a reference system, None where it is one of GeoPackage's two words for none."""
+    """Return a reference system, None where it is one of GeoPackage's two words for none.
+
+    One whose names are not UTF-8 is written anew: PROJ and newer bindings stumble over them.
+    """
     undefined = ("Undefined geographic SRS", "Undefined Cartesian SRS")
-    return None if reference is None or reference.GetName() in undefined else reference
+    if reference is None or reference.GetName() in undefined:
+        return None
+    text = reference.ExportToWkt()
+    clean = decoded(text)
+    if clean == text:
+        return reference
+    renamed = osr.SpatialReference()
+    renamed.ImportFromWkt(clean)
+    renamed.SetDataAxisToSRSAxisMapping(reference.GetDataAxisToSRSAxisMapping())
+    return renamed
 
 
 def called(reference: Any) -> str:
