@@ -87,7 +87,7 @@ def layer_pixels(path: str, scene: Any, margin_px: float = 0) -> dict[int, NDArr
     """What each feature marks, ``(row, col)`` bool by feature id."""
     marked = {}
     with VectorLayer(path) as layer:
-        for feature in layer.features(scene.grid, ["class"], margin_px):
+        for feature in layer.features(scene.grid, [], margin_px):
             picture = np.zeros((scene.grid.height, scene.grid.width), bool)
             picture[feature.rows, feature.cols] = True
             assert picture.sum() == feature.rows.size, "each pixel once"

@@ -184,7 +184,9 @@ def test_names_of_the_bands_of_a_label_raster(tmp_path: Path) -> None:
     assert len(legend.notes) == 1
 
 
-def test_an_attribute_table(tmp_path: Path) -> None:
+def test_an_attribute_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GDAL 3.11 and newer would write it into the file itself.
+    monkeypatch.setenv("GTIFF_WRITE_RAT_TO_PAM", "YES")
     made = make_classes(tmp_path / "a.tif", np.ones((12, 16), np.uint8))
     dataset = gdal.Open(made, gdal.GA_Update)
     table = gdal.RasterAttributeTable()
