@@ -14,16 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperkd.models.pixel_graph import TREES, PixelGraph
 from hyperkd.types import FloatArray
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-# As exports of networks have them; operators on trees are an extension of ONNX.
-_OPSET: Final = 20
-_IR_VERSION: Final = 9
-_TREES: Final = "ai.onnx.ml"
-_TREES_OPSET: Final = 3
 
 # The logarithm of a probability needs one. All classes together change by less than 1e-5 by it.
 LEAST_PROBABILITY: Final = 1e-8
@@ -114,47 +109,19 @@ def classical_graph(
         mean, std: ``(C,)`` reflectance that the bands are standardised with.
         output: ``logits`` or ``values``.
     """
-    graph = _Graph(mean, std)
+    graph = _Graph(len(mean))
+    graph.standardise(mean, std)
     if isinstance(model, AffineModel):
         width, last = len(model.bias), graph.product("spectra", model.weight, model.bias, "answer")
     elif isinstance(model, KernelMachine):
         width, last = model.classes, graph.kernel_machine(model)
     else:
         width, last = model.outputs, graph.forest(model)
-    return graph.finish(last, output, width)
+    return graph.finish(last, output, width, name="classical")
 
 
-class _Graph:
-    """Collects the nodes and constants of a graph; ``spectra`` are the standardised bands."""
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
-        self._bands = len(mean)
-        deviation = np.asarray(std, np.float64)
-        centred = -np.asarray(mean, np.float64) / deviation
-        self.product("pixels", np.diag(1 / deviation), centred, "spectra")
-
-    def node(self, operator: str, inputs: Sequence[str], output: str, **settings: Any) -> str:
-        """Add an operator and return the name of its output."""
-        from onnx import helper
-
-        self._nodes.append(
-            helper.make_node(operator, list(inputs), [output], name=output, **settings)
-        )
-        return output
-
-    def constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
-        """Add a constant and return its name."""
-        from onnx import numpy_helper
-
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype), name))
-        return name
-
-    def product(self, source: str, weight: FloatArray, bias: FloatArray, name: str) -> str:
-        """Add ``weight @ channels + bias`` as a 1 x 1 convolution."""
-        kernel = self.constant(f"{name}.weight", weight[:, :, None, None])
-        return self.node("Conv", [source, kernel, self.constant(f"{name}.bias", bias)], name)
+class _Graph(PixelGraph):
+    """The graph of a classical model."""
 
     def kernel_machine(self, model: KernelMachine) -> str:
         """Add a kernel machine and return its answer."""
@@ -193,7 +160,7 @@ class _Graph:
             "Reshape", [last, self.constant("rows", [-1, self._bands], np.int64)], "samples"
         )
         sums = self.node(
-            "TreeEnsembleRegressor", [rows], "sums", domain=_TREES, **_attributes(model)
+            "TreeEnsembleRegressor", [rows], "sums", domain=TREES, **_attributes(model)
         )
         if model.is_probability:
             least = self.constant("least", np.full((), LEAST_PROBABILITY))
@@ -202,30 +169,6 @@ class _Graph:
         shape = self.node("Concat", [place, width], "shape", axis=0)
         last = self.node("Reshape", [sums, shape], "image")
         return self.node("Transpose", [last], "answer", perm=[0, 3, 1, 2])
-
-    def finish(self, last: str, output: str, width: int) -> ModelProto:
-        """Return the model that gives the tensor ``last`` as ``output``."""
-        from onnx import TensorProto, helper
-
-        self._nodes[-1].output[0] = output
-        if last != self._nodes[-1].name:
-            raise ValueError(f"{last} is not the last tensor")
-
-        def image(name: str, channels: int) -> Any:
-            shape: list[Union[str, int, None]] = ["batch", channels, "rows", "cols"]
-            return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-        graph = helper.make_graph(
-            self._nodes,
-            "classical",
-            [image("pixels", self._bands), image("valid", 1)],
-            [image(output, width)],
-            self._constants,
-        )
-        opsets = [helper.make_opsetid("", _OPSET)]
-        if any(node.domain == _TREES for node in self._nodes):
-            opsets.append(helper.make_opsetid(_TREES, _TREES_OPSET))
-        return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
 
 
 def _attributes(model: Forest) -> dict[str, Any]:
