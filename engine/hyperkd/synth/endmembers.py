@@ -55,7 +55,7 @@ _CANOPIES: Final = {
 }
 # Of each canopy of a draw: leaves of so many kinds, each with so many leaf areas.
 _LEAVES, _AREAS = 2, 3
-_PER_DRAW: Final = {"soil": 10, "measured built": 14, "water": 6, "snow": 4, "cloud": 5, "dry": 6}
+_PER_DRAW: Final = {"soil": 24, "measured built": 14, "water": 6, "snow": 4, "cloud": 5, "dry": 6}
 
 
 @dataclass(frozen=True)
@@ -131,18 +131,23 @@ class _Draw:
         return float(np.clip(value, NODES["soil_moisture"][0], NODES["soil_moisture"][-1]))
 
     def _soils(self) -> list[tuple[FloatArray, float]]:
-        """Add bare soils; returns grounds for canopies with their moisture."""
+        """Add bare soils, half of them dry; returns grounds for canopies with their moisture."""
         generator, measured = self._generator, measured_spectra()
         grounds = []
         for number in range(_PER_DRAW["soil"]):
             moisture = self._moisture()
-            if number % 5 == 0:
+            if number % 12 == 0:
                 spectrum = soil_spectrum(self._scene.soils[number % 4], moisture)
             else:
-                kind = "rock" if number % 5 == 4 and generator.random() < 0.5 else "soil"
-                dry = measured[kind][generator.integers(len(measured[kind]))]
-                # The library's soils are sieved and dried: a field is rougher and darker.
-                spectrum = wet_spectrum(dry * generator.uniform(0.6, 1.0), moisture)
+                kind = "rock" if number % 6 == 5 else "soil"
+                spectrum = measured[kind][generator.integers(len(measured[kind]))]
+                if number % 2:
+                    # What the library calls air-dry; a field in summer, a road of sand.
+                    moisture = NODES["soil_moisture"][0]
+                    spectrum = spectrum * generator.uniform(0.75, 1.1)
+                else:
+                    # The library's soils are sieved and dried: a field is rougher and darker.
+                    spectrum = wet_spectrum(spectrum * generator.uniform(0.6, 1.0), moisture)
             self._add(spectrum, SOIL, soil_moisture=moisture)
             grounds.append((spectrum, moisture))
         char = measured["burned"]
