@@ -21,6 +21,7 @@ class ClassifyAlgorithm(EngineAlgorithm):
     GROUP = "run"
     FIELDS = ("input", "model", "output", "probabilities", "uncertainty")
     UNASKED = ("probabilities", "uncertainty")
+    LEFT_OUT = frozenset({"dominant"})
     NEEDS = ("logits",)
     STYLES = {OUTPUT: "classes", PROBABILITIES: "probabilities", UNCERTAINTY: "uncertainty"}
 

@@ -12,7 +12,7 @@ from ..messages import tr
 from . import parameters
 from .engine_algorithm import EngineAlgorithm
 
-OUTPUT = "OUTPUT"
+OUTPUT, UNCERTAINTY, DOMINANT = "OUTPUT", "UNCERTAINTY", "DOMINANT"
 
 
 class RegressAlgorithm(EngineAlgorithm):
@@ -21,10 +21,11 @@ class RegressAlgorithm(EngineAlgorithm):
     NAME = "regress"
     KIND = "predict"
     GROUP = "run"
-    FIELDS = ("input", "model", "output")
+    FIELDS = ("input", "model", "output", "uncertainty", "dominant")
+    UNASKED = ("uncertainty", "dominant")
     NEEDS = ("values",)
-    STYLES = {OUTPUT: "values"}
-    LEFT_OUT = frozenset({"probabilities", "probability_type", "uncertainty"})
+    STYLES = {OUTPUT: "values", UNCERTAINTY: "values", DOMINANT: "classes"}
+    LEFT_OUT = frozenset({"probabilities", "probability_type"})
 
     def displayName(self) -> str:
         """Return the name in the toolbox."""
@@ -60,6 +61,11 @@ class RegressAlgorithm(EngineAlgorithm):
                 "<p>One band of float32 per target, in its unit. The run reports the fraction "
                 "of pixels beyond the range of the training labels, where no model is "
                 "reliable.</p>"
+                "<h3>Uncertainty</h3>"
+                "<p>One band per target: its standard error, where the model knows it.</p>"
+                "<h3>Dominant cover</h3>"
+                "<p>The cover with the largest fraction, where the model gives fractions of "
+                "covers.</p>"
             )
             + parameters.band_overrides_help()
         )

@@ -123,6 +123,7 @@ _OF_ONE_JOB = {
         "probabilities": marked("Probabilities"),
         "probability_type": marked("Data type of the probabilities"),
         "uncertainty": marked("Uncertainty"),
+        "dominant": marked("Dominant cover"),
     },
     "quantize": {
         "input": marked("Rasters for the comparison"),

@@ -224,8 +224,8 @@
         <translation>&lt;p&gt;Wendet ein für Klassifikation feinabgestimmtes Modell auf eine hyperspektrale Szene an.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Klassenkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben der Klassen; 0 ist keine Daten.&lt;/p&gt;&lt;h3&gt;Wahrscheinlichkeiten&lt;/h3&gt;&lt;p&gt;Ein Kanal je Klasse. Sie sind kalibriert, wo die Feinabstimmung Label dafür hatte.&lt;/p&gt;&lt;h3&gt;Unsicherheit&lt;/h3&gt;&lt;p&gt;Kanal 1 ist der Abstand zwischen den beiden wahrscheinlichsten Klassen (0 ist unentschieden), Kanal 2 die Entropie aller (0 ist sicher). Sehen Sie dort nach, bevor Sie einer Grenze trauen.&lt;/p&gt;</translation>
     </message>
     <message>
-        <source>&lt;p&gt;Runs a model that was fine-tuned for regression over a hyperspectral scene: cover fractions, plant traits, or any other quantity of its labels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Map of values&lt;/h3&gt;&lt;p&gt;One band of float32 per target, in its unit. The run reports the fraction of pixels beyond the range of the training labels, where no model is reliable.&lt;/p&gt;</source>
-        <translation>&lt;p&gt;Wendet ein für Regression feinabgestimmtes Modell auf eine hyperspektrale Szene an: Bedeckungsanteile, Pflanzenmerkmale oder andere Größen seiner Label.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Wertekarte&lt;/h3&gt;&lt;p&gt;Ein Kanal aus float32 je Zielgröße, in deren Einheit. Der Lauf sagt, welcher Anteil der Pixel außerhalb des Bereichs der Trainingslabel liegt: dort ist kein Modell verlässlich.&lt;/p&gt;</translation>
+        <source>&lt;p&gt;Runs a model that was fine-tuned for regression over a hyperspectral scene: cover fractions, plant traits, or any other quantity of its labels.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance. Other sensors than the model's are resampled on the fly; one that covers too little of its spectrum is refused.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a model of the store (&lt;i&gt;Plugins › HyperKD › Models…&lt;/i&gt;), or an &lt;i&gt;.onnx&lt;/i&gt; file. &lt;i&gt;Fine-tune&lt;/i&gt; makes one from your labels.&lt;/p&gt;&lt;h3&gt;Map of values&lt;/h3&gt;&lt;p&gt;One band of float32 per target, in its unit. The run reports the fraction of pixels beyond the range of the training labels, where no model is reliable.&lt;/p&gt;&lt;h3&gt;Uncertainty&lt;/h3&gt;&lt;p&gt;One band per target: its standard error, where the model knows it.&lt;/p&gt;&lt;h3&gt;Dominant cover&lt;/h3&gt;&lt;p&gt;The cover with the largest fraction, where the model gives fractions of covers.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Wendet ein für Regression feinabgestimmtes Modell auf eine hyperspektrale Szene an: Bedeckungsanteile, Pflanzenmerkmale oder andere Größen seiner Label.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade. Andere Sensoren als der des Modells werden im Lauf umgerechnet; einer, der zu wenig von dessen Spektrum abdeckt, wird abgelehnt.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;Der Name eines Modells der Sammlung (&lt;i&gt;Erweiterungen › HyperKD › Modelle…&lt;/i&gt;) oder eine &lt;i&gt;.onnx&lt;/i&gt;-Datei. &lt;i&gt;Modell feinabstimmen&lt;/i&gt; macht eines aus Ihren Labeln.&lt;/p&gt;&lt;h3&gt;Wertekarte&lt;/h3&gt;&lt;p&gt;Ein Kanal aus float32 je Zielgröße, in deren Einheit. Der Lauf sagt, welcher Anteil der Pixel außerhalb des Bereichs der Trainingslabel liegt: dort ist kein Modell verlässlich.&lt;/p&gt;&lt;h3&gt;Unsicherheit&lt;/h3&gt;&lt;p&gt;Ein Kanal je Zielgröße: deren Standardfehler, wo das Modell ihn kennt.&lt;/p&gt;&lt;h3&gt;Vorherrschende Bedeckung&lt;/h3&gt;&lt;p&gt;Die Bedeckung mit dem größten Anteil, wo das Modell Anteile von Bedeckungen angibt.&lt;/p&gt;</translation>
     </message>
     <message>
         <source>&lt;p&gt;Shows the card of a model: task, bands, classes with their colours, metrics with their protocol, training, licence. Needs no engine.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;The name of a shipped or stored model, an &lt;i&gt;.onnx&lt;/i&gt; file, or a &lt;i&gt;.safetensors&lt;/i&gt; checkpoint.&lt;/p&gt;&lt;h3&gt;Card&lt;/h3&gt;&lt;p&gt;The HTML file to write. After the run it is under &lt;i&gt;Processing › Results Viewer&lt;/i&gt;.&lt;/p&gt;</source>
@@ -898,6 +898,10 @@
     <message>
         <source>Distilling {student}</source>
         <translation>Destillation von {student}</translation>
+    </message>
+    <message>
+        <source>Dominant cover</source>
+        <translation>Vorherrschende Bedeckung</translation>
     </message>
     <message>
         <source>Done.</source>
@@ -2728,6 +2732,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das Klassenfeld, oder das Zahlenfeld jeder Zielgröße. Vorgabe: das einzige Feld.</translation>
     </message>
     <message>
+        <source>The class map to write (GeoTIFF) of the cover with the largest fraction, where the model gives fractions of covers.</source>
+        <translation>Die Klassenkarte, die geschrieben wird (GeoTIFF): die Bedeckung mit dem größten Anteil, wo das Modell Anteile von Bedeckungen angibt.</translation>
+    </message>
+    <message>
         <source>The class probabilities to write (GeoTIFF, one band per class).</source>
         <translation>Die Klassenwahrscheinlichkeiten, die geschrieben werden (GeoTIFF, ein Kanal je Klasse).</translation>
     </message>
@@ -3064,8 +3072,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das Training geht weiter, wenn dieses Fenster oder QGIS geschlossen wird.</translation>
     </message>
     <message>
-        <source>The uncertainty of the classes to write (GeoTIFF): the margin between the two most probable classes, and the entropy of all.</source>
-        <translation>Die Unsicherheit der Klassen, die geschrieben wird (GeoTIFF): der Abstand zwischen den beiden wahrscheinlichsten Klassen, und die Entropie aller.</translation>
+        <source>The uncertainty to write (GeoTIFF): of classes the margin between the two most probable ones and the entropy of all, of values their standard error where the model knows it.</source>
+        <translation>Die Unsicherheit, die geschrieben wird (GeoTIFF): bei Klassen der Abstand zwischen den beiden wahrscheinlichsten und die Entropie aller, bei Werten deren Standardfehler, wo das Modell ihn kennt.</translation>
     </message>
     <message>
         <source>The values seem to be counts of a detector, not reflectance: {said}.</source>

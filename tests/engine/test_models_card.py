@@ -66,7 +66,7 @@ def test_json_brings_every_field_back():
 
 def test_json_holds_plain_values_under_the_documented_names():
     values = json.loads(make_card().to_json())
-    assert values["schema"] == 2
+    assert values["schema"] == 3
     assert values["bands"] == {"centre_nm": [450.5, 550.25, 2200.125], "fwhm_nm": [10.0, 9.5, 8.25]}
     assert values["self_test"]["outputs"]["embedding"] == {
         "indices": [0, 5], "values": [0.25, -1.5], "largest": 2.0,
@@ -81,8 +81,8 @@ def test_bands_without_fwhm_stay_without():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 3}, "a newer HyperKD wrote it, in schema 3; this version reads 1 and 2"),
-        ({"schema": 0}, "its schema is 0, this version reads 1 and 2"),
+        ({"schema": 4}, "a newer HyperKD wrote it, in schema 4; this version reads 1, 2 and 3"),
+        ({"schema": 0}, "its schema is 0, this version reads 1, 2 and 3"),
         ({"schema": None}, "its schema is None"),
         ({"schema": True}, "its schema is True"),
         ({"schema": "2"}, "its schema is '2'"),
@@ -206,7 +206,7 @@ def test_a_card_of_schema_1_is_migrated():
     card = ModelCard.from_json(text)
     assert (card.temperature, card.quantisation) == (1.0, None)
     assert comparable(card) == comparable(make_card())
-    assert json.loads(card.to_json())["schema"] == 2
+    assert json.loads(card.to_json())["schema"] == 3
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "safetensors"])

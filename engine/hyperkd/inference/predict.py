@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Union
 
 import numpy as np
@@ -36,17 +37,17 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
         of pixels beyond the range that the model was trained on.
 
     Raises:
-        HyperKDError: ``bad_job`` where a regression is asked for probabilities;
+        HyperKDError: ``bad_job`` where the model has nothing to write into one of the files;
             ``bad_model`` where the model is a student; ``no_valid_pixels``; and what
             reading, matching the bands, computing and writing raise. No output is left then.
     """
     with matched_scene(request.input, request.model, request, ANSWERS, report) as matched:
         answer: Union[_Classes, _Values]
+        _refuse_outputs(matched.card, request)
         if matched.output == "logits":
             answer = _Classes(matched.card, matched.source.grid, request)
         else:
-            _refuse_probabilities(matched.card, request)
-            answer = _Values(matched.card, matched.source.grid, request.output)
+            answer = _Values(matched.card, matched.source.grid, request)
         summary = write_tiled(
             matched, answer.files, answer.convert, request, report, stage="Predicting"
         )
@@ -86,13 +87,19 @@ def predict_at(
     return values
 
 
-def _refuse_probabilities(card: ModelCard, request: PredictJob) -> None:
-    for name in ("probabilities", "uncertainty"):
-        if getattr(request, name) is not None:
+def _refuse_outputs(card: ModelCard, request: PredictJob) -> None:
+    """Refuse files that this kind of model has nothing to write into."""
+    classes = card.task == "classification"
+    for name, has, advice in (
+        ("probabilities", classes, "take a model for classification"),
+        ("uncertainty", classes or card.has_spread, "take a model that knows its own errors"),
+        ("dominant", card.is_fractions, "take a model for fractions of covers"),
+    ):
+        if getattr(request, name) is not None and not has:
             raise HyperKDError(
                 "bad_job",
                 f"{card.name} is {card.described}, which has no {name}.",
-                f"Leave {name} out, or take a model for classification.",
+                f"Leave {name} out, or {advice}.",
                 key=name,
             )
 
@@ -168,9 +175,9 @@ class _Classes:
 
 
 class _Values:
-    """The file of a regression."""
+    """The files of a regression: values, their standard errors, and the largest fraction."""
 
-    def __init__(self, card: ModelCard, grid: GridSpec, output: str) -> None:
+    def __init__(self, card: ModelCard, grid: GridSpec, request: PredictJob) -> None:
         targets = card.targets
         self._names = [str(target["name"]) for target in targets]
         self._low, self._high = (
@@ -178,24 +185,52 @@ class _Values:
             for name in ("minimum", "maximum")
         )
         self._beyond, self._seen = np.zeros(len(targets), np.int64), 0
+        self._dominant = np.zeros(len(targets) + 1, np.int64)
+        self._wants_uncertainty = request.uncertainty is not None
         units = [str(target["unit"]) for target in targets]
         spec = RasterSpec(
             grid, len(targets), np.float32, nodata=np.nan, names=self._names, units=units
         )
-        self.files = [OutputFile("output", output, spec, observe=self._count)]
+        self.files = [OutputFile("output", request.output, spec, observe=self._count)]
+        if request.uncertainty is not None:
+            errors = replace(spec, names=[f"standard error of {name}" for name in self._names])
+            self.files.append(OutputFile("uncertainty", request.uncertainty, errors))
+        if request.dominant is not None:
+            classes = [
+                ClassEntry(str(item["name"]), _rgb(str(item["color"])), number)
+                for number, item in enumerate(targets, 1)
+            ]
+            largest = RasterSpec(
+                grid, 1, np.uint8, nodata=classify.NO_CLASS, names=["cover"], classes=classes
+            )
+            observe = self._count_dominant
+            self.files.append(OutputFile("dominant", request.dominant, largest, observe=observe))
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
-        """Return the stored values."""
-        return [rows.values]
+        """Return the stored values of each file."""
+        count = len(self._names)
+        stored: list[NDArray[Any]] = [rows.values[:count]]
+        if self._wants_uncertainty:
+            stored.append(rows.values[count:])
+        if len(stored) < len(self.files):
+            with clock.time("decide"):
+                stored.append(classify.class_map(rows.values[:count], rows.valid))
+        return stored
 
     def summary(self) -> dict[str, Any]:
         """Return the fraction of the values beyond those that the model was trained on."""
         fractions = (self._beyond / max(1, self._seen)).round(6).tolist()
-        return {"beyond_training_range": dict(zip(self._names, fractions))}
+        summary: dict[str, Any] = {"beyond_training_range": dict(zip(self._names, fractions))}
+        if self._dominant.any():
+            summary["dominant"] = dict(zip(self._names, self._dominant[1:].tolist()))
+        return summary
 
     def _count(self, values: NDArray[Any]) -> None:
         self._beyond += ((values < self._low) | (values > self._high)).sum(axis=(1, 2))
         self._seen += int(np.isfinite(values[0]).sum())
+
+    def _count_dominant(self, classes: NDArray[Any]) -> None:
+        self._dominant += np.bincount(classes.ravel(), minlength=len(self._dominant))
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

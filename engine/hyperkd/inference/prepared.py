@@ -42,10 +42,11 @@ from hyperkd.open_scene import open_scene
 from hyperkd.raster.open_raster import limit_block_cache
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.shared_options import InferenceOptions, SceneOptions
-from hyperkd.spectral.affine import Affine
-from hyperkd.spectral.band_support import SupportReport
+from hyperkd.spectral.affine import Affine, bridged
+from hyperkd.spectral.band_support import EXTRAPOLATED, SupportReport
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.types import Reporter
+from hyperkd.spectral.resampling import MAX_EXTRAPOLATED
+from hyperkd.types import BoolArray, Reporter
 
 # Name of a shipped or stored model, path of an .onnx file, an opened or a loaded model.
 AnyModel = Union[str, Path, Bundle, "LoadedModel"]
@@ -215,6 +216,11 @@ class MatchedModel:
     has_tokens: bool = False
     tokens: bool = False
 
+    @property
+    def present(self) -> Optional[BoolArray]:
+        """Which of the model's bands the raster has; None where the model is not told."""
+        return self.support.supported if self.card.missing_bands else None
+
     @contextmanager
     def open(
         self,
@@ -283,15 +289,36 @@ def _match_bands(
     """Return the bands to read, their map to reflectance on the model's, and how well they fit."""
     # The network takes reflectance, its own normalisation is inside: mean 0, std 1.
     whole, support = input_map(
-        source.bands, card.bands, np.zeros(len(card.bands)), np.ones(len(card.bands))
+        source.bands,
+        card.bands,
+        np.zeros(len(card.bands)),
+        np.ones(len(card.bands)),
+        max_extrapolated=max(MAX_EXTRAPOLATED, card.missing_bands),
     )
     report.log("info", support.summary())
+    if card.missing_bands and not support.supported.all():
+        whole = bridged(whole, support.supported, card.bands.centre_nm)
+        report.log("warning", _told_missing(card, support))
     for note in support.notes:
         report.log("warning", note)
     # A band that is not needed is not read. In the order of their wavelengths the bands
     # give the same bits in whatever order the file stores them.
     used = whole.used
     return tuple(used.tolist()), Affine(whole.matrix[:, used], whole.offset), support
+
+
+def _told_missing(card: ModelCard, support: SupportReport) -> str:
+    """Return what it costs that the raster lacks bands, as measured on simulated spectra."""
+    sentence = (
+        f"The file lacks {support.count(EXTRAPOLATED)} of the {len(card.bands)} bands of "
+        f"{card.name}, which knows how to do without."
+    )
+    measured = card.metrics.get("missing_bands")
+    if not measured:
+        return sentence
+    missing, error = np.array(measured, np.float64).T
+    cost = np.interp(support.extrapolated_share, missing, error) / error[0]
+    return f"{sentence} With so few its error on simulated spectra is {cost:.2f} times as large."
 
 
 def _batch(matched: MatchedModel, options: InferenceOptions, report: Reporter) -> Optional[int]:
@@ -316,7 +343,8 @@ def _open(matched: MatchedModel, threads: int, report: Reporter, again: bool) ->
     """
     bundle, device = matched.model.bundle(), matched.device
     _check(bundle, matched.output, device, report)
-    network = bundle.network(TOKENS if matched.tokens else matched.output, matched.reflectance)
+    output = TOKENS if matched.tokens else matched.output
+    network = bundle.network(output, matched.reflectance, matched.present)
     del bundle
     if not again:
         matched.model.release()

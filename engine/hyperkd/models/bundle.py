@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,12 +12,19 @@ from hyperkd.errors import HyperKDError
 from hyperkd.files import read_regular
 from hyperkd.models.allowed_graphs import require_trusted
 from hyperkd.models.card import CARD_KEY, ModelCard
-from hyperkd.models.onnx_graph import before_upsampling, cut, fold, with_constants
+from hyperkd.models.onnx_graph import (
+    before_upsampling,
+    cut,
+    fold,
+    with_constants,
+    with_present,
+)
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, digest_of, tensors_digest, text_digest
 from hyperkd.spectral.affine import Affine
+from hyperkd.types import BoolArray
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto, TensorProto
 
 INPUTS: Final = ("pixels", "valid")
 TOKENS: Final = "tokens"
@@ -50,7 +58,12 @@ class Bundle:
         """Names of the outputs."""
         return tuple(output.name for output in self.graph.graph.output)
 
-    def network(self, output: str, first_layer: Optional[Affine] = None) -> bytes:
+    def network(
+        self,
+        output: str,
+        first_layer: Optional[Affine] = None,
+        present: Optional[BoolArray] = None,
+    ) -> bytes:
         """Return an ONNX model that computes one output and nothing else.
 
         onnxruntime computes every output of a graph whether asked for or not,
@@ -64,6 +77,8 @@ class Bundle:
                 the pixels (stem and spectral branch), and the network then takes
                 ``sources`` channels of stored values: scaling, normalisation and
                 resampling cost nothing per pixel.
+            present: ``(C,)`` which of the card's bands the raster has; a model of which the
+                card allows missing bands is told so. Default: all.
 
         Raises:
             HyperKDError: ``bad_model`` where the model has no such output or no
@@ -80,7 +95,10 @@ class Bundle:
                 f"only {', '.join(self.outputs)}.",
                 "Take a model made for this task.",
             )
-        model, constants = cut(self.graph, tensor, output), self.graph.graph.initializer
+        model = cut(self.graph, tensor, output)
+        constants: Iterable[TensorProto] = self.graph.graph.initializer
+        if present is not None:
+            constants = with_present(constants, present)
         if first_layer is not None:
             fold(model.graph, constants, first_layer, self.path.name)
         channels = output_channels(self.card)[self.outputs[0] if output == TOKENS else output]
@@ -311,7 +329,7 @@ def output_channels(card: ModelCard) -> dict[str, int]:
         "embedding": card.embedding_dim,
         "reconstruction": len(card.bands),
         "logits": len(card.classes),
-        "values": len(card.targets),
+        "values": len(card.targets) * (2 if card.has_spread else 1),
     }
 
 

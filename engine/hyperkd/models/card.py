@@ -20,9 +20,10 @@ from hyperkd.models.card_values import LARGEST_SIZE, LARGEST_TEST, load_values, 
 from hyperkd.types import Wavelengths
 
 CARD_KEY: Final = "hyperkd.card"
-SCHEMA: Final = 2
-# Schema 1 knew students alone: neither temperature nor quantisation, one task.
-MIGRATED: Final = (1,)
+SCHEMA: Final = 3
+# Schema 1 knew students alone: neither temperature nor quantisation, one task. Schema 2 knew
+# neither missing bands nor uncertainties of values.
+MIGRATED: Final = (1, 2)
 
 # What the graph of a model gives, by its task; the first is its embedding or its answer.
 OUTPUTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -45,6 +46,7 @@ _KINDS: Final[Mapping[str, tuple[Any, str]]] = {
     **dict.fromkeys(("architecture", "training", "metrics"), _OBJECT),
     **dict.fromkeys(("teacher", "quantisation"), ((dict, type(None)), "an object or null")),
     "ground_sampling_m": ((int, float), "a number"),
+    "has_spread": (bool, "true or false"),
 }
 
 
@@ -134,12 +136,16 @@ class ModelCard:
             "#rrggbb"}``. The position i in this order is logit i and value i + 1 of a class
             map (0 is no data); ``value`` is what the user's labels called it.
         targets: of a regression, each ``{"name": str, "unit": str, "minimum": float,
-            "maximum": float}``; the range is that of the training labels.
+            "maximum": float}``; the range is that of the training labels. Fractions
+            of covers have a ``"color"`` too, and sum to 1.
         teacher: the teacher's name and checksum, or None.
         parents: checksums of the models this one was made from.
         architecture: preset and sizes of the network.
         training: summary of the training data and settings, without paths.
         metrics: figures with the protocol that gave them.
+        has_spread: whether a regression gives, after the values, as many standard errors.
+        missing_bands: fraction of ``bands`` that a raster may lack: the model was trained
+            without some, and is told which; 0 where it was not.
         temperature: the probabilities of a classification are softmax(logits / temperature).
         quantisation: how the weights were made smaller, ``{"kind": "dynamic", "static" or
             "float16", ...}`` with what it cost, or None for float32.
@@ -167,6 +173,8 @@ class ModelCard:
     architecture: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    has_spread: bool = False
+    missing_bands: float = 0.0
     temperature: float = 1.0
     quantisation: Optional[Mapping[str, Any]] = None
     self_test: Optional[SelfTest] = None
@@ -175,6 +183,11 @@ class ModelCard:
     def described(self) -> str:
         """What the model is, for a sentence: ``a student``, ``a regression model``."""
         return "a student" if self.task == "pretrain" else f"a {self.task} model"
+
+    @property
+    def is_fractions(self) -> bool:
+        """Whether the values are fractions of covers, the largest of which makes a class map."""
+        return bool(self.targets) and all("color" in target for target in self.targets)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -207,6 +220,10 @@ class ModelCard:
         if self.self_test is not None:
             _check_self_test(self.self_test, (len(self.bands) + 1) * self.tile_px**2)
         _check_answers(self.task, self.classes, self.targets)
+        if self.has_spread and self.task != "regression":
+            raise _bad(f"the task {self.task} has no standard errors")
+        if not 0 <= self.missing_bands < 1:
+            raise _bad(f"missing_bands = {self.missing_bands:g} is not a fraction below 1")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise _bad(f"temperature must be a positive number, it is {self.temperature:g}")
         if self.quantisation is not None and self.quantisation.get("kind") not in QUANTISATIONS:
@@ -270,7 +287,7 @@ def _refuse_schema(schema: Any) -> None:
     known = (*MIGRATED, SCHEMA)
     if type(schema) is int and schema in known:
         return
-    readable = " and ".join(map(str, known))
+    readable = f"{', '.join(map(str, MIGRATED))} and {SCHEMA}"
     if type(schema) is int and schema > SCHEMA:
         raise HyperKDError(
             "bad_model",
@@ -313,6 +330,8 @@ def _check_answers(
             raise _bad(f"the target {entry['name']!r} reaches from {low:g} to {high:g}")
         if type(entry["unit"]) is not str:
             raise _bad(f"the target {entry['name']!r} has the unit {entry['unit']!r}")
+        if not _COLOUR.fullmatch(entry.get("color", "#000000")):
+            raise _bad(f"the target {entry['name']!r} has the colour {entry['color']!r}")
 
 
 def _required() -> set[str]:
@@ -334,7 +353,9 @@ def _parsed(values: dict[str, Any]) -> dict[str, Any]:
         values[name] = tuple(values.get(name, ()))
     if not all(type(each) is str for each in values["parents"]):
         raise TypeError(f"parents must be texts, got {values['parents']!r}")
-    values["temperature"] = float(values.get("temperature", 1.0))
+    for name in ("temperature", "missing_bands"):
+        if name in values:
+            values[name] = float(values[name])
     for name, (kind, described) in _KINDS.items():
         if name in values and not isinstance(values[name], kind):
             raise TypeError(f"{name} must be {described}, got {values[name]!r}")

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.spectral.affine import Affine
+from hyperkd.types import BoolArray
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 PIXELS: Final = "pixels"
+# The constant that tells a network which of its bands there are: ``(1, C, 1, 1)``, 1 or 0.
+PRESENT: Final = "bands_present"
 
 # Keys of protobuf: ModelProto.graph is field 7, GraphProto.initializer field 5, both of the
 # wire type 2, a length and so many bytes.
@@ -115,6 +118,18 @@ def fold(
         node.input.extend(names)
     pixels = next(value for value in graph.input if value.name == PIXELS)
     pixels.type.tensor_type.shape.dim[1].dim_value = sources
+
+
+def with_present(constants: Iterable[TensorProto], present: BoolArray) -> list[TensorProto]:
+    """Return the constants, of which ``bands_present`` says which bands there are.
+
+    Args:
+        present: ``(C,)`` bool.
+    """
+    from onnx import numpy_helper
+
+    told = numpy_helper.from_array(present.astype(np.float32)[None, :, None, None], PRESENT)
+    return [told if tensor.name == PRESENT else tensor for tensor in constants]
 
 
 def with_constants(model: ModelProto, constants: Iterable[TensorProto]) -> bytes:

@@ -39,8 +39,14 @@ class PredictJob(SceneOptions, Job):
         choices=("uint8", "float32"),
     )
     uncertainty: Optional[str] = option(
-        "The uncertainty of the classes to write (GeoTIFF): the margin between the two most "
-        "probable classes, and the entropy of all.",
+        "The uncertainty to write (GeoTIFF): of classes the margin between the two most probable "
+        "ones and the entropy of all, of values their standard error where the model knows it.",
+        None,
+        role="output_raster",
+    )
+    dominant: Optional[str] = option(
+        "The class map to write (GeoTIFF) of the cover with the largest fraction, where the model "
+        "gives fractions of covers.",
         None,
         role="output_raster",
     )
