@@ -57,6 +57,11 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
         | {"open_scene", "reporting", "inference", "evaluation"},
         {"torch", "onnx", "onnxruntime", "onnxscript", "safetensors", "sklearn"},
     ),
+    # What physics teaches is simulated.
+    "training.physics": (
+        BASE | {"spectral", "models", "models.nets", "inference", "synth", "training"},
+        {"torch"},
+    ),
     "inference": (BASE | {"raster", "spectral", "open_scene", "models", "inference"}, set()),
     "inference.backends.onnxruntime_backend": (
         BASE | {"models", "inference"},

@@ -1,0 +1,303 @@
+"""The model of land covers: its spectra, network, graph, missing bands and maps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("prosail")
+gdal = pytest.importorskip("osgeo.gdal")
+
+from hyperkd.errors import HyperKDError  # noqa: E402
+from hyperkd.inference.backends.onnxruntime_backend import open_session  # noqa: E402
+from hyperkd.inference.predict import predict  # noqa: E402
+from hyperkd.models.bundle import open_bundle  # noqa: E402
+from hyperkd.models.nets.spectral_net import SpectralNet  # noqa: E402
+from hyperkd.requests.predict_options import PredictJob  # noqa: E402
+from hyperkd.spectral.affine import Affine, bridged  # noqa: E402
+from hyperkd.spectral.sensors import sensor_bands  # noqa: E402
+from hyperkd.synth.endmembers import COVER_NAMES, WATER  # noqa: E402
+from hyperkd.training.physics import spectral_batches  # noqa: E402
+from hyperkd.training.physics.cover_file import write_cover  # noqa: E402
+from hyperkd.training.physics.fit_cover import (  # noqa: E402
+    FittedCover,
+    fit_cover,
+    losses,
+    predicted,
+)
+from hyperkd.training.physics.simulated_spectra import (  # noqa: E402
+    Spectra,
+    pure_spectra,
+    scene_spectra,
+)
+from hyperkd.training.physics.spectral_batches import (  # noqa: E402
+    USUAL,
+    SpectralBatches,
+    Variation,
+)
+from tests.factories import make_raster  # noqa: E402
+from tests.reports import SilentReport  # noqa: E402
+
+TABLE = sensor_bands("enmap")
+GOOD = np.flatnonzero(TABLE.good)
+CENTRE_NM = TABLE.wavelengths.centre_nm[GOOD]
+COVERS = len(COVER_NAMES)
+MISSING = [[0.0, 0.1], [0.5, 0.2]]
+
+
+@pytest.fixture(scope="module")
+def spectra() -> tuple[Spectra, Spectra]:
+    report = SilentReport()
+    return scene_spectra([3], report), pure_spectra([1, 2], report)
+
+
+def batches(spectra: tuple[Spectra, Spectra], seed: int = 0, **how: Any) -> SpectralBatches:
+    return SpectralBatches(*spectra, replace(USUAL, **how), seed, range(3))
+
+
+@pytest.fixture(scope="module")
+def network() -> FittedCover:
+    """Return a network of random weights; every one of them matters."""
+    torch.manual_seed(0)
+    generator = np.random.default_rng(0)
+    mean, std = generator.uniform(0.1, 0.3, GOOD.size), generator.uniform(0.05, 0.1, GOOD.size)
+    made = SpectralNet(mean.tolist(), std.tolist(), COVERS, (16, 12, 8))
+    return FittedCover(made.eval(), generator.uniform(0.5, 2, COVERS))
+
+
+@pytest.fixture(scope="module")
+def model(network: FittedCover, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cover") / "cover.onnx"
+    write_cover(path, network, {}, {"missing_bands": MISSING})
+    return path
+
+
+# --- spectra -----------------------------------------------------------------------------
+
+
+def test_fractions_of_spectra_sum_to_one(spectra: tuple[Spectra, Spectra]) -> None:
+    scenes, pure = spectra
+    for each in spectra:
+        assert each.reflectance.shape == (len(each.fractions), GOOD.size)
+        np.testing.assert_allclose(each.fractions.sum(axis=1), 1, atol=1e-5)
+        assert 0 <= each.fractions.min()
+    assert set(np.unique(pure.fractions)) == {0, 1}
+    assert set(pure.dominant) == set(range(COVERS))
+    assert len(set(scenes.dominant)) >= 4
+
+
+def test_the_same_seed_draws_the_same_batch_and_another_one_another(
+    spectra: tuple[Spectra, Spectra],
+) -> None:
+    one, same, other = (batches(spectra, seed).draw(64) for seed in (5, 5, 6))
+    for first, second in zip(one, same):
+        assert torch.equal(first, second)
+    assert not torch.equal(one[0], other[0])
+    assert one[0].dtype == torch.float32
+
+
+def test_a_batch_has_fractions_that_sum_to_one_and_bands_in_every_spectrum(
+    spectra: tuple[Spectra, Spectra],
+) -> None:
+    reflectance, present, fractions = batches(spectra).draw(2000)
+    np.testing.assert_allclose(fractions.sum(1).numpy(), 1, atol=1e-5)
+    assert torch.isfinite(reflectance).all()
+    assert set(np.unique(present.numpy())) == {0, 1}
+    share = present.numpy().mean(axis=1)
+    assert share.min() > 0.4 and (share == 1).any()
+
+
+def test_without_variation_a_batch_is_the_spectra_themselves(
+    spectra: tuple[Spectra, Spectra], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = dict.fromkeys(Variation.__dataclass_fields__, 0.0)
+    drawn = batches(spectra, **{**nothing, "scenes": 1.0})
+    for name, value in (("_gain", 1), ("_stray", 0), ("_haze", 0), ("_deviation", 0)):
+        monkeypatch.setattr(drawn, name, torch.full_like(getattr(drawn, name), value))
+    reflectance, present, fractions = drawn.draw(50)
+    assert (present == 1).all()
+    known = {row.tobytes(): place for place, row in enumerate(spectra[0].reflectance)}
+    places = [known[row.tobytes()] for row in reflectance.numpy()]
+    assert np.array_equal(spectra[0].fractions[places], fractions.numpy())
+
+
+def test_missing_bands_lie_on_the_line_between_the_others() -> None:
+    centre = np.array([500.0, 400.0, 700.0, 600.0, 800.0])
+    values = np.array([[5.0, 4.0, 7.0, 9.0, 8.0], [5.0, 1.0, 9.0, 6.0, 1.0]], np.float32)
+    present = np.array([[1, 1, 1, 0, 0], [1, 0, 0, 1, 0]], bool)
+    expected = np.array([[5, 4, 7, 6, 7], [5, 5, 6, 6, 6]], np.float32)
+    assert np.array_equal(spectral_batches.bridged(values, present, centre), expected)
+    for row, has, wanted in zip(values, present, expected):
+        line = bridged(Affine.diagonal(np.ones(5), np.zeros(5)), has, centre)
+        np.testing.assert_allclose(line.apply(row.astype(np.float64)), wanted, rtol=1e-12)
+
+
+# --- training ----------------------------------------------------------------------------
+
+
+def test_training_gives_the_same_network_for_the_same_seed_and_learns(
+    spectra: tuple[Spectra, Spectra],
+) -> None:
+    def train(steps: int) -> FittedCover:
+        return fit_cover(
+            batches(spectra), batches(spectra, 1), steps=steps, seed=0, report=SilentReport()
+        )
+
+    first, second = train(25), train(25)
+    for one, other in zip(first.weights().values(), second.weights().values()):
+        assert np.array_equal(one, other)
+    assert np.array_equal(first.error_scale, second.error_scale)
+    reflectance, present, truth = batches(spectra, 2).draw(2000)
+    loss, _ = losses(first.network, reflectance, present, truth)
+    known, _ = losses(train(1).network, reflectance, present, truth)
+    assert loss < 0.9 * known
+
+
+def test_errors_hold_as_many_true_values_as_they_say(spectra: tuple[Spectra, Spectra]) -> None:
+    held_out = batches(spectra, 1)
+    fitted = fit_cover(batches(spectra), held_out, steps=40, seed=0, report=SilentReport())
+    reflectance, present, truth = held_out.draw(8000)
+    fractions, error = predicted(fitted, reflectance, present)
+    true = truth.numpy()
+    matters = np.maximum(true, fractions) > 0.05
+    within = [(np.abs(true - fractions) <= error)[m, k].mean() for k, m in enumerate(matters.T)]
+    np.testing.assert_allclose(within, 0.6827, atol=0.05)
+
+
+def test_errors_do_not_change_the_features(network: FittedCover) -> None:
+    reflectance, truth = torch.rand(8, GOOD.size), torch.eye(COVERS)
+    _, errors = losses(network.network, reflectance, torch.ones(1, GOOD.size), truth)
+    gradients = torch.autograd.grad(errors, list(network.network.parameters()), allow_unused=True)
+    names = [name for name, _ in network.network.named_parameters()]
+    moved = {name for name, value in zip(names, gradients) if value is not None}
+    assert moved == {"error.weight", "error.bias"}
+
+
+# --- the file ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lacking", [slice(0, 0), slice(0, 9), slice(100, 160)])
+def test_the_graph_gives_what_the_network_gives(
+    network: FittedCover, model: Path, lacking: slice
+) -> None:
+    generator = np.random.default_rng(1)
+    spectra = generator.uniform(0, 0.5, (GOOD.size, 3, 5)).astype(np.float32)
+    present = np.ones(GOOD.size, bool)
+    present[lacking] = False
+    session = open_session(open_bundle(model).network("values", None, present))
+    valid = np.ones((1, 1, 3, 5), np.float32)
+    got = session.run(spectra[None], valid)[0].reshape(2 * COVERS, -1).T
+    fractions, error = predicted(
+        network,
+        torch.from_numpy(spectra.reshape(GOOD.size, -1).T.copy()),
+        torch.from_numpy(present[None].astype(np.float32)),
+    )
+    np.testing.assert_allclose(got, np.concatenate([fractions, error], axis=1), atol=2e-5)
+    np.testing.assert_allclose(got[:, :COVERS].sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_card_tells_what_the_model_is(model: Path) -> None:
+    card = open_bundle(model).card
+    assert (card.task, card.has_spread, card.missing_bands, card.is_fractions) == (
+        "regression", True, 0.5, True,
+    )  # fmt: skip
+    assert [target["name"] for target in card.targets] == list(COVER_NAMES)
+    assert card.self_test is not None
+
+
+# --- maps --------------------------------------------------------------------------------
+
+
+def scene(path: Path, keep: NDArray[np.intp]) -> str:
+    """Write 16 x 16 pixels of some of EnMAP's good bands; one pixel holds no data."""
+    generator = np.random.default_rng(2)
+    values = generator.uniform(200, 5000, (GOOD.size, 16, 16)).astype(np.int16)
+    values[:, 3, 4] = -32768
+    fwhm = TABLE.wavelengths.fwhm_nm
+    assert fwhm is not None
+    made = make_raster(
+        path,
+        values[keep],
+        wavelengths=CENTRE_NM[keep].tolist(),
+        fwhm=fwhm[GOOD][keep].tolist(),
+    )
+    return str(made)
+
+
+def read(path: Path) -> NDArray[Any]:
+    dataset = gdal.Open(str(path))
+    kind = {gdal.GDT_Byte: np.uint8, gdal.GDT_Float32: np.float32}
+    shape = (dataset.RasterCount, dataset.RasterYSize, dataset.RasterXSize)
+    dtype = kind[dataset.GetRasterBand(1).DataType]
+    return np.frombuffer(dataset.ReadRaster(), dtype).reshape(shape)
+
+
+def test_maps_are_fractions_their_errors_and_the_largest(model: Path, tmp_path: Path) -> None:
+    files = {name: str(tmp_path / f"{name}.tif") for name in ("output", "uncertainty", "dominant")}
+    raster = scene(tmp_path / "scene.tif", np.arange(GOOD.size))
+    summary = predict(PredictJob(input=raster, model=str(model), **files), SilentReport())
+    fractions, errors, largest = (read(tmp_path / f"{name}.tif") for name in files)
+    assert fractions.shape == errors.shape == (COVERS, 16, 16)
+    assert np.isnan(fractions[:, 3, 4]).all() and np.isnan(errors[:, 3, 4]).all()
+    valid = np.isfinite(fractions[0])
+    assert np.count_nonzero(valid) == 255
+    np.testing.assert_allclose(fractions[:, valid].sum(axis=0), 1, atol=1e-5)
+    assert largest[0, 3, 4] == 0
+    assert np.array_equal(largest[0][valid], fractions[:, valid].argmax(axis=0) + 1)
+    counted = np.bincount(largest[largest > 0], minlength=COVERS + 1)[1:]
+    assert list(summary["dominant"].values()) == counted.tolist()
+    dataset = gdal.Open(files["dominant"])
+    assert dataset.GetRasterBand(1).GetColorTable().GetColorEntry(WATER + 1)[:3] == (48, 112, 208)
+    bands = gdal.Open(files["output"])
+    assert [bands.GetRasterBand(n + 1).GetDescription() for n in range(COVERS)] == list(COVER_NAMES)
+    errors_file = gdal.Open(files["uncertainty"])  # must outlive its bands
+    assert errors_file.GetRasterBand(1).GetDescription() == "standard error of built"
+
+
+def test_missing_bands_are_told_to_the_network_and_to_the_user(
+    network: FittedCover, model: Path, tmp_path: Path
+) -> None:
+    gap = (CENTRE_NM > 1300) & (CENTRE_NM < 1500) | (CENTRE_NM > 2400)
+    keep = np.flatnonzero(~gap)
+    raster, output = scene(tmp_path / "scene.tif", keep), tmp_path / "out.tif"
+    report = SilentReport()
+    said: list[str] = []
+    report.log = lambda level, message: said.append(message)  # type: ignore[method-assign]
+    predict(PredictJob(input=raster, model=str(model), output=str(output)), report)
+    stored = np.zeros((GOOD.size, 16, 16), np.float32)
+    values = np.random.default_rng(2).uniform(200, 5000, stored.shape).astype(np.int16)
+    stored = values.reshape(GOOD.size, -1).T.astype(np.float32) * np.float32(1e-4)
+    present = np.broadcast_to(~gap, stored.shape)
+    filled = spectral_batches.bridged(stored, present, CENTRE_NM)
+    expected, _ = predicted(
+        network, torch.from_numpy(filled), torch.from_numpy(present[:1].astype(np.float32))
+    )
+    got = read(output).reshape(COVERS, -1).T
+    valid = np.isfinite(got[:, 0])
+    np.testing.assert_allclose(got[valid], expected[valid], atol=1e-4)
+    told = next(message for message in said if "knows how to do without" in message)
+    assert told.startswith(f"The file lacks {gap.sum()} of the 218 bands of cover")
+    assert "times as large" in told
+
+
+def test_too_few_bands_are_refused(model: Path, tmp_path: Path) -> None:
+    raster = scene(tmp_path / "scene.tif", np.flatnonzero(CENTRE_NM < 1000))
+    job = PredictJob(input=raster, model=str(model), output=str(tmp_path / "out.tif"))
+    with pytest.raises(HyperKDError, match="At most 50% may be missing") as caught:
+        predict(job, SilentReport())
+    assert caught.value.code == "band_mismatch"
+
+
+def test_fractions_have_no_probabilities(model: Path, tmp_path: Path) -> None:
+    raster = scene(tmp_path / "scene.tif", np.arange(GOOD.size))
+    files = {"output": str(tmp_path / "out.tif"), "probabilities": str(tmp_path / "p.tif")}
+    with pytest.raises(HyperKDError, match="has no probabilities") as caught:
+        predict(PredictJob(input=raster, model=str(model), **files), SilentReport())
+    assert caught.value.code == "bad_job"
+    assert not (tmp_path / "out.tif").exists()
