@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingModelAlgorithm,
     QgsProcessingModelOutput,
+    QgsProcessingParameterDefinition,
 )
 from qgis.PyQt.QtGui import QIcon
 
@@ -43,7 +44,9 @@ class Workflow(QgsProcessingModelAlgorithm):
         """Return the help beside the parameters."""
         content = self.helpContent()
         parts = [f"<p>{content.get('ALG_DESC', '')}</p>"]
-        for definition in self.parameterDefinitions():
+        folded = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+        shown = self.parameterDefinitions()
+        for definition in sorted(shown, key=lambda each: bool(each.flags() & folded)):
             text = content.get(definition.name())
             if text:
                 parts.append(f"<h3>{definition.description()}</h3><p>{text}</p>")

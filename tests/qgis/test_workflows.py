@@ -212,6 +212,18 @@ def test_what_is_known_better_reaches_every_step_that_can_use_it(registry, name,
     assert wanted
 
 
+@pytest.mark.parametrize("name", READS_SCENES)
+def test_the_help_begins_with_what_everybody_must_give(registry, name):
+    workflow = registry.algorithmById(f"hyperkd:{name}")
+    text = workflow.shortHelpString()
+    asked = WORKFLOWS[name][0]
+    places = [
+        text.index(f"<h3>{workflow.parameterDefinition(each).description()}</h3>")
+        for each in [*asked, *KNOWN_BETTER]
+    ]
+    assert max(places[: len(asked)]) < min(places[len(asked) :])
+
+
 def test_every_algorithm_is_a_step_of_a_shipped_model(registry):
     own = {each.id() for each in registry.providerById("hyperkd").algorithms()}
     own -= {f"hyperkd:{name}" for name in {*WORKFLOWS, *NO_STEP}}
