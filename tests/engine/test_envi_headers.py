@@ -12,6 +12,7 @@ import pytest
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.open_raster import open_raster
+from tests.factories import make_envi
 
 ROWS, COLS = 5, 6
 CENTRES = (452.5, 665.25, 1610.0, 2200.75)
@@ -226,3 +227,34 @@ def test_widths_of_another_number_are_ignored_and_told(tmp_path: Path) -> None:
         told = [problem for problem in source.problems if problem.code == "ignored_metadata"]
     assert len(told) == 1
     assert "'fwhm' has 3 values for 4 bands" in told[0].message
+
+
+@pytest.mark.parametrize("interleave", ["bsq", "bil", "bip"])
+@pytest.mark.parametrize(
+    ("dtype", "big_endian", "offset"),
+    [("int16", False, 0), ("uint16", True, 0), ("float32", True, 100), ("int32", False, 17)],
+)
+def test_an_independent_reader_finds_the_same(
+    tmp_path: Path, interleave: str, dtype: str, big_endian: bool, offset: int
+) -> None:
+    """Spectral Python: values, wavelengths, widths, bad bands and the scale."""
+    envi = pytest.importorskip("spectral.io.envi")
+    generator = np.random.default_rng(0)
+    data = generator.uniform(100, 5000, (6, 5, 7)).astype(dtype)
+    path = make_envi(
+        tmp_path / "scene.img", data, interleave=interleave, big_endian=big_endian,
+        header_offset=offset,
+        header="fwhm = {5, 6, 7, 8, 9, 10}\nbbl = {1, 1, 0, 1, 1, 1}\n"
+        "reflectance scale factor = 10000",
+    )  # fmt: skip
+    other = envi.open(f"{path}.hdr", str(path))
+    with open_raster(str(path)) as source:
+        table = source.bands
+        stored = source.read(source.grid.window)
+        assert np.array_equal(stored.transpose(1, 2, 0), np.asarray(other.asarray()))
+        assert table.wavelengths.centre_nm.tolist() == other.bands.centers
+        assert table.wavelengths.fwhm_nm is not None
+        assert table.wavelengths.fwhm_nm.tolist() == other.bands.bandwidths
+        assert table.good.tolist() == [float(word) == 1 for word in other.metadata["bbl"]]
+        assert (table.scale == 1 / float(other.metadata["reflectance scale factor"])).all()
+        assert (source.grid.height, source.grid.width) == other.shape[:2]
