@@ -17,6 +17,7 @@ from osgeo import gdal, osr
 
 from hyperkd.errors import HyperKDError
 from hyperkd.raster.gdal.crs import raising
+from hyperkd.raster.gdal.data_types import DTYPES, GDAL_TYPES
 from hyperkd.raster.gdal.gdal_errors import GDAL_ERRORS
 from hyperkd.raster.gdal.local_names import require_local, require_regular
 from hyperkd.raster.gdal.probe import require_sound
@@ -24,15 +25,6 @@ from hyperkd.raster.gdal.restrictions import ARRAY_DRIVERS, present, restricted
 from hyperkd.raster.parsing import parsing
 from hyperkd.raster.texts import Texts
 
-_DTYPES = {
-    gdal.GDT_Byte: np.uint8,
-    gdal.GDT_UInt16: np.uint16,
-    gdal.GDT_Int16: np.int16,
-    gdal.GDT_UInt32: np.uint32,
-    gdal.GDT_Int32: np.int32,
-    gdal.GDT_Float32: np.float32,
-    gdal.GDT_Float64: np.float64,
-}
 _MOST_NAMES = 10_000
 
 
@@ -135,8 +127,7 @@ class ArrayFile:
             found = self._array(name).GetDataType()
             if found.GetClass() != gdal.GEDTC_NUMERIC:
                 return None
-            plain = _DTYPES.get(found.GetNumericDataType())
-            return None if plain is None else np.dtype(plain)
+            return DTYPES.get(found.GetNumericDataType())
 
     @restricted()
     def nodata(self, name: str) -> float:
@@ -201,7 +192,9 @@ class ArrayFile:
                 "The file does not follow the product's documentation.",
             )
         try:
-            buffer = array.Read(first, size)
+            # Half floats come as floats.
+            kind = gdal.ExtendedDataType.Create(GDAL_TYPES[dtype])
+            buffer = array.Read(first, size, buffer_datatype=kind)
         except (RuntimeError, ValueError, OverflowError) as error:
             raise self._unreadable(f"array {name} at {first}: {error}") from error
         if buffer is None:
