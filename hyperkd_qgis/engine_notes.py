@@ -23,6 +23,10 @@ IN_DIALOGS = {
     "If they are fill, declare it: --nodata {value}.": marked(
         "If they are fill, give {value} as “No-data value” in the advanced or expert settings."
     ),
+    "If a detector has no data there, declare it: --nodata {value}.": marked(
+        "If a detector has no data there, give {value} as “No-data value” in the advanced or "
+        "expert settings."
+    ),
     "If that is wrong, give the scale (--scale).": marked(
         "If that is wrong, give “Scale” in the advanced or expert settings."
     ),
@@ -38,6 +42,22 @@ IN_DIALOGS = {
 # Words in braces stand for what the engine fills in; tests compare them with what it writes.
 SENTENCES = (
     *IN_DIALOGS,
+    marked(
+        "All bands from {first} to {last} nm hold {value} in {share} of the pixels of {place} and "
+        "the other bands do not; these pixels count as values."
+    ),
+    marked(
+        "All bands from {first} to {last} nm hold {value} in {share} of the pixels of {place}, "
+        "which is no reflectance and not the nodata value: such pixels are taken as missing "
+        "everywhere."
+    ),
+    marked("The file lacks {count} of the {all} bands of {model}, which knows how to do without."),
+    marked("With so few its error on simulated spectra is {factor} times as large."),
+    marked("The text in the field {name} of {layer} was read as numbers."),
+    marked(
+        "The texts in {where} look like numbers with decimal commas ({some}), but count as names "
+        "of classes; text is never turned into a number."
+    ),
     marked("Running on the processor."),
     marked("Running on {place}."),
     marked("Self-test passed."),

@@ -376,6 +376,14 @@
         <translation>Angleichen</translation>
     </message>
     <message>
+        <source>All bands from {first} to {last} nm hold {value} in {share} of the pixels of {place} and the other bands do not; these pixels count as values.</source>
+        <translation>Alle Kanäle von {first} bis {last} nm enthalten {value} in {share} der Pixel ({place}), die übrigen Kanäle nicht; diese Pixel zählen als Werte.</translation>
+    </message>
+    <message>
+        <source>All bands from {first} to {last} nm hold {value} in {share} of the pixels of {place}, which is no reflectance and not the nodata value: such pixels are taken as missing everywhere.</source>
+        <translation>Alle Kanäle von {first} bis {last} nm enthalten {value} in {share} der Pixel ({place}); das ist kein Reflexionsgrad und nicht der Nodata-Wert: solche Pixel gelten überall als fehlend.</translation>
+    </message>
+    <message>
         <source>All labels of {name} are equal, so R² is not defined.</source>
         <translation>Alle Label von {name} sind gleich, daher ist R² nicht definiert.</translation>
     </message>
@@ -1350,6 +1358,10 @@
     <message>
         <source>Hyperspectral rasters on which the smaller model is compared with its original.</source>
         <translation>Hyperspektrale Raster, auf denen das kleinere Modell mit seinem Original verglichen wird.</translation>
+    </message>
+    <message>
+        <source>If a detector has no data there, give {value} as “No-data value” in the advanced or expert settings.</source>
+        <translation>Hat ein Detektor dort keine Daten, geben Sie {value} als „Nodata-Wert“ bei den erweiterten Parametern oder Experten-Einstellungen an.</translation>
     </message>
     <message>
         <source>If that is wrong, give “Scale” in the advanced or expert settings.</source>
@@ -2832,6 +2844,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Datei gibt keine Skalierung an; ihre Werte ({type}) werden als {meaning} gelesen, was nur erschlossen ist: {numbers}.</translation>
     </message>
     <message>
+        <source>The file lacks {count} of the {all} bands of {model}, which knows how to do without.</source>
+        <translation>Der Datei fehlen {count} der {all} Kanäle von {model}, das ohne sie auskommt.</translation>
+    </message>
+    <message>
         <source>The file of “{layer}” is gone: there is no {path}. Repair the layer's data source or open the raster again.</source>
         <translation>Die Datei von „{layer}“ ist weg: es gibt kein {path}. Reparieren Sie die Datenquelle des Layers, oder öffnen Sie das Raster neu.</translation>
     </message>
@@ -3066,6 +3082,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The teacher: the name of a stored one, its published .pt file, a stand-in teacher (.safetensors), or none for a plain masked autoencoder.</source>
         <translation>Der Lehrer: der Name eines gesammelten, seine veröffentlichte .pt-Datei, ein Ersatzlehrer (.safetensors), oder none für einen einfachen maskierten Autoencoder.</translation>
+    </message>
+    <message>
+        <source>The text in the field {name} of {layer} was read as numbers.</source>
+        <translation>Der Text im Feld {name} von {layer} wurde als Zahlen gelesen.</translation>
+    </message>
+    <message>
+        <source>The texts in {where} look like numbers with decimal commas ({some}), but count as names of classes; text is never turned into a number.</source>
+        <translation>Die Texte in {where} sehen wie Zahlen mit Dezimalkomma aus ({some}), zählen aber als Namen von Klassen; aus Text wird nie eine Zahl.</translation>
     </message>
     <message>
         <source>The training goes on when this window, or QGIS, is closed.</source>
@@ -3482,6 +3506,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>With a teacher a step takes longer; its file stays on this machine.</source>
         <translation>Mit einem Lehrer dauert ein Schritt länger; seine Datei bleibt auf dieser Maschine.</translation>
+    </message>
+    <message>
+        <source>With so few its error on simulated spectra is {factor} times as large.</source>
+        <translation>Mit so wenigen ist sein Fehler an simulierten Spektren {factor}-mal so groß.</translation>
     </message>
     <message>
         <source>Workflows</source>

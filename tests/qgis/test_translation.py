@@ -277,6 +277,32 @@ def test_problems_of_a_scene_are_shown_in_german(in_german):
     assert problems(several) == ["a.tif: No data."]
 
 
+def test_a_detector_without_data_is_told_in_german(in_german, tmp_path):
+    import numpy as np
+
+    from hyperkd.raster.open_raster import open_raster
+    from hyperkd_qgis.messages import problem
+    from tests.factories import make_raster
+
+    told = []
+    for value in (0, -9999):
+        data = np.random.default_rng(0).integers(2000, 4000, (36, 5, 7)).astype(np.int16)
+        data[18:, :2] = value
+        wavelengths = np.linspace(430, 2400, 36).tolist()
+        path = make_raster(tmp_path / f"{value}.tif", data, wavelengths=wavelengths)
+        with open_raster(str(path)) as source:
+            told += [problem({**each.as_json(), "scene": "a.tif"}) for each in source.problems]
+    assert told == [
+        "Alle Kanäle von 1950 bis 2400 nm enthalten 0 in 40.0% der Pixel (ganzes Raster), die "
+        "übrigen Kanäle nicht; diese Pixel zählen als Werte. Hat ein Detektor dort keine Daten, "
+        "geben Sie 0 als „Nodata-Wert“ bei den erweiterten Parametern oder "
+        "Experten-Einstellungen an.",
+        "Alle Kanäle von 1950 bis 2400 nm enthalten -9999 in 40.0% der Pixel (ganzes Raster); das "
+        "ist kein Reflexionsgrad und nicht der Nodata-Wert: solche Pixel gelten überall als "
+        "fehlend.",
+    ]
+
+
 def test_what_is_meant_for_the_command_line_is_said_in_the_words_of_the_dialogs(plugin):
     """A window has no ``--accept``; what is named instead is what its field is called."""
     from hyperkd_qgis.algorithms.titles import field_title
