@@ -161,7 +161,7 @@ def test_a_checkpoint_of_schema_1_is_migrated(saved):
 
 @pytest.mark.parametrize(
     ("schema", "message"),
-    [(0, "its schema is 0, this version reads 1 and 2"), (3, "a newer HyperKD wrote it, in sch")],
+    [(0, "its schema is 0, this version reads 1, 2 and 3"), (4, "a newer HyperKD wrote it")],
 )
 def test_a_checkpoint_of_another_schema_is_refused_with_the_reason(saved, schema, message):
     of_schema(saved, schema)

@@ -587,7 +587,13 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
         ),
         (
             "hyperkd:regress",
-            {"OUTPUT": "outputRaster", "BEYOND_TRAINING_RANGE": "outputString", **_RUN},
+            {
+                "OUTPUT": "outputRaster",
+                "UNCERTAINTY": "outputRaster",
+                "DOMINANT": "outputRaster",
+                "BEYOND_TRAINING_RANGE": "outputString",
+                **_RUN,
+            },
         ),
         (
             "hyperkd:anomaly",

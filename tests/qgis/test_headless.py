@@ -147,7 +147,7 @@ def test_every_algorithm_runs_headless_in_a_batch_of_three(
     def case(folder):
         return _cases(scene, folder, student, classifier, regressor, places)[name]
 
-    _run_three(headless, tmp_path, name, case)
+    _run_several(headless, tmp_path, name, case, times=3)
 
 
 def _training_cases(land, folder, checkpoint, material):
@@ -218,7 +218,7 @@ def material(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", WITH_TRAINING)
-def test_algorithms_of_training_run_headless_in_a_batch_of_three(
+def test_algorithms_of_training_run_headless_and_in_qgis(
     plugin, headless, quick_engine, land, material, tmp_path, name
 ):
     pytest.importorskip("torch")
@@ -229,15 +229,15 @@ def test_algorithms_of_training_run_headless_in_a_batch_of_three(
     def case(folder):
         return _training_cases(land, folder, checkpoint, material)[name]
 
-    _run_three(headless, tmp_path, name, case)
+    _run_several(headless, tmp_path, name, case, times=2)
 
 
-def _run_three(headless, tmp_path, name, case):
-    """Run a case once by ``qgis_process`` and twice here, and compare what was made."""
+def _run_several(headless, tmp_path, name, case, times):
+    """Run a case once by ``qgis_process`` and then here, and compare what was made."""
     import processing
 
     made = []
-    for number in range(3):
+    for number in range(times):
         folder = tmp_path / str(number)
         folder.mkdir()
         values, output = case(folder)
@@ -249,6 +249,6 @@ def _run_three(headless, tmp_path, name, case):
     if made[0].suffix == ".tif":
         import numpy as np
 
-        first, second, third = (read(path) for path in made)
-        assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
-        assert np.array_equal(second, third, equal_nan=first.dtype.kind == "f")
+        first, *others = (read(path) for path in made)
+        for other in others:
+            assert np.array_equal(first, other, equal_nan=first.dtype.kind == "f")
