@@ -55,12 +55,13 @@ class _Beats:
     def longest(self) -> float:
         """Stop, and return the longest pause between two turns of the event loop in seconds.
 
-        On a machine with more to do than it has processors, pauses are mostly waits for one of
-        them; there only the time counts that the window's thread has computed itself.
+        Where no processor is idle, pauses are mostly waits for one of them; there only the time
+        counts that the window's thread has computed itself.
         """
         self._timer.stop()
         gc.unfreeze()
         self._beat()
-        clock = 1 if os.getloadavg()[0] > (os.cpu_count() or 1) else 0
+        is_idle = os.getloadavg()[0] < (os.cpu_count() or 1) - 1
+        clock = 0 if is_idle else 1
         times = [beat[clock] for beat in self._beats]
         return max(after - before for before, after in zip(times, times[1:]))
