@@ -53,11 +53,10 @@ def figures(fitted: FittedCover, held_out: SpectralBatches) -> dict[str, Any]:
         "rmse": dict(zip(COVER_NAMES, np.sqrt(residual / SPECTRA).round(4).tolist())),
         "within_one_standard_error": dict(zip(COVER_NAMES, within.round(4).tolist())),
         "dominant_accuracy": round(float((fractions.argmax(1) == true.argmax(1)).mean()), 4),
-        "missing_bands": missing_figures(fitted, held_out),
     }
 
 
-def missing_figures(fitted: FittedCover, held_out: SpectralBatches) -> list[list[float]]:
+def missing_error(fitted: FittedCover, held_out: SpectralBatches) -> list[tuple[float, float]]:
     """Return the root mean square error by the fraction of bands in one gap anywhere."""
     reflectance, _, truth = held_out.draw(SPECTRA)
     order = np.argsort(held_out.centre_nm)
@@ -70,7 +69,7 @@ def missing_figures(fitted: FittedCover, held_out: SpectralBatches) -> list[list
         told = torch.from_numpy(present)
         fractions, _ = predicted(fitted, held_out.bridged(reflectance, told), told)
         error = float(np.sqrt(np.square(truth.double().numpy() - fractions).mean()))
-        found.append([fraction, round(error, 5)])
+        found.append((fraction, round(error, 5)))
     return found
 
 
@@ -110,7 +109,8 @@ def main() -> None:
         "script": "benchmarks/train_cover.py",
     }
     args.output.mkdir(parents=True, exist_ok=True)
-    write_cover(args.output / "cover.onnx", fitted, about, metrics)
+    measured = missing_error(fitted, held_out)
+    write_cover(args.output / "cover.onnx", fitted, about, metrics, measured)
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,21 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch")
 pytest.importorskip("prosail")
 gdal = pytest.importorskip("osgeo.gdal")
+onnx = pytest.importorskip("onnx")
 
+import hyperkd  # noqa: E402
 from hyperkd.errors import HyperKDError  # noqa: E402
 from hyperkd.inference.backends.onnxruntime_backend import open_session  # noqa: E402
 from hyperkd.inference.predict import predict  # noqa: E402
 from hyperkd.models.bundle import open_bundle  # noqa: E402
+from hyperkd.models.card import CARD_KEY  # noqa: E402
 from hyperkd.models.nets.spectral_net import SpectralNet  # noqa: E402
+from hyperkd.models.onnx_graph import PRESENT  # noqa: E402
+from hyperkd.models.seal import sealed  # noqa: E402
 from hyperkd.requests.predict_options import PredictJob  # noqa: E402
-from hyperkd.spectral.affine import Affine, bridged  # noqa: E402
+from hyperkd.spectral.missing_bands import bridged, bridging  # noqa: E402
 from hyperkd.spectral.sensors import sensor_bands  # noqa: E402
 from hyperkd.synth.endmembers import COVER_NAMES, WATER  # noqa: E402
-from hyperkd.training.physics import spectral_batches  # noqa: E402
 from hyperkd.training.physics.cover_file import write_cover  # noqa: E402
 from hyperkd.training.physics.fit_cover import (  # noqa: E402
     FittedCover,
@@ -42,13 +47,14 @@ from hyperkd.training.physics.spectral_batches import (  # noqa: E402
     Variation,
 )
 from tests.factories import make_raster  # noqa: E402
+from tests.label_factories import make_vector, square  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
 TABLE = sensor_bands("enmap")
 GOOD = np.flatnonzero(TABLE.good)
 CENTRE_NM = TABLE.wavelengths.centre_nm[GOOD]
 COVERS = len(COVER_NAMES)
-MISSING = [[0.0, 0.1], [0.5, 0.2]]
+MISSING = ((0.0, 0.1), (0.5, 0.2))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +80,7 @@ def network() -> FittedCover:
 @pytest.fixture(scope="module")
 def model(network: FittedCover, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cover") / "cover.onnx"
-    write_cover(path, network, {}, {"missing_bands": MISSING})
+    write_cover(path, network, {}, {}, MISSING)
     return path
 
 
@@ -132,9 +138,9 @@ def test_missing_bands_lie_on_the_line_between_the_others() -> None:
     values = np.array([[5.0, 4.0, 7.0, 9.0, 8.0], [5.0, 1.0, 9.0, 6.0, 1.0]], np.float32)
     present = np.array([[1, 1, 1, 0, 0], [1, 0, 0, 1, 0]], bool)
     expected = np.array([[5, 4, 7, 6, 7], [5, 5, 6, 6, 6]], np.float32)
-    assert np.array_equal(spectral_batches.bridged(values, present, centre), expected)
+    assert np.array_equal(bridged(values, present, centre), expected)
     for row, has, wanted in zip(values, present, expected):
-        line = bridged(Affine.diagonal(np.ones(5), np.zeros(5)), has, centre)
+        line = bridging(has, centre)
         np.testing.assert_allclose(line.apply(row.astype(np.float64)), wanted, rtol=1e-12)
 
 
@@ -274,7 +280,7 @@ def test_missing_bands_are_told_to_the_network_and_to_the_user(
     values = np.random.default_rng(2).uniform(200, 5000, stored.shape).astype(np.int16)
     stored = values.reshape(GOOD.size, -1).T.astype(np.float32) * np.float32(1e-4)
     present = np.broadcast_to(~gap, stored.shape)
-    filled = spectral_batches.bridged(stored, present, CENTRE_NM)
+    filled = bridged(stored, present, CENTRE_NM)
     expected, _ = predicted(
         network, torch.from_numpy(filled), torch.from_numpy(present[:1].astype(np.float32))
     )
@@ -301,3 +307,93 @@ def test_fractions_have_no_probabilities(model: Path, tmp_path: Path) -> None:
         predict(PredictJob(input=raster, model=str(model), **files), SilentReport())
     assert caught.value.code == "bad_job"
     assert not (tmp_path / "out.tif").exists()
+
+
+# --- beside the map ----------------------------------------------------------------------
+
+
+def test_values_at_pixels_are_those_of_the_map_without_errors(model: Path, tmp_path: Path) -> None:
+    raster, output = scene(tmp_path / "scene.tif", np.arange(GOOD.size)), tmp_path / "out.tif"
+    predict(PredictJob(input=raster, model=str(model), output=str(output)), SilentReport())
+    loaded = hyperkd.load_model(model)
+    with hyperkd.open(raster) as opened:
+        found = loaded.at(opened, [0, 3, 9], [1, 4, 7])
+    assert found.shape == (3, COVERS)
+    np.testing.assert_array_equal(found, read(output)[:, [0, 3, 9], [1, 4, 7]].T)
+
+
+def test_fractions_can_be_assessed(model: Path, tmp_path: Path) -> None:
+    raster = scene(tmp_path / "scene.tif", np.arange(GOOD.size))
+    fields = dict.fromkeys(COVER_NAMES, "number")
+    features = [
+        (square(4 * col, 4 * row, 2, 2), dict.fromkeys(fields, 0.1 + 0.02 * (row + col)))
+        for row in range(4)
+        for col in range(4)
+    ]
+    labels = make_vector(tmp_path / "labels.gpkg", features, fields)
+    hyperkd.evaluate(model, raster, labels, field=list(fields), report_folder=tmp_path / "report")
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert len(found["assessment"]["targets"]) == COVERS
+
+
+def changed(model: Path, path: Path, **fields: Any) -> Path:
+    graph = onnx.load(str(model))
+    for entry in graph.metadata_props:
+        if entry.key == CARD_KEY:
+            entry.value = json.dumps({**json.loads(entry.value), **fields})
+    path.write_bytes(sealed(graph))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("missing_error", "x"),
+        ("missing_error", [[0.0, "x"]]),
+        ("missing_error", [[0.1, 1.0]]),
+        ("missing_error", [[0.0, 0.0]]),
+        ("missing_error", [[0.0, 1.0], [0.0, 2.0]]),
+        ("missing_error", [[0.0, 1.0, 2.0]]),
+        ("missing_bands", 1.0),
+        ("missing_bands", [0.5]),
+        ("has_spread", "yes"),
+        ("has_spread", False),
+    ],
+)
+def test_a_card_that_cannot_be_is_refused(
+    model: Path, tmp_path: Path, field: str, value: Any
+) -> None:
+    with pytest.raises(HyperKDError) as caught:
+        open_bundle(changed(model, tmp_path / "odd.onnx", **{field: value}))
+    assert caught.value.code == "bad_model"
+
+
+@pytest.mark.parametrize("count", [255, 256])
+def test_a_class_map_has_room_for_255_covers(model: Path, count: int) -> None:
+    card = open_bundle(model).card
+    targets = tuple({**card.targets[0], "name": f"cover {number}"} for number in range(count))
+    if count == 255:
+        assert replace(card, targets=targets).is_fractions
+    else:
+        with pytest.raises(HyperKDError, match="at most 255 covers"):
+            replace(card, targets=targets)
+
+
+def test_a_network_that_cannot_be_told_of_missing_bands_is_refused(
+    model: Path, tmp_path: Path
+) -> None:
+    graph = onnx.load(str(model))
+    for node in graph.graph.node:
+        for place, name in enumerate(node.input):
+            if name == PRESENT:
+                node.input[place] = "other"
+    for tensor in graph.graph.initializer:
+        if tensor.name == PRESENT:
+            tensor.name = "other"
+    (tmp_path / "odd.onnx").write_bytes(sealed(graph))
+    raster, output = scene(tmp_path / "scene.tif", np.arange(GOOD.size)), tmp_path / "out.tif"
+    job = PredictJob(input=raster, model=str(tmp_path / "odd.onnx"), output=str(output))
+    with pytest.raises(HyperKDError, match="nothing tells its network") as caught:
+        predict(job, SilentReport())
+    assert caught.value.code == "bad_model"
+    assert not output.exists()

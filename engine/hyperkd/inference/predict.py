@@ -84,7 +84,8 @@ def predict_at(
         again = isinstance(model, LoadedModel)
         values = values_at(matched, pixels, settings, report, again=again)
     source.check_unchanged()
-    return values
+    # The standard errors of a regression that knows them come after its values.
+    return values[:, : len(matched.card.targets)] if matched.output == "values" else values
 
 
 def _refuse_outputs(card: ModelCard, request: PredictJob) -> None:

@@ -42,8 +42,9 @@ from hyperkd.open_scene import open_scene
 from hyperkd.raster.open_raster import limit_block_cache
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.shared_options import InferenceOptions, SceneOptions
-from hyperkd.spectral.affine import Affine, bridged
+from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import EXTRAPOLATED, SupportReport
+from hyperkd.spectral.missing_bands import bridging
 from hyperkd.spectral.preprocessing import input_map
 from hyperkd.spectral.resampling import MAX_EXTRAPOLATED
 from hyperkd.types import BoolArray, Reporter
@@ -297,7 +298,7 @@ def _match_bands(
     )
     report.log("info", support.summary())
     if card.missing_bands and not support.supported.all():
-        whole = bridged(whole, support.supported, card.bands.centre_nm)
+        whole = whole.then(bridging(support.supported, card.bands.centre_nm))
         report.log("warning", _told_missing(card, support))
     for note in support.notes:
         report.log("warning", note)
@@ -313,10 +314,9 @@ def _told_missing(card: ModelCard, support: SupportReport) -> str:
         f"The file lacks {support.count(EXTRAPOLATED)} of the {len(card.bands)} bands of "
         f"{card.name}, which knows how to do without."
     )
-    measured = card.metrics.get("missing_bands")
-    if not measured:
+    if not card.missing_error:
         return sentence
-    missing, error = np.array(measured, np.float64).T
+    missing, error = np.array(card.missing_error).T
     cost = np.interp(support.extrapolated_share, missing, error) / error[0]
     return f"{sentence} With so few its error on simulated spectra is {cost:.2f} times as large."
 

@@ -133,6 +133,8 @@ def _card_lines(card: ModelCard) -> list[str]:
         f"Embedding: {card.embedding_dim} channels",
         f"Licence: {card.licence}; created {card.created}",
     ]
+    if card.missing_bands:
+        lines.append(f"Bands that a raster may lack: up to {card.missing_bands:.0%}")
     if card.task == "classification":
         lines.append(f"Temperature of the probabilities: {card.temperature:.4g}")
     for title in ("quantisation", "teacher", "architecture", "training", "metrics"):

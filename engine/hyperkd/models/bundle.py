@@ -98,7 +98,7 @@ class Bundle:
         model = cut(self.graph, tensor, output)
         constants: Iterable[TensorProto] = self.graph.graph.initializer
         if present is not None:
-            constants = with_present(constants, present)
+            constants = with_present(constants, present, self.path.name)
         if first_layer is not None:
             fold(model.graph, constants, first_layer, self.path.name)
         channels = output_channels(self.card)[self.outputs[0] if output == TOKENS else output]

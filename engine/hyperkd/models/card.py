@@ -146,6 +146,8 @@ class ModelCard:
         has_spread: whether a regression gives, after the values, as many standard errors.
         missing_bands: fraction of ``bands`` that a raster may lack: the model was trained
             without some, and is told which; 0 where it was not.
+        missing_error: ``(fraction of missing bands, error)`` pairs in rising order of the first,
+            which is 0 at first, measured on held-out spectra; empty where nobody measured.
         temperature: the probabilities of a classification are softmax(logits / temperature).
         quantisation: how the weights were made smaller, ``{"kind": "dynamic", "static" or
             "float16", ...}`` with what it cost, or None for float32.
@@ -175,6 +177,7 @@ class ModelCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     has_spread: bool = False
     missing_bands: float = 0.0
+    missing_error: tuple[tuple[float, float], ...] = ()
     temperature: float = 1.0
     quantisation: Optional[Mapping[str, Any]] = None
     self_test: Optional[SelfTest] = None
@@ -224,6 +227,11 @@ class ModelCard:
             raise _bad(f"the task {self.task} has no standard errors")
         if not 0 <= self.missing_bands < 1:
             raise _bad(f"missing_bands = {self.missing_bands:g} is not a fraction below 1")
+        fractions = [fraction for fraction, _ in self.missing_error]
+        if fractions != sorted({0.0, *fractions} if fractions else ()) or not all(
+            math.isfinite(error) and error > 0 for _, error in self.missing_error
+        ):
+            raise _bad(f"missing_error is {self.missing_error}")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise _bad(f"temperature must be a positive number, it is {self.temperature:g}")
         if self.quantisation is not None and self.quantisation.get("kind") not in QUANTISATIONS:
@@ -317,6 +325,10 @@ def _check_answers(
         raise _bad(f"a classification has 2 to {MAX_CLASSES} classes, these are {len(classes)}")
     if task == "regression" and not targets:
         raise _bad("a regression has at least one target, there is none")
+    if len(targets) > MAX_CLASSES and any("color" in entry for entry in targets):
+        raise _bad(
+            f"fractions of at most {MAX_CLASSES} covers make a class map, not {len(targets)}"
+        )
     for entry in classes:
         if type(entry["value"]) not in (int, str):
             raise _bad(f"the class {entry['name']!r} has the value {entry['value']!r}")
@@ -353,6 +365,9 @@ def _parsed(values: dict[str, Any]) -> dict[str, Any]:
         values[name] = tuple(values.get(name, ()))
     if not all(type(each) is str for each in values["parents"]):
         raise TypeError(f"parents must be texts, got {values['parents']!r}")
+    values["missing_error"] = tuple(
+        (float(fraction), float(error)) for fraction, error in values.get("missing_error", ())
+    )
     for name in ("temperature", "missing_bands"):
         if name in values:
             values[name] = float(values[name])

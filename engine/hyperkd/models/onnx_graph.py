@@ -120,16 +120,33 @@ def fold(
     pixels.type.tensor_type.shape.dim[1].dim_value = sources
 
 
-def with_present(constants: Iterable[TensorProto], present: BoolArray) -> list[TensorProto]:
+def with_present(
+    constants: Iterable[TensorProto], present: BoolArray, model: str
+) -> list[TensorProto]:
     """Return the constants, of which ``bands_present`` says which bands there are.
 
     Args:
         present: ``(C,)`` bool.
+        model: what to call it in messages.
+
+    Raises:
+        HyperKDError: ``bad_model`` where there is no such constant of this size.
     """
     from onnx import numpy_helper
 
     told = numpy_helper.from_array(present.astype(np.float32)[None, :, None, None], PRESENT)
-    return [told if tensor.name == PRESENT else tensor for tensor in constants]
+    replaced = [
+        told if tensor.name == PRESENT and tensor.dims == told.dims else tensor
+        for tensor in constants
+    ]
+    if not any(tensor is told for tensor in replaced):
+        raise HyperKDError(
+            "bad_model",
+            f"The card of the model {model} allows missing bands, but nothing tells its network "
+            "which bands there are.",
+            "Take another copy of the model, or export it again.",
+        )
+    return replaced
 
 
 def with_constants(model: ModelProto, constants: Iterable[TensorProto]) -> bytes:

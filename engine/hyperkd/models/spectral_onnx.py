@@ -14,7 +14,7 @@ from hyperkd.types import FloatArray
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# Of a fraction: neither certain to the last digit nor wider than all there is.
+# Of a fraction, before it is set right: the likelihood of one that is always 0 has no bound.
 LEAST_ERROR: Final = 0.005
 LARGEST_ERROR: Final = 0.5
 
@@ -46,12 +46,12 @@ def spectral_graph(weights: Mapping[str, FloatArray], error_scale: FloatArray) -
     logits = graph.product(last, weights["answer.weight"], weights["answer.bias"], "logits")
     fractions = graph.node("Softmax", [logits], "fractions", axis=1)
     scaled = weights["error.bias"] + np.log(error_scale)
-    logarithm = graph.product(last, weights["error.weight"], scaled, "error_logarithm")
-    limits = [
-        graph.constant(name, np.full((), value))
-        for name, value in (("least", LEAST_ERROR), ("largest", LARGEST_ERROR))
-    ]
-    errors = graph.node("Exp", [logarithm], "error")
-    errors = graph.node("Clip", [errors, *limits], "standard_error")
+    errors = graph.node(
+        "Exp", [graph.product(last, weights["error.weight"], scaled, "spread")], "exp"
+    )
+    least = graph.constant("least", LEAST_ERROR * error_scale[:, None, None])
+    errors = graph.node("Add", [errors, least], "error")
+    largest = graph.constant("largest", np.full((), LARGEST_ERROR))
+    errors = graph.node("Min", [errors, largest], "standard_error")
     answer = graph.node("Concat", [fractions, errors], "answer", axis=1)
     return graph.finish(answer, "values", 2 * len(error_scale), name="spectral")

@@ -27,6 +27,7 @@ _IMPOSSIBLY_BRIGHT = 3.2
 LARGEST_SENTINEL = -99.0
 # Of one or two bands noise may look like fill.
 FEWEST_BANDS = 3
+# So many neighbours of a detector do not look like fill by chance.
 _FEWEST_OF_PART = 8
 # A nodata value this large stands for every value this large: headers round
 # -3.4028235e38 to a number that no pixel equals.

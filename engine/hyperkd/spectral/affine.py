@@ -9,7 +9,7 @@ from typing import Any, Optional, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hyperkd.types import BoolArray, FloatArray
+from hyperkd.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,22 +78,3 @@ class Affine:
     def then(self, other: Affine) -> Affine:
         """Return the map that applies this one first and ``other`` to its result."""
         return Affine(other.matrix @ self.matrix, other.apply(self.offset), self.order)
-
-
-def bridged(bands: Affine, present: BoolArray, centre_nm: FloatArray) -> Affine:
-    """Return a map whose missing outputs lie on the line between those that there are.
-
-    Beyond the last one its value stays.
-
-    Args:
-        bands: map to spectra.
-        present: ``(out,)`` which of its outputs are measured, at least one.
-        centre_nm: ``(out,)`` wavelengths of its outputs, in any order.
-    """
-    known = np.flatnonzero(present)
-    known = known[np.argsort(centre_nm[known], kind="stable")]
-    weights = np.zeros((centre_nm.size, centre_nm.size))
-    for column, place in zip(np.eye(known.size), known):
-        weights[:, place] = np.interp(centre_nm, centre_nm[known], column)
-    weights[known] = np.eye(centre_nm.size)[known]
-    return Affine(weights @ bands.matrix, weights @ bands.offset, bands.order)

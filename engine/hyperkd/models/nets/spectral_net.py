@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from hyperkd.models.spectral_onnx import LEAST_ERROR
+
 # Of the hidden layers; the last is the embedding.
 WIDTHS = (256, 256, 128)
 
@@ -58,6 +60,7 @@ class SpectralNet(nn.Module):
         return features
 
     def forward(self, reflectance: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of the fractions and the logarithm of their errors, ``(n, K)`` each."""
+        """Return logits of the fractions, and their standard errors, ``(n, K)`` each."""
         features = self.embed(reflectance, present)
-        return self.answer(features), self.error(features.detach())
+        errors = LEAST_ERROR + torch.exp(self.error(features.detach()))
+        return self.answer(features), errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,13 +39,16 @@ _TILE_PX: Final = 64
 
 
 def write_cover(
-    path: Path, fitted: FittedCover, training: Mapping[str, Any], metrics: Mapping[str, Any]
+    path: Path,
+    fitted: FittedCover,
+    training: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    missing_error: Sequence[tuple[float, float]],
 ) -> ModelCard:
     """Write the model and return its card.
 
     Args:
-        training, metrics: see ``ModelCard``; ``metrics["missing_bands"]`` holds pairs of the
-            fraction of missing bands and the error with so many.
+        training, metrics, missing_error: see ``ModelCard``.
 
     Raises:
         HyperKDError: as ``AtomicFile``.
@@ -72,6 +75,7 @@ def write_cover(
         metrics=metrics,
         has_spread=True,
         missing_bands=_MISSING,
+        missing_error=tuple(missing_error),
     )
     graph = spectral_graph(weights, np.asarray(fitted.error_scale))
     for key, value in {CARD_KEY: card.to_json(), **deepness_keys(card)}.items():

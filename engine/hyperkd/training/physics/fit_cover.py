@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperkd.models.nets.spectral_net import WIDTHS, SpectralNet
-from hyperkd.models.spectral_onnx import LARGEST_ERROR, LEAST_ERROR
+from hyperkd.models.spectral_onnx import LARGEST_ERROR
 from hyperkd.synth.endmembers import COVER_NAMES
 from hyperkd.training.physics.spectral_batches import SpectralBatches
 from hyperkd.types import FloatArray, Reporter
@@ -84,12 +84,10 @@ def losses(
     network: SpectralNet, reflectance: Tensor, present: Tensor, truth: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the cross-entropy of the fractions, and the likelihood of their errors."""
-    logits, logarithm = network(reflectance, present)
+    logits, error = network(reflectance, present)
     fractions = -(truth * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
     off = (truth - torch.softmax(logits, dim=1).detach()).square()
-    # No error is smaller than this: the likelihood of fractions that are 0 has no bound.
-    logarithm = nn.functional.softplus(logarithm - np.log(LEAST_ERROR)) + np.log(LEAST_ERROR)
-    errors = (0.5 * off * torch.exp(-2 * logarithm) + logarithm).mean()
+    errors = (0.5 * off / error.square() + torch.log(error)).mean()
     return fractions, errors
 
 
@@ -98,16 +96,16 @@ def predicted(
 ) -> tuple[FloatArray, FloatArray]:
     """Return fractions and their standard errors, ``(n, K)`` each."""
     fractions, error = _unscaled(fitted.network, reflectance, present)
-    return fractions, np.clip(error * fitted.error_scale, LEAST_ERROR, LARGEST_ERROR)
+    return fractions, np.minimum(error * fitted.error_scale, LARGEST_ERROR)
 
 
 def _unscaled(
     network: SpectralNet, reflectance: Tensor, present: Tensor
 ) -> tuple[FloatArray, FloatArray]:
     with torch.no_grad():
-        logits, logarithm = network(reflectance, present)
+        logits, error = network(reflectance, present)
     fractions = torch.softmax(logits.double(), dim=1).numpy()
-    return fractions, np.exp(logarithm.double().numpy())
+    return fractions, error.double().numpy()
 
 
 def _follow(average: nn.Module, network: nn.Module, share: float) -> None:

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hyperkd.spectral.missing_bands import bridged
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.synth.endmembers import CLOUD, COVER_NAMES, DRY, HERB, SNOW, SOIL, TREES, WATER
 from hyperkd.synth.sensor import REFERENCE_REFLECTANCE, make_sensor
 from hyperkd.training.physics.simulated_spectra import Spectra
-from hyperkd.types import BoolArray, Float32Array, FloatArray
+from hyperkd.types import BoolArray, FloatArray
 
 # What the endmembers of a batch are drawn from: plants, and water, snow and clouds, come from
 # scenes or seldom; what scenes lack most is measured soil, built surfaces and dry plants.
@@ -243,32 +244,6 @@ class _Pool:
         """Return copies of the spectra at some places, and their fractions."""
         index = torch.from_numpy(places)
         return self._reflectance[index], self._fractions[index]
-
-
-def bridged(spectra: Float32Array, present: BoolArray, centre_nm: FloatArray) -> Float32Array:
-    """Return spectra with a straight line through missing bands, and the last value beyond.
-
-    Args:
-        spectra, present: ``(n, C)``; each spectrum has a band.
-        centre_nm: ``(C,)``, in any order.
-    """
-    order = np.argsort(centre_nm, kind="stable")
-    known, x = present[:, order], centre_nm[order]
-    place = np.arange(x.size)
-    before = np.maximum.accumulate(np.where(known, place, -1), axis=1)
-    after = np.minimum.accumulate(np.where(known, place, x.size)[:, ::-1], axis=1)[:, ::-1]
-    before, after = (
-        np.where(before < 0, after, before),
-        np.where(after == x.size, before, after),
-    )
-    width = np.where(after > before, x[after] - x[before], 1.0)
-    weight = (x - x[before]) / width
-    values = spectra[:, order]
-    line = np.take_along_axis(values, before, 1) * (1 - weight)
-    line += np.take_along_axis(values, after, 1) * weight
-    filled = np.empty_like(spectra)
-    filled[:, order] = np.where(known, values, line)
-    return filled
 
 
 def _mixed(

@@ -1,0 +1,48 @@
+"""Bands that a spectrum lacks: on the line between their neighbours, in training and inference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperkd.spectral.affine import Affine
+from hyperkd.types import BoolArray, FloatArray
+
+
+def bridged(spectra: NDArray[Any], present: BoolArray, centre_nm: FloatArray) -> NDArray[Any]:
+    """Return spectra with a straight line through missing bands, and the last value beyond.
+
+    Args:
+        spectra, present: ``(n, C)``; each spectrum has a band.
+        centre_nm: ``(C,)``, in any order.
+    """
+    order = np.argsort(centre_nm, kind="stable")
+    known, x = present[:, order], centre_nm[order]
+    place = np.arange(x.size)
+    before = np.maximum.accumulate(np.where(known, place, -1), axis=1)
+    after = np.minimum.accumulate(np.where(known, place, x.size)[:, ::-1], axis=1)[:, ::-1]
+    before, after = (
+        np.where(before < 0, after, before),
+        np.where(after == x.size, before, after),
+    )
+    width = np.where(after > before, x[after] - x[before], 1.0)
+    weight = (x - x[before]) / width
+    values = spectra[:, order]
+    line = np.take_along_axis(values, before, 1) * (1 - weight)
+    line += np.take_along_axis(values, after, 1) * weight
+    filled = np.empty_like(spectra)
+    filled[:, order] = np.where(known, values, line)
+    return filled
+
+
+def bridging(present: BoolArray, centre_nm: FloatArray) -> Affine:
+    """Return the map from spectra to spectra that ``bridged`` is, where all lack the same bands.
+
+    Args:
+        present, centre_nm: ``(C,)``.
+    """
+    unit = np.eye(len(present))
+    weights = bridged(unit, np.broadcast_to(present, unit.shape), centre_nm)
+    return Affine(weights.T, np.zeros(len(present)))
