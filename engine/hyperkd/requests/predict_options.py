@@ -44,6 +44,12 @@ class PredictJob(SceneOptions, Job):
         None,
         role="output_raster",
     )
+    applicability: Optional[str] = option(
+        "The applicability to write (GeoTIFF), where the model knows it: how like a pixel is to "
+        "what the model learned from, from 0 (unlike) to 1; below 0.5 do not rely on its values.",
+        None,
+        role="output_raster",
+    )
     dominant: Optional[str] = option(
         "The class map to write (GeoTIFF) of the cover with the largest fraction, where the model "
         "gives fractions of covers.",
