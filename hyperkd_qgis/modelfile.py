@@ -80,11 +80,12 @@ def read_card(path: Path) -> Optional[Card]:
 
 def outputs_of(card: Card) -> tuple[str, ...]:
     """Return what a model of this card computes."""
-    return {
+    known = {
         "pretrain": ("embedding", "reconstruction"),
         "classification": ("logits",),
         "regression": ("values",),
     }.get(str(card.get("task")), ())
+    return (*known, "embedding") if card.get("has_embedding") is True else known
 
 
 def _onnx_card(file: BinaryIO) -> Optional[str]:

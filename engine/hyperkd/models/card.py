@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card_values import LARGEST_SIZE, LARGEST_TEST, load_values, require_sound
+from hyperkd.spectral.resampling import MAX_EXTRAPOLATED
 from hyperkd.types import Wavelengths
 
 CARD_KEY: Final = "hyperkd.card"
@@ -191,6 +192,11 @@ class ModelCard:
     def described(self) -> str:
         """What the model is, for a sentence: ``a student``, ``a regression model``."""
         return "a student" if self.task == "pretrain" else f"a {self.task} model"
+
+    @property
+    def may_lack(self) -> float:
+        """The fraction of the bands beyond which a raster that lacks them is refused."""
+        return max(MAX_EXTRAPOLATED, self.missing_bands)
 
     @property
     def is_fractions(self) -> bool:
