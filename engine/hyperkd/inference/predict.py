@@ -72,7 +72,7 @@ def predict_at(
 
     Returns:
         ``(n, K)`` float32 logits, not divided by the temperature, or ``(n, T)`` values in
-        the units of the targets; NaN where a pixel is not valid.
+        the units of the targets; NaN where a pixel is not valid or a target does not apply.
 
     Raises:
         ValueError: a pixel lies outside the raster.
@@ -85,7 +85,24 @@ def predict_at(
         values = values_at(matched, pixels, settings, report, again=again)
     source.check_unchanged()
     # The standard errors of a regression that knows them come after its values.
-    return values[:, : len(matched.card.targets)] if matched.output == "values" else values
+    return _told(values.T, len(matched.card.targets))[0].T if matched.output == "values" else values
+
+
+def _told(values: Float32Array, count: int) -> tuple[Float32Array, Float32Array]:
+    """Return ``count`` values and their standard errors; NaN in place where one does not apply.
+
+    A network that knows that there is nothing to tell, as of the water on dry land, says so by
+    a negative error.
+
+    Args:
+        values: ``(count, ...)`` values, or twice as many with the errors after them.
+    """
+    values, errors = values[:count], values[count:]
+    missing = errors < 0
+    if missing.any():
+        values[missing] = np.nan
+        errors[missing] = np.nan
+    return values, errors
 
 
 def _refuse_outputs(card: ModelCard, request: PredictJob) -> None:
@@ -185,7 +202,7 @@ class _Values:
             np.array([float(target[name]) for target in targets])[:, None, None]
             for name in ("minimum", "maximum")
         )
-        self._beyond, self._seen = np.zeros(len(targets), np.int64), 0
+        self._beyond, self._seen = np.zeros((2, len(targets)), np.int64)
         self._dominant = np.zeros(len(targets) + 1, np.int64)
         self._wants_uncertainty = request.uncertainty is not None
         units = [str(target["unit"]) for target in targets]
@@ -209,18 +226,18 @@ class _Values:
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""
-        count = len(self._names)
-        stored: list[NDArray[Any]] = [rows.values[:count]]
+        values, errors = _told(rows.values, len(self._names))
+        stored: list[NDArray[Any]] = [values]
         if self._wants_uncertainty:
-            stored.append(rows.values[count:])
+            stored.append(errors)
         if len(stored) < len(self.files):
             with clock.time("decide"):
-                stored.append(classify.class_map(rows.values[:count], rows.valid))
+                stored.append(classify.class_map(values, rows.valid))
         return stored
 
     def summary(self) -> dict[str, Any]:
         """Return the fraction of the values beyond those that the model was trained on."""
-        fractions = (self._beyond / max(1, self._seen)).round(6).tolist()
+        fractions = (self._beyond / np.maximum(1, self._seen)).round(6).tolist()
         summary: dict[str, Any] = {"beyond_training_range": dict(zip(self._names, fractions))}
         if self._dominant.any():
             summary["dominant"] = dict(zip(self._names, self._dominant[1:].tolist()))
@@ -228,7 +245,7 @@ class _Values:
 
     def _count(self, values: NDArray[Any]) -> None:
         self._beyond += ((values < self._low) | (values > self._high)).sum(axis=(1, 2))
-        self._seen += int(np.isfinite(values[0]).sum())
+        self._seen += np.isfinite(values).sum(axis=(1, 2))
 
     def _count_dominant(self, classes: NDArray[Any]) -> None:
         self._dominant += np.bincount(classes.ravel(), minlength=len(self._dominant))

@@ -137,13 +137,15 @@ class ModelCard:
             map (0 is no data); ``value`` is what the user's labels called it.
         targets: of a regression, each ``{"name": str, "unit": str, "minimum": float,
             "maximum": float}``; the range is that of the training labels. Fractions
-            of covers have a ``"color"`` too, and sum to 1.
+            of covers have a ``"color"`` too, and sum to 1. What is true of a part of a
+            pixel only, as of its water, has that ``"part"``.
         teacher: the teacher's name and checksum, or None.
         parents: checksums of the models this one was made from.
         architecture: preset and sizes of the network.
         training: summary of the training data and settings, without paths.
         metrics: figures with the protocol that gave them.
-        has_spread: whether a regression gives, after the values, as many standard errors.
+        has_spread: whether a regression gives, after the values, as many standard errors; a
+            negative one says that the value does not apply to the pixel.
         missing_bands: fraction of ``bands`` that a raster may lack: the model was trained
             without some, and is told which; 0 where it was not.
         missing_error: ``(fraction of missing bands, error)`` pairs in rising order of the first,
