@@ -26,8 +26,25 @@ def spectral_graph(weights: Mapping[str, FloatArray], error_scale: FloatArray) -
         weights: of a ``SpectralNet``, by the names of its parameters and buffers.
         error_scale: ``(K,)`` what the network's errors are multiplied by to be true ones.
     """
+    graph = PixelGraph(len(weights["mean"]))
+    last = spectral_features(graph, weights)
+    logits = graph.product(last, weights["answer.weight"], weights["answer.bias"], "logits")
+    fractions = graph.node("Softmax", [logits], "fractions", axis=1)
+    scaled = weights["error.bias"] + np.log(error_scale)
+    errors = graph.node(
+        "Exp", [graph.product(last, weights["error.weight"], scaled, "spread")], "exp"
+    )
+    least = graph.constant("least", LEAST_ERROR * error_scale[:, None, None])
+    errors = graph.node("Add", [errors, least], "error")
+    largest = graph.constant("largest", np.full((), LARGEST_ERROR))
+    errors = graph.node("Min", [errors, largest], "standard_error")
+    answer = graph.node("Concat", [fractions, errors], "answer", axis=1)
+    return graph.finish(answer, "values", 2 * len(error_scale), name="spectral")
+
+
+def spectral_features(graph: PixelGraph, weights: Mapping[str, FloatArray]) -> str:
+    """Add the layers up to the embedding, and return its name."""
     mean, std = weights["mean"], weights["std"]
-    graph = PixelGraph(len(mean))
     stem = weights["spectrum.weight"] / std
     bias = weights["spectrum.bias"] - stem @ mean
     seen = graph.product("pixels", stem, bias, "spectrum")
@@ -43,15 +60,4 @@ def spectral_graph(weights: Mapping[str, FloatArray], error_scale: FloatArray) -
         )
         last = graph.node("Relu", [last], f"{name}_active")
         layer += 1
-    logits = graph.product(last, weights["answer.weight"], weights["answer.bias"], "logits")
-    fractions = graph.node("Softmax", [logits], "fractions", axis=1)
-    scaled = weights["error.bias"] + np.log(error_scale)
-    errors = graph.node(
-        "Exp", [graph.product(last, weights["error.weight"], scaled, "spread")], "exp"
-    )
-    least = graph.constant("least", LEAST_ERROR * error_scale[:, None, None])
-    errors = graph.node("Add", [errors, least], "error")
-    largest = graph.constant("largest", np.full((), LARGEST_ERROR))
-    errors = graph.node("Min", [errors, largest], "standard_error")
-    answer = graph.node("Concat", [fractions, errors], "answer", axis=1)
-    return graph.finish(answer, "values", 2 * len(error_scale), name="spectral")
+    return last
