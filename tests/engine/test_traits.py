@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -363,6 +364,22 @@ def test_maps_hold_units_and_no_value_where_a_trait_does_not_apply(
     assert [band.GetDescription() for band in told] == list(TITLES.values())
     assert [band.GetUnitType() for band in told] == list(TRAIT_UNITS.values())
     assert all(math.isnan(band.GetNoDataValue()) for band in told)
+
+
+def test_a_scene_to_which_nothing_applies_is_a_map_without_values(
+    fitted: FittedTraits, tmp_path: Path
+) -> None:
+    network = copy.deepcopy(fitted.network)
+    with torch.no_grad():
+        network.answer.bias[TRAITS:] = -1000
+    model, output = tmp_path / "none.onnx", tmp_path / "out.tif"
+    write_traits(model, replace(fitted, network=network), {}, {}, ((0.0, 0.1),))
+    raster = scene(tmp_path / "scene.tif", np.arange(GOOD.size))
+    summary = predict(
+        PredictJob(input=raster, model=str(model), output=str(output)), SilentReport()
+    )
+    assert np.isnan(read(output)).all()
+    assert set(summary["beyond_training_range"].values()) == {0.0}
 
 
 def test_values_at_pixels_are_those_of_the_map(model: Path, tmp_path: Path) -> None:
