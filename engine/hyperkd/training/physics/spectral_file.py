@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hyperkd.atomic import AtomicFile
 from hyperkd.inference.self_test import steady_self_test
@@ -17,9 +17,6 @@ from hyperkd.models.seal import sealed
 from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.export import deepness_keys
 from hyperkd.training.finetune.finetuned_card import with_card
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 # Of the model's bands; the training leaves out up to this many.
 _MISSING: Final = 0.5
@@ -62,8 +59,11 @@ def spectral_card(
     )
 
 
-def write_spectral(path: Path, card: ModelCard, graph: ModelProto) -> ModelCard:
+def write_spectral(path: Path, card: ModelCard, graph: Any) -> ModelCard:
     """Write a model and return its card, with the self-test.
+
+    Args:
+        graph: an ONNX model without a card.
 
     Raises:
         HyperKDError: as ``AtomicFile``.
