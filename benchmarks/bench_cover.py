@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from osgeo import gdal
-from real_tiles import POTSDAM, ROOT, require
+from real_tiles import GAPS_NM, POTSDAM, ROOT, require
 from sklearn.metrics import accuracy_score, f1_score, r2_score
 
 sys.path.insert(0, str(ROOT / "engine"))
@@ -32,8 +32,6 @@ import hyperkd  # noqa: E402
 # which bands of the map are added for each.
 CLASSES = {1: 0, 2: 0, 3: 1, 4: 2, 5: 3, 6: 4}
 OF_MAP = (("built",), ("herbaceous", "dry vegetation"), ("trees",), ("bare soil",), ("water",))
-# What files of many products lack: both ranges of water vapour and both ends.
-GAPS_NM = ((0, 460), (1300, 1500), (1760, 2030), (2400, 9999))
 
 
 def read(path: Path) -> NDArray[Any]:

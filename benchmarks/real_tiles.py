@@ -1,4 +1,4 @@
-"""Where the real EnMAP tiles of Potsdam lie, and what is said where they are not."""
+"""Where real tiles and spectra lie, what is said where they do not, and what products lack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Optional
 
 ROOT = Path(__file__).resolve().parents[1]
-POTSDAM = Path(os.environ.get("HYPERKD_SHARED", ROOT.parent / "shared")) / "data" / "potsdam"
+DATA = Path(os.environ.get("HYPERKD_SHARED", ROOT.parent / "shared")) / "data"
+POTSDAM = DATA / "potsdam"
+# Canopy and leaf spectra with leaf mass per area, by campaign.
+ARCTIC = DATA / "spectra" / "ngee_arctic"
+# What files of many products lack: both ranges of water vapour and both ends; 186 of EnMAP's
+# 218 good bands are left.
+GAPS_NM = ((0, 460), (1300, 1500), (1760, 2030), (2400, 9999))
 
 
 def absence(folder: Path, consequence: str) -> Optional[str]:

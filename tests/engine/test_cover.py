@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("prosail")
@@ -25,10 +24,9 @@ from hyperkd.models.card import CARD_KEY  # noqa: E402
 from hyperkd.models.nets.spectral_net import SpectralNet  # noqa: E402
 from hyperkd.models.onnx_graph import PRESENT  # noqa: E402
 from hyperkd.models.seal import sealed  # noqa: E402
-from hyperkd.models.spectral_density import KNOWN, SpectralDensity  # noqa: E402
+from hyperkd.models.spectral_density import KNOWN  # noqa: E402
 from hyperkd.requests.predict_options import PredictJob  # noqa: E402
 from hyperkd.spectral.missing_bands import bridged, bridging  # noqa: E402
-from hyperkd.spectral.sensors import sensor_bands  # noqa: E402
 from hyperkd.synth.endmembers import COVER_NAMES, WATER  # noqa: E402
 from hyperkd.training.physics.cover_file import write_cover  # noqa: E402
 from hyperkd.training.physics.fit_cover import (  # noqa: E402
@@ -48,13 +46,16 @@ from hyperkd.training.physics.spectral_batches import (  # noqa: E402
     SpectralBatches,
     Variation,
 )
-from tests.factories import make_raster  # noqa: E402
+from tests.engine.spectral_scenes import (  # noqa: E402
+    CENTRE_NM,
+    GOOD,
+    read,
+    scene,
+    some_density,
+)
 from tests.label_factories import make_vector, square  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
-TABLE = sensor_bands("enmap")
-GOOD = np.flatnonzero(TABLE.good)
-CENTRE_NM = TABLE.wavelengths.centre_nm[GOOD]
 COVERS = len(COVER_NAMES)
 MISSING = ((0.0, 0.1), (0.5, 0.2))
 
@@ -77,21 +78,6 @@ def network() -> FittedCover:
     mean, std = generator.uniform(0.1, 0.3, GOOD.size), generator.uniform(0.05, 0.1, GOOD.size)
     made = SpectralNet(mean.tolist(), std.tolist(), COVERS, (16, 12, 8))
     return FittedCover(made.eval(), generator.uniform(0.5, 2, COVERS), some_density(generator))
-
-
-def some_density(generator: np.random.Generator) -> SpectralDensity:
-    """Return a density of three distributions along four directions."""
-    whitening = np.tril(generator.normal(size=(3, 4, 4))) + 2 * np.eye(4)
-    return SpectralDensity(
-        generator.normal(size=(4, GOOD.size)) / GOOD.size,
-        0.02,
-        generator.normal(size=3),
-        generator.normal(size=(3, 4)),
-        whitening,
-        -8.0,
-        5.0,
-        (0.0, 0.6),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -269,30 +255,6 @@ def test_the_card_tells_what_the_model_is(model: Path) -> None:
 
 
 # --- maps --------------------------------------------------------------------------------
-
-
-def scene(path: Path, keep: NDArray[np.intp]) -> str:
-    """Write 16 x 16 pixels of some of EnMAP's good bands; one pixel holds no data."""
-    generator = np.random.default_rng(2)
-    values = generator.uniform(200, 5000, (GOOD.size, 16, 16)).astype(np.int16)
-    values[:, 3, 4] = -32768
-    fwhm = TABLE.wavelengths.fwhm_nm
-    assert fwhm is not None
-    made = make_raster(
-        path,
-        values[keep],
-        wavelengths=CENTRE_NM[keep].tolist(),
-        fwhm=fwhm[GOOD][keep].tolist(),
-    )
-    return str(made)
-
-
-def read(path: Path) -> NDArray[Any]:
-    dataset = gdal.Open(str(path))
-    kind = {gdal.GDT_Byte: np.uint8, gdal.GDT_Float32: np.float32}
-    shape = (dataset.RasterCount, dataset.RasterYSize, dataset.RasterXSize)
-    dtype = kind[dataset.GetRasterBand(1).DataType]
-    return np.frombuffer(dataset.ReadRaster(), dtype).reshape(shape)
 
 
 def test_maps_are_fractions_their_errors_and_the_largest(model: Path, tmp_path: Path) -> None:

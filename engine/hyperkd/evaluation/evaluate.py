@@ -27,7 +27,12 @@ from hyperkd.evaluation.scores.map_area import AreaEstimate, estimate_area
 from hyperkd.evaluation.scores.model_scores import KEY_METRICS, Assessment, assess, predictions
 from hyperkd.evaluation.splits.fingerprint import pixel_hashes, seen_fraction
 from hyperkd.evaluation.splits.strata import read_strata
-from hyperkd.evaluation.truth import predict_labels, read_truth, require_predictions
+from hyperkd.evaluation.truth import (
+    predict_labels,
+    read_truth,
+    require_predictions,
+    without_untold,
+)
 from hyperkd.models.bundle import Bundle, open_bundle
 from hyperkd.models.card import ModelCard
 from hyperkd.models.store.registry import resolve
@@ -72,10 +77,11 @@ def evaluate(request: EvaluateJob, report: Reporter) -> dict[str, Any]:
         training = _training_labels(request, sources, card, stack, report)
         report.stage("Predicting at the labels")
         outputs = predict_labels(sources, bundle, truth, request, report)
+        notes: list[str] = []
+        truth, outputs = without_untold(card, truth, outputs, notes)
         assessment = assess(
             card, truth.values, outputs, truth.group, request.seed, card.temperature
         )
-        notes: list[str] = []
         areas = None
         if request.strata:
             areas = _areas(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Union
 
@@ -17,6 +18,7 @@ from hyperkd.models.card import ModelCard
 from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.shared_options import TileOptions
+from hyperkd.sentences import counted
 from hyperkd.types import Reporter
 
 
@@ -105,3 +107,44 @@ def predict_labels(
             pixels = scene.rows[here], scene.cols[here]
             outputs.append(predict_at(source, bundle, pixels, options=options, report=report))
     return np.concatenate(outputs)
+
+
+def without_untold(
+    card: ModelCard, labels: Labels, outputs: NDArray[np.float32], notes: list[str]
+) -> tuple[Labels, NDArray[np.float32]]:
+    """Return labels and values without those that the model does not tell, as of water on land.
+
+    Args:
+        outputs: ``(n, T)`` values at the labels, NaN where a target does not apply.
+        notes: gets how many labels do not count for that.
+
+    Returns:
+        Labels that are NaN there, and finite values.
+
+    Raises:
+        HyperKDError: ``no_labels`` where no label of a target is left.
+    """
+    untold = np.isnan(outputs)
+    if card.task != "regression" or not untold.any():
+        return labels, outputs
+    values = np.where(untold, np.nan, labels.values)
+    for number, target in enumerate(card.targets):
+        lost = np.isfinite(labels.values[:, number]) & untold[:, number]
+        if not np.isfinite(values[:, number]).any():
+            raise HyperKDError(
+                "no_labels",
+                f"{card.name} tells no {target['name']} at any of its labels: it finds too little "
+                "there of what has one.",
+                "Give labels elsewhere.",
+            )
+        if lost.any():
+            notes.append(
+                f"{card.name} tells no {target['name']} at {counted(int(lost.sum()), 'label')} of "
+                "it; these do not count."
+            )
+    ends = np.cumsum([len(scene) for scene in labels.scenes])
+    scenes = tuple(
+        replace(scene, values=part)
+        for scene, part in zip(labels.scenes, np.split(values, ends[:-1]))
+    )
+    return replace(labels, scenes=scenes), np.where(untold, np.float32(0), outputs)

@@ -77,7 +77,7 @@ def predict_at(
 
     Returns:
         ``(n, K)`` float32 logits, not divided by the temperature, or ``(n, T)`` values in
-        the units of the targets; NaN where a pixel is not valid.
+        the units of the targets; NaN where a pixel is not valid or a target does not apply.
 
     Raises:
         ValueError: a pixel lies outside the raster.
@@ -90,7 +90,25 @@ def predict_at(
         values = values_at(matched, pixels, settings, report, again=again)
     source.check_unchanged()
     # The standard errors of a regression that knows them come after its values.
-    return values[:, : len(matched.card.targets)] if matched.output == "values" else values
+    return _told(values.T, len(matched.card.targets))[0].T if matched.output == "values" else values
+
+
+def _told(values: Float32Array, count: int) -> tuple[Float32Array, Float32Array]:
+    """Return ``count`` values and their standard errors; NaN in place where one does not apply.
+
+    A network that knows that there is nothing to tell, as of the water on dry land, says so by
+    a negative error.
+
+    Args:
+        values: ``(count, ...)`` values, or twice as many with the errors after them, or one
+            more with the applicability.
+    """
+    values, errors = values[:count], values[count : 2 * count]
+    missing = errors < 0
+    if missing.any():
+        values[missing] = np.nan
+        errors[missing] = np.nan
+    return values, errors
 
 
 def _tell_unlike(share: float, card: ModelCard, report: Reporter) -> None:
@@ -201,7 +219,7 @@ class _Values:
             np.array([float(target[name]) for target in targets])[:, None, None]
             for name in ("minimum", "maximum")
         )
-        self._beyond, self._seen = np.zeros(len(targets), np.int64), 0
+        self._beyond, self._seen = np.zeros((2, len(targets)), np.int64)
         self._dominant = np.zeros(len(targets) + 1, np.int64)
         # Of the rows that this run computes; a resumed one does not see the others again.
         self._unlike, self._computed, self._knows = 0, 0, card.has_applicability
@@ -231,10 +249,10 @@ class _Values:
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
         """Return the stored values of each file."""
-        count = len(self._names)
-        stored: list[NDArray[Any]] = [rows.values[:count]]
+        values, errors = _told(rows.values, len(self._names))
+        stored: list[NDArray[Any]] = [values]
         if self._wants_uncertainty:
-            stored.append(rows.values[count : 2 * count])
+            stored.append(errors)
         if self._knows:
             self._unlike += int((rows.values[-1] < KNOWN).sum())
             self._computed += int(rows.valid.sum())
@@ -242,12 +260,12 @@ class _Values:
             stored.append(rows.values[-1:])
         if len(stored) < len(self.files):
             with clock.time("decide"):
-                stored.append(classify.class_map(rows.values[:count], rows.valid))
+                stored.append(classify.class_map(values, rows.valid))
         return stored
 
     def summary(self) -> dict[str, Any]:
         """Return the fraction of the values beyond those that the model was trained on."""
-        fractions = (self._beyond / max(1, self._seen)).round(6).tolist()
+        fractions = (self._beyond / np.maximum(1, self._seen)).round(6).tolist()
         summary: dict[str, Any] = {"beyond_training_range": dict(zip(self._names, fractions))}
         if self._knows:
             summary["unlike_training"] = round(self._unlike / max(1, self._computed), 6)
@@ -257,7 +275,7 @@ class _Values:
 
     def _count(self, values: NDArray[Any]) -> None:
         self._beyond += ((values < self._low) | (values > self._high)).sum(axis=(1, 2))
-        self._seen += int(np.isfinite(values[0]).sum())
+        self._seen += np.isfinite(values).sum(axis=(1, 2))
 
     def _count_dominant(self, classes: NDArray[Any]) -> None:
         self._dominant += np.bincount(classes.ravel(), minlength=len(self._dominant))

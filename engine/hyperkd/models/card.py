@@ -138,13 +138,15 @@ class ModelCard:
             map (0 is no data); ``value`` is what the user's labels called it.
         targets: of a regression, each ``{"name": str, "unit": str, "minimum": float,
             "maximum": float}``; the range is that of the training labels. Fractions
-            of covers have a ``"color"`` too, and sum to 1.
+            of covers have a ``"color"`` too, and sum to 1. What is true of a part of a
+            pixel only, as of its water, has that ``"part"``.
         teacher: the teacher's name and checksum, or None.
         parents: checksums of the models this one was made from.
         architecture: preset and sizes of the network.
         training: summary of the training data and settings, without paths.
         metrics: figures with the protocol that gave them.
-        has_spread: whether a regression gives, after the values, as many standard errors.
+        has_spread: whether a regression gives, after the values, as many standard errors; a
+            negative one says that the value does not apply to the pixel.
         has_applicability: whether it gives, after these, how like a spectrum is to those that
             it learned from: from 0, unlike, to 1; below 0.5 no value can be relied on.
         has_embedding: whether a regression gives its embedding too.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,8 +32,42 @@ def spectral_graph(
         error_scale: ``(K,)`` what the network's errors are multiplied by to be true ones.
         density: of the spectra that the network learned from.
     """
+    graph = PixelGraph(len(weights["mean"]))
+    last = spectral_features(graph, weights)
+    logits = graph.product(last, weights["answer.weight"], weights["answer.bias"], "logits")
+    fractions = graph.node("Softmax", [logits], "fractions", axis=1)
+    scaled = weights["error.bias"] + np.log(error_scale)
+    errors = graph.node(
+        "Exp", [graph.product(last, weights["error.weight"], scaled, "spread")], "exp"
+    )
+    least = graph.constant("least", LEAST_ERROR * error_scale[:, None, None])
+    errors = graph.node("Add", [errors, least], "error")
+    largest = graph.constant("largest", np.full((), LARGEST_ERROR))
+    errors = graph.node("Min", [errors, largest], "standard_error")
+    return spectral_answer(graph, [fractions, errors], 2 * len(error_scale), weights, density)
+
+
+def spectral_answer(
+    graph: PixelGraph,
+    parts: Sequence[str],
+    width: int,
+    weights: Mapping[str, FloatArray],
+    density: SpectralDensity,
+) -> ModelProto:
+    """Return the graph that answers with some tensors and the applicability after them.
+
+    Args:
+        parts: names of the tensors, ``width`` channels in all.
+    """
+    answer = graph.node("Concat", [*parts, density.add_to(graph)], "answer", axis=1)
+    features = weights["answer.weight"].shape[1]
+    also = {"embedding": features}
+    return graph.finish(answer, "values", width + 1, name="spectral", also=also)
+
+
+def spectral_features(graph: PixelGraph, weights: Mapping[str, FloatArray]) -> str:
+    """Add the layers up to the embedding, and return its name."""
     mean, std = weights["mean"], weights["std"]
-    graph = PixelGraph(len(mean))
     stem = weights["spectrum.weight"] / std
     bias = weights["spectrum.bias"] - stem @ mean
     seen = graph.product("pixels", stem, bias, "spectrum")
@@ -50,17 +84,4 @@ def spectral_graph(
         layer += 1
         ends = f"hidden.{layer}.weight" not in weights
         last = graph.node("Relu", [last], "embedding" if ends else f"{name}_active")
-    logits = graph.product(last, weights["answer.weight"], weights["answer.bias"], "logits")
-    fractions = graph.node("Softmax", [logits], "fractions", axis=1)
-    scaled = weights["error.bias"] + np.log(error_scale)
-    errors = graph.node(
-        "Exp", [graph.product(last, weights["error.weight"], scaled, "spread")], "exp"
-    )
-    least = graph.constant("least", LEAST_ERROR * error_scale[:, None, None])
-    errors = graph.node("Add", [errors, least], "error")
-    largest = graph.constant("largest", np.full((), LARGEST_ERROR))
-    errors = graph.node("Min", [errors, largest], "standard_error")
-    applicability = density.add_to(graph)
-    answer = graph.node("Concat", [fractions, errors, applicability], "answer", axis=1)
-    width, features = 2 * len(error_scale) + 1, weights["answer.weight"].shape[1]
-    return graph.finish(answer, "values", width, name="spectral", also={"embedding": features})
+    return last

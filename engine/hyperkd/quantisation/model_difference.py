@@ -149,7 +149,8 @@ def _values_difference(
 
 
 def _value_scores(truth: FloatArray, predicted: NDArray[Any]) -> dict[str, float]:
-    known = ~np.isnan(truth)
+    # Of either a pixel may have none: a target need not apply everywhere.
+    known = np.isfinite(truth) & np.isfinite(predicted)
     sums = moments(truth[known], predicted[known].astype(np.float64)).sum(axis=0)
     scores = regression_metrics(sums)
     return {name: float(scores[name]) for name in ("r2", "rmse")}

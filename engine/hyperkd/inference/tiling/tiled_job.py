@@ -75,7 +75,8 @@ def write_tiled(
             _write_panels(run, matched.count, writer, resumed, rows, convert)
             writer.wait()
             matched.source.check_unchanged()
-            if not valid.count:
+            # What is computed has a valid pixel, even where the model tells nothing of any.
+            if not (run.computed_tiles or valid.count):
                 raise no_valid_pixels(matched.source)
         for output in outputs:
             report.artifact(output.role, output.path)
@@ -132,7 +133,7 @@ def summary_of(matched: MatchedModel, run: TiledRun, *, resumed_portions: int) -
 
 
 class _ValidPixels:
-    """Counts the pixels of an output that hold a value; they do in all bands or in none.
+    """Counts the pixels of an output that hold a value in its last band, resumed ones too.
 
     Args:
         output: the output; its own ``observe`` is called too.

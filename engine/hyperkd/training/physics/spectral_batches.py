@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from hyperkd.spectral.missing_bands import bridged
 from hyperkd.spectral.sensors import sensor_bands
 from hyperkd.synth.endmembers import CLOUD, COVER_NAMES, DRY, HERB, SNOW, SOIL, TREES, WATER
 from hyperkd.synth.sensor import REFERENCE_REFLECTANCE, make_sensor
-from hyperkd.training.physics.simulated_spectra import Spectra
+from hyperkd.training.physics.simulated_spectra import PART_NAMES, PART_OF_TRAIT, Spectra
 from hyperkd.types import BoolArray, FloatArray
 
 # What the endmembers of a batch are drawn from: plants, and water, snow and clouds, come from
@@ -27,6 +27,11 @@ _AREA: Final = {TREES: 2.0, DRY: 0.7, WATER: 0.7}
 VAPOUR_NM: Final = ((1340.0, 1480.0), (1780.0, 1990.0))
 _STRAY_SOURCE_NM: Final = 1250.0
 _SENSORS: Final = 100
+# What is true of a spectrum and is mixed as spectra are: the fractions of covers, the shares of
+# parts with traits, and the traits times the share of their part.
+_SHARES: Final = slice(len(COVER_NAMES), len(COVER_NAMES) + len(PART_NAMES))
+_AMOUNTS: Final = slice(_SHARES.stop, None)
+_LEAST_SHARE: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ class SpectralBatches:
     Args:
         scenes, pure: spectra of simulated scenes, and endmembers.
         sensor_seeds: one simulated state of the sensor each.
+        seldom: how often a cover is drawn among the endmembers, where not once as often.
     """
 
     def __init__(
@@ -97,8 +103,9 @@ class SpectralBatches:
         variation: Variation,
         seed: int,
         sensor_seeds: Sequence[int] = range(7000, 7000 + _SENSORS),
+        seldom: Mapping[int, float] = _SELDOM,
     ) -> None:
-        self._variation = variation
+        self._variation, self._seldom = variation, seldom
         self._draws = np.random.default_rng(seed)
         self._noise = torch.Generator().manual_seed(seed)
         table = sensor_bands("enmap")
@@ -120,30 +127,45 @@ class SpectralBatches:
 
         A band that is missing lies on the line between its neighbours, as in inference.
         """
-        spectra, fractions = self._surfaces(count)
+        reflectance, present, truth = self._draw(count)
+        return reflectance, present, truth[:, : len(COVER_NAMES)]
+
+    def draw_traits(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return reflectance, which bands there are, shares of parts ``(n, 3)``, traits ``(n, T)``.
+
+        A trait is the mean over the parts that have it, by their shares; NaN where none has.
+        """
+        reflectance, present, truth = self._draw(count)
+        shares, amounts = truth[:, _SHARES], truth[:, _AMOUNTS]
+        of_trait = shares[:, PART_OF_TRAIT]
+        traits = torch.where(of_trait > _LEAST_SHARE, amounts / of_trait, torch.nan)
+        return reflectance, present, shares, traits
+
+    def _draw(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        spectra, truth = self._surfaces(count)
         present = self.missing(count)
-        return self.bridged(self._measured(spectra), present), present, fractions
+        return self.bridged(self._measured(spectra), present), present, truth
 
     def bridged(self, spectra: Tensor, present: Tensor) -> Tensor:
         """Return spectra whose missing bands lie between those that there are."""
         return torch.from_numpy(bridged(spectra.numpy(), present.numpy() > 0, self.centre_nm))
 
     def _surfaces(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return spectra of mixed surfaces without sensor, and their fractions."""
+        """Return spectra of mixed surfaces without sensor, and their truth."""
         how = self._variation
-        spectra, fractions = self._scenes.take(self._places(count))
+        spectra, truth = self._scenes.take(self._places(count))
         pure = self._chosen(count, 1 - how.scenes)
         drawn = self._pure.take(self._endmembers(count))
-        spectra, fractions = _mixed(spectra, fractions, *drawn, pure.float())
-        spectra = spectra * (1 + how.crown * fractions[:, TREES, None] * self._uniform(count))
+        spectra, truth = _mixed(spectra, truth, *drawn, pure.float())
+        spectra = spectra * (1 + how.crown * truth[:, TREES, None] * self._uniform(count))
         meadow = torch.nonzero(self._chosen(count, how.meadow)[:, 0])[:, 0]
-        spectra[meadow], fractions[meadow] = self._meadows(len(meadow))
+        spectra[meadow], truth[meadow] = self._meadows(len(meadow))
         share = self._uniform(count) * self._chosen(count, how.endmember)
         drawn = self._pure.take(self._endmembers(count))
-        spectra, fractions = _mixed(spectra, fractions, *drawn, share)
+        spectra, truth = _mixed(spectra, truth, *drawn, share)
         other = torch.from_numpy(self._draws.permutation(count))
         share = 0.5 * self._uniform(count) * self._chosen(count, how.pair)
-        return _mixed(spectra, fractions, spectra[other], fractions[other], share)
+        return _mixed(spectra, truth, spectra[other], truth[other], share)
 
     def _places(self, count: int) -> NDArray[np.intp]:
         weight = np.array([_AREA.get(cover, 1.0) for cover in self._scenes.covers])
@@ -151,7 +173,7 @@ class SpectralBatches:
         return self._scenes.of_cover(cover, self._draws)
 
     def _endmembers(self, count: int) -> NDArray[np.intp]:
-        weight = np.array([_SELDOM.get(cover, 1.0) for cover in self._pure.covers])
+        weight = np.array([self._seldom.get(cover, 1.0) for cover in self._pure.covers])
         cover = self._draws.choice(self._pure.covers, p=weight / weight.sum(), size=count)
         return self._pure.of_cover(cover, self._draws)
 
@@ -161,11 +183,11 @@ class SpectralBatches:
         cover = np.where(self._draws.random(count) < 0.7, DRY, SOIL)
         ground = self._pure.take(self._pure.of_cover(cover, self._draws))
         share = 0.85 * self._uniform(count)
-        spectra, fractions = _mixed(*self._scenes.take(green), *ground, share)
-        dead = 0.5 * fractions[:, SOIL]
-        fractions[:, SOIL] -= dead
-        fractions[:, DRY] += dead
-        return spectra, fractions
+        spectra, truth = _mixed(*self._scenes.take(green), *ground, share)
+        dead = 0.5 * truth[:, SOIL]
+        truth[:, SOIL] -= dead
+        truth[:, DRY] += dead
+        return spectra, truth
 
     def _measured(self, spectra: Tensor) -> Tensor:
         """Return what a sensor and the correction of the atmosphere make of reflectance."""
@@ -224,7 +246,10 @@ class _Pool:
 
     def __init__(self, spectra: Spectra) -> None:
         self._reflectance = torch.from_numpy(spectra.reflectance)
-        self._fractions = torch.from_numpy(spectra.fractions)
+        amounts = np.nan_to_num(spectra.traits) * spectra.shares[:, PART_OF_TRAIT]
+        self._truth = torch.from_numpy(
+            np.concatenate([spectra.fractions, spectra.shares, amounts], axis=1)
+        )
         dominant = spectra.dominant
         self._of = [np.flatnonzero(dominant == cover) for cover in range(len(COVER_NAMES))]
         self.covers = np.array([cover for cover, found in enumerate(self._of) if found.size])
@@ -241,13 +266,13 @@ class _Pool:
         return places
 
     def take(self, places: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Return copies of the spectra at some places, and their fractions."""
+        """Return copies of the spectra at some places, and their truth."""
         index = torch.from_numpy(places)
-        return self._reflectance[index], self._fractions[index]
+        return self._reflectance[index], self._truth[index]
 
 
 def _mixed(
-    spectra: Tensor, fractions: Tensor, others: Tensor, their: Tensor, share: Tensor
+    spectra: Tensor, truth: Tensor, others: Tensor, their: Tensor, share: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return spectra and fractions into which others were mixed by ``(n, 1)`` shares."""
-    return spectra + share * (others - spectra), fractions + share * (their - fractions)
+    """Return spectra and their truth into which others were mixed by ``(n, 1)`` shares."""
+    return spectra + share * (others - spectra), truth + share * (their - truth)
