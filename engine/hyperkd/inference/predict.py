@@ -149,7 +149,7 @@ class _Classes:
 
     def _class_file(self, path: str) -> OutputFile:
         classes = [
-            ClassEntry(str(item["name"]), _rgb(str(item["color"])), item["value"])
+            ClassEntry(str(item["name"]), rgb(str(item["color"])), item["value"])
             for item in self._card.classes
         ]
         nodata, names = classify.NO_CLASS, ["class"]
@@ -197,14 +197,8 @@ class _Values:
             errors = replace(spec, names=[f"standard error of {name}" for name in self._names])
             self.files.append(OutputFile("uncertainty", request.uncertainty, errors))
         if request.dominant is not None:
-            classes = [
-                ClassEntry(str(item["name"]), _rgb(str(item["color"])), number)
-                for number, item in enumerate(targets, 1)
-            ]
-            largest = RasterSpec(
-                grid, 1, np.uint8, nodata=classify.NO_CLASS, names=["cover"], classes=classes
-            )
             observe = self._count_dominant
+            largest = dominant_spec(card, grid)
             self.files.append(OutputFile("dominant", request.dominant, largest, observe=observe))
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
@@ -234,7 +228,17 @@ class _Values:
         self._dominant += np.bincount(classes.ravel(), minlength=len(self._dominant))
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
+def dominant_spec(card: ModelCard, grid: GridSpec) -> RasterSpec:
+    """Return the class map of the largest of a model's fractions: cover i is stored as i + 1."""
+    classes = [
+        ClassEntry(str(item["name"]), rgb(str(item["color"])), number)
+        for number, item in enumerate(card.targets, 1)
+    ]
+    nodata = classify.NO_CLASS
+    return RasterSpec(grid, 1, np.uint8, nodata=nodata, names=["cover"], classes=classes)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
     """Return red, green, blue of ``#rrggbb``."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue
