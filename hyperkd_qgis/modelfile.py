@@ -79,7 +79,10 @@ def read_card(path: Path) -> Optional[Card]:
 
 
 def outputs_of(card: Card) -> tuple[str, ...]:
-    """Return what a model of this card computes."""
+    """Return what a model of this card computes; the values of some are fractions of covers."""
+    targets = card.get("targets") or ()
+    if card.get("task") == "regression" and targets and all("color" in each for each in targets):
+        return ("values", "fractions")
     return {
         "pretrain": ("embedding", "reconstruction"),
         "classification": ("logits",),

@@ -24,7 +24,7 @@ class RegressAlgorithm(EngineAlgorithm):
     FIELDS = ("input", "model", "output", "uncertainty", "dominant")
     UNASKED = ("uncertainty", "dominant")
     NEEDS = ("values",)
-    STYLES = {OUTPUT: "values", UNCERTAINTY: "values", DOMINANT: "classes"}
+    STYLES = {OUTPUT: "values", UNCERTAINTY: "values", DOMINANT: "dominant"}
     LEFT_OUT = frozenset({"probabilities", "probability_type"})
 
     def displayName(self) -> str:
