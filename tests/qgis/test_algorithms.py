@@ -42,8 +42,12 @@ WITH_ENGINE = tuple(
 # What they write when nobody says otherwise, where it is not OUTPUT.
 LOOKS = ["COMPOSITE", "DOMINANT", "FRACTIONS", "UNCERTAINTY"]
 WRITTEN = {"hyperkd:reconstruct": ["ERROR"], "hyperkd:firstlook": LOOKS}
-# Those whose model has no default, and a model of the test's store that will do.
-MODELS = {"hyperkd:classify": {"MODEL": "classes"}, "hyperkd:regress": {"MODEL": "values"}}
+# Those whose model is not tiny by default, and a model that will do.
+MODELS = {
+    "hyperkd:classify": {"MODEL": "classes"},
+    "hyperkd:regress": {"MODEL": "values"},
+    "hyperkd:firstlook": {"MODEL": "cover"},
+}
 # Those that read a raster, whose bands, scale and nodata may be told.
 WITH_INPUT = tuple(
     each
