@@ -22,11 +22,23 @@ _COVERS = {
 # A sentence names covers until they make up this much of the scene, three at most; none that
 # makes up less than the least.
 _ENOUGH, _LEAST, _MOST = 0.6, 0.05, 3
+# Fraction of pixels that a model does not know, from which on it is said; as in the engine.
+_TOLD = 0.2
 
 
 def cover_name(name: str) -> str:
     """Return a cover's name in the user's language; one of somebody's own model as it is."""
     return tr(_COVERS[name]) if name in _COVERS else name
+
+
+def unlike_problem(summary: Mapping[str, Any]) -> list[str]:
+    """Say that much of a scene is unlike what the model knows, in a list; empty where it is not."""
+    unlike = float(summary.get("unlike_training", 0.0))
+    text = tr(
+        "{percent} % of the pixels are unlike everything that the model learned from: do not rely "
+        "on their values. Is the raster surface reflectance?"
+    )
+    return [text.format(percent=round(100 * unlike))] if unlike > _TOLD else []
 
 
 def cover_sentence(summary: Mapping[str, Any]) -> str:

@@ -55,6 +55,7 @@ def predict(
     probabilities: _Path | None = ...,
     probability_type: Literal["uint8", "float32"] = ...,
     uncertainty: _Path | None = ...,
+    applicability: _Path | None = ...,
     dominant: _Path | None = ...,
     overlap: int | None = ...,
     batch: int | None = ...,

@@ -21,7 +21,7 @@ class ClassifyAlgorithm(EngineAlgorithm):
     GROUP = "run"
     FIELDS = ("input", "model", "output", "probabilities", "uncertainty")
     UNASKED = ("probabilities", "uncertainty")
-    LEFT_OUT = frozenset({"dominant"})
+    LEFT_OUT = frozenset({"dominant", "applicability"})
     NEEDS = ("logits",)
     STYLES = {OUTPUT: "classes", PROBABILITIES: "probabilities", UNCERTAINTY: "uncertainty"}
 

@@ -60,7 +60,7 @@ class FirstLookAlgorithm(EngineAlgorithm):
                 "water, snow and cloud. Mixed pixels have mixed colours.</p>"
                 "<h3>Uncertainty</h3>"
                 "<p>The standard error of the largest fraction, as learnt from simulated spectra. "
-                "Surfaces that are like none of the covers are not marked.</p>"
+                "The log says where much of the scene is unlike what the model knows.</p>"
                 "<h3>Fractions</h3>"
                 "<p>One band per cover, from 0 to 1; they sum to 1.</p>"
             )

@@ -13,6 +13,7 @@ from . import parameters
 from .engine_algorithm import EngineAlgorithm
 
 OUTPUT, UNCERTAINTY, DOMINANT = "OUTPUT", "UNCERTAINTY", "DOMINANT"
+APPLICABILITY = "APPLICABILITY"
 
 
 class RegressAlgorithm(EngineAlgorithm):
@@ -21,10 +22,15 @@ class RegressAlgorithm(EngineAlgorithm):
     NAME = "regress"
     KIND = "predict"
     GROUP = "run"
-    FIELDS = ("input", "model", "output", "uncertainty", "dominant")
-    UNASKED = ("uncertainty", "dominant")
+    FIELDS = ("input", "model", "output", "uncertainty", "dominant", "applicability")
+    UNASKED = ("uncertainty", "dominant", "applicability")
     NEEDS = ("values",)
-    STYLES = {OUTPUT: "values", UNCERTAINTY: "values", DOMINANT: "dominant"}
+    STYLES = {
+        OUTPUT: "values",
+        UNCERTAINTY: "values",
+        DOMINANT: "dominant",
+        APPLICABILITY: "values",
+    }
     LEFT_OUT = frozenset({"probabilities", "probability_type"})
 
     def displayName(self) -> str:
@@ -66,6 +72,10 @@ class RegressAlgorithm(EngineAlgorithm):
                 "<h3>Dominant cover</h3>"
                 "<p>The cover with the largest fraction, where the model gives fractions of "
                 "covers.</p>"
+                "<h3>Applicability</h3>"
+                "<p>How like a pixel is to what the model learned from, from 0 to 1, where the "
+                "model knows it. Below 0.5 do not rely on its values: the surface may be none "
+                "that it knows, or the raster no surface reflectance.</p>"
             )
             + parameters.band_overrides_help()
         )

@@ -130,6 +130,7 @@ _OF_ONE_JOB = {
         "probability_type": marked("Data type of the probabilities"),
         "uncertainty": marked("Uncertainty"),
         "dominant": marked("Dominant cover"),
+        "applicability": marked("Applicability"),
     },
     "quantize": {
         "input": marked("Rasters for the comparison"),

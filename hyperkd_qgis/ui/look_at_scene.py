@@ -28,7 +28,7 @@ from ..algorithms.first_look import FirstLookAlgorithm
 from ..algorithms.help import page_url
 from ..algorithms.model_check import model_problem
 from ..algorithms.titles import field_title
-from ..cover_text import cover_sentence
+from ..cover_text import cover_sentence, unlike_problem
 from ..layers import UnusableLayerError, provenance_of, raster_source, write_styles
 from ..layertree import SCENE_KEY, scene_group
 from ..messages import tr
@@ -141,7 +141,8 @@ class FirstLooks:
                 notices.say(about + text, notices.NOTE)
                 return
             self._select(task.scene_id, group)
-            self._tell(about + cover_sentence(ending.summary), messages.problems(ending.summary))
+            told = [*unlike_problem(ending.summary), *messages.problems(ending.summary)]
+            self._tell(about + cover_sentence(ending.summary), told)
         elif isinstance(ending, Failed) and ending.code == "missing_dependency":
             text = about + messages.failed(ending)
             notices.say(text, notices.PROBLEM, tr("Set up"), self._show_engine)

@@ -60,7 +60,7 @@ ENGINE_TABLE: dict[str, tuple[set[str], set[str]]] = {
     # What physics teaches is simulated.
     "training.physics": (
         BASE | {"spectral", "models", "models.nets", "inference", "synth", "training"},
-        {"torch"},
+        {"torch", "sklearn"},
     ),
     "inference": (BASE | {"raster", "spectral", "open_scene", "models", "inference"}, set()),
     "inference.backends.onnxruntime_backend": (

@@ -74,6 +74,7 @@ def make_model(
     names=None,
     colours=None,
     spread=True,
+    knows=False,
 ):
     """Write a fine-tuned model: a linear map of what a student sees, one answer per pixel.
 
@@ -88,11 +89,13 @@ def make_model(
         colours: of covers, which the values of a regression are then the fractions of: each is
             the reflectance of a band.
         spread: whether they have standard errors, half of the fractions.
+        knows: whether they have an applicability, which is the first fraction.
     """
     count = len(centres)
     mixing = identity_mixing(count) if mixing is None else mixing
     if colours is not None and spread:
-        weight = np.concatenate([np.eye(len(mixing)), np.eye(len(mixing)) / 2])
+        every = np.eye(len(mixing))
+        weight = np.concatenate([every, every / 2, every[: int(knows)]])
     weight = np.eye(len(mixing)) if weight is None else np.asarray(weight)
     answers = len(weight)
     bias = np.zeros(answers) if bias is None else np.asarray(bias)
@@ -125,7 +128,7 @@ def make_model(
             covers = zip(given or names, colours)
             bounds = {"unit": "", "minimum": 0.0, "maximum": 1.0}
             targets = tuple({"name": name, "color": color, **bounds} for name, color in covers)
-            about = {"targets": targets, "has_spread": spread}
+            about = {"targets": targets, "has_spread": spread, "has_applicability": knows}
     nodes = [
         helper.make_node("Conv", ["masked", "mixing"], ["features"], pads=[1, 1, 1, 1]),
         helper.make_node("Conv", ["features", "answer.weight", "answer.bias"], [name]),

@@ -25,6 +25,7 @@ from hyperkd.models.card import CARD_KEY  # noqa: E402
 from hyperkd.models.nets.spectral_net import SpectralNet  # noqa: E402
 from hyperkd.models.onnx_graph import PRESENT  # noqa: E402
 from hyperkd.models.seal import sealed  # noqa: E402
+from hyperkd.models.spectral_density import KNOWN, SpectralDensity  # noqa: E402
 from hyperkd.requests.predict_options import PredictJob  # noqa: E402
 from hyperkd.spectral.missing_bands import bridged, bridging  # noqa: E402
 from hyperkd.spectral.sensors import sensor_bands  # noqa: E402
@@ -36,6 +37,7 @@ from hyperkd.training.physics.fit_cover import (  # noqa: E402
     losses,
     predicted,
 )
+from hyperkd.training.physics.fit_density import fit_density  # noqa: E402
 from hyperkd.training.physics.simulated_spectra import (  # noqa: E402
     Spectra,
     pure_spectra,
@@ -74,7 +76,22 @@ def network() -> FittedCover:
     generator = np.random.default_rng(0)
     mean, std = generator.uniform(0.1, 0.3, GOOD.size), generator.uniform(0.05, 0.1, GOOD.size)
     made = SpectralNet(mean.tolist(), std.tolist(), COVERS, (16, 12, 8))
-    return FittedCover(made.eval(), generator.uniform(0.5, 2, COVERS))
+    return FittedCover(made.eval(), generator.uniform(0.5, 2, COVERS), some_density(generator))
+
+
+def some_density(generator: np.random.Generator) -> SpectralDensity:
+    """Return a density of three distributions along four directions."""
+    whitening = np.tril(generator.normal(size=(3, 4, 4))) + 2 * np.eye(4)
+    return SpectralDensity(
+        generator.normal(size=(4, GOOD.size)) / GOOD.size,
+        0.02,
+        generator.normal(size=3),
+        generator.normal(size=(3, 4)),
+        whitening,
+        -8.0,
+        5.0,
+        (0.0, 0.6),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -198,14 +215,48 @@ def test_the_graph_gives_what_the_network_gives(
     present[lacking] = False
     session = open_session(open_bundle(model).network("values", None, present))
     valid = np.ones((1, 1, 3, 5), np.float32)
-    got = session.run(spectra[None], valid)[0].reshape(2 * COVERS, -1).T
-    fractions, error = predicted(
-        network,
-        torch.from_numpy(spectra.reshape(GOOD.size, -1).T.copy()),
-        torch.from_numpy(present[None].astype(np.float32)),
-    )
-    np.testing.assert_allclose(got, np.concatenate([fractions, error], axis=1), atol=2e-5)
+    got = session.run(spectra[None], valid)[0].reshape(2 * COVERS + 1, -1).T
+    flat = spectra.reshape(GOOD.size, -1).T.copy()
+    told = torch.from_numpy(present[None].astype(np.float32))
+    fractions, error = predicted(network, torch.from_numpy(flat), told)
+    known = network.density.applicability(flat.astype(np.float64))
+    expected = np.concatenate([fractions, error, known[:, None]], axis=1)
+    np.testing.assert_allclose(got, expected, atol=2e-5)
     np.testing.assert_allclose(got[:, :COVERS].sum(axis=1), 1, atol=1e-5)
+    assert 0 < np.ptp(known)
+    session = open_session(open_bundle(model).network("embedding", None, present))
+    features = network.network.embed(torch.from_numpy(flat), told).detach().numpy()
+    got = session.run(spectra[None], valid)[0].reshape(features.shape[1], -1).T
+    np.testing.assert_allclose(got, features, atol=2e-5)
+
+
+def test_a_density_knows_what_it_was_fitted_to_and_little_else(
+    spectra: tuple[Spectra, Spectra],
+) -> None:
+    held_out = batches(spectra, 1)
+    density = fit_density(batches(spectra), held_out, 0)
+    others = batches(spectra, 2).draw(2000)[0].double().numpy()
+    known = density.applicability(others)
+    assert known.shape == (2000,) and known.min() >= 0 and known.max() <= 1
+    assert np.mean(known < KNOWN) < 0.1
+    assert 0.9 < np.median(known) < 0.99
+    sunlight = (CENTRE_NM / 480) ** -2.0 * (1 - 0.8 * (abs(CENTRE_NM - 1130) < 25))
+    for unlike in (others * sunlight, others[:, ::-1], np.full((2, GOOD.size), 3.0)):
+        assert np.mean(density.applicability(unlike) < KNOWN) > 0.7
+
+
+def test_applicability_is_a_half_at_the_limits(network: FittedCover) -> None:
+    density = network.density
+    low, high = density.brightness
+    flat = np.linspace(low, high, 5)[:, None] * np.ones((1, GOOD.size))
+    easy = replace(density, limit=-1e9)
+    np.testing.assert_allclose(
+        easy.applicability(flat)[[0, 2, 4]], [0.5, 1 / (1 + np.exp(-10)), 0.5], atol=1e-12
+    )
+    value = float(density.log_density(flat[1:2])[0])
+    assert replace(density, limit=value).applicability(flat[1:2])[0] == pytest.approx(0.5)
+    usual = replace(density, limit=value - density.width).applicability(flat[1:2])[0]
+    assert usual == pytest.approx(0.95)
 
 
 def test_the_card_tells_what_the_model_is(model: Path) -> None:
@@ -245,15 +296,19 @@ def read(path: Path) -> NDArray[Any]:
 
 
 def test_maps_are_fractions_their_errors_and_the_largest(model: Path, tmp_path: Path) -> None:
-    files = {name: str(tmp_path / f"{name}.tif") for name in ("output", "uncertainty", "dominant")}
+    names = ("output", "uncertainty", "dominant", "applicability")
+    files = {name: str(tmp_path / f"{name}.tif") for name in names}
     raster = scene(tmp_path / "scene.tif", np.arange(GOOD.size))
     summary = predict(PredictJob(input=raster, model=str(model), **files), SilentReport())
-    fractions, errors, largest = (read(tmp_path / f"{name}.tif") for name in files)
+    fractions, errors, largest, known = (read(tmp_path / f"{name}.tif") for name in files)
     assert fractions.shape == errors.shape == (COVERS, 16, 16)
     assert np.isnan(fractions[:, 3, 4]).all() and np.isnan(errors[:, 3, 4]).all()
     valid = np.isfinite(fractions[0])
     assert np.count_nonzero(valid) == 255
     np.testing.assert_allclose(fractions[:, valid].sum(axis=0), 1, atol=1e-5)
+    assert known.shape == (1, 16, 16) and np.array_equal(np.isfinite(known[0]), valid)
+    assert 0 <= known[0][valid].min() and known[0][valid].max() <= 1
+    assert summary["unlike_training"] == pytest.approx(np.mean(known[0][valid] < 0.5), abs=1e-6)
     assert largest[0, 3, 4] == 0
     assert np.array_equal(largest[0][valid], fractions[:, valid].argmax(axis=0) + 1)
     counted = np.bincount(largest[largest > 0], minlength=COVERS + 1)[1:]
@@ -300,13 +355,63 @@ def test_too_few_bands_are_refused(model: Path, tmp_path: Path) -> None:
     assert caught.value.code == "band_mismatch"
 
 
-def test_fractions_have_no_probabilities(model: Path, tmp_path: Path) -> None:
+def test_a_scene_that_is_unlike_the_training_is_told(network: FittedCover, tmp_path: Path) -> None:
+    raster, output = scene(tmp_path / "scene.tif", np.arange(GOOD.size)), tmp_path / "out.tif"
+    said: list[str] = []
+    report = SilentReport()
+    report.log = lambda level, message: said.append(f"{level}: {message}")  # type: ignore[method-assign]
+    for limit, share in ((-1e9, 0), (1e9, 100)):
+        model = tmp_path / "cover.onnx"
+        density = replace(network.density, limit=limit, brightness=(-9.0, 9.0))
+        write_cover(model, replace(network, density=density), {}, {}, MISSING)
+        job = PredictJob(input=raster, model=str(model), output=str(output))
+        assert predict(job, SilentReport())["unlike_training"] == share / 100
+        predict(job, report)
+    told = [message for message in said if "unlike everything" in message]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "warning: 100% of the pixels are unlike everything that cover learned"
+    )
+
+
+def test_a_pixel_has_an_embedding_of_its_own(
+    network: FittedCover, model: Path, tmp_path: Path
+) -> None:
     raster = scene(tmp_path / "scene.tif", np.arange(GOOD.size))
-    files = {"output": str(tmp_path / "out.tif"), "probabilities": str(tmp_path / "p.tif")}
-    with pytest.raises(HyperKDError, match="has no probabilities") as caught:
+    hyperkd.embed(model, raster, tmp_path / "out.tif", components=0)
+    got = read(tmp_path / "out.tif")
+    values = np.random.default_rng(2).uniform(200, 5000, (GOOD.size, 16, 16)).astype(np.int16)
+    flat = torch.from_numpy(values.reshape(GOOD.size, -1).T * np.float32(1e-4))
+    features = network.network.embed(flat, torch.ones(1, GOOD.size)).detach().numpy()
+    valid = np.isfinite(got[0])
+    assert np.count_nonzero(valid) == 255
+    np.testing.assert_allclose(got[:, valid].T, features[valid.ravel()], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["probabilities", "applicability"])
+def test_what_a_model_does_not_know_is_refused(name: str, model: Path, tmp_path: Path) -> None:
+    raster = scene(tmp_path / "scene.tif", np.arange(GOOD.size))
+    plain = onnx.load(str(model))
+    if name == "applicability":
+        model = without_applicability(plain, tmp_path / "plain.onnx")
+    files = {"output": str(tmp_path / "out.tif"), name: str(tmp_path / "p.tif")}
+    with pytest.raises(HyperKDError, match=f"has no {name}") as caught:
         predict(PredictJob(input=raster, model=str(model), **files), SilentReport())
     assert caught.value.code == "bad_job"
     assert not (tmp_path / "out.tif").exists()
+
+
+def without_applicability(graph: Any, path: Path) -> Path:
+    """Write a model whose answer is the fractions and their errors alone."""
+    answer = next(node for node in graph.graph.node if node.output[0] == "values")
+    del answer.input[2]
+    graph.graph.output[0].type.tensor_type.shape.dim[1].dim_value -= 1
+    for entry in graph.metadata_props:
+        if entry.key == CARD_KEY:
+            card = {**json.loads(entry.value), "has_applicability": False, "self_test": None}
+            entry.value = json.dumps(card)
+    path.write_bytes(sealed(graph))
+    return path
 
 
 # --- beside the map ----------------------------------------------------------------------
@@ -358,6 +463,9 @@ def changed(model: Path, path: Path, **fields: Any) -> Path:
         ("missing_bands", [0.5]),
         ("has_spread", "yes"),
         ("has_spread", False),
+        ("has_applicability", 1),
+        ("has_applicability", False),
+        ("has_embedding", False),
     ],
 )
 def test_a_card_that_cannot_be_is_refused(

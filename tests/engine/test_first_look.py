@@ -37,7 +37,7 @@ def model(tmp_path: Path) -> str:
 def fractions() -> NDArray[np.float64]:
     """Return fractions in steps of 0.004, ``(5, 12, 10)``, with a hole."""
     random = np.random.default_rng(0)
-    made = random.multinomial(250, [0.4, 0.1, 0.3, 0.1, 0.1], (12, 10)).transpose(2, 0, 1) / 250
+    made = random.multinomial(250, [0.5, 0.1, 0.2, 0.1, 0.1], (12, 10)).transpose(2, 0, 1) / 250
     made[:, HOLE[0], HOLE[1]] = np.nan
     return made
 
@@ -80,6 +80,22 @@ def test_the_maps_are_those_of_the_fractions(
     middle = np.sort(uncertainty[0][valid])[(valid.sum() - 1) // 2]
     assert summary["median_standard_error"] == pytest.approx(middle, abs=6e-4)
     json.dumps(summary)
+
+
+def test_what_the_model_does_not_know_is_told(
+    scene: str, fractions: NDArray[np.float64], tmp_path: Path
+) -> None:
+    about: dict[str, Any] = {"names": NAMES, "colours": COLOURS, "knows": True}
+    model = str(make_model(tmp_path / "knows.onnx", task="regression", **about))
+    files = {role: str(tmp_path / f"{role}.tif") for role in FILES}
+    report = SilentReport()
+    summary = first_look(FirstLookJob(input=scene, model=model, **files), report)
+    valid = np.isfinite(fractions[0])
+    below, at = (fractions[0][valid] < 0.499).mean(), (fractions[0][valid] < 0.501).mean()
+    assert 0.2 < below <= summary["unlike_training"] + 1e-6 <= at + 2e-6 < 0.9
+    assert any("of the pixels are unlike everything" in text for text in map(str, report.logs))
+    error = read(tmp_path / "uncertainty.tif")[0][valid]
+    np.testing.assert_allclose(error, fractions.max(axis=0)[valid] / 2, atol=1e-6)
 
 
 def test_bands_tell_what_they_hold(scene: str, model: str, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def table(centre_nm: list[float], **values: Any) -> BandTable:
 
 def describe(monkeypatch: pytest.MonkeyPatch, source: MemoryRaster) -> dict[str, Any]:
     monkeypatch.setattr(module, "look_at_scene", lambda path, options: source)
-    monkeypatch.setattr(module, "shipped_students", lambda: ())
+    monkeypatch.setattr(module, "shipped_models", lambda: ())
     return info(InfoJob(path=source.path), JsonReporter(io.StringIO(), threading.Event()))
 
 
@@ -191,8 +191,8 @@ def test_cancelling(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_which_student_suits() -> None:
-    assert module._students(sensor_bands("enmap"))["tiny"] == "suits"
-    verdict = module._students(table([500, 600, 700]))["tiny"]
+    assert module._models(sensor_bands("enmap"))["tiny"] == "suits"
+    verdict = module._models(table([500, 600, 700]))["tiny"]
     with pytest.raises(HyperKDError) as caught:
         card = open_bundle(SHIPPED / "tiny.onnx").card
         module.input_map(table([500, 600, 700]), card.bands, card.mean, card.std)
@@ -219,7 +219,7 @@ def test_an_enmap_tile(potsdam: Potsdam) -> None:
     assert lines[6] == "  FWHM: 5.80 to 11.43 nm [fwhm: band metadata 'fwhm']"
     assert lines[7].startswith("  Reflectance: stored value x 0.0001 + 0 [scale: band scale")
     assert lines[8] == "  Nodata: -32768 [nodata: band nodata]"
-    assert "  Student tiny: suits" in lines
+    assert "  Model tiny: suits" in lines
     document = json.loads(run(path, "--json").stdout)
     assert document["bad_bands"] == [130, 131, 132, 133, 134, 135]
     assert document["wavelengths"]["drops"] == [

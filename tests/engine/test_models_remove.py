@@ -16,6 +16,7 @@ from hyperkd.jobs import models_command
 from hyperkd.models.store.model_store import Store
 from hyperkd.models.store.registry import SHIPPED, resolve
 from hyperkd.requests.models_options import ModelsAddJob, ModelsRemoveJob
+from tests import shipped
 from tests.reports import SilentReport
 
 pytest.importorskip("onnx")
@@ -101,7 +102,7 @@ def test_what_is_no_model_of_the_store_is_refused(folder: Path, name: str) -> No
     with pytest.raises(HyperKDError, match="There is no model .* in the model store") as caught:
         remove(name)
     assert caught.value.code == "bad_model"
-    assert caught.value.hint == "It has tiny, forest, forest2."
+    assert caught.value.hint == f"It has {', '.join(shipped.NAMES)}, forest, forest2."
     assert files(folder) == before
 
 

@@ -31,9 +31,11 @@ from hyperkd.requests.models_options import (
     ModelsAddJob,
     ModelsFetchJob,
     ModelsListJob,
+    ModelsRemoveJob,
     ModelsVerifyJob,
 )
 from hyperkd.requests.option import job_fields
+from tests import shipped
 from tests.engine.model_server import Notes, Server
 
 ENGINE = Path(__file__).resolve().parents[2] / "engine"
@@ -238,7 +240,7 @@ def test_a_name_is_not_taken_twice_unless_asked_for(stored: Store, folder: Path)
 
 
 def test_the_name_of_a_shipped_student_stays_its_own() -> None:
-    with pytest.raises(HyperKDError, match="tiny is the name of a shipped student") as caught:
+    with pytest.raises(HyperKDError, match="tiny is the name of a shipped model") as caught:
         add(CHECKPOINT, replace=True)
     assert caught.value.code == "bad_job"
 
@@ -456,7 +458,7 @@ def test_a_cancelled_fetch_goes_on_later(hub: Server, folder: Path, weights: byt
     part = folder / f"{TEACHER}@{COMMIT[:12]}.pt.part"
     assert part.read_bytes() == weights[:half]
     row = listed()["models"][-1]
-    assert [each["name"] for each in listed()["models"]] == ["tiny", TEACHER]
+    assert [each["name"] for each in listed()["models"]] == [*shipped.NAMES, TEACHER]
     assert row["status"] == f"{half / 1e6:.1f} MB fetched"
     hub.behaviour.stall_after = None
     fetch(hub)
@@ -588,11 +590,24 @@ def test_a_model_that_never_was_sound_does_not_pass_by_its_checksum(stored: Stor
     assert caught.value.code == "bad_model"
 
 
+def test_a_name_that_a_shipped_model_took_is_refused_until_the_other_is_removed(
+    stored: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "shipped_models", lambda: ("forest",))
+    with pytest.raises(HyperKDError, match="forest is the name of a model that comes") as caught:
+        registry.resolve("forest")
+    assert caught.value.code == "bad_model"
+    assert str(folder / "forest.") in caught.value.hint
+    monkeypatch.setattr(models_command, "shipped_models", lambda: ("forest",))
+    models_command.remove(ModelsRemoveJob(name="forest", store=str(folder)), Notes())
+    assert registry.resolve("forest") == registry.SHIPPED / "forest.onnx"
+
+
 def test_a_model_that_nobody_has(stored: Store) -> None:
     with pytest.raises(HyperKDError, match="There is no model 'desert' in the model") as caught:
         verify("desert")
     assert caught.value.code == "bad_model"
-    assert caught.value.hint == "It has tiny, forest."
+    assert caught.value.hint == f"It has {', '.join(shipped.NAMES)}, forest."
 
 
 # --- list ------------------------------------------------------------------------------
@@ -604,7 +619,7 @@ def listed(folder: Optional[str] = None) -> dict[str, Any]:
 
 def test_the_list_of_shipped_stored_and_published_models(stored: Store, folder: Path) -> None:
     rows = {row["name"]: row for row in listed()["models"]}
-    assert list(rows) == ["tiny", "forest", *prithvi_versions.VERSIONS]
+    assert list(rows) == [*shipped.NAMES, "forest", *prithvi_versions.VERSIONS]
     assert rows["tiny"]["status"] == "shipped"
     assert rows["tiny"]["bytes"] == TINY.stat().st_size
     assert rows["forest"] == {
@@ -646,7 +661,7 @@ def test_a_stored_name_means_its_file_and_is_offered(stored: Store, folder: Path
     with pytest.raises(HyperKDError, match="There is no model 'desert'") as caught:
         registry.resolve("desert")
     assert caught.value.code == "bad_model"
-    assert caught.value.hint.endswith("or a name: tiny, forest.")
+    assert caught.value.hint.endswith(f"or a name: {', '.join(shipped.NAMES)}, forest.")
 
 
 # --- what is published -----------------------------------------------------------------

@@ -248,6 +248,18 @@ def test_what_is_odd_about_the_scene_is_told(look, scene, interface, made, repla
     assert interface.bar.items()[0].duration() == 0
 
 
+def test_a_scene_that_the_model_does_not_know_is_told_first(look, scene, made, replaying):
+    summary = json.loads((made / "summary.json").read_text())
+    notes = [
+        {"severity": "warning", "message": f"Odd {n}.", "hint": "", "scene": "a"} for n in "ab"
+    ]
+    about = {"unlike_training": 0.34, "problems": notes}
+    (made / "summary.json").write_text(json.dumps({**summary, **about}))
+    (text,) = look()
+    assert text.startswith(f"{SENTENCE} 34 % of the pixels are unlike everything that the model")
+    assert text.endswith(" Odd a. 1 more are in the log.")
+
+
 def test_a_scene_without_visible_light_stays_as_it_is(look, scene, made, replaying):
     summary = json.loads((made / "summary.json").read_text())
     (made / "summary.json").write_text(json.dumps({**summary, "natural_colour": []}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests import shipped
 from tests.qgis.model_files import card, write_model
 
 
@@ -13,7 +14,7 @@ def store(plugin, monkeypatch, tmp_path):
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("HYPERKD_MODELS", str(folder))
-    write_model(folder / "cover.onnx", card("classification"))
+    write_model(folder / "crops.onnx", card("classification"))
     write_model(folder / "biomass.onnx", card("regression"))
     (folder / "own.safetensors").write_bytes(b"")
     return folder
@@ -47,23 +48,23 @@ def listed(widget) -> list[str]:
 @pytest.mark.parametrize(
     ("identifier", "name", "models"),
     [
-        ("hyperkd:classify", "MODEL", ["cover"]),
-        ("hyperkd:regress", "MODEL", ["biomass"]),
-        ("hyperkd:evaluate", "MODEL", ["biomass", "cover"]),
-        ("hyperkd:embed", "MODEL", ["tiny"]),
+        ("hyperkd:classify", "MODEL", ["crops"]),
+        ("hyperkd:regress", "MODEL", ["biomass", "cover"]),
+        ("hyperkd:evaluate", "MODEL", ["biomass", "cover", "crops"]),
+        ("hyperkd:embed", "MODEL", ["cover", "tiny"]),
         ("hyperkd:reconstruct", "MODEL", ["tiny"]),
         ("hyperkd:anomaly", "MODEL", ["tiny"]),
-        ("hyperkd:cluster", "MODEL", ["tiny"]),
-        ("hyperkd:similarity", "MODEL", ["tiny"]),
-        ("hyperkd:inspect", "MODEL", ["tiny"]),
-        ("hyperkd:quantize", "MODEL", ["biomass", "cover", "tiny"]),
-        ("hyperkd:modelinfo", "MODEL", ["biomass", "cover", "tiny"]),
+        ("hyperkd:cluster", "MODEL", ["cover", "tiny"]),
+        ("hyperkd:similarity", "MODEL", ["cover", "tiny"]),
+        ("hyperkd:inspect", "MODEL", ["cover", "tiny"]),
+        ("hyperkd:quantize", "MODEL", sorted(["biomass", "crops", *shipped.NAMES])),
+        ("hyperkd:modelinfo", "MODEL", sorted(["biomass", "crops", *shipped.NAMES])),
         ("hyperkd:finetune", "STUDENT", ["own", "tiny"]),
-        ("hyperkd:finetune", "PREVIOUS", ["biomass", "cover", "tiny"]),
-        ("hyperkd:classmap", "model", ["cover"]),
-        ("hyperkd:checkedmap", "model", ["cover"]),
-        ("hyperkd:mosaicmap", "model", ["cover"]),
-        ("hyperkd:valuesmap", "model", ["biomass"]),
+        ("hyperkd:finetune", "PREVIOUS", sorted(["biomass", "crops", *shipped.NAMES])),
+        ("hyperkd:classmap", "model", ["crops"]),
+        ("hyperkd:checkedmap", "model", ["crops"]),
+        ("hyperkd:mosaicmap", "model", ["crops"]),
+        ("hyperkd:valuesmap", "model", ["biomass", "cover"]),
     ],
 )
 @pytest.mark.parametrize("dialog", ["AlgorithmDialog", "BatchAlgorithmDialog"])
@@ -86,7 +87,7 @@ def test_every_parameter_of_a_model_has_the_list(plugin):
 
 
 def test_the_one_model_that_fits_is_proposed_where_one_must_be_given(made, store):
-    assert made("hyperkd:classify")[0].parameterValue() == "cover"
+    assert made("hyperkd:classify")[0].parameterValue() == "crops"
     assert made("hyperkd:finetune", "PREVIOUS")[0].parameterValue() == ""
     assert made("hyperkd:embed")[0].parameterValue() == "tiny"
     write_model(store / "second.onnx", card("classification"))
@@ -94,7 +95,7 @@ def test_the_one_model_that_fits_is_proposed_where_one_must_be_given(made, store
 
 
 def test_where_none_fits_it_says_so(made, store):
-    (store / "cover.onnx").unlink()
+    (store / "crops.onnx").unlink()
     _, widget = made("hyperkd:classify")
     assert listed(widget) == []
     assert widget.box.lineEdit().placeholderText() == "No model fits yet: choose a file"
@@ -106,7 +107,7 @@ def test_a_model_that_comes_while_the_dialog_is_open_is_listed(made, store):
     write_model(store / "later.onnx", card("classification"))
     widget.box.showPopup()
     widget.box.hidePopup()
-    assert listed(widget) == ["cover", "later"]
+    assert listed(widget) == ["crops", "later"]
     assert wrapper.parameterValue() == "/elsewhere/mine.onnx"
 
 
@@ -117,8 +118,8 @@ def test_what_is_chosen_written_or_taken_from_a_file_is_a_text(made, monkeypatch
     wrapper, widget = made("hyperkd:evaluate")
     told = []
     wrapper.widgetValueHasChanged.connect(lambda *_: told.append(wrapper.parameterValue()))
-    widget.box.setCurrentIndex(1)
-    assert wrapper.parameterValue() == "cover"
+    widget.box.setCurrentIndex(widget.box.findText("crops"))
+    assert wrapper.parameterValue() == "crops"
     widget.box.setEditText(" /models/a b.onnx ")
     assert wrapper.parameterValue() == "/models/a b.onnx"
     asked = []
@@ -134,7 +135,7 @@ def test_what_is_chosen_written_or_taken_from_a_file_is_a_text(made, monkeypatch
     assert "*.onnx" in asked[0][1]
     wrapper.setParameterValue("biomass", QgsProcessingContext())
     assert wrapper.parameterValue() == "biomass"
-    assert told == ["cover", "/models/a b.onnx", str(tmp_path / "c.onnx"), "biomass"]
+    assert told == ["crops", "/models/a b.onnx", str(tmp_path / "c.onnx"), "biomass"]
 
 
 def test_classes_are_seen_before_a_model_is_chosen(made):
@@ -149,7 +150,7 @@ def test_the_expert_settings_list_models_too(plugin):
 
     fold = ExpertFold("Expert", "finetune")
     widget = fold._wrappers["previous"].chooser
-    assert listed(widget) == ["biomass", "cover", "tiny"]
+    assert listed(widget) == sorted(["biomass", "crops", *shipped.NAMES])
     assert fold.values()["previous"] is None
-    fold.set_values({"previous": "cover"})
-    assert fold.values()["previous"] == "cover"
+    fold.set_values({"previous": "crops"})
+    assert fold.values()["previous"] == "crops"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import shipped
 from tests.qgis.model_files import card, write_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ def test_a_name_is_a_shipped_or_a_stored_model_or_a_path(plugin, own_store, tmp_
     assert find_model(str(other)) == other
     assert find_model("other") is None
     assert find_model("../models/mine") is None
-    assert [path.stem for path in local_models()] == ["mine", "tiny"]
+    assert [path.stem for path in local_models()] == sorted(["mine", *shipped.NAMES])
 
 
 def test_the_store_is_where_the_engine_has_it(plugin, monkeypatch):
@@ -165,7 +166,9 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(check, own_store):
     write_model(own_store / "mine.onnx", card())
     good, reason = check("hyperkd:embed", MODEL="tinny")
     assert not good
-    assert reason.startswith("There is no model “tinny”. There are: mine, tiny.")
+    assert reason.startswith(
+        f"There is no model “tinny”. There are: {', '.join(sorted(['mine', *shipped.NAMES]))}."
+    )
 
 
 @pytest.fixture
@@ -293,7 +296,10 @@ def test_model_information_needs_no_engine(plugin, own_store, tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "sentence"),
-    [("nobody", "There is no model “nobody”. There are: tiny."), ("odd", "has no HyperKD card")],
+    [
+        ("nobody", f"There is no model “nobody”. There are: {', '.join(shipped.NAMES)}."),
+        ("odd", "has no HyperKD card"),
+    ],
 )
 def test_model_information_refuses_with_a_sentence(plugin, own_store, model, sentence):
     import processing

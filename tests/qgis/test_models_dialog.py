@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import shipped
 from tests.qgis.beats import LIMIT_S, longest_pause
 from tests.qgis.model_files import card, write_model
 
@@ -68,8 +69,9 @@ def enabled(dialog) -> set[str]:
 def test_without_an_engine_the_files_are_shown_and_what_to_do(open_dialog, own_store):
     write_model(own_store / "trees.onnx", card("classification", name="Trees"))
     dialog = open_dialog()
-    assert names(dialog) == ["tiny", "trees"]
+    assert names(dialog) == [*shipped.NAMES, "trees"]
     assert dialog.message.text().startswith("HyperKD has no engine yet.")
+    assert dialog.list.select("tiny")
     assert "218 bands, 418 to 2446 nm" in dialog.card.toPlainText()
     assert dialog.list.select("trees")
     assert "Trees" in dialog.card.toPlainText()
@@ -83,7 +85,7 @@ def test_shipped_own_and_published_models_are_listed(open_dialog, real_engine):
     rows = {row.name: row for row in dialog.list.shown()}
     assert rows["tiny"].origin == "shipped"
     assert rows["prithvi-eo-2.0-300m"].origin == "published"
-    assert names(dialog)[0] == "tiny"
+    assert names(dialog)[: len(shipped.NAMES)] == shipped.NAMES
     assert dialog.message.text() == ""
     assert enabled(dialog) == {"add", "verify", "test", "copy", "run"}
     dialog.list.select("prithvi-eo-2.0-300m")
@@ -104,7 +106,7 @@ def test_search_and_filter(open_dialog, own_store, real_engine):
     assert enabled(dialog) == {"add"}
     dialog.list.search.clear()
     dialog.list.origin.setCurrentIndex(dialog.list.origin.findData("shipped"))
-    assert names(dialog) == ["tiny"]
+    assert names(dialog) == shipped.NAMES
 
 
 # --- what changes while the window is closed ---------------------------------------------
@@ -131,7 +133,7 @@ def test_an_engine_that_is_gone_is_told(open_dialog, real_engine, monkeypatch, w
     monkeypatch.delenv("HYPERKD_ENGINE_PYTHON")
     reopen(dialog, wait)
     assert dialog.message.text().startswith("HyperKD has no engine yet.")
-    assert names(dialog) == ["tiny"]
+    assert names(dialog) == shipped.NAMES
     assert enabled(dialog) == {"copy", "run"}
 
 
@@ -243,7 +245,7 @@ def test_a_dropped_file_is_added_verified_and_removed(
     dialog.buttons["remove"].click()
     wait(lambda: dialog._task is None and "mine" not in names(dialog))
     assert not (own_store / "mine.onnx").exists()
-    assert dialog.selected().name == "tiny"
+    assert dialog.selected().name == shipped.NAMES[0]
 
 
 def test_what_is_no_model_is_refused_with_a_sentence(open_dialog, real_engine, wait, tmp_path):

@@ -51,7 +51,9 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
             report.problem(problem, Path(request.input).name)
         card = open_bundle(resolve(request.model)).card
         facts = describe_raster(source, report)
-        inspection = inspect_bands(source.bands, card.bands, mode=AlignJob.mode)
+        inspection = inspect_bands(
+            source.bands, card.bands, mode=AlignJob.mode, max_extrapolated=card.may_lack
+        )
         report.stage("Sampling spectra")
         spectra = _sample(source, report)
         rows = [line.split(": ", 1) for line in description_lines(facts)]
@@ -63,7 +65,7 @@ def inspect(request: InspectJob, report: Reporter) -> dict[str, Any]:
                 ("The raster", table(("", ""), rows, texts=(1,))),
                 *_problems(source.problems),
                 ("Spectra", _spectra(source.bands, spectra)),
-                (f"Input of the student {card.name}", _student_input(inspection)),
+                (f"Input of the model {card.name}", _student_input(inspection)),
                 ("Input of the teacher Prithvi", _teacher_input(inspection)),
             ],
             f"HyperKD {hyperkd.__version__}.",

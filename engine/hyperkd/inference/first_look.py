@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.inference import classify
-from hyperkd.inference.predict import dominant_spec, rgb
+from hyperkd.inference.predict import dominant_spec, rgb, tell_unlike
 from hyperkd.inference.prepared import matched_scene
 from hyperkd.inference.tiling.pipeline import FinishedRows
 from hyperkd.inference.tiling.row_writer import OutputFile
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.models.card import ModelCard
+from hyperkd.models.spectral_density import KNOWN
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.requests.predict_options import FirstLookJob
 from hyperkd.types import BandTable, Float32Array, GridSpec, Reporter
@@ -34,7 +35,8 @@ def first_look(request: FirstLookJob, report: Reporter) -> dict[str, Any]:
     Returns:
         The summary, with what each file says of the whole scene: the pixels in which each
         cover is the largest, the median standard error, the mean fraction of each cover. And
-        which of its bands, from 1, show the scene in natural colour; none where it lacks them.
+        which of its bands, from 1, show the scene in natural colour, none where it lacks them;
+        and the fraction of the pixels that the model does not know, where it can tell.
 
     Raises:
         HyperKDError: ``bad_job`` where the model gives no fractions of covers, or not their
@@ -45,7 +47,9 @@ def first_look(request: FirstLookJob, report: Reporter) -> dict[str, Any]:
         _require_fractions(matched.card, request)
         look = _Look(matched.card, matched.source.grid, request)
         summary = write_tiled(matched, look.files, look.convert, request, report, stage="Looking")
-        return {**summary, **look.summary(), "natural_colour": natural_bands(matched.source.bands)}
+        found = look.summary()
+        tell_unlike(found.get("unlike_training", 0.0), matched.card, report)
+        return {**summary, **found, "natural_colour": natural_bands(matched.source.bands)}
 
 
 def channel_of(colour: str) -> int:
@@ -88,6 +92,8 @@ class _Look:
     def __init__(self, card: ModelCard, grid: GridSpec, request: FirstLookJob) -> None:
         self._names = [str(target["name"]) for target in card.targets]
         self._channels = [channel_of(str(target["color"])) for target in card.targets]
+        # Of the rows that this run computes; a resumed one does not see the others again.
+        self._unlike, self._computed, self._knows = 0, 0, card.has_applicability
         self._total, self._count = np.zeros(len(self._names)), 0
         self._dominant = np.zeros(len(self._names) + 1, np.int64)
         self._errors = np.zeros(round(1 / _ERROR_STEP) + 1, np.int64)
@@ -123,10 +129,15 @@ class _Look:
         count = len(self._names)
         roles = [file.role for file in self.files]
         stored: dict[str, NDArray[Any]] = {"fractions": rows.values[:count]}
+        if self._knows:
+            self._unlike += int((rows.values[-1] < KNOWN).sum())
+            self._computed += int(rows.valid.sum())
         with clock.time("decide"):
             stored["dominant"] = classify.class_map(rows.values[:count], rows.valid)
             if "uncertainty" in roles:
-                stored["uncertainty"] = _error_of(stored["dominant"], rows.values[count:])
+                stored["uncertainty"] = _error_of(
+                    stored["dominant"], rows.values[count : 2 * count]
+                )
             if "composite" in roles:
                 sums = self._sums(rows.values[:count])
                 stored["composite"] = classify.as_bytes(sums, rows.valid)
@@ -136,6 +147,8 @@ class _Look:
         """Return what the files that were written say of the whole scene."""
         roles = [file.role for file in self.files]
         summary: dict[str, Any] = {}
+        if self._knows:
+            summary["unlike_training"] = round(self._unlike / max(1, self._computed), 6)
         if "fractions" in roles:
             means = (self._total / max(1, self._count)).round(6).tolist()
             summary["mean_fractions"] = dict(zip(self._names, means))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Union
+from typing import Any, Final, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from hyperkd.inference.tiling.row_writer import OutputFile
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.inference.tiling.tiled_job import write_tiled
 from hyperkd.models.card import ModelCard
+from hyperkd.models.spectral_density import KNOWN
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource, reading_restored
 from hyperkd.requests.predict_options import PredictJob
@@ -25,6 +26,8 @@ from hyperkd.requests.shared_options import InferenceOptions, TileOptions
 from hyperkd.types import Float32Array, GridSpec, Reporter
 
 ANSWERS = ("logits", "values")
+# Fraction of pixels that a model does not know, from which on it is said.
+_TOLD: Final = 0.2
 
 
 def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
@@ -51,7 +54,9 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
         summary = write_tiled(
             matched, answer.files, answer.convert, request, report, stage="Predicting"
         )
-        return {"task": matched.card.task, **summary, **answer.summary()}
+        found = answer.summary()
+        tell_unlike(found.get("unlike_training", 0.0), matched.card, report)
+        return {"task": matched.card.task, **summary, **found}
 
 
 def predict_at(
@@ -88,12 +93,24 @@ def predict_at(
     return values[:, : len(matched.card.targets)] if matched.output == "values" else values
 
 
+def tell_unlike(share: float, card: ModelCard, report: Reporter) -> None:
+    """Warn where a model does not know a large fraction of the pixels."""
+    if share > _TOLD:
+        report.log(
+            "warning",
+            f"{share:.0%} of the pixels are unlike everything that {card.name} learned from "
+            f"(applicability below {KNOWN}): do not rely on their values. Is the raster surface "
+            "reflectance?",
+        )
+
+
 def _refuse_outputs(card: ModelCard, request: PredictJob) -> None:
     """Refuse files that this kind of model has nothing to write into."""
     classes = card.task == "classification"
     for name, has, advice in (
         ("probabilities", classes, "take a model for classification"),
         ("uncertainty", classes or card.has_spread, "take a model that knows its own errors"),
+        ("applicability", card.has_applicability, "take a model that knows what it learned from"),
         ("dominant", card.is_fractions, "take a model for fractions of covers"),
     ):
         if getattr(request, name) is not None and not has:
@@ -187,7 +204,10 @@ class _Values:
         )
         self._beyond, self._seen = np.zeros(len(targets), np.int64), 0
         self._dominant = np.zeros(len(targets) + 1, np.int64)
+        # Of the rows that this run computes; a resumed one does not see the others again.
+        self._unlike, self._computed, self._knows = 0, 0, card.has_applicability
         self._wants_uncertainty = request.uncertainty is not None
+        self._wants_applicability = request.applicability is not None
         units = [str(target["unit"]) for target in targets]
         spec = RasterSpec(
             grid, len(targets), np.float32, nodata=np.nan, names=self._names, units=units
@@ -196,6 +216,9 @@ class _Values:
         if request.uncertainty is not None:
             errors = replace(spec, names=[f"standard error of {name}" for name in self._names])
             self.files.append(OutputFile("uncertainty", request.uncertainty, errors))
+        if request.applicability is not None:
+            known = RasterSpec(grid, 1, np.float32, nodata=np.nan, names=["applicability"])
+            self.files.append(OutputFile("applicability", request.applicability, known))
         if request.dominant is not None:
             observe = self._count_dominant
             largest = dominant_spec(card, grid)
@@ -206,7 +229,12 @@ class _Values:
         count = len(self._names)
         stored: list[NDArray[Any]] = [rows.values[:count]]
         if self._wants_uncertainty:
-            stored.append(rows.values[count:])
+            stored.append(rows.values[count : 2 * count])
+        if self._knows:
+            self._unlike += int((rows.values[-1] < KNOWN).sum())
+            self._computed += int(rows.valid.sum())
+        if self._wants_applicability:
+            stored.append(rows.values[-1:])
         if len(stored) < len(self.files):
             with clock.time("decide"):
                 stored.append(classify.class_map(rows.values[:count], rows.valid))
@@ -216,6 +244,8 @@ class _Values:
         """Return the fraction of the values beyond those that the model was trained on."""
         fractions = (self._beyond / max(1, self._seen)).round(6).tolist()
         summary: dict[str, Any] = {"beyond_training_range": dict(zip(self._names, fractions))}
+        if self._knows:
+            summary["unlike_training"] = round(self._unlike / max(1, self._computed), 6)
         if self._dominant.any():
             summary["dominant"] = dict(zip(self._names, self._dominant[1:].tolist()))
         return summary

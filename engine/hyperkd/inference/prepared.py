@@ -46,7 +46,6 @@ from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import EXTRAPOLATED, SupportReport
 from hyperkd.spectral.missing_bands import bridging
 from hyperkd.spectral.preprocessing import input_map
-from hyperkd.spectral.resampling import MAX_EXTRAPOLATED
 from hyperkd.types import BoolArray, Reporter
 
 # Name of a shipped or stored model, path of an .onnx file, an opened or a loaded model.
@@ -294,7 +293,7 @@ def _match_bands(
         card.bands,
         np.zeros(len(card.bands)),
         np.ones(len(card.bands)),
-        max_extrapolated=max(MAX_EXTRAPOLATED, card.missing_bands),
+        max_extrapolated=card.may_lack,
     )
     report.log("info", support.summary())
     if card.missing_bands and not support.supported.all():

@@ -20,7 +20,7 @@ from hyperkd.evaluation.reports.raster_facts import (
 from hyperkd.jobs.events import plain
 from hyperkd.models.bundle import open_bundle, read_checkpoint_card
 from hyperkd.models.card import ModelCard
-from hyperkd.models.store.registry import resolve, shipped_students
+from hyperkd.models.store.registry import resolve, shipped_models
 from hyperkd.open_scene import look_at_scene
 from hyperkd.raster.products.enmap import EnmapProduct, read_enmap_product
 from hyperkd.raster.products.recognise import recognise
@@ -61,9 +61,9 @@ def info(request: InfoJob, report: Reporter) -> dict[str, Any]:
     else:
         with look_at_scene(request.path, request) as source:
             facts = describe_raster(source, report)
-            summary = plain({**facts, "students": _students(source.bands)})
+            summary = plain({**facts, "students": _models(source.bands)})
         lines = description_lines(summary)
-        lines += [f"Student {name}: {verdict}" for name, verdict in summary["students"].items()]
+        lines += [f"Model {name}: {verdict}" for name, verdict in summary["students"].items()]
         lines += [f"Problem: {_sentence(problem)}" for problem in summary["problems"]]
     head = f"{summary['kind'].capitalize()} {request.path}"
     return {**summary, "text": "\n  ".join([head, *lines])}
@@ -108,13 +108,14 @@ def _product_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _students(bands: BandTable) -> dict[str, str]:
-    """Return for each shipped student ``suits``, or why it does not."""
+def _models(bands: BandTable) -> dict[str, str]:
+    """Return for each shipped model ``suits``, or why it does not."""
     verdicts = {}
-    for name in shipped_students():
+    for name in shipped_models():
         try:
             card = open_bundle(resolve(name)).card
-            input_map(bands, card.bands, np.array(card.mean), np.array(card.std))
+            mean, std = np.array(card.mean), np.array(card.std)
+            input_map(bands, card.bands, mean, std, max_extrapolated=card.may_lack)
             verdicts[name] = "suits"
         except HyperKDError as error:
             verdicts[name] = error.message
@@ -133,6 +134,8 @@ def _card_lines(card: ModelCard) -> list[str]:
         f"Embedding: {card.embedding_dim} channels",
         f"Licence: {card.licence}; created {card.created}",
     ]
+    if card.has_applicability:
+        lines.append("Says of each pixel how like it is to what it learned from (applicability)")
     if card.missing_bands:
         lines.append(f"Bands that a raster may lack: up to {card.missing_bands:.0%}")
     if card.task == "classification":

@@ -23,7 +23,7 @@ from hyperkd.models.store.model_store import (
     copy,
 )
 from hyperkd.models.store.published import Published, find_published, published
-from hyperkd.models.store.registry import resolve, shipped_students
+from hyperkd.models.store.registry import resolve, shipped_models
 from hyperkd.requests.models_options import (
     ModelsAddJob,
     ModelsListJob,
@@ -109,7 +109,7 @@ def verify(request: ModelsVerifyJob, report: Reporter) -> dict[str, Any]:
     Raises:
         HyperKDError: ``bad_model`` where there is no such model, or it is not what came.
     """
-    if request.name in shipped_students():
+    if request.name in shipped_models():
         open_bundle(resolve(request.name))
         text = (
             f"{request.name} is sound. It is shipped with HyperKD, which keeps no checksum of it."
@@ -135,16 +135,16 @@ def remove(request: ModelsRemoveJob, report: Reporter) -> dict[str, Any]:
     """Remove a stored model, its record, and what an unfinished download of it left.
 
     Raises:
-        HyperKDError: ``bad_job`` for a shipped student, ``bad_model`` where there is no
+        HyperKDError: ``bad_job`` for a shipped model, ``bad_model`` where there is no
             such model, ``unwritable_output`` where a file cannot be removed.
     """
-    if request.name in shipped_students():
+    target = open_store(request.store)
+    if request.name in shipped_models() and not target.files(request.name):
         raise HyperKDError(
             "bad_job",
             f"{request.name} is shipped with HyperKD and stays.",
             "Give a model of the model store.",
         )
-    target = open_store(request.store)
     chosen = request.name if target.files(request.name) else _canonical(request.name)
     files = target.files(chosen)
     if not files:
@@ -176,13 +176,13 @@ def _unknown(name: str, target: Store) -> HyperKDError:
     return HyperKDError(
         "bad_model",
         f"There is no model {name!r} in the model store {target.folder}.",
-        f"It has {', '.join([*shipped_students(), *names])}.",
+        f"It has {', '.join([*shipped_models(), *names])}.",
         known=names,
     )
 
 
 def _shipped() -> Iterator[dict[str, Any]]:
-    for name in shipped_students():
+    for name in shipped_models():
         path = resolve(name)
         status, licence = "shipped", ""
         try:
@@ -227,10 +227,10 @@ def _row(
 
 
 def _require_free(target: Store, name: str, replace: bool) -> None:
-    if name in shipped_students():
+    if name in shipped_models():
         raise HyperKDError(
             "bad_job",
-            f"{name} is the name of a shipped student.",
+            f"{name} is the name of a shipped model.",
             "Give the model another name.",
         )
     target.require_free(name, replace)

@@ -329,7 +329,7 @@ def output_channels(card: ModelCard) -> dict[str, int]:
         "embedding": card.embedding_dim,
         "reconstruction": len(card.bands),
         "logits": len(card.classes),
-        "values": len(card.targets) * (2 if card.has_spread else 1),
+        "values": len(card.targets) * (2 if card.has_spread else 1) + card.has_applicability,
     }
 
 

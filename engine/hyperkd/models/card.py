@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card_values import LARGEST_SIZE, LARGEST_TEST, load_values, require_sound
+from hyperkd.spectral.resampling import MAX_EXTRAPOLATED
 from hyperkd.types import Wavelengths
 
 CARD_KEY: Final = "hyperkd.card"
@@ -46,7 +47,7 @@ _KINDS: Final[Mapping[str, tuple[Any, str]]] = {
     **dict.fromkeys(("architecture", "training", "metrics"), _OBJECT),
     **dict.fromkeys(("teacher", "quantisation"), ((dict, type(None)), "an object or null")),
     "ground_sampling_m": ((int, float), "a number"),
-    "has_spread": (bool, "true or false"),
+    **dict.fromkeys(("has_spread", "has_applicability", "has_embedding"), (bool, "true or false")),
 }
 
 
@@ -144,6 +145,9 @@ class ModelCard:
         training: summary of the training data and settings, without paths.
         metrics: figures with the protocol that gave them.
         has_spread: whether a regression gives, after the values, as many standard errors.
+        has_applicability: whether it gives, after these, how like a spectrum is to those that
+            it learned from: from 0, unlike, to 1; below 0.5 no value can be relied on.
+        has_embedding: whether a regression gives its embedding too.
         missing_bands: fraction of ``bands`` that a raster may lack: the model was trained
             without some, and is told which; 0 where it was not.
         missing_error: ``(fraction of missing bands, error)`` pairs in rising order of the first,
@@ -176,6 +180,8 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     has_spread: bool = False
+    has_applicability: bool = False
+    has_embedding: bool = False
     missing_bands: float = 0.0
     missing_error: tuple[tuple[float, float], ...] = ()
     temperature: float = 1.0
@@ -188,6 +194,11 @@ class ModelCard:
         return "a student" if self.task == "pretrain" else f"a {self.task} model"
 
     @property
+    def may_lack(self) -> float:
+        """The fraction of the bands beyond which a raster that lacks them is refused."""
+        return max(MAX_EXTRAPOLATED, self.missing_bands)
+
+    @property
     def is_fractions(self) -> bool:
         """Whether the values are fractions of covers, the largest of which makes a class map."""
         return bool(self.targets) and all("color" in target for target in self.targets)
@@ -195,7 +206,7 @@ class ModelCard:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that a model of this task has."""
-        return OUTPUTS[self.task]
+        return OUTPUTS[self.task] + (("embedding",) if self.has_embedding else ())
 
     def __post_init__(self) -> None:
         try:
@@ -223,8 +234,13 @@ class ModelCard:
         if self.self_test is not None:
             _check_self_test(self.self_test, (len(self.bands) + 1) * self.tile_px**2)
         _check_answers(self.task, self.classes, self.targets)
-        if self.has_spread and self.task != "regression":
-            raise _bad(f"the task {self.task} has no standard errors")
+        for name, what in (
+            ("has_spread", "standard errors"),
+            ("has_applicability", "applicability"),
+            ("has_embedding", "embedding beside its answer"),
+        ):
+            if getattr(self, name) and self.task != "regression":
+                raise _bad(f"the task {self.task} has no {what}")
         if not 0 <= self.missing_bands < 1:
             raise _bad(f"missing_bands = {self.missing_bands:g} is not a fraction below 1")
         fractions = [fraction for fraction, _ in self.missing_error]

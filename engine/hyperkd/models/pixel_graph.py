@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Union
+from typing import TYPE_CHECKING, Any, Final, Optional, Union
 
 import numpy as np
 
@@ -58,8 +58,20 @@ class PixelGraph:
         kernel = self.constant(f"{name}.weight", weight[:, :, None, None])
         return self.node("Conv", [source, kernel, self.constant(f"{name}.bias", bias)], name)
 
-    def finish(self, last: str, output: str, width: int, *, name: str) -> ModelProto:
-        """Return the model, called ``name``, that gives the tensor ``last`` as ``output``."""
+    def finish(
+        self,
+        last: str,
+        output: str,
+        width: int,
+        *,
+        name: str,
+        also: Optional[dict[str, int]] = None,
+    ) -> ModelProto:
+        """Return the model, called ``name``, that gives the tensor ``last`` as ``output``.
+
+        Args:
+            also: channels of other tensors that it gives under their own names.
+        """
         from onnx import TensorProto, helper
 
         self._nodes[-1].output[0] = output
@@ -74,7 +86,7 @@ class PixelGraph:
             self._nodes,
             name,
             [image("pixels", self._bands), image("valid", 1)],
-            [image(output, width)],
+            [image(*each) for each in ((output, width), *(also or {}).items())],
             self._constants,
         )
         opsets = [helper.make_opsetid("", _OPSET)]

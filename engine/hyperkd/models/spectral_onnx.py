@@ -9,6 +9,7 @@ import numpy as np
 
 from hyperkd.models.onnx_graph import PRESENT
 from hyperkd.models.pixel_graph import PixelGraph
+from hyperkd.models.spectral_density import SpectralDensity
 from hyperkd.types import FloatArray
 
 if TYPE_CHECKING:
@@ -19,12 +20,17 @@ LEAST_ERROR: Final = 0.005
 LARGEST_ERROR: Final = 0.5
 
 
-def spectral_graph(weights: Mapping[str, FloatArray], error_scale: FloatArray) -> ModelProto:
-    """Return the graph that gives fractions and their standard errors, without a card.
+def spectral_graph(
+    weights: Mapping[str, FloatArray], error_scale: FloatArray, density: SpectralDensity
+) -> ModelProto:
+    """Return the graph that gives values and the embedding, without a card.
+
+    The values are fractions, their standard errors, and the applicability.
 
     Args:
         weights: of a ``SpectralNet``, by the names of its parameters and buffers.
         error_scale: ``(K,)`` what the network's errors are multiplied by to be true ones.
+        density: of the spectra that the network learned from.
     """
     mean, std = weights["mean"], weights["std"]
     graph = PixelGraph(len(mean))
@@ -41,8 +47,9 @@ def spectral_graph(weights: Mapping[str, FloatArray], error_scale: FloatArray) -
         last = graph.product(
             last, weights[f"hidden.{layer}.weight"], weights[f"hidden.{layer}.bias"], name
         )
-        last = graph.node("Relu", [last], f"{name}_active")
         layer += 1
+        ends = f"hidden.{layer}.weight" not in weights
+        last = graph.node("Relu", [last], "embedding" if ends else f"{name}_active")
     logits = graph.product(last, weights["answer.weight"], weights["answer.bias"], "logits")
     fractions = graph.node("Softmax", [logits], "fractions", axis=1)
     scaled = weights["error.bias"] + np.log(error_scale)
@@ -53,5 +60,7 @@ def spectral_graph(weights: Mapping[str, FloatArray], error_scale: FloatArray) -
     errors = graph.node("Add", [errors, least], "error")
     largest = graph.constant("largest", np.full((), LARGEST_ERROR))
     errors = graph.node("Min", [errors, largest], "standard_error")
-    answer = graph.node("Concat", [fractions, errors], "answer", axis=1)
-    return graph.finish(answer, "values", 2 * len(error_scale), name="spectral")
+    applicability = density.add_to(graph)
+    answer = graph.node("Concat", [fractions, errors, applicability], "answer", axis=1)
+    width, features = 2 * len(error_scale) + 1, weights["answer.weight"].shape[1]
+    return graph.finish(answer, "values", width, name="spectral", also={"embedding": features})

@@ -54,6 +54,12 @@ class PredictJob(SceneOptions, Job):
         None,
         role="output_raster",
     )
+    applicability: Optional[str] = option(
+        "The applicability to write (GeoTIFF), where the model knows it: how like a pixel is to "
+        "what the model learned from, from 0 (unlike) to 1; below 0.5 do not rely on its values.",
+        None,
+        role="output_raster",
+    )
     dominant: Optional[str] = dominant_option()
 
 

@@ -1,4 +1,4 @@
-"""What a model's name means: a shipped student, one of the model store, or a path."""
+"""What a model's name means: a shipped model, one of the model store, or a path."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hyperkd.models.store.model_store import Record, Store
 SHIPPED = Path(__file__).resolve().parents[4] / "resources" / "students"
 
 
-def shipped_students() -> tuple[str, ...]:
-    """Return the names of the students that come with HyperKD."""
+def shipped_models() -> tuple[str, ...]:
+    """Return the names of the models that come with HyperKD."""
     return tuple(sorted(path.stem for path in SHIPPED.glob("*.onnx")))
 
 
@@ -21,14 +21,24 @@ def resolve(name_or_path: Union[str, Path]) -> Path:
     """Return the file that a name or a path means; a name goes before a file of that name.
 
     Raises:
-        HyperKDError: ``bad_model`` where there is neither such a model nor such a file.
+        HyperKDError: ``bad_model`` where there is neither such a model nor such a file, or the
+            store has one of the name of a shipped model.
     """
-    known = shipped_students()
-    if str(name_or_path) in known:
-        return SHIPPED / f"{name_or_path}.onnx"
-    store = Store()
+    known = shipped_models()
+    store, name = Store(), str(name_or_path)
+    if name in known:
+        record = store.find(name)
+        if record is not None:
+            raise HyperKDError(
+                "bad_model",
+                f"{record.name} is the name of a model that comes with HyperKD, and of one of "
+                "the store that was there before.",
+                f"For the store's give its path, {store.path(record)}; or remove it there "
+                f"(hyperkd models remove {record.name}).",
+            )
+        return SHIPPED / f"{name}.onnx"
     store.recover()
-    record = store.find(str(name_or_path))
+    record = store.find(name)
     if record is not None:
         if store.state(record) == "changed":
             raise HyperKDError(
@@ -45,7 +55,7 @@ def resolve(name_or_path: Union[str, Path]) -> Path:
     known += tuple(each.name for each in stored if each.file.endswith(".onnx"))
     raise HyperKDError(
         "bad_model",
-        f"There is no model {str(name_or_path)!r}.",
+        f"There is no model {name!r}.",
         f"Give the path of an .onnx file, or a name: {', '.join(known) or 'none is shipped'}.",
         known=list(known),
     )

@@ -74,10 +74,12 @@ def write_cover(
         training=training,
         metrics=metrics,
         has_spread=True,
+        has_applicability=True,
+        has_embedding=True,
         missing_bands=_MISSING,
         missing_error=tuple(missing_error),
     )
-    graph = spectral_graph(weights, np.asarray(fitted.error_scale))
+    graph = spectral_graph(weights, np.asarray(fitted.error_scale), fitted.density)
     for key, value in {CARD_KEY: card.to_json(), **deepness_keys(card)}.items():
         graph.metadata_props.add(key=key, value=value)
     with AtomicFile(path) as part:

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from hyperkd.models.nets.spectral_net import WIDTHS, SpectralNet
+from hyperkd.models.spectral_density import SpectralDensity
 from hyperkd.models.spectral_onnx import LARGEST_ERROR
 from hyperkd.synth.endmembers import COVER_NAMES
+from hyperkd.training.physics.fit_density import fit_density
 from hyperkd.training.physics.spectral_batches import SpectralBatches
 from hyperkd.types import FloatArray, Reporter
 
@@ -33,10 +35,12 @@ class FittedCover:
     Attributes:
         network: with averaged weights.
         error_scale: ``(K,)`` what its errors are to be multiplied by.
+        density: of the spectra that it learned from.
     """
 
     network: SpectralNet
     error_scale: FloatArray
+    density: SpectralDensity
 
     def weights(self) -> dict[str, FloatArray]:
         """Return the weights by name, as ``spectral_graph`` takes them."""
@@ -77,7 +81,8 @@ def fit_cover(
             report.metric(step, {"loss_fractions": fractions.item(), "loss_errors": errors.item()})
             report.progress(step, steps, "step")
     average.eval()
-    return FittedCover(average, _error_scale(average, held_out))
+    scale = _error_scale(average, held_out)
+    return FittedCover(average, scale, fit_density(batches, held_out, seed))
 
 
 def losses(
