@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from qgis.core import (
     NULL,
@@ -23,6 +24,7 @@ from qgis.PyQt import sip
 
 from .layertree import RESULTS, next_number, put_on_top
 from .messages import tr
+from .paths import metadata
 from .styles import STYLES
 
 
@@ -106,25 +108,29 @@ def style_layer(layer: QgsRasterLayer, style: str) -> None:
     STYLES[style](layer)
 
 
-def write_style(path: str, style: str) -> None:
-    """Write the style of an output as a ``.qml`` file beside it.
+def write_styles(styles: Mapping[str, str]) -> list[str]:
+    """Write the styles of outputs as ``.qml`` files beside them; return what went wrong.
 
-    It is made here, where the output is made, because reading the raster for its
-    stretch takes too long for the thread of the window; whoever opens the file
+    They are made here, where the outputs are made, because reading rasters for their
+    stretch takes too long for the thread of the window; whoever opens a file
     later, also from another project, gets the same picture.
 
     Args:
-        path: a finished raster.
-        style: a key of ``STYLES``.
-
-    Raises:
-        OSError: the style file could not be written.
+        styles: for each finished raster a key of ``STYLES``.
     """
-    layer = QgsRasterLayer(path, Path(path).stem, "gdal")
-    STYLES[style](layer)
-    message, written = layer.saveNamedStyle(str(Path(path).with_suffix(".qml")))
-    if not written:
-        raise OSError(message)
+    # All are opened before the first is closed: after one was deleted in a thread, the data of the
+    # next counts as deleted too now and then (QGIS 3.22: one run in ten).
+    layers = {path: QgsRasterLayer(path, Path(path).stem, "gdal") for path in styles}
+    problems = []
+    for path, layer in layers.items():
+        if not layer.isValid():
+            problems.append(layer.error().summary())
+            continue
+        STYLES[styles[path]](layer)
+        message, written = layer.saveNamedStyle(str(Path(path).with_suffix(".qml")))
+        if not written:
+            problems.append(message)
+    return problems
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,28 @@ class Provenance:
             if line:
                 metadata.addHistoryItem(line)
         layer.setMetadata(metadata)
+
+
+def provenance_of(
+    algorithm: str, fields: Mapping[str, Any], summary: Mapping[str, Any], group: str
+) -> Provenance:
+    """Return how the results of a job were made.
+
+    Args:
+        algorithm: its id.
+        fields, summary: of the job.
+        group: that the results lie in.
+    """
+    told = {name: value for name, value in fields.items() if value not in (None, [], "")}
+    model = str(summary.get("model", ""))
+    if model and summary.get("model_sha256"):
+        model += f" (SHA-256 {summary['model_sha256']})"
+    return Provenance(
+        group=group,
+        made_by=f"HyperKD {metadata().get('version', '')}, {algorithm}",
+        model=model,
+        settings=json.dumps(told, ensure_ascii=False, default=str),
+    )
 
 
 class _ResultPostProcessor(QgsProcessingLayerPostProcessorInterface):

@@ -15,6 +15,8 @@ from qgis.core import (
 
 # The group of all maps and tables that runs and windows of HyperKD make.
 RESULTS = "HyperKD"
+# Of a group and of layers: the id of the scene that they belong to.
+SCENE_KEY = "hyperkd/scene"
 
 _numbers = count(1)
 # In which order the layers of this session were made, by their ids: QGIS adds those of one run
@@ -42,6 +44,38 @@ def group_on_top(project: QgsProject, name: str, new: str = "") -> QgsLayerTreeG
     if group is None:
         group = root.insertGroup(0, name)
     elif _is_hidden(root, group, new):
+        moved = group.clone()
+        root.insertChildNode(0, moved)
+        group.parent().removeChildNode(group)
+        group = moved
+    group.setItemVisibilityCheckedParentRecursive(True)
+    return group
+
+
+def scene_group(project: QgsProject, scene: QgsMapLayer, title: str) -> QgsLayerTreeGroup:
+    """Return the group of a scene and of what is made of it, made around the scene if missing.
+
+    It is known by the scene, so it may be renamed and moved; it comes to the top where a raster
+    would hide it.
+
+    Args:
+        title: what a new group is called.
+    """
+    root = project.layerTreeRoot()
+    known = [each for each in root.findGroups(True) if each.customProperty(SCENE_KEY) == scene.id()]
+    if known:
+        group = known[0]
+    else:
+        group = QgsLayerTreeGroup(title)
+        group.setCustomProperty(SCENE_KEY, scene.id())
+        node = root.findLayer(scene.id())
+        parent = root if node is None else node.parent()
+        parent.insertChildNode(0 if node is None else parent.children().index(node), group)
+        if node is not None:
+            group.addChildNode(node.clone())
+            parent.removeChildNode(node)
+            group.children()[0].setExpanded(False)
+    if _is_hidden(root, group, ""):
         moved = group.clone()
         root.insertChildNode(0, moved)
         group.parent().removeChildNode(group)

@@ -135,9 +135,7 @@ def show_problems(subject: str, told: Sequence[str]) -> None:
     """Show problems in the message bar; without a window, or in a thread, in the log alone."""
     if not told:
         return
-    text = f"{subject}: {' '.join(told[:_SHOWN])}" if subject else " ".join(told[:_SHOWN])
-    if len(told) > _SHOWN:
-        text += " " + tr("{count} more are in the log.").format(count=len(told) - _SHOWN)
+    text = f"{subject}: {shortened(told)}" if subject else shortened(told)
     level = Qgis.MessageLevel.Warning
     # A step of a model ends in a thread, where no widget may be touched.
     is_main = QThread.currentThread() == QCoreApplication.instance().thread()
@@ -149,13 +147,19 @@ def show_problems(subject: str, told: Sequence[str]) -> None:
         push(iface.messageBar(), text, level, 0, tr("Show log"), show_log)
 
 
+def shortened(told: Sequence[str]) -> str:
+    """Return the first problems of a run as one text, and how many more there are."""
+    more = tr("{count} more are in the log.").format(count=len(told) - _SHOWN)
+    return " ".join([*told[:_SHOWN], *([more] if len(told) > _SHOWN else [])])
+
+
 def push(
     bar: Any,
     text: str,
     level: Qgis.MessageLevel,
     seconds: int,
     button: str = "",
-    action: Optional[Callable[[], None]] = None,
+    action: Optional[Callable[[], object]] = None,
 ) -> None:
     """Show a message in a message bar, with a button where it does something.
 

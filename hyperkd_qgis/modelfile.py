@@ -79,12 +79,15 @@ def read_card(path: Path) -> Optional[Card]:
 
 
 def outputs_of(card: Card) -> tuple[str, ...]:
-    """Return what a model of this card computes."""
-    known = {
+    """Return what a model of this card computes; the values of some are fractions of covers."""
+    known: tuple[str, ...] = {
         "pretrain": ("embedding", "reconstruction"),
         "classification": ("logits",),
         "regression": ("values",),
     }.get(str(card.get("task")), ())
+    targets = card.get("targets") or ()
+    if known == ("values",) and targets and all("color" in each for each in targets):
+        known = (*known, "fractions")
     return (*known, "embedding") if card.get("has_embedding") is True else known
 
 

@@ -15,6 +15,7 @@ from .algorithms.embed import EmbedAlgorithm
 from .algorithms.evaluate import EvaluateAlgorithm
 from .algorithms.export_model import ExportAlgorithm
 from .algorithms.finetune import FinetuneAlgorithm
+from .algorithms.first_look import FirstLookAlgorithm
 from .algorithms.import_product import ImportProductAlgorithm
 from .algorithms.inspect_raster import InspectAlgorithm
 from .algorithms.model_info import ModelInfoAlgorithm
@@ -30,6 +31,7 @@ ALGORITHMS = (
     InspectAlgorithm,
     ImportProductAlgorithm,
     AlignToHlsAlgorithm,
+    FirstLookAlgorithm,
     EmbedAlgorithm,
     ReconstructAlgorithm,
     ClassifyAlgorithm,

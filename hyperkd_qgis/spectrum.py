@@ -67,7 +67,8 @@ def mismatch(layer: QgsRasterLayer, card: Card) -> str:
     if not wanted or len(have) < max(1, layer.bandCount() // 2):
         return ""
     far = [each for each in wanted if min(abs(each - one) for one in have) > _FAR_NM]
-    if len(far) <= _MISSING_SHARE * len(wanted):
+    # Some models know how to do without more.
+    if len(far) <= max(_MISSING_SHARE, card.get("missing_bands", 0.0)) * len(wanted):
         return ""
     return tr(
         "“{layer}” covers {first:.0f} to {last:.0f} nm, but {model} needs {needed_first:.0f} to "

@@ -13,6 +13,7 @@ from qgis.core import (
     QgsGradientStop,
     QgsMultiBandColorRenderer,
     QgsPalettedRasterRenderer,
+    QgsRasterBandStats,
     QgsRasterLayer,
     QgsRasterMinMaxOrigin,
     QgsRasterShader,
@@ -22,6 +23,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from .cover_text import cover_name
 from .spectrum import centres_nm
 
 # The darkest and brightest 2 % are cut off, as QGIS does by default.
@@ -76,6 +78,44 @@ def style_classes(layer: QgsRasterLayer) -> None:
     layer.setRenderer(QgsPalettedRasterRenderer(provider, 1, shown))
 
 
+def style_dominant(layer: QgsRasterLayer) -> None:
+    """Show the covers that occur, each in its colour; a legend of eight hides the two that do."""
+    style_classes(layer)
+    provider = layer.dataProvider()
+    counts = provider.histogram(1, 256, -0.5, 255.5).histogramVector
+    occurring = [
+        QgsPalettedRasterRenderer.Class(each.value, each.color, cover_name(each.label))
+        for each in layer.renderer().classes()
+        if counts[int(each.value)]
+    ]
+    layer.setRenderer(QgsPalettedRasterRenderer(provider, 1, occurring))
+
+
+def style_composite(layer: QgsRasterLayer) -> None:
+    """Show three sums of fractions as red, green and blue.
+
+    They sum to 1, so up to 1 all mixed pixels would be dark; and pure ones would glare.
+    """
+    show_bands(layer, (1, 2, 3), [(0.0, 0.7)] * 3)
+    layer.hueSaturationFilter().setSaturation(-40)
+
+
+def style_standard_error(layer: QgsRasterLayer) -> None:
+    """Show the standard error of a fraction: 0.5 is that of one that may be nothing or all."""
+    _show_ramp(layer, 1, ERROR_RAMP, (0.0, 0.5))
+
+
+def style_fractions(layer: QgsRasterLayer) -> None:
+    """Show the cover that the scene has most of, from 0 to 1."""
+    provider = layer.dataProvider()
+    mean = QgsRasterBandStats.Stats.Mean
+    means = [
+        provider.bandStatistics(band, mean, QgsRectangle(), SAMPLE_SIZE).mean
+        for band in range(1, layer.bandCount() + 1)
+    ]
+    _show_ramp(layer, means.index(max(means)) + 1, SHARE_RAMP, (0.0, 1.0))
+
+
 def style_probabilities(layer: QgsRasterLayer) -> None:
     """Show the probability of the first class, from 0 to 1."""
     _show_ramp(layer, 1, SHARE_RAMP, (0.0, 1.0))
@@ -107,6 +147,10 @@ STYLES: Mapping[str, Callable[[QgsRasterLayer], None]] = {
     "hls": style_hls,
     "error": style_error,
     "classes": style_classes,
+    "dominant": style_dominant,
+    "composite": style_composite,
+    "standard_error": style_standard_error,
+    "fractions": style_fractions,
     "probabilities": style_probabilities,
     "uncertainty": style_uncertainty,
     "values": style_values,
@@ -161,14 +205,18 @@ def true_colour_bands(layer: QgsRasterLayer) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def show_bands(layer: QgsRasterLayer, bands: tuple[int, int, int]) -> None:
-    """Show three bands as red, green and blue, each stretched by its own values."""
+def show_bands(
+    layer: QgsRasterLayer, bands: Sequence[int], bounds: Sequence[tuple[float, float]] = ()
+) -> None:
+    """Show three bands as red, green and blue, each between bounds or stretched by its values."""
     renderer = QgsMultiBandColorRenderer(layer.dataProvider(), *bands)
-    red, green, blue = (_enhancement(layer, band) for band in bands)
+    known = bounds or [stretch(layer, band) for band in bands]
+    red, green, blue = (_enhancement(layer, *each) for each in zip(bands, known))
     renderer.setRedContrastEnhancement(red)
     renderer.setGreenContrastEnhancement(green)
     renderer.setBlueContrastEnhancement(blue)
-    renderer.setMinMaxOrigin(_origin())
+    if not bounds:
+        renderer.setMinMaxOrigin(_origin())
     layer.setRenderer(renderer)
 
 
@@ -180,7 +228,7 @@ def _show_ramp(
 ) -> None:
     """Show one band in colours, between bounds or between its own low and high values."""
     provider = layer.dataProvider()
-    lower, upper = bounds or _stretch(layer, band)
+    lower, upper = bounds or stretch(layer, band)
     first, *between, last = colours
     step = 1.0 / (len(between) + 1)
     stops = [QgsGradientStop(step * (i + 1), QColor(name)) for i, name in enumerate(between)]
@@ -199,23 +247,25 @@ def _show_ramp(
 
 def _show_grey(layer: QgsRasterLayer, band: int) -> None:
     renderer = QgsSingleBandGrayRenderer(layer.dataProvider(), band)
-    renderer.setContrastEnhancement(_enhancement(layer, band))
+    renderer.setContrastEnhancement(_enhancement(layer, band, stretch(layer, band)))
     renderer.setMinMaxOrigin(_origin())
     layer.setRenderer(renderer)
 
 
-def _enhancement(layer: QgsRasterLayer, band: int) -> QgsContrastEnhancement:
+def _enhancement(
+    layer: QgsRasterLayer, band: int, bounds: tuple[float, float]
+) -> QgsContrastEnhancement:
     enhancement = QgsContrastEnhancement(layer.dataProvider().dataType(band))
     enhancement.setContrastEnhancementAlgorithm(
         QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum
     )
-    lower, upper = _stretch(layer, band)
-    enhancement.setMinimumValue(lower)
-    enhancement.setMaximumValue(upper)
+    enhancement.setMinimumValue(bounds[0])
+    enhancement.setMaximumValue(bounds[1])
     return enhancement
 
 
-def _stretch(layer: QgsRasterLayer, band: int) -> tuple[float, float]:
+def stretch(layer: QgsRasterLayer, band: int) -> tuple[float, float]:
+    """Return the bounds without the darkest and the brightest of a band's values."""
     # GDAL keeps the histogram in an .aux.xml beside the raster, so that QGIS need not
     # count again when it opens the layer in the thread of the window.
     lower, upper = layer.dataProvider().cumulativeCut(

@@ -35,8 +35,8 @@ _HOMES = {
     **dict.fromkeys(("Result", "progress"), "reporting"),
     **dict.fromkeys(
         (
-            *("predict", "embed", "reconstruct", "anomaly", "similarity", "cluster", "align"),
-            *("finetune", "distill", "evaluate", "label_overview", "export", "quantize"),
+            *("first_look", "predict", "embed", "reconstruct", "anomaly", "similarity", "cluster"),
+            *("align", "finetune", "distill", "evaluate", "label_overview", "export", "quantize"),
             *("info", "inspect", "import_product", "simulate"),
         ),
         "api",

@@ -24,6 +24,29 @@ _Path = str | os.PathLike[str]
 _Scene = _Path | Scene
 _Model = _Path | Model
 
+def first_look(
+    scene: _Scene,
+    *,
+    dominant: _Path | None = ...,
+    composite: _Path | None = ...,
+    uncertainty: _Path | None = ...,
+    fractions: _Path | None = ...,
+    model: _Model = ...,
+    overlap: int | None = ...,
+    batch: int | None = ...,
+    device: Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"] = ...,
+    memory_mb: int | None = ...,
+    resume: bool = ...,
+    unreadable: Literal["fail", "nodata"] = ...,
+    format: Literal["geotiff", "cog"] = ...,
+    accept: str | Sequence[str] = ...,
+    bands: _Path | None = ...,
+    scale: float | None = ...,
+    nodata: float | None = ...,
+    report: Reporter | None = ...,
+) -> Result:
+    """Write what covers a scene: fractions, their picture, and their error."""
+
 def predict(
     model: _Model,
     scene: _Scene,

@@ -26,6 +26,7 @@ from hyperkd.types import Reporter
 
 # Function -> its job, and the fields that may be given by position.
 CALLS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "first_look": ("firstlook", ("input",)),
     "predict": ("predict", ("model", "input", "output")),
     "embed": ("embed", ("model", "input", "output")),
     "reconstruct": ("reconstruct", ("model", "input", "output")),
@@ -186,6 +187,7 @@ def _band_options(given: Mapping[JobField, list[Any]], known: set[str]) -> dict[
     return {name: value for name, value in vars(said[0].options).items() if value is not None}
 
 
+first_look = _make("first_look")
 predict = _make("predict")
 embed = _make("embed")
 reconstruct = _make("reconstruct")

@@ -7,7 +7,6 @@ of names.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Optional
@@ -30,10 +29,16 @@ from qgis.core import (
 
 from .. import messages, settings
 from ..geopackage import write_features
-from ..layers import Provenance, UnusableLayerError, place_on_load, write_style
+from ..layers import (
+    Provenance,
+    UnusableLayerError,
+    place_on_load,
+    provenance_of,
+    write_styles,
+)
 from ..layertree import RESULTS
 from ..messages import tr
-from ..paths import engine_folder, metadata
+from ..paths import engine_folder
 from ..runner.job_feedback import FeedbackListener
 from ..runner.process import Engine, Run, run_job
 from ..runner.protocol import Crashed, Done, Failed
@@ -196,7 +201,8 @@ class EngineAlgorithm(NamedAlgorithm):
             raise QgsProcessingException(messages.crashed(run.ending))
         if not isinstance(run.ending, Done):
             return {}
-        self._style(results, self._provenance(fields, run.ending.summary), context, feedback)
+        provenance = provenance_of(self.id(), fields, run.ending.summary, RESULTS)
+        self._style(results, provenance, context, feedback)
         for name, (folder, page) in self.FOLDER_PAGES.items():
             if folder in results:
                 results[name] = os.path.join(results[folder], page)
@@ -297,31 +303,14 @@ class EngineAlgorithm(NamedAlgorithm):
         context: QgsProcessingContext,
         feedback: Any,
     ) -> None:
+        made = [name for name in self.STYLES if name in results]
+        for problem in write_styles({results[name]: self.STYLES[name] for name in made}):
+            feedback.pushWarning(problem)
         # What is placed last lies on top: the first, the main result.
-        for name, style in reversed(list(self.STYLES.items())):
-            path = results.get(name)
-            if path is None:
-                continue
-            try:
-                write_style(path, style)
-            except OSError as error:
-                feedback.pushWarning(str(error))
+        for name in reversed(made):
             description = self.parameterDefinition(name).description()
             title = f"{description}: {self._subject}"
-            place_on_load(context, path, (description,), title, provenance)
-
-    def _provenance(self, fields: Mapping[str, Any], summary: Mapping[str, Any]) -> Provenance:
-        """Return how a result was made, for its layer's metadata."""
-        told = {name: value for name, value in fields.items() if value not in (None, [], "")}
-        model = str(summary.get("model", ""))
-        if model and summary.get("model_sha256"):
-            model += f" (SHA-256 {summary['model_sha256']})"
-        return Provenance(
-            group=RESULTS,
-            made_by=f"HyperKD {metadata().get('version', '')}, {self.id()}",
-            model=model,
-            settings=json.dumps(told, ensure_ascii=False, default=str),
-        )
+            place_on_load(context, results[name], (description,), title, provenance)
 
     def _summary(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Return the declared outputs that the engine's summary holds in lower case."""

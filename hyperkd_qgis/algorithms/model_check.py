@@ -40,6 +40,7 @@ def _unfit(model: str, task: str, needs: tuple[str, ...]) -> str:
         ("reconstruction",): tr("a student"),
         ("logits",): tr("a model fine-tuned for classification"),
         ("values",): tr("a model fine-tuned for regression"),
+        ("fractions",): tr("a model for fractions of covers"),
     }.get(needs, tr("a fine-tuned model"))
     return tr("“{model}” is a model for {task}; this algorithm needs {wanted}.").format(
         model=model,

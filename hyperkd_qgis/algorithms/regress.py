@@ -28,7 +28,7 @@ class RegressAlgorithm(EngineAlgorithm):
     STYLES = {
         OUTPUT: "values",
         UNCERTAINTY: "values",
-        DOMINANT: "classes",
+        DOMINANT: "dominant",
         APPLICABILITY: "values",
     }
     LEFT_OUT = frozenset({"probabilities", "probability_type"})

@@ -116,6 +116,12 @@ _OF_ONE_JOB = {
         "training_input": marked("Rasters of the training labels"),
     },
     "export": {"output": marked("Model")},
+    "firstlook": {
+        "dominant": marked("Dominant cover"),
+        "composite": marked("Fractions as colours"),
+        "uncertainty": marked("Uncertainty"),
+        "fractions": marked("Fractions"),
+    },
     "import": {"output": marked("Imported scene")},
     "inspect": {"output": marked("Inspection report")},
     "predict": {

@@ -65,12 +65,17 @@ class JobTask(KeptTask):
         listener = _TaskListener(self)
         try:
             self._run = run_job(self._engine, self._kind, self._fields, listener, self._variables)
+            if isinstance(self._run.ending, Done):
+                self.complete(self._run.ending.summary)
         # Without an answer the window would wait for ever.
         except Exception as error:  # noqa: BLE001
             log_traceback()
             self._run = Run(Failed("bug", f"{type(error).__name__}: {error}"))
         self.log = self._run.log
         return isinstance(self._run.ending, Done)
+
+    def complete(self, summary: Mapping[str, Any]) -> None:
+        """Do what takes too long for the thread of the window; called after a job that is done."""
 
     def finished(self, result: bool) -> None:
         """Tell how it ended."""

@@ -19,7 +19,8 @@ def say(
     text: str,
     level: Qgis.MessageLevel,
     button: str = "",
-    action: Optional[Callable[[], None]] = None,
+    action: Optional[Callable[[], object]] = None,
+    seconds: Optional[int] = None,
 ) -> None:
     """Show a message with a button; a problem stays until it is closed.
 
@@ -27,10 +28,12 @@ def say(
         text: one sentence or two.
         level: ``SUCCESS``, ``NOTE`` or ``PROBLEM``.
         button: what the button says; by default it opens the log.
+        seconds: until it goes, where that is not as usual for its level.
     """
     QgsMessageLog.logMessage(text, LOG_TAG, level, False)
     if iface is None:
         return
     if action is None and level == PROBLEM:
         button, action = tr("Show log"), show_log
-    push(iface.messageBar(), text, level, _SECONDS[level], button, action)
+    until = _SECONDS[level] if seconds is None else seconds
+    push(iface.messageBar(), text, level, until, button, action)

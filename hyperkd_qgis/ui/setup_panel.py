@@ -215,7 +215,8 @@ def _forget_current() -> None:
     if task is None:
         return
     if task.environment is not None:
-        notices.say(tr("HyperKD's engine is set up."), notices.SUCCESS)
+        text = tr("HyperKD's engine is set up. Select a scene's layer and press “First look”.")
+        notices.say(text, notices.SUCCESS)
     elif task.reason is not None:
         notices.say(task.reason.text, notices.PROBLEM)
 

@@ -35,11 +35,13 @@ class Window:
         self._iface = iface
         self._dialogs: dict[str, QWidget] = {}
         self._jobs: Any = None
+        self._looks: Any = None
         self._actions: list[QAction] = []
         self._layer_actions: list[QAction] = []
         self._toolbar: QToolBar = iface.addToolBar(MENU)
         self._toolbar.setObjectName("HyperKDToolBar")
         self._toolbar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._add("firstlook", tr("First &look"), self.look_at_scene, tr("First look"))
         self._add("finetune", tr("&Fine-tune a model…"), self.show_finetune, tr("Fine-tune"))
         self._add("classify", tr("Map a &scene…"), self.map_scene, tr("Map a scene"))
         self._add("models", tr("&Models…"), self.show_models, tr("Models"))
@@ -79,7 +81,7 @@ class Window:
     def invite(self) -> None:
         """Say how to begin where there is no engine yet."""
         if settings.interpreter() is None:
-            text = tr("Set up the engine to begin.")
+            text = tr("Set up the engine to begin; “First look” then shows what covers a scene.")
             notices.say(text, notices.NOTE, tr("Set up"), self.show_engine)
 
     def show_engine(self) -> None:
@@ -119,6 +121,14 @@ class Window:
             ),
         )
 
+    def look_at_scene(self) -> None:
+        """Show what covers the active layer."""
+        if self._looks is None:
+            from .look_at_scene import FirstLooks
+
+            self._looks = FirstLooks(self._iface, self.show_engine)
+        self._looks.start()
+
     def map_scene(self) -> None:
         """Open *Classify scene*, with the active layer where that is a raster."""
         self._run_on_layer("classify")
@@ -142,6 +152,8 @@ class Window:
             self._iface.removePluginMenu(MENU, action)
             action.deleteLater()
         self._toolbar.deleteLater()
+        if self._looks is not None:
+            self._looks.close()
         for dialog in self._dialogs.values():
             dialog.close()
             dialog.deleteLater()
@@ -166,6 +178,9 @@ class Window:
             "embed": tr("Embed…"),
             "inspect": tr("Inspect…"),
         }
+        look = QAction(QIcon(icon_path("firstlook")), tr("First look"), self._iface.mainWindow())
+        look.triggered.connect(lambda *_: self.look_at_scene())
+        self._add_layer_action(look, tr("Run HyperKD"))
         for name in _LAYER_ALGORITHMS:
             made = QAction(QIcon(icon_path(name)), titles[name], self._iface.mainWindow())
             made.triggered.connect(lambda *_, name=name: self._run_on_layer(name))

@@ -208,6 +208,10 @@
         <translation>&lt;p&gt;Macht aus einem hyperspektralen Raster die sechs Kanäle des Datensatzes Harmonized Landsat and Sentinel-2: Blau, Grün, Rot, nahes Infrarot und zwei im kurzwelligen Infrarot. Sie sind die Eingabe des Grundlagenmodells Prithvi, des Lehrers der Studenten.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm), die 450 bis 2290 nm abdecken.&lt;/p&gt;&lt;h3&gt;Verfahren der Umrechnung&lt;/h3&gt;&lt;p&gt;&lt;i&gt;range_mean&lt;/i&gt;: das Mittel aller guten Kanäle im Bereich, wie im Training der Studenten. &lt;i&gt;srf_gaussian&lt;/i&gt;: mit glockenförmiger Empfindlichkeit gewichtet. &lt;i&gt;nearest&lt;/i&gt;: der eine Kanal, der der Mitte am nächsten liegt.&lt;/p&gt;&lt;h3&gt;HLS-Kanäle&lt;/h3&gt;&lt;p&gt;Reflexionsgrad mal 10000 als GeoTIFF im Gitter der Eingabe, in Echtfarben dargestellt. Ein Pixel, dem ein nötiger Kanal fehlt, hat keine Daten.&lt;/p&gt;</translation>
     </message>
     <message>
+        <source>&lt;p&gt;Maps the fractions of built surfaces, bare soil, herbaceous plants, trees, dry vegetation, water, snow and cloud in each pixel. No label is needed. &lt;i&gt;First look&lt;/i&gt; in the toolbar does the same for the active layer, without a dialog.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Surface reflectance with band wavelengths (nm or µm) and a known scale. Up to half of the model's bands may be missing.&lt;/p&gt;&lt;h3&gt;Model&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cover&lt;/i&gt; comes with the plugin; or choose another model for fractions of covers.&lt;/p&gt;&lt;h3&gt;Dominant cover&lt;/h3&gt;&lt;p&gt;The cover with the largest fraction, as a class map; 0 is no data.&lt;/p&gt;&lt;h3&gt;Fractions as colours&lt;/h3&gt;&lt;p&gt;Red: built, bare soil and dry vegetation. Green: herbaceous and trees. Blue: water, snow and cloud. Mixed pixels have mixed colours.&lt;/p&gt;&lt;h3&gt;Uncertainty&lt;/h3&gt;&lt;p&gt;The standard error of the largest fraction, as learnt from simulated spectra. The log says where much of the scene is unlike what the model knows.&lt;/p&gt;&lt;h3&gt;Fractions&lt;/h3&gt;&lt;p&gt;One band per cover, from 0 to 1; they sum to 1.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Kartiert in jedem Pixel die Anteile von bebauten Flächen, offenem Boden, krautigen Pflanzen, Bäumen, trockener Vegetation, Wasser, Schnee und Wolken. Label sind nicht nötig. &lt;i&gt;Erster Blick&lt;/i&gt; in der Werkzeugleiste macht dasselbe für den aktiven Layer, ohne Dialog.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Reflexionsgrad der Oberfläche mit Wellenlängen der Kanäle (nm oder µm) und bekannter Skalierung. Bis zur Hälfte der Kanäle des Modells darf fehlen.&lt;/p&gt;&lt;h3&gt;Modell&lt;/h3&gt;&lt;p&gt;&lt;i&gt;cover&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie ein anderes Modell für Anteile von Bedeckungen.&lt;/p&gt;&lt;h3&gt;Vorherrschende Bedeckung&lt;/h3&gt;&lt;p&gt;Die Bedeckung mit dem größten Anteil, als Klassenkarte; 0 ist Nodata.&lt;/p&gt;&lt;h3&gt;Anteile als Farben&lt;/h3&gt;&lt;p&gt;Rot: bebaut, offener Boden und trockene Vegetation. Grün: krautig und Bäume. Blau: Wasser, Schnee und Wolken. Gemischte Pixel haben gemischte Farben.&lt;/p&gt;&lt;h3&gt;Unsicherheit&lt;/h3&gt;&lt;p&gt;Der Standardfehler des größten Anteils, gelernt an simulierten Spektren. Das Protokoll sagt, wo ein großer Teil der Szene anders ist, als was das Modell kennt.&lt;/p&gt;&lt;h3&gt;Anteile&lt;/h3&gt;&lt;p&gt;Ein Kanal je Bedeckung, von 0 bis 1; ihre Summe ist 1.&lt;/p&gt;</translation>
+    </message>
+    <message>
         <source>&lt;p&gt;Mark a few places of what you look for; the map shows where the scene is similar, by a student's embedding. No classes and no training are needed.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Places&lt;/h3&gt;&lt;p&gt;Points, lines or polygons; several kinds of places may be marked at once. Tick &lt;i&gt;Selected features only&lt;/i&gt; to use a part of the layer.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Similarity&lt;/h3&gt;&lt;p&gt;1 is identical, 0 has nothing in common. Each pixel is compared with the most similar marked place. With three or more features the run suggests a threshold: nine in ten of the marked pixels are at least that similar to another feature.&lt;/p&gt;</source>
         <translation>&lt;p&gt;Markieren Sie einige Stellen dessen, was Sie suchen; die Karte zeigt, wo die Szene ihnen nach der Einbettung eines Studenten ähnlich ist. Weder Klassen noch Training sind nötig.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Stellen&lt;/h3&gt;&lt;p&gt;Punkte, Linien oder Polygone; mehrere Arten von Stellen dürfen zugleich markiert sein. Kreuzen Sie &lt;i&gt;Nur gewählte Objekte&lt;/i&gt; an, um einen Teil des Layers zu verwenden.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Ähnlichkeit&lt;/h3&gt;&lt;p&gt;1 ist gleich, 0 hat nichts gemein. Es zählt die ähnlichste aller markierten Stellen. Ab drei Objekten schlägt der Lauf eine Schwelle vor: neun von zehn markierten Pixeln sind einem anderen Objekt mindestens so ähnlich.&lt;/p&gt;</translation>
     </message>
@@ -302,6 +306,10 @@
     <message>
         <source>A model fine-tuned for regression.</source>
         <translation>Ein für Regression feinabgestimmtes Modell.</translation>
+    </message>
+    <message>
+        <source>A model for fractions of covers: the name of a shipped or stored model, or the path of an .onnx file.</source>
+        <translation>Ein Modell für Anteile von Bedeckungen: der Name eines mitgelieferten oder gespeicherten Modells, oder der Pfad einer .onnx-Datei.</translation>
     </message>
     <message>
         <source>A package arrived damaged.</source>
@@ -514,6 +522,10 @@
     <message>
         <source>Calibration rasters (static)</source>
         <translation>Kalibrierungsraster (static)</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
     </message>
     <message>
         <source>Cancelled.</source>
@@ -1128,6 +1140,18 @@
         <translation>Feinabstimmung von {model}</translation>
     </message>
     <message>
+        <source>First &amp;look</source>
+        <translation>Erster B&amp;lick</translation>
+    </message>
+    <message>
+        <source>First look</source>
+        <translation>Erster Blick</translation>
+    </message>
+    <message>
+        <source>First look at “{scene}”…</source>
+        <translation>Erster Blick auf „{scene}“…</translation>
+    </message>
+    <message>
         <source>Fold {number} of {total}.</source>
         <translation>Teil {number} von {total} der Kreuzvalidierung.</translation>
     </message>
@@ -1232,6 +1256,14 @@
         <translation>Anteil der Szenen, der zur Validierung zurückgehalten wird.</translation>
     </message>
     <message>
+        <source>Fractions</source>
+        <translation>Anteile</translation>
+    </message>
+    <message>
+        <source>Fractions as colours</source>
+        <translation>Anteile als Farben</translation>
+    </message>
+    <message>
         <source>Frames for the teacher</source>
         <translation>Bilder für den Lehrer</translation>
     </message>
@@ -1316,8 +1348,8 @@
         <translation>HyperKD rechnet in einem eigenen Prozess mit eigenen Paketen; ein Absturz dort kann QGIS nicht treffen. Installiert wird erst auf Wunsch.</translation>
     </message>
     <message>
-        <source>HyperKD's engine is set up.</source>
-        <translation>HyperKDs Engine ist eingerichtet.</translation>
+        <source>HyperKD's engine is set up. Select a scene's layer and press “First look”.</source>
+        <translation>HyperKDs Engine ist eingerichtet. Wählen Sie den Layer einer Szene und drücken Sie „Erster Blick“.</translation>
     </message>
     <message>
         <source>HyperKD's engine was set up for Python {old}, but QGIS now has Python {new}. Set it up again under Plugins › HyperKD › Engine… or with the algorithm hyperkd:setupengine.</source>
@@ -1656,6 +1688,10 @@
         <translation>Kartiert die Ähnlichkeit einer Szene mit markierten Stellen und schneidet die Pixel über einer Schwelle aus.</translation>
     </message>
     <message>
+        <source>Maps what covers a scene, without a label: fractions, dominant cover, error.</source>
+        <translation>Kartiert, was eine Szene bedeckt, ohne ein Label: Anteile, vorherrschende Bedeckung, Fehler.</translation>
+    </message>
+    <message>
         <source>Margin inside polygons (pixels)</source>
         <translation>Abstand vom Polygonrand nach innen (Pixel)</translation>
     </message>
@@ -1690,6 +1726,10 @@
     <message>
         <source>Mean absolute error</source>
         <translation>Mittlerer absoluter Fehler</translation>
+    </message>
+    <message>
+        <source>Mean fraction of each cover</source>
+        <translation>Mittlerer Anteil jeder Bedeckung</translation>
     </message>
     <message>
         <source>Measure of the loss</source>
@@ -1924,8 +1964,16 @@
         <translation>&amp;Bericht öffnen</translation>
     </message>
     <message>
+        <source>Open a hyperspectral scene first: Layer › Add Layer, or drop its file here.</source>
+        <translation>Öffnen Sie zuerst eine hyperspektrale Szene: Layer › Layer hinzufügen, oder legen Sie ihre Datei hier ab.</translation>
+    </message>
+    <message>
         <source>Open a hyperspectral scene first: drop its file onto the map, or press Add files…</source>
         <translation>Zuerst eine hyperspektrale Szene öffnen: ihre Datei auf die Karte ziehen oder „Dateien hinzufügen…“ drücken</translation>
+    </message>
+    <message>
+        <source>Open the dialog…</source>
+        <translation>Dialog öffnen…</translation>
     </message>
     <message>
         <source>Opening</source>
@@ -2002,6 +2050,10 @@
     <message>
         <source>Pixels of each cluster</source>
         <translation>Pixel jedes Clusters</translation>
+    </message>
+    <message>
+        <source>Pixels of each dominant cover</source>
+        <translation>Pixel jeder vorherrschenden Bedeckung</translation>
     </message>
     <message>
         <source>Pixels that are anomalies</source>
@@ -2484,8 +2536,8 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Engine einrichten</translation>
     </message>
     <message>
-        <source>Set up the engine to begin.</source>
-        <translation>Zum Beginnen die Engine einrichten.</translation>
+        <source>Set up the engine to begin; “First look” then shows what covers a scene.</source>
+        <translation>Richten Sie zu Beginn die Engine ein; „Erster Blick“ zeigt dann, was eine Szene bedeckt.</translation>
     </message>
     <message>
         <source>Set-up log</source>
@@ -2876,6 +2928,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Ordner, Zip, tar.gz oder METADATA.XML von EnMAP oder DESIS L2A, eine PRISMA-L2D-.he5, eine EMIT-L2A-.nc, eine .h5 mit Oberflächenreflexion von Tanager, oder jedes Raster oder jede netCDF-Datei mit Wellenlängen.</translation>
     </message>
     <message>
+        <source>The fractions of all covers to write (GeoTIFF, one band per cover).</source>
+        <translation>Die zu schreibenden Anteile aller Bedeckungen (GeoTIFF, ein Kanal je Bedeckung).</translation>
+    </message>
+    <message>
         <source>The hyperspectral raster to read.</source>
         <translation>Das hyperspektrale Raster, das gelesen wird.</translation>
     </message>
@@ -2958,6 +3014,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The package index has no {name} for this Python, or does not answer.</source>
         <translation>Der Paketindex hat kein {name} für dieses Python, oder er antwortet nicht.</translation>
+    </message>
+    <message>
+        <source>The picture of the fractions to write (GeoTIFF): three sums of fractions, to be shown as red, green and blue; each cover counts in the band that its own colour is strongest in.</source>
+        <translation>Das zu schreibende Bild der Anteile (GeoTIFF): drei Summen von Anteilen, die als Rot, Grün und Blau gezeigt werden; jede Bedeckung zählt in dem Kanal, in dem ihre eigene Farbe am stärksten ist.</translation>
     </message>
     <message>
         <source>The plugin's engine is missing: there is no {path}. Install the plugin again.</source>
@@ -3074,6 +3134,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The split separates single pixels: scores will be too high.</source>
         <translation>Die Aufteilung trennt einzelne Pixel: die Werte werden zu hoch sein.</translation>
+    </message>
+    <message>
+        <source>The standard error to write (GeoTIFF, one band) of the largest fraction.</source>
+        <translation>Der zu schreibende Standardfehler (GeoTIFF, ein Kanal) des größten Anteils.</translation>
     </message>
     <message>
         <source>The student is in the store as “{name}”.</source>
@@ -3468,6 +3532,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Was die Merkmale des Studenten auf die Breite des Lehrers abbildet: eine lineare Schicht, oder nichts.</translation>
     </message>
     <message>
+        <source>What the colours mean</source>
+        <translation>Was die Farben bedeuten</translation>
+    </message>
+    <message>
         <source>What the labels hold: classes, or one or more quantities.</source>
         <translation>Was die Label enthalten: Klassen, oder eine oder mehrere Größen.</translation>
     </message>
@@ -3510,6 +3578,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Where to train: auto takes a GPU where PyTorch finds one.</source>
         <translation>Wo trainiert wird: auto nimmt eine GPU, wo PyTorch eine findet.</translation>
+    </message>
+    <message>
+        <source>Which scene? Select its layer, or choose it in the dialog.</source>
+        <translation>Welche Szene? Wählen Sie ihren Layer, oder wählen Sie sie im Dialog.</translation>
     </message>
     <message>
         <source>With a teacher a step takes longer; its file stays on this machine.</source>
@@ -3584,6 +3656,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>ein für Regression feinabgestimmtes Modell</translation>
     </message>
     <message>
+        <source>a model for fractions of covers</source>
+        <translation>ein Modell für Anteile von Bedeckungen</translation>
+    </message>
+    <message>
         <source>a student</source>
         <translation>einen Studenten</translation>
     </message>
@@ -3616,12 +3692,24 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Kanäle {numbers}</translation>
     </message>
     <message>
+        <source>bare soil</source>
+        <translation>offener Boden</translation>
+    </message>
+    <message>
         <source>base: needs a large GPU</source>
         <translation>base: braucht eine große GPU</translation>
     </message>
     <message>
         <source>between {low} and {high}</source>
         <translation>zwischen {low} und {high}</translation>
+    </message>
+    <message>
+        <source>built</source>
+        <translation>bebaut</translation>
+    </message>
+    <message>
+        <source>cancelled.</source>
+        <translation>abgebrochen.</translation>
     </message>
     <message>
         <source>card,metadata,onnx,classes,bands,wavelengths,licence,provenance</source>
@@ -3636,6 +3724,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>nur die Klassifikationsschicht</translation>
     </message>
     <message>
+        <source>cloud</source>
+        <translation>Wolken</translation>
+    </message>
+    <message>
         <source>contained</source>
         <translation>enthalten</translation>
     </message>
@@ -3646,6 +3738,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>description</source>
         <translation>Beschreibung</translation>
+    </message>
+    <message>
+        <source>dry vegetation</source>
+        <translation>trockene Vegetation</translation>
     </message>
     <message>
         <source>embedding and reconstruction</source>
@@ -3688,6 +3784,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Grafikkarte (CUDA)</translation>
     </message>
     <message>
+        <source>herbaceous</source>
+        <translation>krautig</translation>
+    </message>
+    <message>
         <source>here</source>
         <translation>hier</translation>
     </message>
@@ -3710,6 +3810,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>hyperspectral,hls,landsat,sentinel-2,prithvi,resample,multispectral,enmap</source>
         <translation>hyperspektral,hls,landsat,sentinel-2,prithvi,umrechnen,multispektral,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,land cover,fraction,unmixing,overview,begin,built,soil,vegetation,water,snow,cloud,enmap</source>
+        <translation>hyperspektral,Landbedeckung,Anteil,Entmischung,Überblick,Beginn,bebaut,Boden,Vegetation,Wasser,Schnee,Wolken,enmap</translation>
     </message>
     <message>
         <source>hyperspectral,reconstruction,anomaly,error,spectral angle,deep learning,enmap</source>
@@ -3766,6 +3870,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>moderate</source>
         <translation>mäßig</translation>
+    </message>
+    <message>
+        <source>mostly {covers}; median standard error {error:.2f}.</source>
+        <translation>überwiegend {covers}; Median des Standardfehlers {error:.2f}.</translation>
     </message>
     <message>
         <source>no limit</source>
@@ -3868,6 +3976,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>small: braucht eine GPU</translation>
     </message>
     <message>
+        <source>snow</source>
+        <translation>Schnee</translation>
+    </message>
+    <message>
         <source>strong: all classes equal</source>
         <translation>stark: alle Klassen gleich</translation>
     </message>
@@ -3908,6 +4020,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Stichprobe der Pixel mit Daten</translation>
     </message>
     <message>
+        <source>the scene is no longer in the project, so nothing was added.</source>
+        <translation>die Szene ist nicht mehr im Projekt, deshalb wurde nichts hinzugefügt.</translation>
+    </message>
+    <message>
         <source>the weakest class is {name} (F1 {f1})</source>
         <translation>die schwächste Klasse ist {name} (F1 {f1})</translation>
     </message>
@@ -3928,8 +4044,16 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>training,feinabstimmung,fine-tuning,klassifikation,regression,label,polygone,landbedeckung,transferlernen,deep learning</translation>
     </message>
     <message>
+        <source>trees</source>
+        <translation>Bäume</translation>
+    </message>
+    <message>
         <source>unknown</source>
         <translation>unbekannt</translation>
+    </message>
+    <message>
+        <source>water</source>
+        <translation>Wasser</translation>
     </message>
     <message>
         <source>whole blocks of the scene</source>
@@ -4006,6 +4130,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>{count} sampled windows</source>
         <translation>{count} Stichproben</translation>
+    </message>
+    <message>
+        <source>{covers} and {last}</source>
+        <translation>{covers} und {last}</translation>
+    </message>
+    <message>
+        <source>{cover} ({percent} %)</source>
+        <translation>{cover} ({percent} %)</translation>
     </message>
     <message>
         <source>{file} has no HyperKD card: it is not a HyperKD model, or it is damaged.</source>
@@ -4114,6 +4246,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>{percentile}th percentile {value}, in the median band {median}, in bright bands {bright}</source>
         <translation>{percentile}. Perzentil {value}, im mittleren Kanal {median}, in hellen Kanälen {bright}</translation>
+    </message>
+    <message>
+        <source>{percent} % of the pixels are unlike everything that the model learned from: do not rely on their values. Is the raster surface reflectance?</source>
+        <translation>{percent} % der Pixel gleichen nichts, woran das Modell gelernt hat: verlassen Sie sich nicht auf ihre Werte. Enthält das Raster Reflexionsgrade der Oberfläche?</translation>
     </message>
     <message>
         <source>{python} is not a working Python: {said}</source>

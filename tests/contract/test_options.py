@@ -172,6 +172,7 @@ OF_EACH_JOB = {
     "epochs": "of distill they follow from the preset; finetune stops by itself",
     "validation": "a fraction of the scenes in distill, of the labels in finetune",
     "batch": "tiles per step of a training, or tiles computed at once",
+    "uncertainty": "of each class or value, or of the largest fraction alone",
     "resume": "goes on with a training, or with a map",
 }
 

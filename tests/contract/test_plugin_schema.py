@@ -27,6 +27,7 @@ ALGORITHMS = {
     "embed": ("embed", "embed.EmbedAlgorithm"),
     "evaluate": ("evaluate", "evaluate.EvaluateAlgorithm"),
     "export": ("export", "export_model.ExportAlgorithm"),
+    "firstlook": ("firstlook", "first_look.FirstLookAlgorithm"),
     "finetune": ("finetune", "finetune.FinetuneAlgorithm"),
     "importproduct": ("import", "import_product.ImportProductAlgorithm"),
     "inspect": ("inspect", "inspect_raster.InspectAlgorithm"),

@@ -72,6 +72,9 @@ def make_model(
     temperature=1.0,
     tolerance=1e-5,
     names=None,
+    colours=None,
+    spread=True,
+    knows=False,
 ):
     """Write a fine-tuned model: a linear map of what a student sees, one answer per pixel.
 
@@ -83,9 +86,16 @@ def make_model(
         mixing: as in ``make_student``.
         temperature: of a classification's card.
         names: of the classes.
+        colours: of covers, which the values of a regression are then the fractions of: each is
+            the reflectance of a band.
+        spread: whether they have standard errors, half of the fractions.
+        knows: whether they have an applicability, which is the first fraction.
     """
     count = len(centres)
     mixing = identity_mixing(count) if mixing is None else mixing
+    if colours is not None and spread:
+        every = np.eye(len(mixing))
+        weight = np.concatenate([every, every / 2, every[: int(knows)]])
     weight = np.eye(len(mixing)) if weight is None else np.asarray(weight)
     answers = len(weight)
     bias = np.zeros(answers) if bias is None else np.asarray(bias)
@@ -97,7 +107,7 @@ def make_model(
     name, about = "logits", {"temperature": temperature}
     about["classes"] = tuple(
         {
-            "name": names[index] if names else f"class {index}",
+            "name": names[index] if names and colours is None else f"class {index}",
             "value": 10 * index,
             "color": COLOURS[index % len(COLOURS)],
         }
@@ -105,6 +115,7 @@ def make_model(
     )
     if task == "regression":
         name = "values"
+        given = names
         names = ("biomass", "water", "carbon", "ash", "nitrogen")
         units = ("t/ha", "g/cm2", "%", "%", "%")
         about = {
@@ -113,6 +124,11 @@ def make_model(
                 for name, unit in zip(names[:answers], units)
             )
         }
+        if colours is not None:
+            covers = zip(given or names, colours)
+            bounds = {"unit": "", "minimum": 0.0, "maximum": 1.0}
+            targets = tuple({"name": name, "color": color, **bounds} for name, color in covers)
+            about = {"targets": targets, "has_spread": spread, "has_applicability": knows}
     nodes = [
         helper.make_node("Conv", ["masked", "mixing"], ["features"], pads=[1, 1, 1, 1]),
         helper.make_node("Conv", ["features", "answer.weight", "answer.bias"], [name]),

@@ -307,3 +307,35 @@ def feedback(qgis: Any) -> Any:
             self.said.append(("stage", text))
 
     return Recorder()
+
+
+@pytest.fixture
+def interface(plugin: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Return a window of QGIS without a QGIS around it."""
+    from hyperkd_qgis import messages
+    from hyperkd_qgis.ui import notices, run_on_layer
+    from tests.qgis.interface import Interface
+
+    monkeypatch.setenv("HYPERKD_JOBS", str(tmp_path / "jobs"))
+    monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "models"))
+    (tmp_path / "models").mkdir()
+    made = Interface()
+    for module in (messages, notices, run_on_layer):
+        monkeypatch.setattr(module, "iface", made)
+    return made
+
+
+@pytest.fixture
+def window(interface: Any) -> Iterator[Any]:
+    """Return the plugin's part of the window; what it opened is removed at the end."""
+    from qgis.PyQt import sip
+
+    from hyperkd_qgis.ui.window import Window
+
+    made = Window(interface)
+    yield made
+    dialogs = list(made._dialogs.values())
+    made.close()
+    for dialog in dialogs:
+        if not sip.isdeleted(dialog):
+            sip.delete(dialog)

@@ -26,8 +26,8 @@ class Session:
     """A user with a scene and a model in the store.
 
     Args:
-        told: paths, by name: a scene, a model for it, a folder to work in, and one for
-            pictures, which may be empty.
+        told: paths, by name: a scene, a model for it, a scene with the bands of EnMAP, a folder
+            to work in, and one for pictures, which may be empty.
     """
 
     def __init__(self, told: dict[str, str]) -> None:
@@ -150,6 +150,31 @@ class Session:
             "told": told,
             "opened": panel.isVisible(),
             "tab": tabs.tabText(tabs.currentIndex()),
+        }
+
+    def take_a_first_look(self) -> dict[str, Any]:
+        """Select a scene; First look in the toolbar."""
+        from qgis.core import QgsProject
+        from qgis.PyQt.QtWidgets import QToolButton
+
+        QgsProject.instance().clear()
+        self._iface.messageBar().clearWidgets()
+        scene = self._iface.addRasterLayer(self._told["land"], "land")
+        self._iface.setActiveLayer(scene)
+        buttons = self._ours()._toolbar.findChildren(QToolButton)
+        next(each for each in buttons if each.text() == "First look").click()
+        gc.collect()
+        looks = self._ours()._looks
+        said = self._messages(self._iface.mainWindow())
+        self._wait(lambda: not looks._running)
+        self._take("first-look")
+        view = self._iface.layerTreeView()
+        return {
+            "running": said,
+            "told": self._messages(self._iface.mainWindow()),
+            "tree": self._tree(),
+            "active": self._iface.activeLayer() is scene,
+            "seen": view.indexAt(view.rect().topLeft()).data(),
         }
 
     # --- tools ----------------------------------------------------------------------
@@ -325,6 +350,7 @@ STEPS = (
     "run_a_batch",
     "choose_a_model_in_the_designer",
     "show_the_log",
+    "take_a_first_look",
 )
 
 

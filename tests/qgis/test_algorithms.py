@@ -18,6 +18,7 @@ GROUPS = {
     "hyperkd:inspect": "Prepare",
     "hyperkd:importproduct": "Prepare",
     "hyperkd:aligntohls": "Prepare",
+    "hyperkd:firstlook": "Run",
     "hyperkd:embed": "Run",
     "hyperkd:reconstruct": "Run",
     "hyperkd:classify": "Run",
@@ -38,8 +39,15 @@ IDS = tuple(GROUPS)
 WITH_ENGINE = tuple(
     each for each in IDS if each not in ("hyperkd:setupengine", "hyperkd:modelinfo")
 )
-# Those whose model has no default, and a model of the test's store that will do.
-MODELS = {"hyperkd:classify": {"MODEL": "classes"}, "hyperkd:regress": {"MODEL": "values"}}
+# What they write when nobody says otherwise, where it is not OUTPUT.
+LOOKS = ["COMPOSITE", "DOMINANT", "FRACTIONS", "UNCERTAINTY"]
+WRITTEN = {"hyperkd:reconstruct": ["ERROR"], "hyperkd:firstlook": LOOKS}
+# Those whose model is not tiny by default, and a model that will do.
+MODELS = {
+    "hyperkd:classify": {"MODEL": "classes"},
+    "hyperkd:regress": {"MODEL": "values"},
+    "hyperkd:firstlook": {"MODEL": "cover"},
+}
 # Those that read a raster, whose bands, scale and nodata may be told.
 WITH_INPUT = tuple(
     each
@@ -573,6 +581,15 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
             },
         ),
         ("hyperkd:aligntohls", {"OUTPUT": "outputRaster", "VALID_PIXELS": "outputNumber"}),
+        (
+            "hyperkd:firstlook",
+            {
+                **dict.fromkeys(LOOKS, "outputRaster"),
+                "MEAN_FRACTIONS": "outputString",
+                "DOMINANT_PIXELS": "outputString",
+                **_RUN,
+            },
+        ),
         ("hyperkd:embed", {"OUTPUT": "outputRaster", **_RUN}),
         ("hyperkd:reconstruct", {"OUTPUT": "outputRaster", "ERROR": "outputRaster", **_RUN}),
         (
@@ -696,7 +713,7 @@ def test_a_temporary_report_has_the_suffix_that_browsers_want(run, working_engin
 def test_bands_scale_and_nodata_reach_the_job(run, working_engine, scene, identifier, monkeypatch):
     monkeypatch.chdir(scene.parent)
     (scene.parent / "bands.csv").touch()
-    output = {"ERROR" if identifier == "hyperkd:reconstruct" else "OUTPUT": "TEMPORARY_OUTPUT"}
+    output = {WRITTEN.get(identifier, ["OUTPUT"])[0]: "TEMPORARY_OUTPUT"}
     run(identifier, INPUT=str(scene), BANDS="enmap", SCALE="2.75e-5", NODATA=-9999.5, **output)
     job = working_engine()
     assert (job["bands"], job["scale"], job["nodata"]) == ("enmap", 2.75e-5, -9999.5)
@@ -858,8 +875,9 @@ def test_the_dialog_opens_and_gives_valid_values(registry, working_engine, scene
         assert {"SCALE", "NODATA"} <= unset
         assert [values[name] for name in unset] == [None] * len(unset)
         assert not values["BANDS"]
-        asked = sorted(name for name in ("OUTPUT", "ERROR") if values.get(name) is not None)
-        assert asked == (["ERROR"] if identifier == "hyperkd:reconstruct" else ["OUTPUT"])
+        outputs = ("OUTPUT", "ERROR", *LOOKS)
+        asked = sorted(name for name in outputs if values.get(name) is not None)
+        assert asked == WRITTEN.get(identifier, ["OUTPUT"])
         algorithm = registry.createAlgorithmById(identifier)
         context = QgsProcessingContext()
         context.setProject(QgsProject.instance())
@@ -1075,9 +1093,9 @@ def class_map(tmp_path):
 def test_a_class_map_shows_names_and_colours(plugin, class_map):
     from qgis.core import QgsRasterLayer
 
-    from hyperkd_qgis.layers import write_style
+    from hyperkd_qgis.layers import write_styles
 
-    write_style(str(class_map), "classes")
+    write_styles({str(class_map): "classes"})
     layer = QgsRasterLayer(str(class_map), "m")
     renderer = layer.renderer()
     assert renderer.type() == "paletted"
@@ -1101,11 +1119,11 @@ def test_shares_are_shown_between_the_same_bounds_always(
     """So that two maps compare; only values in a unit are stretched."""
     from qgis.core import QgsRasterLayer
 
-    from hyperkd_qgis.layers import write_style
+    from hyperkd_qgis.layers import write_styles
 
     values = [[float(10 * row + col) for col in range(10)] for row in range(10)]
     path = write_raster(tmp_path / "m.tif", values, bands=2)
-    write_style(str(path), style)
+    write_styles({str(path): style})
     layer = QgsRasterLayer(str(path), "m")
     renderer = layer.renderer()
     assert renderer.type() == "singlebandpseudocolor"
@@ -1118,10 +1136,10 @@ def test_shares_are_shown_between_the_same_bounds_always(
 def test_an_embedding_of_less_than_three_bands_is_grey(plugin, write_raster, tmp_path, bands):
     from qgis.core import QgsRasterLayer
 
-    from hyperkd_qgis.layers import write_style
+    from hyperkd_qgis.layers import write_styles
 
     path = write_raster(tmp_path / "e.tif", [[1.0, 2.0]], bands=bands)
-    write_style(str(path), "embedding")
+    write_styles({str(path): "embedding"})
     assert QgsRasterLayer(str(path), "e").renderer().type() == "singlebandgray"
 
 

@@ -84,11 +84,15 @@ def places(tmp_path) -> Path:
     return make_vector(tmp_path / "places.gpkg", features, {"cover": "text", "share": "number"})
 
 
-def _cases(scene, folder, student, classifier, regressor, places):
+def _cases(scene, folder, student, classifier, regressor, covers, places):
     """Return a run of every algorithm that needs no training, and what it must make."""
     return {
         "inspect": ({"INPUT": scene, "MODEL": student, "OUTPUT": f"{folder}/r.html"}, "OUTPUT"),
         "importproduct": ({"PRODUCT": scene, "OUTPUT": f"{folder}/p.tif"}, "OUTPUT"),
+        "firstlook": (
+            {"INPUT": scene, "MODEL": covers, "COMPOSITE": f"{folder}/f.tif"},
+            "COMPOSITE",
+        ),
         "embed": (
             {"INPUT": scene, "MODEL": student, "COMPONENTS": 2, "OUTPUT": f"{folder}/e.tif"},
             "OUTPUT",
@@ -122,8 +126,8 @@ def _cases(scene, folder, student, classifier, regressor, places):
 
 
 WITHOUT_TRAINING = (
-    "inspect", "importproduct", "embed", "reconstruct", "classify", "regress", "anomaly",
-    "similarity", "cluster", "modelinfo", "classmap",
+    "inspect", "importproduct", "firstlook", "embed", "reconstruct", "classify", "regress",
+    "anomaly", "similarity", "cluster", "modelinfo", "classmap",
 )  # fmt: skip
 WITH_TRAINING = ("aligntohls", "finetune", "export", "evaluate", "quantize", "distill")
 
@@ -142,10 +146,12 @@ def test_every_algorithm_runs_headless_in_a_batch_of_three(
 ):
     student = make_student(tmp_path / "student.onnx", gain=0.9)
     regressor = make_model(tmp_path / "regressor.onnx", task="regression")
+    colours = ("#ff0000", "#00ff00", "#0000ff", "#800000", "#008000")
+    covers = make_model(tmp_path / "covers.onnx", task="regression", colours=colours)
     scene = str(spectral("scene", 0))
 
     def case(folder):
-        return _cases(scene, folder, student, classifier, regressor, places)[name]
+        return _cases(scene, folder, student, classifier, regressor, covers, places)[name]
 
     _run_several(headless, tmp_path, name, case, times=3)
 

@@ -44,12 +44,17 @@ def pressed(tmp_path_factory, plugin_folder):
 
 
 def told_of(folder: Path) -> dict[str, str]:
-    """Return the files that the user has: a scene, and a model for it."""
+    """Return the files that the user has: a scene and a model for it; one with EnMAP's bands."""
     from tests.engine.inference_factories import CENTRES, make_model
     from tests.factories import make_raster
+    from tests.qgis.landscape import write_scene
 
     scene = make_raster(folder / "potsdam.tif", _quarters(), wavelengths=list(CENTRES), fwhm=10.0)
-    return {"scene": str(scene), "model": str(make_model(folder / "brightest.onnx"))}
+    return {
+        "scene": str(scene),
+        "model": str(make_model(folder / "brightest.onnx")),
+        "land": str(write_scene(folder / "land.tif")),
+    }
 
 
 def _quarters():
@@ -128,3 +133,20 @@ def test_show_log_opens_the_log_at_the_plugins_tab(pressed):
     found = pressed["show_the_log"]
     assert found["told"] == ["HyperKD Something is odd."]
     assert (found["opened"], found["tab"]) == (True, "HyperKD")
+
+
+def test_a_first_look_is_one_click(pressed):
+    found = pressed["take_a_first_look"]
+    assert found["running"] == ["HyperKD First look at “land”…"]
+    told = [text for text in found["told"] if text.startswith("HyperKD")]
+    assert len(told) == 1 and told[0].startswith("HyperKD First look, “land”: mostly ")
+    group = "First look: land"
+    assert found["tree"] == [
+        [group, "Dominant cover: land", True],
+        [group, "Fractions as colours: land", False],
+        [group, "Uncertainty: land", False],
+        [group, "Fractions: land", False],
+        [group, "land", False],
+    ]
+    assert found["active"]
+    assert found["seen"] == group

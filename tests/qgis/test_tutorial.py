@@ -120,6 +120,7 @@ def test_the_whole_journey(journey):
     assert installed["folder"]
     assert "/profiles/" in installed["module"].replace(os.sep, "/")
     assert [text.replace("&", "") for text in installed["menu"]] == [
+        "First look",
         "Fine-tune a model…",
         "Map a scene…",
         "Models…",
@@ -127,7 +128,7 @@ def test_the_whole_journey(journey):
         "Engine…",
         "Tutorial",
     ]
-    assert installed["algorithms"] == 27
+    assert installed["algorithms"] == 28
     assert "HyperKD has no engine yet. Set it up under Plugins" in installed["says"]
     engine = journey["2. Set up the engine"]
     assert "The engine is not set up yet." in engine["before"]

@@ -8,109 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.qgis.interface import press, texts
 from tests.qgis.model_files import card, write_model
 from tests.qgis.test_engine_setup import stamp
-
-
-class Interface:
-    """As much of QGIS's window as the plugin uses, with real widgets behind it."""
-
-    def __init__(self):
-        from qgis.gui import QgsMapCanvas, QgsMessageBar
-        from qgis.PyQt.QtWidgets import QMainWindow
-
-        self.window = QMainWindow()
-        self.bar = QgsMessageBar(self.window)
-        self.canvas = QgsMapCanvas(self.window)
-        self.menu, self.drops, self.layer_actions, self.logs = [], [], [], []
-        self.layer, self.refreshed = None, []
-
-    def mainWindow(self):
-        return self.window
-
-    def messageBar(self):
-        return self.bar
-
-    def mapCanvas(self):
-        return self.canvas
-
-    def activeLayer(self):
-        return self.layer
-
-    def layerTreeView(self):
-        return self
-
-    def refreshLayerSymbology(self, identifier):
-        self.refreshed.append(identifier)
-
-    def openMessageLog(self):
-        self.logs.append("opened")
-
-    def addToolBar(self, name):
-        return self.window.addToolBar(name)
-
-    def addPluginToMenu(self, name, action):
-        self.menu.append((name, action))
-
-    def removePluginMenu(self, name, action):
-        self.menu.remove((name, action))
-
-    def registerCustomDropHandler(self, handler):
-        self.drops.append(handler)
-
-    def unregisterCustomDropHandler(self, handler):
-        self.drops.remove(handler)
-
-    def addCustomActionForLayerType(self, action, menu, kind, all_layers):
-        self.layer_actions.append((menu, action, kind))
-
-    def removeCustomActionForLayerType(self, action):
-        self.layer_actions = [each for each in self.layer_actions if each[1] is not action]
-
-
-@pytest.fixture
-def interface(plugin, monkeypatch, tmp_path):
-    from hyperkd_qgis import messages
-    from hyperkd_qgis.ui import notices, run_on_layer
-
-    monkeypatch.setenv("HYPERKD_JOBS", str(tmp_path / "jobs"))
-    monkeypatch.setenv("HYPERKD_MODELS", str(tmp_path / "models"))
-    (tmp_path / "models").mkdir()
-    made = Interface()
-    for module in (messages, notices, run_on_layer):
-        monkeypatch.setattr(module, "iface", made)
-    return made
-
-
-@pytest.fixture
-def window(interface):
-    """Return the plugin's part of the window; what it opened is removed at the end."""
-    from qgis.PyQt import sip
-
-    from hyperkd_qgis.ui.window import Window
-
-    made = Window(interface)
-    yield made
-    dialogs = list(made._dialogs.values())
-    made.close()
-    for dialog in dialogs:
-        if not sip.isdeleted(dialog):
-            sip.delete(dialog)
-
-
-def texts(interface) -> list[str]:
-    """Return what the message bar shows."""
-    return [item.text() for item in interface.bar.items()]
-
-
-def press(interface, text: str) -> None:
-    """Press a button of the newest message."""
-    from qgis.PyQt.QtWidgets import QPushButton
-
-    item = interface.bar.items()[-1]
-    (button,) = [each for each in item.findChildren(QPushButton) if each.text() == text]
-    button.click()
-
 
 # --- menu, toolbar, unloading ------------------------------------------------------------
 
@@ -130,6 +30,7 @@ def test_unloading_takes_everything_back(plugin, interface):
         other.initGui()
         menu = [action.text().replace("&", "") for _, action in interface.menu]
         assert menu == [
+            "First look",
             "Fine-tune a model…",
             "Map a scene…",
             "Models…",
@@ -139,7 +40,7 @@ def test_unloading_takes_everything_back(plugin, interface):
         ]
         (toolbar,) = interface.window.findChildren(QToolBar)
         texts = [action.iconText() for action in toolbar.actions()]
-        assert texts == ["Fine-tune", "Map a scene", "Models"]
+        assert texts == ["First look", "Fine-tune", "Map a scene", "Models"]
         assert toolbar.toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon
         assert all(not action.icon().isNull() for action in toolbar.actions())
         assert len(interface.drops) == 1
@@ -215,7 +116,7 @@ def test_a_raster_layer_offers_algorithms_filled_in(window, interface, scene, mo
     assert menus == {"Run HyperKD", "Show as"}
     assert {kind for _, _, kind in interface.layer_actions} == {interface.layer.type()}
     for menu, action, _ in interface.layer_actions:
-        if menu == "Run HyperKD":
+        if menu == "Run HyperKD" and action.text() != "First look":  # which opens none
             action.trigger()
     names = [identifier for identifier, _ in opened]
     assert names[0] == "hyperkd:classify"
@@ -439,7 +340,9 @@ def test_a_training_that_ends_is_told_with_a_way_to_it(window, interface, tmp_pa
 
 def test_a_new_user_is_told_how_to_begin(window, interface, fake_python, use_engine):
     window.invite()
-    assert texts(interface) == ["Set up the engine to begin."]
+    assert texts(interface) == [
+        "Set up the engine to begin; “First look” then shows what covers a scene."
+    ]
     press(interface, "Set up")
     assert window._dialogs["engine"].isVisible()
     interface.bar.clearWidgets()

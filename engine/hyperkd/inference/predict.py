@@ -55,7 +55,7 @@ def predict(request: PredictJob, report: Reporter) -> dict[str, Any]:
             matched, answer.files, answer.convert, request, report, stage="Predicting"
         )
         found = answer.summary()
-        _tell_unlike(found.get("unlike_training", 0.0), matched.card, report)
+        tell_unlike(found.get("unlike_training", 0.0), matched.card, report)
         return {"task": matched.card.task, **summary, **found}
 
 
@@ -111,7 +111,8 @@ def _told(values: Float32Array, count: int) -> tuple[Float32Array, Float32Array]
     return values, errors
 
 
-def _tell_unlike(share: float, card: ModelCard, report: Reporter) -> None:
+def tell_unlike(share: float, card: ModelCard, report: Reporter) -> None:
+    """Warn where a model does not know a large fraction of the pixels."""
     if share > _TOLD:
         report.log(
             "warning",
@@ -183,7 +184,7 @@ class _Classes:
 
     def _class_file(self, path: str) -> OutputFile:
         classes = [
-            ClassEntry(str(item["name"]), _rgb(str(item["color"])), item["value"])
+            ClassEntry(str(item["name"]), rgb(str(item["color"])), item["value"])
             for item in self._card.classes
         ]
         nodata, names = classify.NO_CLASS, ["class"]
@@ -237,14 +238,8 @@ class _Values:
             known = RasterSpec(grid, 1, np.float32, nodata=np.nan, names=["applicability"])
             self.files.append(OutputFile("applicability", request.applicability, known))
         if request.dominant is not None:
-            classes = [
-                ClassEntry(str(item["name"]), _rgb(str(item["color"])), number)
-                for number, item in enumerate(targets, 1)
-            ]
-            largest = RasterSpec(
-                grid, 1, np.uint8, nodata=classify.NO_CLASS, names=["cover"], classes=classes
-            )
             observe = self._count_dominant
+            largest = dominant_spec(card, grid)
             self.files.append(OutputFile("dominant", request.dominant, largest, observe=observe))
 
     def convert(self, rows: FinishedRows, clock: Stopwatch) -> Sequence[NDArray[Any]]:
@@ -281,7 +276,17 @@ class _Values:
         self._dominant += np.bincount(classes.ravel(), minlength=len(self._dominant))
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
+def dominant_spec(card: ModelCard, grid: GridSpec) -> RasterSpec:
+    """Return the class map of the largest of a model's fractions: cover i is stored as i + 1."""
+    classes = [
+        ClassEntry(str(item["name"]), rgb(str(item["color"])), number)
+        for number, item in enumerate(card.targets, 1)
+    ]
+    nodata = classify.NO_CLASS
+    return RasterSpec(grid, 1, np.uint8, nodata=nodata, names=["cover"], classes=classes)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
     """Return red, green, blue of ``#rrggbb``."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue

@@ -23,7 +23,7 @@ from hyperkd.requests.models_options import (
     ModelsVerifyJob,
 )
 from hyperkd.requests.option import Job
-from hyperkd.requests.predict_options import EmbedJob, PredictJob, ReconstructJob
+from hyperkd.requests.predict_options import EmbedJob, FirstLookJob, PredictJob, ReconstructJob
 from hyperkd.requests.prepare_options import AlignJob, ImportJob, InfoJob, InspectJob, SynthJob
 from hyperkd.requests.quantize_options import QuantizeJob
 from hyperkd.requests.train_options import ExportJob
@@ -35,6 +35,7 @@ JOBS: dict[str, type[Job]] = {
         InspectJob,
         ImportJob,
         AlignJob,
+        FirstLookJob,
         PredictJob,
         EvaluateJob,
         LabelsJob,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional
+from typing import Any, ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
@@ -12,6 +12,16 @@ from hyperkd.requests.shared_options import (
     model_option,
     tuned_model_option,
 )
+
+
+def dominant_option() -> Any:
+    """Declare the map of the covers with the largest fractions."""
+    return option(
+        "The class map to write (GeoTIFF) of the cover with the largest fraction, where the model "
+        "gives fractions of covers.",
+        None,
+        role="output_raster",
+    )
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,41 @@ class PredictJob(SceneOptions, Job):
         None,
         role="output_raster",
     )
-    dominant: Optional[str] = option(
-        "The class map to write (GeoTIFF) of the cover with the largest fraction, where the model "
-        "gives fractions of covers.",
+    dominant: Optional[str] = dominant_option()
+
+
+@dataclass(frozen=True)
+class FirstLookJob(SceneOptions, Job):
+    """See what covers a scene, before the first label."""
+
+    kind: ClassVar[str] = "firstlook"
+    target: ClassVar[str] = "hyperkd.inference.first_look:first_look"
+    summary: ClassVar[str] = "Write what covers a scene: fractions, their picture, and their error."
+    needs_one_of: ClassVar[tuple[str, ...]] = ("dominant", "composite", "uncertainty", "fractions")
+
+    input: str = input_option()
+    dominant: Optional[str] = dominant_option()
+    composite: Optional[str] = option(
+        "The picture of the fractions to write (GeoTIFF): three sums of fractions, to be shown as "
+        "red, green and blue; each cover counts in the band that its own colour is strongest in.",
         None,
         role="output_raster",
+    )
+    uncertainty: Optional[str] = option(
+        "The standard error to write (GeoTIFF, one band) of the largest fraction.",
+        None,
+        role="output_raster",
+    )
+    fractions: Optional[str] = option(
+        "The fractions of all covers to write (GeoTIFF, one band per cover).",
+        None,
+        role="output_raster",
+    )
+    model: str = option(
+        "A model for fractions of covers: the name of a shipped or stored model, or the path of "
+        "an .onnx file.",
+        "cover",
+        role="model",
     )
 
 
