@@ -57,7 +57,10 @@ def open_raster(
                 "cannot be replaced.",
                 "Leave them out, or import the product into a GeoTIFF first.",
             )
-        return open_product(Path(path), mask=()).source
+        source = open_product(Path(path), mask=()).source
+        if isinstance(source, GdalRaster):
+            source.missing = missing
+        return source
     return GdalRaster(path, given, missing)
 
 

@@ -238,6 +238,7 @@ class GdalRaster(PlainRaster):
 
     Attributes:
         bands: what is known about every band.
+        missing: the rule for the valid mask.
         problems: what is odd about the raster.
     """
 
@@ -245,7 +246,7 @@ class GdalRaster(PlainRaster):
     def __init__(self, path: str, given: Given, missing: Missing = "any") -> None:
         check_missing(missing)
         super().__init__(path)
-        self._missing = missing
+        self.missing = missing
         with parsing(self.path, "unreadable_raster", DAMAGED):
             self._describe_bands(given)
 
@@ -286,7 +287,7 @@ class GdalRaster(PlainRaster):
         """Return stored values with their mask, grid and bands; see ``source.RasterSource``."""
         data = self.read(window, bands, out)
         table = self.bands if bands is None else self.bands.take(bands)
-        valid = valid_mask(data, table, self._missing, self._tiny)
+        valid = valid_mask(data, table, self.missing, self._tiny)
         if self._has_alpha:
             valid &= self._read_bands(window, [self.count])[0] != 0
         if self._has_mask:
