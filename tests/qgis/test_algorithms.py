@@ -18,6 +18,7 @@ GROUPS = {
     "hyperkd:inspect": "Prepare",
     "hyperkd:importproduct": "Prepare",
     "hyperkd:aligntohls": "Prepare",
+    "hyperkd:restore": "Prepare",
     "hyperkd:embed": "Run",
     "hyperkd:reconstruct": "Run",
     "hyperkd:classify": "Run",
@@ -573,6 +574,19 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
             },
         ),
         ("hyperkd:aligntohls", {"OUTPUT": "outputRaster", "VALID_PIXELS": "outputNumber"}),
+        (
+            "hyperkd:restore",
+            {
+                "OUTPUT": "outputRaster",
+                "FILLED": "outputRaster",
+                "VALID_PIXELS": "outputNumber",
+                "LEFT_PIXELS": "outputNumber",
+                "FILLED_VALUES": "outputNumber",
+                "PREDICTED_VALUES": "outputNumber",
+                "INTERPOLATED_VALUES": "outputNumber",
+                "NOTES": "outputString",
+            },
+        ),
         ("hyperkd:embed", {"OUTPUT": "outputRaster", **_RUN}),
         ("hyperkd:reconstruct", {"OUTPUT": "outputRaster", "ERROR": "outputRaster", **_RUN}),
         (

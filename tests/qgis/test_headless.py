@@ -89,6 +89,11 @@ def _cases(scene, folder, student, classifier, regressor, places):
     return {
         "inspect": ({"INPUT": scene, "MODEL": student, "OUTPUT": f"{folder}/r.html"}, "OUTPUT"),
         "importproduct": ({"PRODUCT": scene, "OUTPUT": f"{folder}/p.tif"}, "OUTPUT"),
+        "restore": (
+            {"INPUT": scene, "STRIPES": True, "OUTPUT": f"{folder}/s.tif",
+             "FILLED": f"{folder}/f.tif"},
+            "FILLED",
+        ),
         "embed": (
             {"INPUT": scene, "MODEL": student, "COMPONENTS": 2, "OUTPUT": f"{folder}/e.tif"},
             "OUTPUT",
@@ -122,7 +127,7 @@ def _cases(scene, folder, student, classifier, regressor, places):
 
 
 WITHOUT_TRAINING = (
-    "inspect", "importproduct", "embed", "reconstruct", "classify", "regress", "anomaly",
+    "inspect", "importproduct", "restore", "embed", "reconstruct", "classify", "regress", "anomaly",
     "similarity", "cluster", "modelinfo", "classmap",
 )  # fmt: skip
 WITH_TRAINING = ("aligntohls", "finetune", "export", "evaluate", "quantize", "distill")
