@@ -36,7 +36,7 @@ def bridged(spectra: NDArray[Any], present: BoolArray, centre_nm: FloatArray) ->
         np.where(before < 0, after, before),
         np.where(after == x.size, before, after),
     )
-    width = np.where(after > before, x[after] - x[before], 1.0)
+    width = np.where(x[after] > x[before], x[after] - x[before], 1.0)
     weight = (x - x[before]) / width
     values = spectra[:, order]
     line = np.take_along_axis(values, before, 1) * (1 - weight)
