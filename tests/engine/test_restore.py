@@ -129,6 +129,13 @@ def test_a_distribution_is_learned_from_spectra_with_holes() -> None:
     assert np.abs(found - expected).max() < 0.05 * np.abs(covariance).max()
 
 
+def test_a_line_between_bands_of_one_wavelength_is_their_value() -> None:
+    centre_nm = np.array([500.0, 600.0, 600.0, 600.0, 700.0])
+    present = np.array([[True, True, False, True, True]])
+    filled = bridged(np.array([[1.0, 2.0, np.nan, 4.0, 5.0]]), present, centre_nm)
+    np.testing.assert_array_equal(filled, [[1.0, 2.0, 2.0, 4.0, 5.0]])
+
+
 # --- what stays -------------------------------------------------------------------------
 
 
@@ -163,7 +170,8 @@ def test_nothing_missing_is_said_and_nothing_changes(tmp_path: Path) -> None:
 def test_what_describes_the_bands_stays(tmp_path: Path) -> None:
     values, _ = damaged(scene())
     scales = np.linspace(1e-4, 2e-4, CENTRES.size)
-    path = write(tmp_path / "in.tif", values, scale=scales, offset=0.01)
+    items = {"start_time": "2022-07-24", "HYPERKD_RESTORED_BANDS": "band 1", "bbl": "{1, 0}"}
+    path = write(tmp_path / "in.tif", values, scale=scales, offset=0.01, metadata={"": items})
     run(path)
     before, after = gdal.Open(str(path)), gdal.Open(str(tmp_path / "out.tif"))
     assert after.GetGeoTransform() == before.GetGeoTransform()
@@ -181,7 +189,9 @@ def test_what_describes_the_bands_stays(tmp_path: Path) -> None:
         "stripes": False,
         "vapour": False,
     }
-    assert after.GetMetadataItem("HYPERKD_RESTORED_BANDS") is None
+    assert after.GetMetadataItem("start_time") == "2022-07-24"
+    for old in ("HYPERKD_RESTORED_BANDS", "bbl"):  # which say something else of the output
+        assert after.GetMetadataItem(old) is None
 
 
 def test_pixels_without_a_spectrum_stay_and_those_that_lack_much_are_told(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def _outputs(request: RestoreJob, source: RasterSource, filler: Filler) -> list[
     """Return the files to write, of blocks of one height."""
     roles, table = filler.values.roles, source.bands
     about = {
+        **source.items,
         "HYPERKD_VERSION": __version__,
         "HYPERKD_INPUT": Path(source.path).name,
         "HYPERKD_SETTINGS": json.dumps(
