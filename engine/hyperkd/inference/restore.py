@@ -82,7 +82,7 @@ def _learned(
         values = with_faulty(values, dead_columns(survey.ranges))
         pairs = pairs if values.faulty is None else pairs.without(values.faulty)
         single = np.eye(len(centre_nm), dtype=bool)
-        scene = learn(pairs, np.concatenate([patterns, single]), centre_nm)
+        scene = learn(pairs, np.concatenate([patterns, single]), centre_nm, trim=True)
         report.stage("Looking for stripes")
         values = with_faulty(values, wrong_columns(source, values, scene, report))
         if values.faulty is not None:

@@ -22,6 +22,7 @@ _MOST_TRAINING: Final = 4000
 _MOST_HIDDEN: Final = 2000
 _PARTS: Final = 8
 _LARGEST_CORRELATION: Final = 0.95
+_TRIMS, _KEPT = 3, 0.75
 _MAD_TO_SIGMA: Final = 1.4826
 
 
@@ -58,13 +59,17 @@ class LearnedSpectra:
         return self.model.filled(spectra, present)
 
 
-def learn(pairs: SpectrumPairs, patterns: BoolArray, centre_nm: FloatArray) -> LearnedSpectra:
+def learn(
+    pairs: SpectrumPairs, patterns: BoolArray, centre_nm: FloatArray, *, trim: bool = False
+) -> LearnedSpectra:
     """Learn from sampled spectra.
 
     Args:
         pairs: pixels and their right neighbours.
         patterns: ``(k, C)`` what damaged pixels lack.
         centre_nm: ``(C,)``.
+        trim: whether the spectra that fit worst are left out, as what spoiled them would be
+            taken for something that the scene holds.
     """
     known = pairs.present.sum(axis=(0, 1))
     spectra_count = int(pairs.present.any(axis=2).sum())
@@ -79,7 +84,10 @@ def learn(pairs: SpectrumPairs, patterns: BoolArray, centre_nm: FloatArray) -> L
         hidden, line_error = trial.hidden_count, trial.error_of_line()
         ridge, error = trial.best_ridge()
         if error < line_error:
-            model = ConditionalSpectra.fit(*_spectra_of(spectra, present), centre_nm, ridge)
+            every = _spectra_of(spectra, present)
+            model = ConditionalSpectra.fit(*every, centre_nm, ridge)
+            for _ in range(_TRIMS if trim else 0):
+                model = _trimmed(model, *every, centre_nm, ridge)
             correlation, deviation = _unexplained(model, spectra, present)
     return LearnedSpectra(
         *(learned, centre_nm, model, correlation, deviation, hidden, error, line_error)
@@ -164,6 +172,24 @@ def _spectra_of(spectra: FloatArray, present: BoolArray) -> tuple[FloatArray, Bo
     """Return pixels and neighbours as one list, without those that hold nothing."""
     usable = present.any(axis=2)
     return spectra[usable], present[usable]
+
+
+def _trimmed(
+    model: ConditionalSpectra,
+    spectra: FloatArray,
+    present: BoolArray,
+    centre_nm: FloatArray,
+    ridge: float,
+) -> ConditionalSpectra:
+    """Return the distribution of the spectra that a distribution fits best.
+
+    A concentration step of the minimum covariance determinant (Rousseeuw and Van Driessen
+    1999): those with the least Mahalanobis distances.
+    """
+    filled = model.filled(spectra, present)
+    distance = ((filled - model.mean) * model.innovations(filled)).sum(axis=1)
+    near = distance <= np.quantile(distance, _KEPT)
+    return ConditionalSpectra.fit(spectra[near], present[near], centre_nm, ridge)
 
 
 def _unexplained(

@@ -143,7 +143,8 @@ class MissingValues:
         masked = (any_value if self.is_masked else complete & ~fill) & ~tile.valid
         known = any_value & ~masked & ~fill
         carries = known & enough
-        return Gaps(carries, ~present & carries, known & ~enough, masked)
+        lacking = any_value & ~masked & ~carries & ~(complete & fill)
+        return Gaps(carries, ~present & carries, lacking, masked)
 
 
 def stored_as(
