@@ -25,6 +25,8 @@ _FEWEST_ROWS: Final = 16
 # the band's columns than so many of their robust deviations, and of those of single pixels.
 _OF_COLUMNS: Final = 6.0
 _OF_PIXELS: Final = 3.0
+# So near must be what is not spoiled.
+_BESIDE: Final = 3
 _MOST_OF_BANDS: Final = 0.25
 _MOST_OF_COLUMNS: Final = 0.1
 _MAD_TO_SIGMA: Final = 1.4826
@@ -53,11 +55,10 @@ def _beside(flags: BoolArray) -> BoolArray:
     after = np.minimum.accumulate(np.where(flags, np.arange(width), width)[:, ::-1], axis=1)[
         :, ::-1
     ]
-    near = 3  # a dead element, or three that lie together
     columns = np.arange(width)
-    left = (before >= 0) & (columns - before <= near)
-    right = (after < width) & (after - columns <= near)
-    return np.asarray((left | (columns < near)) & (right | (columns >= width - near)))
+    left = (before >= 0) & (columns - before <= _BESIDE)
+    right = (after < width) & (after - columns <= _BESIDE)
+    return np.asarray((left | (columns < _BESIDE)) & (right | (columns >= width - _BESIDE)))
 
 
 def _few(flags: BoolArray) -> BoolArray:
@@ -91,8 +92,27 @@ def wrong_columns(
             sums[:, carries] += scene.model.innovations(complete).T
     enough = counts >= _FEWEST_ROWS
     mean = sums[:, enough] / counts[enough]
-    off[np.ix_(scene.learned, enough)] = off_columns(scene.model, mean, scene.deviation)
+    contrast = _contrast(mean)
+    off[np.ix_(scene.learned, enough)] = off_columns(scene.model, contrast, scene.deviation)
     return _few(off)
+
+
+def _contrast(mean: FloatArray) -> FloatArray:
+    """Return how far columns lie from those beside them, ``(L, col)``: from the nearer side.
+
+    Each side is the median of up to three columns. What is wider than two columns, or lies
+    between two sides that differ, is the ground.
+    """
+    contrast = np.zeros_like(mean)
+    for column in range(mean.shape[1]):
+        sides = (mean[:, max(0, column - _BESIDE) : column], mean[:, column + 1 :][:, :_BESIDE])
+        steps = [mean[:, column] - np.median(side, axis=1) for side in sides if side.size]
+        if not steps:
+            continue
+        first, last = steps[0], steps[-1]
+        nearer = np.where(np.abs(first) < np.abs(last), first, last)
+        contrast[:, column] = np.where(first * last > 0, nearer, 0.0)
+    return contrast
 
 
 def off_columns(model: ConditionalSpectra, mean: FloatArray, deviation: FloatArray) -> BoolArray:
@@ -103,7 +123,7 @@ def off_columns(model: ConditionalSpectra, mean: FloatArray, deviation: FloatArr
 
     Args:
         model: the distribution of spectra.
-        mean: ``(L, col)`` mean innovations of the columns.
+        mean: ``(L, col)`` mean innovations of the columns, or their contrast.
         deviation: ``(L,)`` of single pixels.
     """
     diagonal = model.precision.diagonal()
