@@ -158,6 +158,25 @@ SENTENCES = (
     ),
     marked("There are no labels to split."),
     marked("Give labels."),
+    # What ``restore`` has done.
+    marked("Nothing is missing: all values are as they were."),
+    marked("Predicted from the scene: {bands}."),
+    marked("Interpolated along the spectrum: {bands}."),
+    marked(
+        "On known values that were hidden the prediction is off by {error} in reflectance, a "
+        "line along the spectrum by {line}."
+    ),
+    marked("Band {band} is wrong in the columns {columns} (from 1)."),
+    marked(
+        "Left as they are, because they lack more than a quarter of their bands: {count} pixels."
+    ),
+    marked(
+        "Bad bands in water vapour are left as they are: {bands}; the option vapour fills them."
+    ),
+    marked(
+        "Bands of one number are left as they are: {bands}; flag them as bad (bbl = 0) to have "
+        "them filled."
+    ),
     # The problems of a scene, see docs/problems.md.
     marked("The raster has no coordinate reference system."),
     marked("The raster has no geotransform; its outputs have none either."),

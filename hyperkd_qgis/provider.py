@@ -22,6 +22,7 @@ from .algorithms.model_info import ModelInfoAlgorithm
 from .algorithms.quantize import QuantizeAlgorithm
 from .algorithms.reconstruct import ReconstructAlgorithm
 from .algorithms.regress import RegressAlgorithm
+from .algorithms.restore import RestoreAlgorithm
 from .algorithms.setup_engine import SetupEngineAlgorithm
 from .algorithms.similarity import SimilarityAlgorithm
 from .messages import tr
@@ -31,6 +32,7 @@ ALGORITHMS = (
     InspectAlgorithm,
     ImportProductAlgorithm,
     AlignToHlsAlgorithm,
+    RestoreAlgorithm,
     FirstLookAlgorithm,
     EmbedAlgorithm,
     ReconstructAlgorithm,

@@ -37,7 +37,7 @@ _HOMES = {
         (
             *("first_look", "predict", "embed", "reconstruct", "anomaly", "similarity", "cluster"),
             *("align", "finetune", "distill", "evaluate", "label_overview", "export", "quantize"),
-            *("info", "inspect", "import_product", "simulate"),
+            *("info", "inspect", "import_product", "restore", "simulate"),
         ),
         "api",
     ),

@@ -196,6 +196,21 @@ def align(
 ) -> Result:
     """Write the six HLS bands that the teacher takes as input."""
 
+def restore(
+    scene: _Scene,
+    output: _Path,
+    *,
+    filled: _Path | None = ...,
+    vapour: bool = ...,
+    stripes: bool = ...,
+    accept: str | Sequence[str] = ...,
+    bands: _Path | None = ...,
+    scale: float | None = ...,
+    nodata: float | None = ...,
+    report: Reporter | None = ...,
+) -> Result:
+    """Fill bad bands, dead pixels and stripes of a raster."""
+
 def finetune(
     student: _Model,
     scenes: _Scene | Sequence[_Scene],

@@ -34,6 +34,7 @@ CALLS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "similarity": ("similarity", ("model", "input", "places", "output")),
     "cluster": ("cluster", ("model", "input", "output")),
     "align": ("align", ("input", "output")),
+    "restore": ("restore", ("input", "output")),
     "finetune": ("finetune", ("student", "input", "labels")),
     "distill": ("distill", ("input", "output")),
     "evaluate": ("evaluate", ("model", "input", "labels")),
@@ -195,6 +196,7 @@ anomaly = _make("anomaly")
 similarity = _make("similarity")
 cluster = _make("cluster")
 align = _make("align")
+restore = _make("restore")
 finetune = _make("finetune")
 distill = _make("distill")
 evaluate = _make("evaluate")

@@ -141,6 +141,12 @@ _OF_ONE_JOB = {
         "output": marked("Quantised model"),
     },
     "reconstruct": {"error": marked("Reconstruction error"), "output": marked("Reconstruction")},
+    "restore": {
+        "stripes": marked("Find stripes"),
+        "vapour": marked("Fill bands in water vapour"),
+        "output": marked("Restored scene"),
+        "filled": marked("Filled values"),
+    },
     "similarity": {"output": marked("Similarity")},
     "finetune": {
         "input": marked("Hyperspectral rasters"),

@@ -192,6 +192,10 @@
         <translation>&lt;p&gt;Ein Student sagt jede Stelle der Szene aus ihrer Umgebung voraus. Wo der Fehler größer ist als in dieser Szene üblich, ist die Stelle ungewöhnlich: ein anderes Material, ein fehlerhaftes Pixel, eine scharfe Kante.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Fehler&lt;/h3&gt;&lt;p&gt;&lt;i&gt;rmse&lt;/i&gt; als Reflexionsgrad, oder der spektrale Winkel (&lt;i&gt;angle&lt;/i&gt;), der die Helligkeit nicht beachtet, aber über Wasser und im Schatten meist Rauschen ist.&lt;/p&gt;&lt;h3&gt;Schwelle&lt;/h3&gt;&lt;p&gt;Wie viele robuste Standardabweichungen über dem Median der Szene eine Anomalie liegt; üblich sind 3,5. Der Lauf sagt, welcher Fehler das ist und wie viele Pixel darüber liegen.&lt;/p&gt;&lt;h3&gt;Anomaliewert&lt;/h3&gt;&lt;p&gt;Kanal 1 der Wert, Kanal 2 der Fehler. Die Farben enden in jeder Szene beim Wert 7, damit Karten vergleichbar sind.&lt;/p&gt;&lt;h3&gt;Anomalien&lt;/h3&gt;&lt;p&gt;Eine Karte aus 1 (wie erwartet) und 2 (Anomalie); nur auf Wunsch geschrieben.&lt;/p&gt;</translation>
     </message>
     <message>
+        <source>&lt;p&gt;Fills what single bands of a scene lack. A missing value is predicted from the other bands of its pixel, by what the scene itself teaches, and from its neighbours. A band that is missing everywhere lies on a line between the bands beside it. Every value that is there stays exactly as it is.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance. Filled are values without data in single bands, and bands that are flagged as bad. Pixels that lack more than a quarter of their bands stay as they are.&lt;/p&gt;&lt;h3&gt;Find stripes&lt;/h3&gt;&lt;p&gt;Also fills columns of single bands that hold one number only, or that are clearly off. For scenes in sensor geometry; the run tells which columns of which bands were found.&lt;/p&gt;&lt;h3&gt;Fill bands in water vapour&lt;/h3&gt;&lt;p&gt;Bad bands from 1330 to 1490 nm and from 1780 to 1990 nm are left out otherwise: nothing was measured there, and a line says nothing about it.&lt;/p&gt;&lt;h3&gt;Restored scene&lt;/h3&gt;&lt;p&gt;A GeoTIFF in the type, scale and grid of the raster, shown in true colour. Restored bands are flagged as good; an item of the file names them.&lt;/p&gt;&lt;h3&gt;Filled values&lt;/h3&gt;&lt;p&gt;A raster of as many bands: 1 where a value was filled, 0 where it is as measured; not written unless you ask.&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Füllt, was einzelnen Kanälen einer Szene fehlt. Ein fehlender Wert wird aus den übrigen Kanälen seines Pixels vorhergesagt, nach dem, was die Szene selbst lehrt, und aus seinen Nachbarn. Ein Kanal, der überall fehlt, liegt auf einer Geraden zwischen den Kanälen daneben. Jeder vorhandene Wert bleibt genau, wie er ist.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade. Gefüllt werden Werte ohne Daten in einzelnen Kanälen und Kanäle, die als schlecht markiert sind. Pixel, denen mehr als ein Viertel der Kanäle fehlt, bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Streifen suchen&lt;/h3&gt;&lt;p&gt;Füllt auch Spalten einzelner Kanäle, die nur eine Zahl enthalten oder deutlich danebenliegen. Für Szenen in Sensorgeometrie; der Lauf nennt die gefundenen Spalten und Kanäle.&lt;/p&gt;&lt;h3&gt;Kanäle im Wasserdampf füllen&lt;/h3&gt;&lt;p&gt;Schlechte Kanäle von 1330 bis 1490 nm und von 1780 bis 1990 nm bleiben sonst unverändert: dort wurde nichts gemessen, und eine Gerade sagt darüber nichts.&lt;/p&gt;&lt;h3&gt;Ausgebesserte Szene&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF mit Datentyp, Skalierung und Gitter des Rasters, in Echtfarben dargestellt. Ausgebesserte Kanäle sind als gut markiert; ein Eintrag der Datei nennt sie.&lt;/p&gt;&lt;h3&gt;Gefüllte Werte&lt;/h3&gt;&lt;p&gt;Ein Raster mit ebenso vielen Kanälen: 1, wo ein Wert gefüllt wurde, 0, wo er der gemessene ist; wird nur auf Wunsch geschrieben.&lt;/p&gt;</translation>
+    </message>
+    <message>
         <source>&lt;p&gt;Groups the pixels of a scene by k-means on a student's embedding: a first look at what is there, and at what a classification could tell apart.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Clusters&lt;/h3&gt;&lt;p&gt;How many. They are numbered by their size. Ask for more than you expect and merge them afterwards.&lt;/p&gt;&lt;h3&gt;Cluster map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with names and colours; 0 is no data.&lt;/p&gt;</source>
         <translation>&lt;p&gt;Gruppiert die Pixel einer Szene mit k-Means über der Einbettung eines Studenten: ein erster Blick darauf, was es gibt und was eine Klassifikation trennen könnte.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Cluster&lt;/h3&gt;&lt;p&gt;Wie viele. Sie sind nach ihrer Größe nummeriert. Verlangen Sie mehr als Sie erwarten, und fassen Sie sie danach zusammen.&lt;/p&gt;&lt;h3&gt;Clusterkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben; 0 ist keine Daten.&lt;/p&gt;</translation>
     </message>
@@ -316,6 +320,10 @@
         <translation>Ein Paket ist beschädigt angekommen.</translation>
     </message>
     <message>
+        <source>A raster of the same bands to write: 1 where a value was filled, 0 where it is as measured.</source>
+        <translation>Zu schreibendes Raster mit denselben Kanälen: 1, wo ein Wert gefüllt wurde, 0, wo er der gemessene ist.</translation>
+    </message>
+    <message>
         <source>A small map (GeoTIFF) of the model's current predictions, updated during training.</source>
         <translation>Eine kleine Karte (GeoTIFF) der aktuellen Vorhersagen des Modells; während des Trainings aktualisiert.</translation>
     </message>
@@ -400,8 +408,16 @@
         <translation>Alle Modelle</translation>
     </message>
     <message>
+        <source>Also fill bad bands in the two ranges of water vapour (1330 to 1490 and 1780 to 1990 nm).</source>
+        <translation>Auch schlechte Kanäle in den beiden Bereichen des Wasserdampfs füllen (1330 bis 1490 und 1780 bis 1990 nm).</translation>
+    </message>
+    <message>
         <source>Also installs PyTorch: some hundred MB, for a GPU some GB.</source>
         <translation>Installiert auch PyTorch: einige hundert MB, für eine GPU einige GB.</translation>
+    </message>
+    <message>
+        <source>Also look for dead and clearly wrong columns of single bands, and fill them.</source>
+        <translation>Auch nach toten und deutlich falschen Spalten einzelner Kanäle suchen und sie füllen.</translation>
     </message>
     <message>
         <source>Also to fine-tune and distil, with &amp;PyTorch</source>
@@ -464,6 +480,10 @@
         <translation>Mittelung der Gewichte (EMA)</translation>
     </message>
     <message>
+        <source>Bad bands in water vapour are left as they are: {bands}; the option vapour fills them.</source>
+        <translation>Schlechte Kanäle im Wasserdampf bleiben, wie sie sind: {bands}; „Kanäle im Wasserdampf füllen“ füllt sie.</translation>
+    </message>
+    <message>
         <source>Band dropout</source>
         <translation>Augmentierung: fehlende Kanäle</translation>
     </message>
@@ -476,8 +496,16 @@
         <translation>Kanaltabelle (Sensor oder CSV-Datei)</translation>
     </message>
     <message>
+        <source>Band {band} is wrong in the columns {columns} (from 1).</source>
+        <translation>Kanal {band} ist in den Spalten {columns} falsch (ab 1 gezählt).</translation>
+    </message>
+    <message>
         <source>Bands</source>
         <translation>Kanäle</translation>
+    </message>
+    <message>
+        <source>Bands of one number are left as they are: {bands}; flag them as bad (bbl = 0) to have them filled.</source>
+        <translation>Kanäle mit nur einer Zahl bleiben, wie sie sind: {bands}; als schlecht markiert (bbl = 0), werden sie gefüllt.</translation>
     </message>
     <message>
         <source>Bands the student uses</source>
@@ -1100,6 +1128,18 @@
         <translation>Datei</translation>
     </message>
     <message>
+        <source>Fill bands in water vapour</source>
+        <translation>Kanäle im Wasserdampf füllen</translation>
+    </message>
+    <message>
+        <source>Filled values</source>
+        <translation>Gefüllte Werte</translation>
+    </message>
+    <message>
+        <source>Fills dead pixels, bad bands and stripes of a hyperspectral raster.</source>
+        <translation>Füllt tote Pixel, schlechte Kanäle und Streifen eines hyperspektralen Rasters.</translation>
+    </message>
+    <message>
         <source>Find anomalies</source>
         <translation>Anomalien finden</translation>
     </message>
@@ -1114,6 +1154,10 @@
     <message>
         <source>Find similar places</source>
         <translation>Ähnliche Stellen finden</translation>
+    </message>
+    <message>
+        <source>Find stripes</source>
+        <translation>Streifen suchen</translation>
     </message>
     <message>
         <source>Find unusual places (workflow)</source>
@@ -1492,6 +1536,14 @@
         <translation>Installiert die Pakete, die HyperKDs Engine braucht, getrennt von denen von QGIS.</translation>
     </message>
     <message>
+        <source>Interpolated along the spectrum: {bands}.</source>
+        <translation>Entlang des Spektrums interpoliert: {bands}.</translation>
+    </message>
+    <message>
+        <source>Interpolated values</source>
+        <translation>Interpolierte Werte</translation>
+    </message>
+    <message>
         <source>Interpreter of the engine</source>
         <translation>Interpreter der Engine</translation>
     </message>
@@ -1560,8 +1612,16 @@
         <translation>Größte Lernrate. Vorgabe: je nach Größe des Studenten, oder danach, was trainiert wird.</translation>
     </message>
     <message>
+        <source>Learning from the scene</source>
+        <translation>Lernen aus der Szene</translation>
+    </message>
+    <message>
         <source>Learning rate</source>
         <translation>Lernrate</translation>
+    </message>
+    <message>
+        <source>Left as they are, because they lack more than a quarter of their bands: {count} pixels.</source>
+        <translation>Unverändert, weil ihnen mehr als ein Viertel der Kanäle fehlt: {count} Pixel.</translation>
     </message>
     <message>
         <source>Left out for contradicting labels: {count} pixels ({where}).</source>
@@ -1594,6 +1654,14 @@
     <message>
         <source>Looking for QGIS's Python</source>
         <translation>Das Python von QGIS wird gesucht</translation>
+    </message>
+    <message>
+        <source>Looking for missing values</source>
+        <translation>Suche nach fehlenden Werten</translation>
+    </message>
+    <message>
+        <source>Looking for stripes</source>
+        <translation>Suche nach Streifen</translation>
     </message>
     <message>
         <source>Looking for torch {version}</source>
@@ -1896,6 +1964,10 @@
         <translation>Vom Hersteller nicht verwendet (List_Cw_*_Flags): {bands}.</translation>
     </message>
     <message>
+        <source>Nothing is missing: all values are as they were.</source>
+        <translation>Nichts fehlt: alle Werte sind, wie sie waren.</translation>
+    </message>
+    <message>
         <source>Nothing was removed.</source>
         <translation>Es wurde nichts entfernt.</translation>
     </message>
@@ -1942,6 +2014,10 @@
     <message>
         <source>On Debian and Ubuntu install the package python3-venv and try again; elsewhere use an interpreter that you already have.</source>
         <translation>Unter Debian und Ubuntu installieren Sie das Paket python3-venv und versuchen es erneut; anderswo verwenden Sie einen Interpreter, den Sie schon haben.</translation>
+    </message>
+    <message>
+        <source>On known values that were hidden the prediction is off by {error} in reflectance, a line along the spectrum by {line}.</source>
+        <translation>Bei bekannten Werten, die verdeckt wurden, liegt die Vorhersage im Reflexionsgrad um {error} daneben, eine Gerade entlang des Spektrums um {line}.</translation>
     </message>
     <message>
         <source>One number ({number}) in every pixel of {place} and therefore not used: {bands}.</source>
@@ -2060,6 +2136,10 @@
         <translation>Pixel, die Anomalien sind</translation>
     </message>
     <message>
+        <source>Pixels that lack too much</source>
+        <translation>Pixel, denen zu viel fehlt</translation>
+    </message>
+    <message>
         <source>Pixels to leave out</source>
         <translation>Auszulassende Pixel</translation>
     </message>
@@ -2110,6 +2190,10 @@
     <message>
         <source>Precision</source>
         <translation>Genauigkeit der Zahlen</translation>
+    </message>
+    <message>
+        <source>Predicted from the scene: {bands}.</source>
+        <translation>Aus der Szene vorhergesagt: {bands}.</translation>
     </message>
     <message>
         <source>Predicting at pixels</source>
@@ -2358,6 +2442,18 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Resampling to the teacher's bands</source>
         <translation>Umrechnung auf die Kanäle des Lehrers</translation>
+    </message>
+    <message>
+        <source>Restore scene</source>
+        <translation>Szene ausbessern</translation>
+    </message>
+    <message>
+        <source>Restored scene</source>
+        <translation>Ausgebesserte Szene</translation>
+    </message>
+    <message>
+        <source>Restoring</source>
+        <translation>Ausbessern</translation>
     </message>
     <message>
         <source>Resume an interrupted run</source>
@@ -3088,6 +3184,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Die Seite des Berichts</translation>
     </message>
     <message>
+        <source>The restored raster to write, in the type and scale of the input.</source>
+        <translation>Zu schreibendes ausgebessertes Raster, in Datentyp und Skalierung der Eingabe.</translation>
+    </message>
+    <message>
         <source>The scene.</source>
         <translation>Die Szene.</translation>
     </message>
@@ -3436,6 +3536,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Werte der Label, die kein Label bedeuten, etwa -9999 oder unbekannt; kein anderer wird dann weggelassen. Vorgabe: was sicher keines bedeutet (n/a, null, -9999 weit von den anderen).</translation>
     </message>
     <message>
+        <source>Values predicted from the scene</source>
+        <translation>Aus der Szene vorhergesagte Werte</translation>
+    </message>
+    <message>
         <source>Values that mean no label (value; …)</source>
         <translation>Werte, die kein Label bedeuten (Wert; …)</translation>
     </message>
@@ -3546,6 +3650,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>What to do where the raster cannot be read: fail, or write these blocks as nodata.</source>
         <translation>Was geschieht, wo das Raster nicht lesbar ist: abbrechen (fail), oder diese Blöcke als nodata schreiben.</translation>
+    </message>
+    <message>
+        <source>What was done, one sentence per line</source>
+        <translation>Was getan wurde, ein Satz je Zeile</translation>
     </message>
     <message>
         <source>Where</source>
@@ -3798,6 +3906,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>hyperspectral,classification,land cover,class map,probability,uncertainty,entropy,predict,inference,deep learning,enmap</source>
         <translation>hyperspektral,klassifikation,landbedeckung,klassenkarte,wahrscheinlichkeit,unsicherheit,entropie,vorhersage,inferenz,deep learning,enmap</translation>
+    </message>
+    <message>
+        <source>hyperspectral,dead pixels,bad bands,stripes,destriping,fill,nodata,gaps,interpolate,enmap</source>
+        <translation>hyperspektral,tote pixel,schlechte kanäle,streifen,destriping,füllen,nodata,lücken,interpolieren,enmap</translation>
     </message>
     <message>
         <source>hyperspectral,embedding,features,pca,principal components,deep learning,enmap</source>

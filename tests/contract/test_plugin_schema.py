@@ -34,6 +34,7 @@ ALGORITHMS = {
     "quantize": ("quantize", "quantize.QuantizeAlgorithm"),
     "reconstruct": ("reconstruct", "reconstruct.ReconstructAlgorithm"),
     "regress": ("predict", "regress.RegressAlgorithm"),
+    "restore": ("restore", "restore.RestoreAlgorithm"),
     "similarity": ("similarity", "similarity.SimilarityAlgorithm"),
 }
 # Those that need no engine.

@@ -18,6 +18,7 @@ GROUPS = {
     "hyperkd:inspect": "Prepare",
     "hyperkd:importproduct": "Prepare",
     "hyperkd:aligntohls": "Prepare",
+    "hyperkd:restore": "Prepare",
     "hyperkd:firstlook": "Run",
     "hyperkd:embed": "Run",
     "hyperkd:reconstruct": "Run",
@@ -581,6 +582,19 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
             },
         ),
         ("hyperkd:aligntohls", {"OUTPUT": "outputRaster", "VALID_PIXELS": "outputNumber"}),
+        (
+            "hyperkd:restore",
+            {
+                "OUTPUT": "outputRaster",
+                "FILLED": "outputRaster",
+                "VALID_PIXELS": "outputNumber",
+                "LEFT_PIXELS": "outputNumber",
+                "FILLED_VALUES": "outputNumber",
+                "PREDICTED_VALUES": "outputNumber",
+                "INTERPOLATED_VALUES": "outputNumber",
+                "NOTES": "outputString",
+            },
+        ),
         (
             "hyperkd:firstlook",
             {

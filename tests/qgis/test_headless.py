@@ -89,6 +89,11 @@ def _cases(scene, folder, student, classifier, regressor, covers, places):
     return {
         "inspect": ({"INPUT": scene, "MODEL": student, "OUTPUT": f"{folder}/r.html"}, "OUTPUT"),
         "importproduct": ({"PRODUCT": scene, "OUTPUT": f"{folder}/p.tif"}, "OUTPUT"),
+        "restore": (
+            {"INPUT": scene, "STRIPES": True, "OUTPUT": f"{folder}/s.tif",
+             "FILLED": f"{folder}/f.tif"},
+            "FILLED",
+        ),
         "firstlook": (
             {"INPUT": scene, "MODEL": covers, "COMPOSITE": f"{folder}/f.tif"},
             "COMPOSITE",
@@ -126,8 +131,8 @@ def _cases(scene, folder, student, classifier, regressor, covers, places):
 
 
 WITHOUT_TRAINING = (
-    "inspect", "importproduct", "firstlook", "embed", "reconstruct", "classify", "regress",
-    "anomaly", "similarity", "cluster", "modelinfo", "classmap",
+    "inspect", "importproduct", "restore", "firstlook", "embed", "reconstruct", "classify",
+    "regress", "anomaly", "similarity", "cluster", "modelinfo", "classmap",
 )  # fmt: skip
 WITH_TRAINING = ("aligntohls", "finetune", "export", "evaluate", "quantize", "distill")
 

@@ -352,6 +352,27 @@ def test_the_notes_of_an_assessment_are_known(plugin):
         assert _translated(note) is not None, note
 
 
+def test_the_notes_of_a_restoration_are_known(plugin, tmp_path):
+    import numpy as np
+
+    from hyperkd_qgis.engine_notes import _translated
+    from tests.engine.test_restore import CENTRES, NODATA, run, scene, striped, write
+
+    values, _ = striped()
+    values[50], values[55] = 0, 7  # flagged bad, and one number that nobody flags
+    values[:40, 0, 0] = NODATA  # lacks too much
+    values[9, 5, 5] = NODATA
+    centres = np.where(np.arange(CENTRES.size) == 70, 1400.0, CENTRES)
+    bad = ~np.isin(np.arange(CENTRES.size), (50, 70))
+    path = write(tmp_path / "in.tif", values, wavelengths=centres, bbl=bad.astype(int))
+    notes = run(path, stripes=True)[2]["notes"]
+    notes += run(write(tmp_path / "whole.tif", scene()))[2]["notes"]
+    known = {re.sub(r"[\d.,-]+", "", note) for note in notes}
+    assert len(known) == 8
+    for note in notes:
+        assert _translated(note) is not None, note
+
+
 def test_what_is_odd_about_labels_is_known(plugin):
     from hyperkd.raster.labels.field_values import ClassTable
     from hyperkd.raster.labels.missing_labels import MissingRule, words_problem

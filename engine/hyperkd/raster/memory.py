@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Optional
 
@@ -54,6 +54,7 @@ class MemoryRaster:
         self.interleave = interleave
         self.streamed = self.masked = False
         self.problems = tuple(problems)
+        self.items: Mapping[str, str] = {}
         self.windows: list[Window] = []
         self._data = data
         self._missing = missing

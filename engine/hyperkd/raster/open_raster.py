@@ -57,7 +57,12 @@ def open_raster(
                 "cannot be replaced.",
                 "Leave them out, or import the product into a GeoTIFF first.",
             )
-        return open_product(Path(path), mask=()).source
+        product = open_product(Path(path), mask=())
+        source = product.source
+        if isinstance(source, GdalRaster):
+            source.missing = missing
+            source.items.update(product.metadata)
+        return source
     return GdalRaster(path, given, missing)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Optional, Protocol
@@ -32,6 +32,10 @@ class RasterSource(Protocol):
     @property
     def bands(self) -> BandTable:
         """What is known about every band of the file."""
+
+    @property
+    def items(self) -> Mapping[str, str]:
+        """What the file says of all of it, for instance its date."""
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -24,7 +24,14 @@ from hyperkd.requests.models_options import (
 )
 from hyperkd.requests.option import Job
 from hyperkd.requests.predict_options import EmbedJob, FirstLookJob, PredictJob, ReconstructJob
-from hyperkd.requests.prepare_options import AlignJob, ImportJob, InfoJob, InspectJob, SynthJob
+from hyperkd.requests.prepare_options import (
+    AlignJob,
+    ImportJob,
+    InfoJob,
+    InspectJob,
+    RestoreJob,
+    SynthJob,
+)
 from hyperkd.requests.quantize_options import QuantizeJob
 from hyperkd.requests.train_options import ExportJob
 
@@ -35,6 +42,7 @@ JOBS: dict[str, type[Job]] = {
         InspectJob,
         ImportJob,
         AlignJob,
+        RestoreJob,
         FirstLookJob,
         PredictJob,
         EvaluateJob,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 from hyperkd.requests.option import Job, option
 from hyperkd.requests.shared_options import (
@@ -80,6 +80,33 @@ class AlignJob(BandOptions, Job):
     input: str = input_option()
     output: str = option("The six-band raster to write (int16 x 10000).", role="output_raster")
     mode: str = alignment_option()
+
+
+@dataclass(frozen=True)
+class RestoreJob(BandOptions, Job):
+    """Fill what a scene lacks in single bands, and leave all else as it is."""
+
+    kind: ClassVar[str] = "restore"
+    target: ClassVar[str] = "hyperkd.inference.restore:restore"
+    summary: ClassVar[str] = "Fill bad bands, dead pixels and stripes of a raster."
+
+    input: str = input_option()
+    output: str = option(
+        "The restored raster to write, in the type and scale of the input.", role="output_raster"
+    )
+    filled: Optional[str] = option(
+        "A raster of the same bands to write: 1 where a value was filled, 0 where it is as "
+        "measured.",
+        None,
+        role="output_raster",
+    )
+    vapour: bool = option(
+        "Also fill bad bands in the two ranges of water vapour (1330 to 1490 and 1780 to 1990 nm).",
+        False,
+    )
+    stripes: bool = option(
+        "Also look for dead and clearly wrong columns of single bands, and fill them.", False
+    )
 
 
 @dataclass(frozen=True)

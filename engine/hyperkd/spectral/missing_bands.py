@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.spectral.affine import Affine
 from hyperkd.types import BoolArray, FloatArray
+
+# Where water vapour leaves so little light that products flag or cut out the bands.
+VAPOUR_NM: Final = ((1330.0, 1490.0), (1780.0, 1990.0))
+
+
+def in_vapour(centre_nm: FloatArray) -> BoolArray:
+    """Return which bands lie in one of the two ranges of ``VAPOUR_NM``, ends included."""
+    inside = [(centre_nm >= first) & (centre_nm <= last) for first, last in VAPOUR_NM]
+    return np.asarray(np.logical_or.reduce(inside))
 
 
 def bridged(spectra: NDArray[Any], present: BoolArray, centre_nm: FloatArray) -> NDArray[Any]:
@@ -27,7 +36,7 @@ def bridged(spectra: NDArray[Any], present: BoolArray, centre_nm: FloatArray) ->
         np.where(before < 0, after, before),
         np.where(after == x.size, before, after),
     )
-    width = np.where(after > before, x[after] - x[before], 1.0)
+    width = np.where(x[after] > x[before], x[after] - x[before], 1.0)
     weight = (x - x[before]) / width
     values = spectra[:, order]
     line = np.take_along_axis(values, before, 1) * (1 - weight)

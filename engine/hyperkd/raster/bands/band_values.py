@@ -88,6 +88,10 @@ class BandSource:
     ignored: tuple[str, ...] = ()
 
 
+_NOT_GENERAL = re.compile(r"Band_\d+$|AREA_OR_POINT$|HYPERKD_")
+_LONGEST_ITEM = 1000
+
+
 def property_of(key: str) -> tuple[Optional[str], Optional[str]]:
     """Return the band property that a metadata key names, and the unit in the key if any."""
     # GDAL turns the blanks of an indented ENVI key into underscores.
@@ -97,6 +101,21 @@ def property_of(key: str) -> tuple[Optional[str], Optional[str]]:
         if KEYS.get(stem) in ("wavelength", "fwhm"):
             return KEYS[stem], unit
     return KEYS.get(plain), None
+
+
+def general_items(items: Mapping[str, str]) -> dict[str, str]:
+    """Return the items of a dataset that hold for all of it, for instance its date.
+
+    Not what describes bands, the grid, or how an earlier job of ours went.
+    """
+    return {
+        key: text
+        for key, text in items.items()
+        if property_of(key)[0] is None
+        and not _NOT_GENERAL.match(key)
+        and not text.lstrip().startswith("{")
+        and len(text) <= _LONGEST_ITEM
+    }
 
 
 def source_of_items(name: str, items: Sequence[Mapping[str, str]]) -> BandSource:

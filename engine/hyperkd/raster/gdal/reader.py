@@ -26,7 +26,7 @@ from hyperkd.errors import HyperKDError
 from hyperkd.output_checks import protect, release
 from hyperkd.problems import Problem
 from hyperkd.raster.bands.band_table import without_misfits
-from hyperkd.raster.bands.band_values import BandSource
+from hyperkd.raster.bands.band_values import BandSource, general_items
 from hyperkd.raster.bands.describe import Given, describe_bands
 from hyperkd.raster.bands.sampling import Sample, take_sample
 from hyperkd.raster.bands.sidecars import find_sidecars, sidecar_files
@@ -234,10 +234,10 @@ class GdalRaster(PlainRaster):
     Args:
         path: a file that GDAL reads.
         given: what the user says instead of the file.
-        missing: the rule for the valid mask.
+        missing: the rule for the valid mask, which may be changed.
 
     Attributes:
-        bands: what is known about every band.
+        bands, items: what is known about every band, and of the whole raster.
         problems: what is odd about the raster.
     """
 
@@ -245,7 +245,7 @@ class GdalRaster(PlainRaster):
     def __init__(self, path: str, given: Given, missing: Missing = "any") -> None:
         check_missing(missing)
         super().__init__(path)
-        self._missing = missing
+        self.missing = missing
         with parsing(self.path, "unreadable_raster", DAMAGED):
             self._describe_bands(given)
 
@@ -270,6 +270,7 @@ class GdalRaster(PlainRaster):
             metadata = without_misfits(metadata, "ENVI")
         description = describe_bands(metadata, self._beside(), given, self._sample)
         self.bands: BandTable = description.bands
+        self.items = general_items(metadata.domains[""])
         self.problems: tuple[Problem, ...] = (
             *geometry_notes(self.grid, metadata.domains),
             *metadata.notes,
@@ -286,7 +287,7 @@ class GdalRaster(PlainRaster):
         """Return stored values with their mask, grid and bands; see ``source.RasterSource``."""
         data = self.read(window, bands, out)
         table = self.bands if bands is None else self.bands.take(bands)
-        valid = valid_mask(data, table, self._missing, self._tiny)
+        valid = valid_mask(data, table, self.missing, self._tiny)
         if self._has_alpha:
             valid &= self._read_bands(window, [self.count])[0] != 0
         if self._has_mask:

@@ -40,6 +40,7 @@ class ArrayProduct(ABC):
     dtype: np.dtype[Any]
     block_shape: tuple[int, int]
     problems: tuple[Problem, ...] = ()
+    items: ClassVar[Mapping[str, str]] = {}
     kind: ClassVar[str] = ""
 
     def __init__(self, path: Path, given: Given = NOTHING_GIVEN) -> None:

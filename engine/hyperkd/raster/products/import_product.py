@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Optional
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.problems import problems_item, tell_problems
 from hyperkd.raster.create_raster import create_raster
-from hyperkd.raster.masks import has_value, present_mask, representable
+from hyperkd.raster.masks import present_mask
+from hyperkd.raster.one_nodata import one_nodata, with_one_nodata
 from hyperkd.raster.products.open_product import open_product
 from hyperkd.raster.sink import RasterSpec
-from hyperkd.raster.source import RasterSource, iterate_stripes
+from hyperkd.raster.source import iterate_stripes
 from hyperkd.requests.prepare_options import ImportJob
 from hyperkd.types import BoolArray, Reporter, Tile
 
@@ -42,7 +42,7 @@ def import_product(request: ImportJob, report: Reporter) -> dict[str, Any]:
     with open_product(request.product, request.mask) as opened:
         source, quality = opened.source, opened.quality
         tell_problems(source.problems, request.product, request.accept, report.problem)
-        nodata = _nodata(source, needed=source.masked or quality is not None)
+        nodata = one_nodata(source, needed=source.masked or quality is not None)
         valid_pixels = masked_pixels = 0
         report.stage("Importing")
         with create_raster(
@@ -85,18 +85,6 @@ def import_product(request: ImportJob, report: Reporter) -> dict[str, Any]:
     }
 
 
-def _nodata(source: RasterSource, needed: bool) -> Optional[float]:
-    """Return the one nodata value of the output, or None where none is ``needed`` or declared."""
-    declared = source.bands.nodata[np.isfinite(source.bands.nodata)]
-    usable = [float(value) for value in declared if representable(value, source.dtype)]
-    if usable or not needed:
-        return usable[0] if usable else None
-    if source.dtype.kind == "f":
-        return float("nan")
-    limits = np.iinfo(source.dtype)
-    return float(limits.min if limits.min < 0 else limits.max)
-
-
 def _filled(tile: Tile, left_out: Optional[BoolArray], nodata: Optional[float]) -> NDArray[Any]:
     """Return stored values that say by ``nodata`` alone what has no value.
 
@@ -107,21 +95,8 @@ def _filled(tile: Tile, left_out: Optional[BoolArray], nodata: Optional[float]) 
     """
     if nodata is None:
         return tile.data
-    table = tile.bands
     # A pixel that lacks some bands keeps the others; one that a mask leaves out keeps nothing.
-    blank = present_mask(tile.data, table) & ~tile.valid
+    blank = present_mask(tile.data, tile.bands) & ~tile.valid
     if left_out is not None:
         blank |= left_out
-    if not blank.any() and (table.nodata == nodata).all():
-        return tile.data
-    data, kept = tile.data.copy(), tile.valid & ~blank
-    for number, (band, own) in enumerate(zip(data, table.nodata), 1):
-        value = has_value(band, float(own))
-        if own != nodata and (kept & value & (band == nodata)).any():
-            raise HyperKDError(
-                "unsupported_raster",
-                f"Band {number} holds {nodata:g} as a value, which means nodata in the output.",
-                "Give all bands of the raster one nodata value that no pixel has.",
-            )
-        band[blank | ~value] = nodata
-    return data
+    return with_one_nodata(tile.data, tile.bands, nodata, blank, tile.valid)
