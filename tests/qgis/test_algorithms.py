@@ -622,6 +622,7 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
                 "OUTPUT": "outputRaster",
                 "UNCERTAINTY": "outputRaster",
                 "DOMINANT": "outputRaster",
+                "APPLICABILITY": "outputRaster",
                 "BEYOND_TRAINING_RANGE": "outputString",
                 **_RUN,
             },
