@@ -36,8 +36,8 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("predict", "embed", "reconstruct", "anomaly", "similarity", "cluster", "align"),
-            *("finetune", "distill", "evaluate", "label_overview", "export", "quantize"),
-            *("info", "inspect", "import_product", "simulate"),
+            *("detect", "finetune", "distill", "evaluate", "label_overview", "export"),
+            *("quantize", "info", "inspect", "import_product", "simulate"),
         ),
         "api",
     ),

@@ -32,6 +32,7 @@ CALLS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "anomaly": ("anomaly", ("model", "input", "output")),
     "similarity": ("similarity", ("model", "input", "places", "output")),
     "cluster": ("cluster", ("model", "input", "output")),
+    "detect": ("detect", ("input", "output")),
     "align": ("align", ("input", "output")),
     "finetune": ("finetune", ("student", "input", "labels")),
     "distill": ("distill", ("input", "output")),
@@ -192,6 +193,7 @@ reconstruct = _make("reconstruct")
 anomaly = _make("anomaly")
 similarity = _make("similarity")
 cluster = _make("cluster")
+detect = _make("detect")
 align = _make("align")
 finetune = _make("finetune")
 distill = _make("distill")

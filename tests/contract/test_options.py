@@ -173,6 +173,7 @@ OF_EACH_JOB = {
     "validation": "a fraction of the scenes in distill, of the labels in finetune",
     "batch": "tiles per step of a training, or tiles computed at once",
     "resume": "goes on with a training, or with a map",
+    "method": "how a model is made smaller; which detector looks for a target",
 }
 
 
