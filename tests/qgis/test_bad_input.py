@@ -18,7 +18,8 @@ ON_RASTERS = tuple(
 WITH_MODEL = tuple(
     each
     for each in ON_RASTERS
-    if each.partition(":")[2] not in ("inspect", "aligntohls", "finetune", "distill", "quantize")
+    if each.partition(":")[2]
+    not in ("inspect", "aligntohls", "detect", "finetune", "distill", "quantize")
 )
 _OTHER_VERSION = 'say("hello", protocol=99, version="9.0", pid=1, device="cpu"); time.sleep(60)'
 _CRASH = 'hello(); open(job.get("output") or job["report"], "a"); raise RuntimeError("boom")'

@@ -113,6 +113,10 @@ def _cases(scene, folder, student, classifier, regressor, places):
             {"INPUT": scene, "MODEL": student, "CLASSES": 3, "OUTPUT": f"{folder}/k.tif"},
             "OUTPUT",
         ),
+        "detect": (
+            {"INPUT": scene, "TARGET_PIXELS": places, "METHOD": "sam", "MASK": f"{folder}/d.tif"},
+            "MASK",
+        ),
         "modelinfo": ({"MODEL": classifier, "OUTPUT": f"{folder}/i.html"}, "OUTPUT"),
         "classmap": (
             {"scene": scene, "model": classifier, "classify:map": f"{folder}/w.tif"},
@@ -123,7 +127,7 @@ def _cases(scene, folder, student, classifier, regressor, places):
 
 WITHOUT_TRAINING = (
     "inspect", "importproduct", "embed", "reconstruct", "classify", "regress", "anomaly",
-    "similarity", "cluster", "modelinfo", "classmap",
+    "similarity", "cluster", "detect", "modelinfo", "classmap",
 )  # fmt: skip
 WITH_TRAINING = ("aligntohls", "finetune", "export", "evaluate", "quantize", "distill")
 

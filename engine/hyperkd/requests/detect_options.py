@@ -29,7 +29,7 @@ class DetectJob(BandOptions, Job):
         "Spectral library with the target's spectrum (ENVI, text, USGS, ECOSTRESS, EnMAP-Box); "
         "library:name names one of several.",
         None,
-        role="input_file",
+        role="spectral_library",
     )
     target_name: Optional[str] = option(
         "Name of the target in the library, or its number (#1), where the library has several.",
