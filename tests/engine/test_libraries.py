@@ -241,6 +241,31 @@ Additional Information: none
 """
 
 
+def test_a_signature_of_a_german_computer_with_noise_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "de.sig"
+    path.write_text(
+        "/*** Spectra Vista SIG Data ***/\nname= 250527.sig\ndata= \n"
+        "450,0  93,65  5,85  6,25\n550,0  93,65  5,85  12,50\n650,0  1,00  0,00  -2122,00\n"
+    )
+    library = read_library(str(path))
+    np.testing.assert_allclose(values_of(library), [0.0625, 0.125, NAN], rtol=1e-15)
+    assert nm_of(library) == NM[:3]
+    assert library.notes[0] == "Values beyond -0.3 to 3.2 are no reflectance and were left out."
+
+
+def test_a_table_beside_an_envi_library_is_a_table(tmp_path: Path) -> None:
+    write_envi(tmp_path)
+    (tmp_path / "lib.csv").write_text("nm,loam\n450,.1\n550,.2\n")
+    assert read_library(str(tmp_path / "lib.csv")).names == ("loam",)
+
+
+def test_numbers_in_the_titles_of_other_columns_are_no_wavelengths(tmp_path: Path) -> None:
+    path = tmp_path / "lib.csv"
+    path.write_text("plot 1,date,name,450,550,650\n7,7/28/2010,clay,.1,.2,.3\n")
+    library = read_library(str(path))
+    assert (library.names, nm_of(library)) == (("clay",), NM[:3])
+
+
 def test_a_text_of_ecostress(tmp_path: Path) -> None:
     path = tmp_path / "oak.spectrum.txt"
     path.write_text(ECOSTRESS)
@@ -466,12 +491,12 @@ BAD = [
         text("wavelength,a\n50,.1\n60,.2\n500,.3\n"),
         "neither nanometers nor micrometers",
     ),
-    Bad("one wavelength", text("nm,a\n450,.1\n"), "has only 1 numbers"),
+    Bad("one wavelength", text("nm,a\n450,.1\n"), "has no spectrum with at least 2"),
     Bad("no wavelengths", text("a,b\n.1,.5\n.3,.4\n.2,.4\n"), "has no wavelengths"),
     Bad("no header and no wavelengths", text(".1,.5\n.3,.4\n.2,.4\n"), "no list of wavelengths"),
     Bad("text among the values", text("nm,a\n450,.1\n550,high\n"), "has 'high' in column 2"),
     Bad("a row that is too short", text("nm,a,b\n450,.1,.2\n550,.2\n650,.1,.1\n"), "row 3 has 2"),
-    Bad("a spectrum of NaN alone", text("nm,a\n450,nan\n550,\n650,nan\n"), "has only 0 numbers"),
+    Bad("a spectrum of NaN alone", text("nm,a\n450,nan\n550,\n650,nan\n"), "has no spectrum with"),
     Bad("percent that nobody states", text("nm,a\n450,10\n550,20\n650,30\n"), "does not say the"),
     Bad(
         "spectra in two units",
@@ -531,6 +556,14 @@ def test_what_cannot_be_used_is_refused_in_time(tmp_path: Path, bad: Bad) -> Non
     assert bad.says in caught.value.message
     assert caught.value.hint
     assert time.process_time() - start < 20  # even of the largest
+
+
+def test_a_spectrum_without_values_is_left_out_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "lib.csv"
+    path.write_text("nm,clay,void,sand\n450,.1,,.5\n550,.2,.1,.4\n650,.3,nan,.3\n")
+    library = read_library(str(path))
+    assert library.names == ("clay", "sand")
+    assert "Spectra with fewer than 2 values were left out: void." in library.notes
 
 
 # --- names and bands ---------------------------------------------------------------------

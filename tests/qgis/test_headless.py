@@ -114,7 +114,13 @@ def _cases(scene, folder, student, classifier, regressor, places):
             "OUTPUT",
         ),
         "detect": (
-            {"INPUT": scene, "TARGET_PIXELS": places, "METHOD": "sam", "MASK": f"{folder}/d.tif"},
+            {
+                "INPUT": scene,
+                "TARGET_PIXELS": places,
+                "METHOD": "sam",
+                "OUTPUT": f"{folder}/s.tif",
+                "MASK": f"{folder}/d.tif",
+            },
             "MASK",
         ),
         "modelinfo": ({"MODEL": classifier, "OUTPUT": f"{folder}/i.html"}, "OUTPUT"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Final, Optional
 
 import numpy as np
 
@@ -20,6 +20,11 @@ from hyperkd.spectral.libraries.library import (
 )
 from hyperkd.spectral.libraries.library_units import reflectance_scale, wavelengths_nm
 from hyperkd.types import FloatArray, Wavelengths
+
+# As for rasters: noise at the ends of a spectrometer's range and in water vapour is no spectrum.
+_LEAST: Final = -0.3
+_MOST: Final = 3.2
+_WILD: Final = f"Values beyond {_LEAST:g} to {_MOST:g} are no reflectance and were left out."
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +69,18 @@ def finish(
     if not stored:
         raise bad_library(path, "has no spectrum", "Use a file that holds spectra.")
     require_size(path, len(stored), max(each.values.size for each in stored))
-    for each in stored:
-        _require_values(path, each)
     told: dict[str, None] = dict.fromkeys(notes)
+    kept = [each for each in stored if _has_values(path, each)]
+    if not kept:
+        raise bad_library(
+            path,
+            f"has no spectrum with at least {FEWEST_BANDS} values",
+            "Check what marks missing values in it.",
+        )
+    if len(kept) < len(stored):
+        few = [each.name for each in stored if each not in kept]
+        told[f"Spectra with fewer than {FEWEST_BANDS} values were left out: {some(few)}."] = None
+    stored = kept
     scales: dict[tuple[Optional[str], Optional[float]], float] = {}
     for key in dict.fromkeys((each.value_unit, each.declared) for each in stored):
         values = [each.values for each in stored if (each.value_unit, each.declared) == key]
@@ -80,6 +94,11 @@ def finish(
         if each.fwhm is not None:
             fwhm = each.fwhm * (centres[0] / each.centres[0])
         scaled = each.values * scales[each.value_unit, each.declared]
+        with np.errstate(invalid="ignore"):
+            wild = (scaled < _LEAST) | (scaled > _MOST)
+        if wild.any() and wild.sum() <= np.isfinite(scaled).sum() - FEWEST_BANDS:
+            scaled[wild] = np.nan
+            told[_WILD] = None
         spectra.append(Spectrum(each.name, Wavelengths(centres, fwhm), scaled))
     told.update(dict.fromkeys(_notes(spectra)))
     return Library(path, format, tuple(spectra), tuple(told))
@@ -99,19 +118,15 @@ def require_size(path: str, spectra: int, bands: int) -> None:
         )
 
 
-def _require_values(path: str, each: Stored) -> None:
+def _has_values(path: str, each: Stored) -> bool:
+    """Return whether a spectrum has values enough; refuse another number of wavelengths."""
     if each.values.shape != each.centres.shape:
         raise bad_library(
             path,
             f"has {each.values.size} values and {each.centres.size} wavelengths for {each.name!r}",
             "Give as many wavelengths as values.",
         )
-    if np.isfinite(each.values).sum() < FEWEST_BANDS:
-        raise bad_library(
-            path,
-            f"has only {int(np.isfinite(each.values).sum())} numbers for {each.name!r}",
-            f"A spectrum needs at least {FEWEST_BANDS} values; remove it from the library.",
-        )
+    return int(np.isfinite(each.values).sum()) >= FEWEST_BANDS
 
 
 def _notes(spectra: Sequence[Spectrum]) -> list[str]:

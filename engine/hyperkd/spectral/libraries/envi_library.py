@@ -40,7 +40,10 @@ def envi_header(path: str) -> Optional[str]:
     """Return the header beside a file, or None; a header is its own."""
     if path.lower().endswith(".hdr"):
         return path
-    for name in (path + ".hdr", os.path.splitext(path)[0] + ".hdr"):
+    base, ending = os.path.splitext(path)
+    # A table may lie beside a library of its name: EnMAP-Box keeps names and classes in it.
+    shared = [base + ".hdr"] if ending.lower() in _ENDINGS else []
+    for name in (path + ".hdr", *shared):
         for found in (name, name[:-4] + ".HDR"):
             if os.path.exists(found):
                 return found

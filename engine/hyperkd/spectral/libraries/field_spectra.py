@@ -75,18 +75,19 @@ def read_ecostress(path: str, text: str, scale: Optional[float], notes: list[str
 
 
 def _is_data(line: str) -> bool:
-    cells = line.replace(",", " ").split()
-    return len(cells) == 2 and all(number_of(cell) is not None for cell in cells)
+    cells = line.split()
+    return len(cells) == 2 and all(number_of(cell, comma=True) is not None for cell in cells)
 
 
 def _columns(path: str, lines: list[str], count: int) -> FloatArray:
     """Return so many columns of numbers, ``(count, rows)``; the lines after them are empty."""
     rows = []
     for number, line in enumerate(lines, start=1):
-        cells = line.replace(",", " ").split()
+        cells = line.split()
         if not cells:
             continue
-        numbers = [number_of(cell) for cell in cells]
+        # Between blanks a comma is the decimal point of a German computer.
+        numbers = [number_of(cell, comma=True) for cell in cells]
         if len(cells) != count or any(value is None for value in numbers):
             raise bad_library(
                 path, f"has no {count} numbers in line {number} of its data: {line[:60]!r}", _HINT

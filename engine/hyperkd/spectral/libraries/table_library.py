@@ -120,15 +120,18 @@ def _heads(header: list[str]) -> Optional[dict[int, tuple[float, str]]]:
     """Return the wavelength and unit in the cells of a header, by column; None where it has none.
 
     They count where they are at least two, strictly ascending or descending, and follow each
-    other: numbers in the names of spectra are not.
+    other: numbers in the names of spectra are not. The longest such run counts.
     """
-    found = {}
+    found: dict[int, tuple[float, str]] = {}
+    run: dict[int, tuple[float, str]] = {}
     for column, cell in enumerate(header):
         match = _HEADED.match(cell)
-        if match:
-            found[column] = (float(match.group(1)), match.group(2) or "")
-    columns = list(found)
-    if len(columns) < 2 or columns != list(range(columns[0], columns[0] + len(columns))):
+        if not match:
+            run = {}
+            continue
+        run[column] = (float(match.group(1)), match.group(2) or "")
+        found = run if len(run) > len(found) else found
+    if len(found) < 2:
         return None
     values = [value for value, _ in found.values()]
     steps = np.diff(values)
@@ -154,8 +157,9 @@ def _spectra_in_rows(
     others = [column for column in range(len(header)) if column not in heads]
     lowered = [header[column].strip().lower() for column in others]
     named = next((others[lowered.index(name)] for name in _NAMES if name in lowered), None)
-    if named is None and others:
-        named = others[0]
+    if named is None:
+        texts = (c for c in others if number_of(body[0][c], comma=comma) is None)
+        named = next(texts, None)
     unit = next(iter(units), None)
     stored = []
     for number, row in enumerate(body, start=1):
