@@ -109,6 +109,7 @@ def _pieces(
             valid = tile.valid[row:end]
             pixels = reflectance(tile.data[:, row:end][:, valid], source, target.bands)
             yield Window(0, stripe.row + row, width, end - row), pixels, valid
+        del tile, valid, pixels  # before the next stripe takes its memory
         report.progress(stripe.row_end, height, "rows")
 
 
