@@ -10,6 +10,7 @@ from .algorithms.align_to_hls import AlignToHlsAlgorithm
 from .algorithms.anomaly import AnomalyAlgorithm
 from .algorithms.classify import ClassifyAlgorithm
 from .algorithms.cluster import ClusterAlgorithm
+from .algorithms.detect import DetectAlgorithm
 from .algorithms.distill import DistillAlgorithm
 from .algorithms.embed import EmbedAlgorithm
 from .algorithms.evaluate import EvaluateAlgorithm
@@ -41,6 +42,7 @@ ALGORITHMS = (
     AnomalyAlgorithm,
     SimilarityAlgorithm,
     ClusterAlgorithm,
+    DetectAlgorithm,
     FinetuneAlgorithm,
     DistillAlgorithm,
     ExportAlgorithm,

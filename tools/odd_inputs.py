@@ -97,6 +97,8 @@ TABLES: tuple[tuple[str, str, Callable[[Any], Iterable[Row]]], ...] = (
     ("test_label_codes", "Spellings of one class", _spellings),
     ("test_label_codes", "Text in a field of targets",
      lambda m: ((text, refused("bad_labels")) for text, _ in m.NOT_NUMBERS)),
+    ("test_libraries", "Spectral libraries",
+     lambda m: ((bad.name, refused("bad_library")) for bad in m.BAD)),
     ("test_headers_and_endings", "Outputs", _endings),
 )  # fmt: skip
 

@@ -36,8 +36,8 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("first_look", "predict", "embed", "reconstruct", "anomaly", "similarity", "cluster"),
-            *("align", "finetune", "distill", "evaluate", "label_overview", "export", "quantize"),
-            *("info", "inspect", "import_product", "restore", "simulate"),
+            *("align", "detect", "finetune", "distill", "evaluate", "label_overview", "export"),
+            *("quantize", "info", "inspect", "import_product", "restore", "simulate"),
         ),
         "api",
     ),

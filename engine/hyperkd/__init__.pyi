@@ -183,6 +183,26 @@ def cluster(
 ) -> Result:
     """Write a map of clusters of pixels with similar embeddings."""
 
+def detect(
+    scene: _Scene,
+    output: _Path,
+    *,
+    target_spectrum: _Path | None = ...,
+    target_name: str | None = ...,
+    target_pixels: _Path | None = ...,
+    target_scale: float | None = ...,
+    mask: _Path | None = ...,
+    method: Literal["ace", "mf", "cem", "sam"] = ...,
+    false_alarms: float = ...,
+    margin: float = ...,
+    accept: str | Sequence[str] = ...,
+    bands: _Path | None = ...,
+    scale: float | None = ...,
+    nodata: float | None = ...,
+    report: Reporter | None = ...,
+) -> Result:
+    """Write how much each pixel resembles a target's spectrum, and which pixels are detections."""
+
 def align(
     scene: _Scene,
     output: _Path,

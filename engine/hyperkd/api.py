@@ -33,6 +33,7 @@ CALLS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "anomaly": ("anomaly", ("model", "input", "output")),
     "similarity": ("similarity", ("model", "input", "places", "output")),
     "cluster": ("cluster", ("model", "input", "output")),
+    "detect": ("detect", ("input", "output")),
     "align": ("align", ("input", "output")),
     "restore": ("restore", ("input", "output")),
     "finetune": ("finetune", ("student", "input", "labels")),
@@ -195,6 +196,7 @@ reconstruct = _make("reconstruct")
 anomaly = _make("anomaly")
 similarity = _make("similarity")
 cluster = _make("cluster")
+detect = _make("detect")
 align = _make("align")
 restore = _make("restore")
 finetune = _make("finetune")

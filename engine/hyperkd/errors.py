@@ -37,6 +37,8 @@ EXIT_STATUS: Final[Mapping[str, int]] = {
     "no_labels": EXIT_BAD_DATA,
     "bad_labels": EXIT_BAD_DATA,
     "class_missing_in_split": EXIT_BAD_DATA,
+    # a spectral library
+    "bad_library": EXIT_BAD_DATA,
     # the model
     "bad_model": EXIT_BAD_DATA,
     "untrusted_model": EXIT_BAD_DATA,

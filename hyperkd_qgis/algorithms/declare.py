@@ -41,6 +41,7 @@ _MODELS = "ONNX (*.onnx);;*.* (*)"
 _TEACHERS = "Prithvi (*.pt *.pth *.safetensors);;*.* (*)"
 _CHECKPOINTS = "Checkpoint (*.safetensors);;*.* (*)"
 _TABLES = "CSV (*.csv);;*.* (*)"
+_LIBRARIES = "*.sli *.hdr *.csv *.txt *.sig *.gpkg *.geojson;;*.* (*)"
 _PRODUCTS = "*METADATA.XML *.zip *.he5 *.nc *SPECTRAL_IMAGE.tif;;*.* (*)"
 # By its name: it is loaded when a dialog opens.
 _TICKS = f"{__name__.partition('.')[0]}.ui.ticks.TicksWrapper"
@@ -50,6 +51,7 @@ _FILTERS = {
     "checkpoint": _CHECKPOINTS,
     "band_table": _TABLES,
     "product": _PRODUCTS,
+    "spectral_library": _LIBRARIES,
 }
 
 

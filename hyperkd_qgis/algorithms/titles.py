@@ -105,6 +105,16 @@ _OF_ONE_JOB = {
         "mask": marked("Anomalies"),
     },
     "cluster": {"classes": marked("Clusters"), "output": marked("Cluster map")},
+    "detect": {
+        "target_spectrum": marked("Spectral library with the target"),
+        "target_name": marked("Name of the target in the library"),
+        "target_pixels": marked("Target marked in the scene"),
+        "target_scale": marked("Scale of the library (reflectance per stored unit)"),
+        "method": marked("Detector"),
+        "false_alarms": marked("False-alarm rate"),
+        "output": marked("Detection score"),
+        "mask": marked("Detections"),
+    },
     "embed": {
         "components": marked("Components"),
         "dtype": marked("Data type"),

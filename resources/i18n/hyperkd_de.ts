@@ -196,6 +196,10 @@
         <translation>&lt;p&gt;Füllt, was einzelnen Kanälen einer Szene fehlt. Ein fehlender Wert wird aus den übrigen Kanälen seines Pixels vorhergesagt, nach dem, was die Szene selbst lehrt, und aus seinen Nachbarn. Ein Kanal, der überall fehlt, liegt auf einer Geraden zwischen den Kanälen daneben. Jeder vorhandene Wert bleibt genau, wie er ist.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade. Gefüllt werden Werte ohne Daten in einzelnen Kanälen und Kanäle, die als schlecht markiert sind. Pixel, denen mehr als ein Viertel der Kanäle fehlt, bleiben, wie sie sind.&lt;/p&gt;&lt;h3&gt;Streifen suchen&lt;/h3&gt;&lt;p&gt;Füllt auch Spalten einzelner Kanäle, die nur eine Zahl enthalten oder deutlich danebenliegen. Für Szenen in Sensorgeometrie; der Lauf nennt die gefundenen Spalten und Kanäle.&lt;/p&gt;&lt;h3&gt;Kanäle im Wasserdampf füllen&lt;/h3&gt;&lt;p&gt;Schlechte Kanäle von 1330 bis 1490 nm und von 1780 bis 1990 nm bleiben sonst unverändert: dort wurde nichts gemessen, und eine Gerade sagt darüber nichts.&lt;/p&gt;&lt;h3&gt;Ausgebesserte Szene&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF mit Datentyp, Skalierung und Gitter des Rasters, in Echtfarben dargestellt. Ausgebesserte Kanäle sind als gut markiert; ein Eintrag der Datei nennt sie.&lt;/p&gt;&lt;h3&gt;Gefüllte Werte&lt;/h3&gt;&lt;p&gt;Ein Raster mit ebenso vielen Kanälen: 1, wo ein Wert gefüllt wurde, 0, wo er der gemessene ist; wird nur auf Wunsch geschrieben.&lt;/p&gt;</translation>
     </message>
     <message>
+        <source>&lt;p&gt;Finds a material by its spectrum. Each pixel is compared with the target against the background of the scene, its mean and covariance; no model and no training are needed.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Spectral library with the target&lt;/h3&gt;&lt;p&gt;ENVI (.sli), CSV or other text, ASD, SVC (.sig), USGS, ECOSTRESS, or a library of the EnMAP-Box (GeoPackage, GeoJSON). The spectrum is resampled to the bands of the scene.&lt;/p&gt;&lt;h3&gt;Name of the target in the library&lt;/h3&gt;&lt;p&gt;Needed where the library has several spectra; #3 is the third one.&lt;/p&gt;&lt;h3&gt;Target marked in the scene&lt;/h3&gt;&lt;p&gt;Instead of a library: points or polygons on the target. Their mean is the target; they do not count as background.&lt;/p&gt;&lt;h3&gt;Detector&lt;/h3&gt;&lt;p&gt;&lt;i&gt;ace&lt;/i&gt;: adaptive cosine estimator, which ignores brightness. &lt;i&gt;mf&lt;/i&gt;: matched filter; &lt;i&gt;cem&lt;/i&gt;: constrained energy minimisation; both estimate the fraction of the target in the pixel. &lt;i&gt;sam&lt;/i&gt;: spectral angle in degrees, where small is similar.&lt;/p&gt;&lt;h3&gt;False-alarm rate&lt;/h3&gt;&lt;p&gt;Fraction of the background that may be detected by mistake. The threshold is the score that this fraction of the scene's pixels exceeds; where the target covers more of the scene, choose a larger one.&lt;/p&gt;&lt;h3&gt;Detection score&lt;/h3&gt;&lt;p&gt;How much each pixel resembles the target, shown from its low to its high values.&lt;/p&gt;&lt;h3&gt;Detections&lt;/h3&gt;&lt;p&gt;A map of 1 (background) and 2 (target).&lt;/p&gt;</source>
+        <translation>&lt;p&gt;Findet ein Material anhand seines Spektrums. Jedes Pixel wird vor dem Hintergrund der Szene, ihrem Mittelwert und ihrer Kovarianz, mit dem Ziel verglichen; weder Modell noch Training sind nötig.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Spektralbibliothek mit dem Ziel&lt;/h3&gt;&lt;p&gt;ENVI (.sli), CSV oder anderer Text, ASD, SVC (.sig), USGS, ECOSTRESS oder eine Bibliothek der EnMAP-Box (GeoPackage, GeoJSON). Das Spektrum wird auf die Kanäle der Szene umgerechnet.&lt;/p&gt;&lt;h3&gt;Name des Zielspektrums in der Bibliothek&lt;/h3&gt;&lt;p&gt;Nötig, wenn die Bibliothek mehrere Spektren enthält; #3 ist das dritte.&lt;/p&gt;&lt;h3&gt;In der Szene markiertes Ziel&lt;/h3&gt;&lt;p&gt;Anstelle einer Bibliothek: Punkte oder Polygone auf dem Zielmaterial. Ihr Mittelwert ist das Ziel; zum Hintergrund zählen sie nicht.&lt;/p&gt;&lt;h3&gt;Detektor&lt;/h3&gt;&lt;p&gt;&lt;i&gt;ace&lt;/i&gt;: Adaptive Cosine Estimator, der die Helligkeit nicht beachtet. &lt;i&gt;mf&lt;/i&gt;: Matched Filter; &lt;i&gt;cem&lt;/i&gt;: Constrained Energy Minimisation; beide schätzen den Anteil des Ziels am Pixel. &lt;i&gt;sam&lt;/i&gt;: Spektralwinkel in Grad, klein bedeutet ähnlich.&lt;/p&gt;&lt;h3&gt;Falschalarmrate&lt;/h3&gt;&lt;p&gt;Anteil des Hintergrunds, der irrtümlich detektiert werden darf. Die Schwelle ist der Wert, den dieser Anteil der Pixel der Szene überschreitet; bedeckt das Ziel einen größeren Teil der Szene, wählen Sie eine größere Rate.&lt;/p&gt;&lt;h3&gt;Detektionswert&lt;/h3&gt;&lt;p&gt;Wie sehr jedes Pixel dem Ziel gleicht, dargestellt von seinen niedrigen bis zu seinen hohen Werten.&lt;/p&gt;&lt;h3&gt;Detektionen&lt;/h3&gt;&lt;p&gt;Eine Karte mit 1 (Hintergrund) und 2 (Ziel).&lt;/p&gt;</translation>
+    </message>
+    <message>
         <source>&lt;p&gt;Groups the pixels of a scene by k-means on a student's embedding: a first look at what is there, and at what a classification could tell apart.&lt;/p&gt;&lt;h3&gt;Hyperspectral raster&lt;/h3&gt;&lt;p&gt;Any raster with band wavelengths (nm or µm) and a known scale to reflectance.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; comes with the plugin; or choose an .onnx file.&lt;/p&gt;&lt;h3&gt;Clusters&lt;/h3&gt;&lt;p&gt;How many. They are numbered by their size. Ask for more than you expect and merge them afterwards.&lt;/p&gt;&lt;h3&gt;Cluster map&lt;/h3&gt;&lt;p&gt;A GeoTIFF of bytes with names and colours; 0 is no data.&lt;/p&gt;</source>
         <translation>&lt;p&gt;Gruppiert die Pixel einer Szene mit k-Means über der Einbettung eines Studenten: ein erster Blick darauf, was es gibt und was eine Klassifikation trennen könnte.&lt;/p&gt;&lt;h3&gt;Hyperspektrales Raster&lt;/h3&gt;&lt;p&gt;Jedes Raster mit Wellenlängen der Kanäle (nm oder µm) und bekannter Umrechnung in Reflexionsgrade.&lt;/p&gt;&lt;h3&gt;Student&lt;/h3&gt;&lt;p&gt;&lt;i&gt;tiny&lt;/i&gt; kommt mit dem Plugin; oder wählen Sie eine .onnx-Datei.&lt;/p&gt;&lt;h3&gt;Cluster&lt;/h3&gt;&lt;p&gt;Wie viele. Sie sind nach ihrer Größe nummeriert. Verlangen Sie mehr als Sie erwarten, und fassen Sie sie danach zusammen.&lt;/p&gt;&lt;h3&gt;Clusterkarte&lt;/h3&gt;&lt;p&gt;Ein GeoTIFF aus Bytes mit Namen und Farben; 0 ist keine Daten.&lt;/p&gt;</translation>
     </message>
@@ -852,6 +856,10 @@
         <translation>Die Statistik der Szenen wird berechnet</translation>
     </message>
     <message>
+        <source>Computing scores</source>
+        <translation>Berechnung der Werte</translation>
+    </message>
+    <message>
         <source>Confusion matrix</source>
         <translation>Konfusionsmatrix</translation>
     </message>
@@ -930,6 +938,26 @@
     <message>
         <source>Depths of the compared features, as fractions of the teacher's blocks.</source>
         <translation>Tiefen der verglichenen Merkmale, als Anteile der Blöcke des Lehrers.</translation>
+    </message>
+    <message>
+        <source>Detect target</source>
+        <translation>Zielmaterial finden</translation>
+    </message>
+    <message>
+        <source>Detection score</source>
+        <translation>Detektionswert</translation>
+    </message>
+    <message>
+        <source>Detections</source>
+        <translation>Detektionen</translation>
+    </message>
+    <message>
+        <source>Detector</source>
+        <translation>Detektor</translation>
+    </message>
+    <message>
+        <source>Detector: the adaptive cosine estimator (ace), the matched filter (mf), constrained energy minimisation (cem), or the spectral angle (sam).</source>
+        <translation>Detektor: Adaptive Cosine Estimator (ace), Matched Filter (mf), Constrained Energy Minimisation (cem) oder Spektralwinkel (sam).</translation>
     </message>
     <message>
         <source>Device</source>
@@ -1088,6 +1116,10 @@
         <translation>F1</translation>
     </message>
     <message>
+        <source>False-alarm rate</source>
+        <translation>Falschalarmrate</translation>
+    </message>
+    <message>
         <source>Feature distance</source>
         <translation>Abstandsmaß der Merkmale</translation>
     </message>
@@ -1162,6 +1194,10 @@
     <message>
         <source>Find unusual places (workflow)</source>
         <translation>Ungewöhnliche Orte finden (Ablauf)</translation>
+    </message>
+    <message>
+        <source>Finds a material by its spectrum, from a spectral library or marked pixels.</source>
+        <translation>Findet ein Material anhand seines Spektrums, aus einer Spektralbibliothek oder von markierten Pixeln.</translation>
     </message>
     <message>
         <source>Fine-tune</source>
@@ -1262,6 +1298,10 @@
     <message>
         <source>Fraction of scenes held out</source>
         <translation>Zurückgehaltener Anteil der Szenen</translation>
+    </message>
+    <message>
+        <source>Fraction of the background's pixels that may be detected by mistake; the threshold follows from it.</source>
+        <translation>Anteil der Hintergrundpixel, der irrtümlich detektiert werden darf; daraus folgt die Schwelle.</translation>
     </message>
     <message>
         <source>Fraction of the best patches left visible</source>
@@ -1880,6 +1920,14 @@
         <translation>Einen Spiegel dieses Index in der Variablen {name} nennen, einen Ordner mit Wheels nehmen, oder unter „Rechnet auf“ die andere Art von Rechner wählen.</translation>
     </message>
     <message>
+        <source>Name of the target in the library</source>
+        <translation>Name des Zielspektrums in der Bibliothek</translation>
+    </message>
+    <message>
+        <source>Name of the target in the library, or its number (#1), where the library has several.</source>
+        <translation>Name des Zielspektrums in der Bibliothek oder seine Nummer (#1), wenn sie mehrere enthält.</translation>
+    </message>
+    <message>
         <source>Named by the environment variable {name}.</source>
         <translation>Von der Umgebungsvariablen {name} benannt.</translation>
     </message>
@@ -2136,6 +2184,10 @@
         <translation>Pixel, die Anomalien sind</translation>
     </message>
     <message>
+        <source>Pixels that are detections</source>
+        <translation>Detektierte Pixel</translation>
+    </message>
+    <message>
         <source>Pixels that lack too much</source>
         <translation>Pixel, denen zu viel fehlt</translation>
     </message>
@@ -2170,6 +2222,14 @@
     <message>
         <source>Points, lines or polygons of what you look for.</source>
         <translation>Punkte, Linien oder Polygone dessen, was gesucht wird.</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons on the target in the scene, instead of a library; the mean of their pixels is the target (file.gpkg|layername=x names one layer).</source>
+        <translation>Punkte, Linien oder Polygone auf dem Zielmaterial in der Szene, anstelle einer Bibliothek; der Mittelwert ihrer Pixel ist das Ziel (file.gpkg|layername=x benennt einen Layer).</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons on the target.</source>
+        <translation>Punkte, Linien oder Polygone auf dem Zielmaterial.</translation>
     </message>
     <message>
         <source>Points, lines or polygons that mark what to look for (file.gpkg|layername=x names one layer).</source>
@@ -2364,12 +2424,20 @@
         <translation>Die Szenen werden gelesen</translation>
     </message>
     <message>
+        <source>Reading the target's pixels</source>
+        <translation>Lesen der Zielpixel</translation>
+    </message>
+    <message>
         <source>Reading the teacher</source>
         <translation>Der Lehrer wird gelesen</translation>
     </message>
     <message>
         <source>Reading the tiles</source>
         <translation>Die Kacheln werden gelesen</translation>
+    </message>
+    <message>
+        <source>Reason of the threshold</source>
+        <translation>Begründung der Schwelle</translation>
     </message>
     <message>
         <source>Reconstruct scene</source>
@@ -2390,6 +2458,10 @@
     <message>
         <source>Reflectance (0 to 1) per stored unit, instead of the file's scale.</source>
         <translation>Reflexionsgrad (0 bis 1) je gespeicherter Einheit, statt der Skalierung der Datei.</translation>
+    </message>
+    <message>
+        <source>Reflectance of a stored 1 in the library, where it does not say: 0.01 for percent.</source>
+        <translation>Reflexionsgrad einer gespeicherten 1 in der Bibliothek, wenn sie das nicht angibt: 0.01 für Prozent.</translation>
     </message>
     <message>
         <source>Regression</source>
@@ -2542,6 +2614,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Scale (reflectance per stored unit)</source>
         <translation>Skalierung (Reflexionsgrad je gespeicherter Einheit)</translation>
+    </message>
+    <message>
+        <source>Scale of the library (reflectance per stored unit)</source>
+        <translation>Skalierung der Bibliothek (Reflexionsgrad je gespeicherter Einheit)</translation>
     </message>
     <message>
         <source>Scene to class map and areas</source>
@@ -2728,6 +2804,14 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Kleinstes Polygon (Pixel)</translation>
     </message>
     <message>
+        <source>Spectral library with the target</source>
+        <translation>Spektralbibliothek mit dem Ziel</translation>
+    </message>
+    <message>
+        <source>Spectral library with the target's spectrum (ENVI, text, USGS, ECOSTRESS, EnMAP-Box); library:name names one of several.</source>
+        <translation>Spektralbibliothek mit dem Spektrum des Ziels (ENVI, Text, USGS, ECOSTRESS, EnMAP-Box); bibliothek:name benennt eines von mehreren.</translation>
+    </message>
+    <message>
         <source>Speed-up</source>
         <translation>Beschleunigung</translation>
     </message>
@@ -2822,6 +2906,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>Target</source>
         <translation>Zielgröße</translation>
+    </message>
+    <message>
+        <source>Target marked in the scene</source>
+        <translation>In der Szene markiertes Ziel</translation>
     </message>
     <message>
         <source>Targets</source>
@@ -2922,6 +3010,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The curves appear with the first steps.</source>
         <translation>Die Kurven erscheinen mit den ersten Schritten.</translation>
+    </message>
+    <message>
+        <source>The detections to write (GeoTIFF): 1 background, 2 target.</source>
+        <translation>Die Detektionen, die geschrieben werden (GeoTIFF): 1 Hintergrund, 2 Ziel.</translation>
     </message>
     <message>
         <source>The embedding raster to write (GeoTIFF).</source>
@@ -3210,6 +3302,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>The scores appear here when the training has ended.</source>
         <translation>Die Kennzahlen erscheinen hier, wenn das Training zu Ende ist.</translation>
+    </message>
+    <message>
+        <source>The scores to write (GeoTIFF): 1 is the target in ace, mf and cem; sam is an angle in degrees.</source>
+        <translation>Die Werte, die geschrieben werden (GeoTIFF): 1 ist das Ziel bei ace, mf und cem; sam ist ein Winkel in Grad.</translation>
     </message>
     <message>
         <source>The similarity to write (GeoTIFF), from -1 to 1, where 1 is identical.</source>
@@ -3728,6 +3824,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
         <translation>Das Modell wird geschrieben und getestet</translation>
     </message>
     <message>
+        <source>Writing detections</source>
+        <translation>Schreiben der Detektionen</translation>
+    </message>
+    <message>
         <source>Writing the components</source>
         <translation>Die Komponenten werden geschrieben</translation>
     </message>
@@ -3942,6 +4042,10 @@ Modelle, Trainings und QGIS' eigene Pakete bleiben. Die Engine lässt sich jeder
     <message>
         <source>hyperspectral,similarity,search,target detection,embedding,cosine,query,more like this</source>
         <translation>hyperspektral,ähnlichkeit,suche,zielsuche,einbettung,kosinus,anfrage,mehr davon</translation>
+    </message>
+    <message>
+        <source>hyperspectral,target detection,spectral library,matched filter,ACE,CEM,SAM,spectral angle,mineral,material,false alarm</source>
+        <translation>hyperspektral,Zieldetektion,Spektralbibliothek,Matched Filter,ACE,CEM,SAM,Spektralwinkel,Mineral,Material,Falschalarm</translation>
     </message>
     <message>
         <source>hyperspectral,unsupervised,k-means,segmentation,classes,embedding,enmap</source>

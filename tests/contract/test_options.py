@@ -174,6 +174,7 @@ OF_EACH_JOB = {
     "batch": "tiles per step of a training, or tiles computed at once",
     "uncertainty": "of each class or value, or of the largest fraction alone",
     "resume": "goes on with a training, or with a map",
+    "method": "how a model is made smaller; which detector looks for a target",
 }
 
 

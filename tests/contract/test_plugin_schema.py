@@ -23,6 +23,7 @@ ALGORITHMS = {
     "anomaly": ("anomaly", "anomaly.AnomalyAlgorithm"),
     "classify": ("predict", "classify.ClassifyAlgorithm"),
     "cluster": ("cluster", "cluster.ClusterAlgorithm"),
+    "detect": ("detect", "detect.DetectAlgorithm"),
     "distill": ("distill", "distill.DistillAlgorithm"),
     "embed": ("embed", "embed.EmbedAlgorithm"),
     "evaluate": ("evaluate", "evaluate.EvaluateAlgorithm"),
@@ -154,7 +155,7 @@ def test_choices_agree(pair: Any) -> None:
 
 
 # What QGIS asks for otherwise than the command line, and so in other words: features of layers.
-IN_OTHER_WORDS = {"LABELS", "FIELD", "LABEL_RASTERS", "PLACES", "TRAINING_LABELS"}
+IN_OTHER_WORDS = {"LABELS", "FIELD", "LABEL_RASTERS", "PLACES", "TARGET_PIXELS", "TRAINING_LABELS"}
 
 
 @pytest.mark.parametrize("name", sorted(ALGORITHMS))

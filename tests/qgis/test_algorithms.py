@@ -27,6 +27,7 @@ GROUPS = {
     "hyperkd:anomaly": "Run",
     "hyperkd:similarity": "Run",
     "hyperkd:cluster": "Run",
+    "hyperkd:detect": "Run",
     "hyperkd:finetune": "Train",
     "hyperkd:distill": "Train",
     "hyperkd:export": "Train",
@@ -655,6 +656,18 @@ _RUN = {"TILES": "outputNumber", "SKIPPED_TILES": "outputNumber", "PROVIDER": "o
                 "CLUSTERS": "outputString",
                 "EXPLAINED": "outputNumber",
                 **_RUN,
+            },
+        ),
+        (
+            "hyperkd:detect",
+            {
+                "OUTPUT": "outputRaster",
+                "MASK": "outputRaster",
+                "DETECTIONS": "outputNumber",
+                "SHARE": "outputNumber",
+                "THRESHOLD": "outputNumber",
+                "THRESHOLD_REASON": "outputString",
+                "TARGET": "outputString",
             },
         ),
         (

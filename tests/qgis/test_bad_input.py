@@ -19,7 +19,7 @@ WITH_MODEL = tuple(
     each
     for each in ON_RASTERS
     if each.partition(":")[2]
-    not in ("inspect", "aligntohls", "restore", "finetune", "distill", "quantize")
+    not in ("inspect", "aligntohls", "restore", "detect", "finetune", "distill", "quantize")
 )
 _OTHER_VERSION = 'say("hello", protocol=99, version="9.0", pid=1, device="cpu"); time.sleep(60)'
 _CRASH = 'hello(); open(job.get("output") or job["report"], "a"); raise RuntimeError("boom")'

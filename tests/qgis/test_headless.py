@@ -122,6 +122,16 @@ def _cases(scene, folder, student, classifier, regressor, covers, places):
             {"INPUT": scene, "MODEL": student, "CLASSES": 3, "OUTPUT": f"{folder}/k.tif"},
             "OUTPUT",
         ),
+        "detect": (
+            {
+                "INPUT": scene,
+                "TARGET_PIXELS": places,
+                "METHOD": "sam",
+                "OUTPUT": f"{folder}/s.tif",
+                "MASK": f"{folder}/d.tif",
+            },
+            "MASK",
+        ),
         "modelinfo": ({"MODEL": classifier, "OUTPUT": f"{folder}/i.html"}, "OUTPUT"),
         "classmap": (
             {"scene": scene, "model": classifier, "classify:map": f"{folder}/w.tif"},
@@ -132,7 +142,7 @@ def _cases(scene, folder, student, classifier, regressor, covers, places):
 
 WITHOUT_TRAINING = (
     "inspect", "importproduct", "restore", "firstlook", "embed", "reconstruct", "classify",
-    "regress", "anomaly", "similarity", "cluster", "modelinfo", "classmap",
+    "regress", "anomaly", "similarity", "cluster", "detect", "modelinfo", "classmap",
 )  # fmt: skip
 WITH_TRAINING = ("aligntohls", "finetune", "export", "evaluate", "quantize", "distill")
 

@@ -320,6 +320,25 @@ def test_similarity_hands_over_its_places(plugin, job, labels, scene, tmp_path, 
     assert layer.renderer().classificationMax() == 1.0
 
 
+def test_detect_hands_over_pixels_or_a_library(run, job, labels, scene, tmp_path):
+    library = tmp_path / "lib.csv"
+    library.write_text("nm,clay\n450,.1\n550,.2\n")
+    common = {"INPUT": str(scene), "OUTPUT": str(tmp_path / "d.tif"), "MASK": None}
+    run("hyperkd:detect", TARGET_PIXELS=labels, **common)
+    given = job()
+    assert given["target_pixels"].endswith(".gpkg")
+    assert "target_spectrum" not in given
+    assert given["method"] == "ace"
+    assert "mask" not in given
+    named = {"TARGET_SPECTRUM": str(library), "TARGET_NAME": "clay", "METHOD": "mf"}
+    run("hyperkd:detect", **named, **common)
+    given = job()
+    assert (given["target_spectrum"], given["target_name"]) == (str(library), "clay")
+    assert "target_pixels" not in given
+    with pytest.raises(Exception, match="There is no file"):
+        run("hyperkd:detect", TARGET_SPECTRUM="/no/such.sli", **common)
+
+
 def test_distil_takes_lists_written_as_text(run, job, scene):
     run("hyperkd:distill", OUTPUT=str(scene.parent / "s.safetensors"), TEACHER_DEPTH="0.5; 1")
     given = job()

@@ -15,6 +15,7 @@ from hyperkd.temporary_names import derived_names
 _MODELS = ("model", "checkpoint", "teacher")
 _FILES = ("output_raster", "output_file")
 _RASTERS = ("input_raster", "product")
+_LIBRARIES = ("spectral_library",)
 
 # What other endings promise.
 _FORMATS = {
@@ -85,6 +86,7 @@ def code_of(job: Job, path: str) -> str:
     for roles, code in (
         (_RASTERS, "unreadable_raster"),
         (_MODELS, "bad_model"),
+        (_LIBRARIES, "bad_library"),
         (OUTPUT_ROLES, "unwritable_output"),
     ):
         # A file next to the named one, or in a named folder, has the role of that name.

@@ -10,6 +10,7 @@ Nothing heavy is imported, so that ``hyperkd --help`` is instant.
 
 from __future__ import annotations
 
+from hyperkd.requests.detect_options import DetectJob
 from hyperkd.requests.distill_options import DistillJob
 from hyperkd.requests.evaluate_options import EvaluateJob, LabelsJob
 from hyperkd.requests.explore_options import AnomalyJob, ClusterJob, SimilarityJob
@@ -52,6 +53,7 @@ JOBS: dict[str, type[Job]] = {
         AnomalyJob,
         SimilarityJob,
         ClusterJob,
+        DetectJob,
         DistillJob,
         FinetuneJob,
         ExportJob,

@@ -21,6 +21,7 @@ INPUT_ROLES = (
     "input_raster",
     "product",
     "band_table",
+    "spectral_library",
     "model",
     "checkpoint",
     "teacher",

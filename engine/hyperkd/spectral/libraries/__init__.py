@@ -1,0 +1,1 @@
+"""Spectral libraries: files of measured spectra with names, wavelengths and units."""
