@@ -1,6 +1,6 @@
 """Fine-tuning with few labels beside classical models, on the real tiles of Potsdam.
 
-    python3 build.py bench few_labels            five seeds, about ten minutes of one core
+    python3 build.py bench few_labels            five seeds, a quarter of an hour of one core
     python3 build.py bench few_labels --quick    one seed
     python benchmarks/bench_few_labels.py --physics build/cover/cover.onnx --docs
 

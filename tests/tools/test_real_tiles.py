@@ -43,6 +43,7 @@ def test_no_benchmark_finds_real_data_by_itself() -> None:
     assert users == {
         *("bench_ablation.py", "bench_cover.py", "bench_finetune.py", "bench_synth.py"),
         *("bench_training.py", "quantisation_models.py", "train_student.py"),
+        "bench_few_labels.py",
     }
 
 
