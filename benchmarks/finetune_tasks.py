@@ -130,7 +130,8 @@ def _tiles(folder: Path) -> tuple[list[RasterSource], list[str]]:
     return [open_raster(path) for path in images], labels
 
 
-def _tile_folds(folder: Path, seed: int, *, merged: bool) -> Iterator[Fold]:
+def potsdam_labels(folder: Path, *, merged: bool) -> tuple[list[RasterSource], Labels]:
+    """Return the tiles and their labels; ``merged`` makes roof and pavement one class."""
     sources, paths = _tiles(folder)
     labels = read_labels(sources, paths, task="classification", report=RecordingReporter())
     classes = tuple(
@@ -145,7 +146,11 @@ def _tile_folds(folder: Path, seed: int, *, merged: bool) -> Iterator[Fold]:
             for scene in labels.scenes
         ]
         labels = dataclasses.replace(labels, classes=(joined, *classes[2:]), scenes=tuple(scenes))
-    yield from _folds_by_tile(sources, labels, seed)
+    return sources, labels
+
+
+def _tile_folds(folder: Path, seed: int, *, merged: bool) -> Iterator[Fold]:
+    yield from _folds_by_tile(*potsdam_labels(folder, merged=merged), seed)
 
 
 def _vegetation_folds(folder: Path, seed: int) -> Iterator[Fold]:

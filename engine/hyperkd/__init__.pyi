@@ -238,6 +238,7 @@ def finetune(
     *,
     output: _Path,
     task: Literal["classification", "regression"] = ...,
+    physics: _Model = ...,
     field: str | Sequence[str] = ...,
     label_nodata: str | Sequence[str] = ...,
     report_folder: _Path | None = ...,

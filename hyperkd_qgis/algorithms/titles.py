@@ -185,6 +185,7 @@ _OF_ONE_JOB = {
         "rank": marked("Rank of the adapters"),
         "previous": marked("Earlier model (soft targets)"),
         "previous_weight": marked("Weight of the earlier model"),
+        "physics": marked("Fractions by physics (a model like cover, or none)"),
         "teacher": marked("Teacher (feature distillation)"),
         "teacher_weight": marked("Weight of the teacher"),
         "unit": marked("Units of targets (unit; …)"),

@@ -1348,6 +1348,10 @@
         <translation>Anteile als Farben</translation>
     </message>
     <message>
+        <source>Fractions by physics (a model like cover, or none)</source>
+        <translation>Anteile aus der Physik (Modell wie cover, oder none)</translation>
+    </message>
+    <message>
         <source>Frames for the teacher</source>
         <translation>Bilder für den Lehrer</translation>
     </message>
@@ -1942,6 +1946,10 @@
     <message>
         <source>Network</source>
         <translation>Netz</translation>
+    </message>
+    <message>
+        <source>Network for single spectra, taught by simulated truth, whose fractions of covers are used beside the spectra where they help: name or path of a model like cover, or none.</source>
+        <translation>Netz für einzelne Spektren, das mit simulierten Szenen trainiert wurde und dessen Anteile von Bedeckungen neben den Spektren benutzt werden, wo sie helfen: Name oder Pfad eines Modells wie cover, oder none.</translation>
     </message>
     <message>
         <source>No band holds a valid value in {place}.</source>

@@ -26,6 +26,7 @@ ANOTHER_MEANING = {
     "colours": "of a legend; as an option texts like 3=#ff0000",
     "name": "of anything",
     "path": "of anything",
+    "physics": "that network or what it gives, None or 0 without; as an option its name",
     "width": "of a line; as an option that of a scene",
     "dtype": "of an array; as an option that of a raster to write",
     "unit": "what a file says of a band; None or empty where it says nothing",

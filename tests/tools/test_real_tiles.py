@@ -41,7 +41,13 @@ def test_no_benchmark_finds_real_data_by_itself() -> None:
         else:
             assert "POTSDAM /" not in text, path.name
     assert users == {
-        *("bench_ablation.py", "bench_cover.py", "bench_finetune.py", "bench_restore.py"),
+        *(
+            "bench_ablation.py",
+            "bench_cover.py",
+            "bench_few_labels.py",
+            "bench_finetune.py",
+            "bench_restore.py",
+        ),
         *("bench_synth.py", "bench_training.py", "quantisation_models.py", "train_student.py"),
     }
 

@@ -44,8 +44,7 @@ from hyperkd.raster.source import RasterSource
 from hyperkd.requests.shared_options import InferenceOptions, SceneOptions
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import EXTRAPOLATED, SupportReport
-from hyperkd.spectral.missing_bands import bridging
-from hyperkd.spectral.preprocessing import input_map
+from hyperkd.spectral.preprocessing import reflectance_map
 from hyperkd.types import BoolArray, Reporter
 
 # Name of a shipped or stored model, path of an .onnx file, an opened or a loaded model.
@@ -287,17 +286,10 @@ def _match_bands(
     source: RasterSource, card: ModelCard, report: Reporter
 ) -> tuple[tuple[int, ...], Affine, SupportReport]:
     """Return the bands to read, their map to reflectance on the model's, and how well they fit."""
-    # The network takes reflectance, its own normalisation is inside: mean 0, std 1.
-    whole, support = input_map(
-        source.bands,
-        card.bands,
-        np.zeros(len(card.bands)),
-        np.ones(len(card.bands)),
-        max_extrapolated=card.may_lack,
-    )
+    # The network takes reflectance, its own normalisation is inside.
+    whole, support = reflectance_map(source.bands, card.bands, card.missing_bands)
     report.log("info", support.summary())
     if card.missing_bands and not support.supported.all():
-        whole = whole.then(bridging(support.supported, card.bands.centre_nm))
         report.log("warning", _told_missing(card, support))
     for note in support.notes:
         report.log("warning", note)

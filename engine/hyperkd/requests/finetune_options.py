@@ -44,6 +44,12 @@ class FinetuneJob(BandOptions, Job):
     )
     task: str = task_option()
     student: str = student_option()
+    physics: str = option(
+        "Network for single spectra, taught by simulated truth, whose fractions of covers are "
+        "used beside the spectra where they help: name or path of a model like cover, or none.",
+        "cover",
+        role="model",
+    )
     field: tuple[str, ...] = field_option()
     label_nodata: tuple[str, ...] = label_nodata_option()
     report: Optional[str] = report_option(None)

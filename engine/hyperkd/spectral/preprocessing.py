@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import SupportReport
+from hyperkd.spectral.missing_bands import bridging
 from hyperkd.spectral.resampling import MAX_EXTRAPOLATED, resample
 from hyperkd.types import BandTable, Wavelengths
 
@@ -51,3 +52,28 @@ def input_map(
     )
     normalise = Affine.diagonal(1 / std, -np.asarray(mean, dtype=np.float64) / std)
     return stored_to_target.then(normalise), resampling.report
+
+
+def reflectance_map(
+    source: BandTable, target: Wavelengths, missing: float
+) -> tuple[Affine, SupportReport]:
+    """Return the map from the stored values of ``source`` to reflectance on ``target``.
+
+    Args:
+        missing: share of its bands that a model can do without, because it is told which it
+            lacks; these then lie on a line between the others. 0 for a model that is not told.
+
+    Returns:
+        As ``input_map``.
+
+    Raises:
+        HyperKDError: as ``input_map``.
+    """
+    count = len(target)
+    limit = max(MAX_EXTRAPOLATED, missing)
+    whole, support = input_map(
+        source, target, np.zeros(count), np.ones(count), max_extrapolated=limit
+    )
+    if missing and not support.supported.all():
+        whole = whole.then(bridging(support.supported, target.centre_nm))
+    return whole, support

@@ -75,7 +75,7 @@ class _DeployedDense(DenseModel):
 
     def __init__(self, model: DenseModel) -> None:
         student = model.student
-        super().__init__(student, copy.deepcopy(model.head).cpu())
+        super().__init__(student, copy.deepcopy(model.head).cpu(), model.physics)
         self.student = _Folded(student.config, student.mean.tolist(), student.std.tolist())
         self.student.load_state_dict(student.state_dict())
         for layer in (self.student.stem, *self.head.first_layers()):

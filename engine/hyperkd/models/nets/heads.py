@@ -8,13 +8,14 @@ pixel often says more. A head therefore adds three paths:
    can start from the weights of one (``DenseHead.start_from_linear``);
 2. components: a few linear combinations of the spectrum, and what differs between
    them and their mean over the pixel and its eight neighbours;
-3. tokens: the encoder's features, brought back to pixels bilinearly.
+3. physics: the fractions of covers that a fixed network, taught by simulated truth, sees;
+4. tokens: the encoder's features, brought back to pixels bilinearly.
 
-The last two also enter a committee of small perceptrons, whose mean is added. All but
+The last three also enter a committee of small perceptrons, whose mean is added. All but
 the first start at zero: training adds to the linear answer what the others know better.
 
-Shapes: B tiles, C bands, R components, D width of the tokens, P the patch size,
-M members, S hidden channels of a member, K outputs.
+Shapes: B tiles, C bands, R components, F fractions by the fixed network, D width of the
+tokens, P the patch size, M members, S hidden channels of a member, K outputs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hyperkd.models.nets.encoder import Convolution, Encoder
+from hyperkd.models.nets.spectral_net import SpectralFractions
 from hyperkd.models.sizes import StudentConfig
 
 TASKS: Final = ("classification", "regression")
@@ -52,6 +54,7 @@ class HeadConfig:
         dropout: fraction of the members' channels that training drops.
         neighbours: whether the neighbouring pixels are an input.
         tokens: whether the tokens are an input; without them the encoder is not computed.
+        physics: F, fractions by the fixed network that are an input; 0 without.
     """
 
     task: str
@@ -65,6 +68,7 @@ class HeadConfig:
     dropout: float = 0.1
     neighbours: bool = True
     tokens: bool = True
+    physics: int = 0
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -73,7 +77,7 @@ class HeadConfig:
             *(self.outputs, self.bands, self.dim, self.patch),
             *(self.components, self.hidden, self.members),
         )
-        if min(sizes) < 1 or not 0 <= self.dropout < 1:
+        if min(sizes) < 1 or self.physics < 0 or not 0 <= self.dropout < 1:
             raise ValueError(f"impossible sizes of a head: {self}")
 
     @classmethod
@@ -88,7 +92,10 @@ class HeadConfig:
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return the sizes as JSON-serialisable values, for the card."""
-        return asdict(self)
+        sizes = asdict(self)
+        if not self.physics:  # as heads were described before there were such features
+            del sizes["physics"]
+        return sizes
 
 
 class DenseHead(nn.Module):
@@ -120,11 +127,13 @@ class DenseHead(nn.Module):
         self.linear = Convolution(config.bands, config.outputs, 1)
         self.components = Convolution(config.bands, config.components, 1)
         self.spectral = Convolution(config.components, wide, 1)
-        # Of what these two give, the first K channels are part of the answer at once.
+        # Of what these give, the first K channels are part of the answer at once.
         if config.neighbours:
             self.beside = nn.Conv2d(config.components, config.outputs + wide, 1, bias=False)
         if config.tokens:
             self.context = nn.Conv2d(config.dim, config.outputs + wide, 1, bias=False)
+        if config.physics:
+            self.physics = nn.Conv2d(config.physics, config.outputs + wide, 1, bias=False)
         self.mix = Convolution(wide, wide, 1, groups=config.members)
         self.dropout = nn.Dropout(config.dropout)
         self.answer = Convolution(wide, config.outputs, 1)
@@ -158,19 +167,27 @@ class DenseHead(nn.Module):
 
     def _entrances(self) -> tuple[nn.Conv2d, ...]:
         beside = (self.beside,) if self.config.neighbours else ()
-        return (*beside, self.context) if self.config.tokens else beside
+        context = (self.context,) if self.config.tokens else ()
+        return (*beside, *context, *((self.physics,) if self.config.physics else ()))
 
     def first_layers(self) -> tuple[Convolution, ...]:
         """Return the layers that read the pixels, 1 x 1 all; an export folds into them."""
         return self.linear, self.components
 
-    def forward(self, tokens: Optional[Tensor], pixels: Tensor, valid: Tensor) -> Tensor:
+    def forward(
+        self,
+        tokens: Optional[Tensor],
+        pixels: Tensor,
+        valid: Tensor,
+        physics: Optional[Tensor] = None,
+    ) -> Tensor:
         """Answer for every pixel.
 
         Args:
             tokens: ``(B, D, H / P, W / P)``; None where they are no input.
             pixels: ``(B, C, H, W)`` *normalised* reflectance.
             valid: ``(B, 1, H, W)``, 1 where the pixel carries a spectrum, else 0.
+            physics: ``(B, F, H, W)`` fractions by the fixed network; None where they are no input.
 
         Returns:
             ``(B, K, H, W)``: logits, or values in the targets' units. What an invalid
@@ -181,9 +198,15 @@ class DenseHead(nn.Module):
         if self.config.tokens and tokens is not None:
             # Both are linear, and there are fewer tokens than pixels: the convolution first.
             context = self.at_pixels(self.context(tokens), valid)
-        return self.merge(context, pixels, valid)
+        return self.merge(context, pixels, valid, physics)
 
-    def merge(self, context: Optional[Tensor], pixels: Tensor, valid: Tensor) -> Tensor:
+    def merge(
+        self,
+        context: Optional[Tensor],
+        pixels: Tensor,
+        valid: Tensor,
+        physics: Optional[Tensor] = None,
+    ) -> Tensor:
         """Answer for pixels whose surroundings are known.
 
         For sparse labels, small windows around them do instead of tiles: the answer of a
@@ -192,7 +215,7 @@ class DenseHead(nn.Module):
         Args:
             context: ``(B, K + M S, H, W)``: ``self.context`` of tokens brought to pixels, or
                 None where they are no input.
-            pixels, valid: as in ``forward``; H and W are any.
+            pixels, valid, physics: as in ``forward``; H and W are any.
 
         Returns:
             ``(B, K, H, W)`` as ``forward``.
@@ -204,6 +227,8 @@ class DenseHead(nn.Module):
         both = [] if context is None else [context]
         if self.config.neighbours:
             both.append(self.beside(self.neighbour_difference(components, valid)))
+        if self.config.physics and physics is not None:
+            both.append(self.physics(physics) * valid)
         for entering in both:
             answer = answer + entering[:, :outputs]
             hidden = hidden + entering[:, outputs:]
@@ -278,15 +303,21 @@ class DenseModel(nn.Module):
         student: the encoder, whose parts become parts of this model; a decoder is left
             behind.
         head: what answers for each pixel.
+        physics: the fixed network whose fractions the head takes; None where it takes none.
     """
 
-    def __init__(self, student: Encoder, head: DenseHead) -> None:
+    def __init__(
+        self, student: Encoder, head: DenseHead, physics: Optional[SpectralFractions] = None
+    ) -> None:
         super().__init__()
         config, sizes = student.config, head.config
         if (config.bands, config.dim, config.patch) != (sizes.bands, sizes.dim, sizes.patch):
             raise ValueError(f"the head {sizes} does not fit the student {config}")
+        if sizes.physics != (physics.widths[-1] if physics else 0):
+            raise ValueError(f"the head {sizes} does not fit the fractions of {physics}")
         self.student = student.encoder()
         self.head = head
+        self.physics = physics
 
     def forward(self, pixels: Tensor, valid: Tensor) -> Tensor:
         """Map reflectance ``(B, C, H, W)`` and ``valid`` (B, 1, H, W) to ``(B, K, H, W)``.
@@ -302,5 +333,6 @@ class DenseModel(nn.Module):
 
     def from_tokens(self, tokens: Optional[Tensor], pixels: Tensor, valid: Tensor) -> Tensor:
         """Answer as ``forward`` does, with the tokens already there."""
-        answer: Tensor = self.head(tokens, self.student.normalise_image(pixels), valid)
+        physics = self.physics(pixels) if self.physics is not None else None
+        answer: Tensor = self.head(tokens, self.student.normalise_image(pixels), valid, physics)
         return answer

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from hyperkd.models.nets.encoder import Convolution
 from hyperkd.models.spectral_onnx import LEAST_ERROR
 
 # Of the hidden layers; the last is the embedding.
@@ -64,3 +65,28 @@ class SpectralNet(nn.Module):
         features = self.embed(reflectance, present)
         errors = LEAST_ERROR + torch.exp(self.error(features.detach()))
         return self.answer(features), errors
+
+
+class SpectralFractions(nn.Module):
+    """The fractions that a trained ``SpectralNet`` gives, for images; no training changes it.
+
+    Args:
+        bands: C, whose reflectance it takes.
+        widths: of the layers; the last is F, the number of fractions.
+    """
+
+    def __init__(self, bands: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        sizes = (bands, *widths)
+        self.layers = nn.ModuleList(
+            Convolution(before, after, 1) for before, after in zip(sizes, sizes[1:])
+        )
+        self.requires_grad_(False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return ``(B, F, H, W)``, which sum to 1, of reflectance ``(B, C, H, W)``."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            pixels = nn.functional.relu(layer(pixels))
+        return torch.softmax(last(pixels), 1)

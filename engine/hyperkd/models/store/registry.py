@@ -17,6 +17,11 @@ def shipped_models() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in SHIPPED.glob("*.onnx")))
 
 
+def is_known(name: str) -> bool:
+    """Return whether a name means a shipped or a stored model, or a file."""
+    return name in shipped_models() or Store().find(name) is not None or Path(name).is_file()
+
+
 def resolve(name_or_path: Union[str, Path]) -> Path:
     """Return the file that a name or a path means; a name goes before a file of that name.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Final, Optional, Union
 
@@ -20,6 +20,7 @@ from hyperkd.models.bundle import read_checkpoint_card, require_intact_tensors
 from hyperkd.models.card import CARD_KEY, ModelCard
 from hyperkd.models.nets.encoder import Encoder
 from hyperkd.models.nets.heads import DenseHead, DenseModel, HeadConfig
+from hyperkd.models.nets.spectral_net import SpectralFractions
 from hyperkd.models.nets.student import Student
 from hyperkd.models.seal import CARD_SEAL_KEY, SEAL_KEY, tensors_digest, text_digest
 from hyperkd.models.sizes import StudentConfig
@@ -36,13 +37,21 @@ _LARGEST_DEPTH: Final = 1 << 9
 
 
 def architecture(
-    preset: str, config: StudentConfig, head: Optional[HeadConfig] = None
+    preset: str,
+    config: StudentConfig,
+    head: Optional[HeadConfig] = None,
+    physics: Optional[SpectralFractions] = None,
 ) -> dict[str, Any]:
-    """Return what the card says about a network: a student, or its encoder with a head."""
+    """Return what the card says about a network: a student, or its encoder with a head.
+
+    Args:
+        physics: the fixed network whose fractions the head takes.
+    """
     if head is None:
         return {"family": STUDENT_FAMILY, "preset": preset, **config.to_dict()}
     sizes = {"preset": preset, **config.to_dict(), "head": head.to_dict()}
-    return {"family": DENSE_FAMILY, **sizes}
+    widths = {} if physics is None else {"physics": list(physics.widths)}
+    return {"family": DENSE_FAMILY, **sizes, **widths}
 
 
 def save_checkpoint(path: Union[str, Path], model: Network, card: ModelCard) -> None:
@@ -139,7 +148,7 @@ def require_card_of(model: Network, card: ModelCard) -> None:
     else:
         head = model.head.config
         task, answers = head.task, head.outputs
-        expected = architecture(preset, model.student.config, head)
+        expected = architecture(preset, model.student.config, head, model.physics)
     described = (card.task, len(card.classes) + len(card.targets), dict(card.architecture))
     if described != (task, answers, expected):
         raise ValueError(
@@ -173,24 +182,48 @@ def _build(card: ModelCard) -> Network:
             f"is that of a {card.task} with {answers}"
         )
     try:
-        return DenseModel(Encoder(config, card.mean, card.std), DenseHead(HeadConfig(**sizes)))
+        return DenseModel(
+            Encoder(config, card.mean, card.std),
+            DenseHead(HeadConfig(**sizes)),
+            _physics(config.bands, card.architecture.get("physics")),
+        )
     except ValueError as error:
         raise _impossible(str(error)) from error
 
 
+def _physics(bands: int, widths: Any) -> Optional[SpectralFractions]:
+    """Make the fixed network of a fine-tuned model, where the card describes one."""
+    if widths is None:
+        return None
+    sensible = isinstance(widths, (list, tuple)) and 1 <= len(widths) <= _LARGEST_DEPTH
+    if not sensible or not all(type(n) is int and 1 <= n <= _LARGEST_SIZE for n in widths):
+        raise _impossible(f"wrong sizes physics {widths}")
+    return SpectralFractions(bands, widths)
+
+
 def _settings(values: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """Return the fields of a dataclass of sizes; whole numbers must be positive and sensible."""
-    given: dict[str, Any] = {f.name: values.get(f.name) for f in fields(kind)}
+    """Return the fields of a dataclass of sizes; whole numbers must be positive and sensible.
+
+    One that is 0 by default may be 0, or missing.
+    """
+    given: dict[str, Any] = {
+        f.name: values.get(f.name, 0 if _may_be_zero(f) else None) for f in fields(kind)
+    }
     wrong = []
     for each in fields(kind):
         value = given[each.name]
         largest = _LARGEST_DEPTH if each.name.endswith("depth") else _LARGEST_SIZE
         is_size = each.type == "int"
-        if type(value).__name__ != each.type or (is_size and not 1 <= value <= largest):
+        least = 0 if _may_be_zero(each) else 1
+        if type(value).__name__ != each.type or (is_size and not least <= value <= largest):
             wrong.append(each.name)
     if wrong:
         raise _impossible(f"wrong sizes {', '.join(wrong)}")
     return given
+
+
+def _may_be_zero(size: Field[Any]) -> bool:
+    return size.type == "int" and size.default == 0
 
 
 def _impossible(what: str) -> HyperKDError:

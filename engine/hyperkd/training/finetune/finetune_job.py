@@ -25,6 +25,7 @@ from hyperkd.raster.labels.read_labels import Labels, read_labels
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.finetune_options import FinetuneJob
 from hyperkd.scratch import scratch_folder
+from hyperkd.spectral.sensors import canonical_bands
 from hyperkd.training.common.checkpoint import save_checkpoint
 from hyperkd.training.export import export_model
 from hyperkd.training.finetune.base_encoder import BaseEncoder, load_base
@@ -42,6 +43,7 @@ from hyperkd.training.finetune.fit import Fit, fit
 from hyperkd.training.finetune.head.fit_head import HeadSearch
 from hyperkd.training.finetune.holdout_scores import HoldoutFold, HoldoutScores, score_holdout
 from hyperkd.training.finetune.map_preview import MapPreview
+from hyperkd.training.finetune.physics_network import load_physics
 from hyperkd.types import Reporter
 
 
@@ -103,6 +105,8 @@ class _FineTuning:
             self.receptive_field_px = self.base.receptive_field_px
         else:
             self.receptive_field_px = PRESETS[sizes].tile
+        bands = canonical_bands() if self.base is None else self.base.card.bands
+        load_physics(request.physics, bands)
         self.preview: Optional[MapPreview] = None
 
     def run(self) -> dict[str, Any]:
@@ -353,6 +357,7 @@ def _about(request: FinetuneJob, labels: Labels, fitted: Fit, card: ModelCard) -
     head = fitted.model.head.config
     inputs = ["the pixel's spectrum"]
     inputs += ["its eight neighbours"] * head.neighbours + ["the student's tokens"] * head.tokens
+    inputs += [] if fitted.physics is None else [f"fractions by the network {fitted.physics.name}"]
     facts = {
         "model": f"{card.name} ({card.task})",
         "student": fitted.base.card.name,

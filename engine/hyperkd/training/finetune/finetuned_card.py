@@ -39,7 +39,7 @@ def card_of(
         labels, split, sources: what it was trained on.
         request: the options; the output gives its name.
     """
-    base = fitted.base
+    base, physics = fitted.base, fitted.physics
     head = fitted.model.head.config
     classes: tuple[Mapping[str, Any], ...] = tuple(
         {"name": item.name, "value": item.value, "color": item.colour} for item in labels.classes
@@ -54,8 +54,12 @@ def card_of(
         classes=classes,
         targets=_targets(labels, split, request.unit),
         temperature=fitted.temperature,
-        parents=() if base.checksum is None else (base.checksum,),
-        architecture=architecture(base.preset, base.encoder.config, head),
+        parents=tuple(
+            checksum
+            for checksum in (base.checksum, None if physics is None else physics.checksum)
+            if checksum is not None
+        ),
+        architecture=architecture(base.preset, base.encoder.config, head, fitted.model.physics),
         training=_training(fitted, labels, split, sources, request),
         metrics={},
         self_test=None,
@@ -86,7 +90,7 @@ def _training(
     sources: Sequence[RasterSource],
     request: FinetuneJob,
 ) -> dict[str, Any]:
-    search, tuned = fitted.search, fitted.tuned
+    search, tuned, physics = fitted.search, fitted.tuned, fitted.physics
     pixels = [
         (source.grid, scene.rows[seen], scene.cols[seen])
         for source, scene, part in zip(sources, labels.scenes, split.parts)
@@ -95,6 +99,7 @@ def _training(
     return {
         "objective": labels.task,
         "student": fitted.base.card.name,
+        "physics": None if physics is None else physics.name,
         "tune": fitted.tune,
         "linear": dataclasses.asdict(search.hyperparameters),
         "committee_epochs": search.epochs,

@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 from hyperkd.evaluation.splits.requested_split import is_frozen
 from hyperkd.evaluation.splits.split_parts import Split
-from hyperkd.models.nets.heads import DenseModel
+from hyperkd.models.nets.heads import DenseHead, DenseModel
 from hyperkd.models.sizes import sizes_of_scratch
 from hyperkd.raster.labels.read_labels import Labels
 from hyperkd.raster.source import RasterSource
@@ -23,6 +23,7 @@ from hyperkd.training.finetune.head.fit_head import HeadFit, HeadSearch
 from hyperkd.training.finetune.head.tasks import SoftTargets, task_of
 from hyperkd.training.finetune.labelled_pixels import TileReader
 from hyperkd.training.finetune.map_preview import MapPreview
+from hyperkd.training.finetune.physics_network import PhysicsNetwork, load_physics
 from hyperkd.training.finetune.pixel_features import read_features
 from hyperkd.training.finetune.soft_targets import TeacherLoss, read_soft_targets
 from hyperkd.training.finetune.training_pixels import training_pixels
@@ -38,6 +39,7 @@ class Fit:
     Attributes:
         model: on the CPU, in evaluation mode, for targets in their units.
         base: the encoder that it started from.
+        physics: the network whose fractions the head takes, None where it takes none.
         tune: what was trained beside the head, never ``auto``.
         search: what cross-validation found for the head.
         tuned: how the training of the encoder went, None where it is frozen.
@@ -47,6 +49,7 @@ class Fit:
 
     model: DenseModel
     base: BaseEncoder
+    physics: Optional[PhysicsNetwork]
     tune: str
     search: HeadSearch
     tuned: Optional[TunedEncoder]
@@ -140,6 +143,10 @@ class _Fitting:
                 else replace(base, encoder=copy.deepcopy(base.encoder))
             )
         self.base = base
+        self.physics, missing = load_physics(request.physics, base.card.bands)
+        if missing:
+            report.log("info", missing)
+        self.notes = tuple(note for note in (self.training.note, missing) if note)
         self.task, self.values = task_of(labels, request.label_smoothing, pixels.values)
 
     def run(self, search: Optional[HeadSearch]) -> Fit:
@@ -148,7 +155,7 @@ class _Fitting:
         report.stage("Reading and encoding the tiles")
         features = read_features(
             self.sources, training.pixels, training.test, self.base, request.seed, request.device,
-            report,
+            report, self.physics,
         )  # fmt: skip
         soft = None
         if request.previous is not None:
@@ -166,23 +173,29 @@ class _Fitting:
             self.base.card,
             report,
             None if soft is None else soft.take(training.is_train),
-            lambda make: self._show(lambda: DenseModel(self.base.encoder, make())),
+            lambda make: self._show(lambda: self._model(make())),
         )
         head, search = head_fit.fit(search)
-        model, tuned = DenseModel(self.base.encoder, head), None
+        model, tuned = self._model(head), None
         if not self.frozen:
             balance = search.hyperparameters.balance
             tuned = self._tune(model, balance, head_fit.augment, soft)
         return Fit(
             self._in_units(model),
             self.base,
+            self.physics if head.config.physics else None,
             "frozen" if self.frozen else encoder_mode(request),
             search,
             tuned,
             len(training.pixels),
-            (training.note,) if training.note else (),
+            self.notes,
             time.perf_counter() - self.started,
         )
+
+    def _model(self, head: DenseHead) -> DenseModel:
+        """Put a head on what it takes."""
+        physics = self.physics.fractions if self.physics and head.config.physics else None
+        return DenseModel(self.base.encoder, head, physics)
 
     def _tune(
         self,
@@ -219,7 +232,9 @@ class _Fitting:
             augment,
             soft,
             teacher,
-            lambda: self._show(lambda: DenseModel(model.student, copy.deepcopy(model.head))),
+            lambda: self._show(
+                lambda: DenseModel(model.student, copy.deepcopy(model.head), model.physics)
+            ),
         )
         return tuning.run(report)
 

@@ -1,4 +1,4 @@
-"""Features of labelled pixels: spectra, what surrounds them, and a frozen encoder's tokens.
+"""Features of labelled pixels: spectra, what surrounds them, and what fixed networks make of both.
 
 Each tile is encoded once in each view; its tokens are kept.
 """
@@ -18,6 +18,7 @@ from hyperkd.raster.source import RasterSource
 from hyperkd.training.common.augment import VIEWS, back_from_view, view_of
 from hyperkd.training.finetune.base_encoder import BaseEncoder
 from hyperkd.training.finetune.labelled_pixels import LabelledTile, SplitPixels, TileReader
+from hyperkd.training.finetune.physics_network import PhysicsNetwork
 from hyperkd.types import BoolArray, Float32Array, Ints, Reporter
 
 _NEIGHBOURS: Final = 3  # side of the square around a pixel
@@ -40,6 +41,7 @@ class PixelFeatures:
         tokens: ``(n, V, D)`` of V views of the tile, the first as it is; None without.
         scene: ``(m, C)`` spectra of the scenes, labelled or not, without test pixels.
         steps: ``(m, C)`` differences of such neighbours.
+        physics: ``(n, F)`` fractions of covers by a fixed network; None without.
     """
 
     spectra: Float32Array
@@ -47,12 +49,16 @@ class PixelFeatures:
     tokens: Optional[Float32Array]
     scene: Float32Array
     steps: Float32Array
+    physics: Optional[Float32Array] = None
 
     def take(self, chosen: BoolArray) -> PixelFeatures:
         """Return those of some of the labelled pixels."""
-        tokens = None if self.tokens is None else self.tokens[chosen]
         return replace(
-            self, spectra=self.spectra[chosen], difference=self.difference[chosen], tokens=tokens
+            self,
+            spectra=self.spectra[chosen],
+            difference=self.difference[chosen],
+            tokens=None if self.tokens is None else self.tokens[chosen],
+            physics=None if self.physics is None else self.physics[chosen],
         )
 
 
@@ -64,6 +70,7 @@ def read_features(
     seed: int,
     device: str,
     report: Reporter,
+    physics: Optional[PhysicsNetwork] = None,
 ) -> PixelFeatures:
     """Read the features of labelled pixels.
 
@@ -72,6 +79,7 @@ def read_features(
         test: pixels that must not enter the statistics of the scenes.
         base: gives the tokens.
         seed: of the pixels of the statistics.
+        physics: gives fractions of single spectra.
 
     Raises:
         HyperKDError: ``band_mismatch`` where a scene does not cover the student's bands;
@@ -91,7 +99,11 @@ def read_features(
             report.check_cancelled()
             tokens[tile.index, view] = tokens_of(encoder, tile, view)
     encoder.to("cpu")
-    return collector.result(tokens)
+    found = collector.result(tokens)
+    if physics is None:
+        return found
+    std, mean = (np.asarray(each, np.float32) for each in (base.card.std, base.card.mean))
+    return replace(found, physics=physics.of(found.spectra * std + mean))
 
 
 @torch.no_grad()

@@ -125,6 +125,7 @@ class HeadFit:
             values,
             task,
             soft,
+            features.physics,
         )
 
     def fit(self, search: Optional[HeadSearch]) -> tuple[DenseHead, HeadSearch]:
@@ -199,6 +200,8 @@ class HeadFit:
     ) -> DenseHead:
         """Write components, linear model and ensemble into the layers of a head."""
         task, width = self._inputs.task, len(self.components.matrix)
+        physics = self._inputs.physics
+        fractions = physics.shape[1] if chosen.physics and physics is not None else 0
         config = HeadConfig.fitting(
             self._encoder,
             task.name,
@@ -209,6 +212,7 @@ class HeadFit:
             dropout=DROPOUT,
             neighbours=chosen.neighbours > 0,
             tokens=chosen.tokens > 0,
+            physics=fractions,
         )
         head = DenseHead(config)
         _set(head.components, self.components.matrix, self.components.offset)
@@ -225,6 +229,9 @@ class HeadFit:
         if chosen.neighbours:
             _set(head.beside, chosen.neighbours * scales * both[:, first : first + width])
             first += width
+        if fractions:
+            _set(head.physics, both[:, first : first + fractions])
+            first += fractions
         if chosen.tokens:
             scaled = chosen.tokens * both[:, first:] / self._token_std
             _set(head.context, scaled)

@@ -19,6 +19,8 @@ from hyperkd.types import BoolArray, Float32Array, Ints, Reporter
 # deviation; 0 leaves them out.
 NEIGHBOURS: Final = (0.0, 0.3, 1.0)
 TOKENS: Final = (0.0, 0.1, 0.2)
+# Inverse of the regularisation of fractions by physics, which lie between 0 and 1.
+PHYSICS: Final = 2.4
 BALANCES: Final = (0.0, 0.5, 1.0)
 _BALANCE: Final = 0.5  # until it is searched
 _LEAST_SIZE: Final = 1e-6
@@ -41,6 +43,7 @@ class Hyperparameters:
         balance: classes are weighted by their number of pixels to the power of minus this.
         neighbours, tokens: weight of the neighbourhood difference and of the tokens; 0
             without.
+        physics: as ``strength``, of the fractions by a fixed network; 0 without.
     """
 
     strength: float
@@ -48,6 +51,7 @@ class Hyperparameters:
     balance: float
     neighbours: float
     tokens: float
+    physics: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,7 @@ class HeadInputs:
         values: ``(n,)`` class indices or ``(n, T)`` standardised targets.
         task: classification or regression.
         soft: of an earlier model, or None.
+        physics: ``(n, F)`` float32 fractions of covers by a fixed network; or None.
     """
 
     components: Float32Array
@@ -73,6 +78,7 @@ class HeadInputs:
     values: NDArray[Any]
     task: Task
     soft: Optional[SoftTargets] = None
+    physics: Optional[Float32Array] = None
 
     def scales(self, chosen: Hyperparameters) -> Float32Array:
         """Return the factor of each component, ``(R,)``."""
@@ -81,14 +87,28 @@ class HeadInputs:
         return np.asarray(emphasised / max(size, _LEAST_SIZE), np.float32)
 
     def parts(self, chosen: Hyperparameters, rows: Any = slice(None)) -> list[Float32Array]:
-        """Return components, neighbourhood difference and tokens, as far as they are taken."""
+        """Return components, neighbourhood difference, physics, tokens, as far as taken."""
         scales = self.scales(chosen)
         parts: list[Float32Array] = [scales * self.components[rows]]
         if chosen.neighbours:
             parts.append(np.float32(chosen.neighbours) * scales * self.difference[rows])
+        if chosen.physics and self.physics is not None:
+            parts.append(self.physics[rows])
         if chosen.tokens and self.tokens is not None:
             parts.append(np.float32(chosen.tokens) * self.tokens[rows])
         return parts
+
+    def leeway(self, chosen: Hyperparameters) -> Float32Array:
+        """Return the factor of each feature while a linear model is fitted, ``(d,)``.
+
+        The larger it is, the less the feature is regularised.
+        """
+        factors = np.ones(self.features(chosen, slice(1)).shape[1], np.float32)
+        if chosen.physics and self.physics is not None:
+            first = self.components.shape[1] * (2 if chosen.neighbours else 1)
+            ratio = np.sqrt(chosen.physics / chosen.strength)
+            factors[first : first + self.physics.shape[1]] = ratio
+        return factors
 
     def features(self, chosen: Hyperparameters, rows: Any = slice(None)) -> Float32Array:
         """Return the features of a linear model, ``(n, d)``, with tokens of the first view."""
@@ -148,6 +168,8 @@ def search_hyperparameters(
         ]
     )
     chosen = trial.clearly_best([replace(chosen, neighbours=weight) for weight in NEIGHBOURS])
+    if inputs.physics is not None:
+        chosen = trial.with_physics(chosen)
     if tokens is not False and inputs.tokens is not None:
         candidates = [replace(chosen, tokens=weight) for weight in TOKENS]
         chosen = trial.best(candidates[1:]) if tokens else trial.clearly_best(candidates)
@@ -174,19 +196,24 @@ def fit_linear(
     for rows in training:
         report.check_cancelled()
         soft = None if inputs.soft is None else inputs.soft.take(rows)
-        models.append(_fit(inputs.task, features[rows], inputs.values[rows], chosen, soft))
+        models.append(_fit(inputs, features[rows], inputs.values[rows], chosen, soft))
     return models
 
 
 def _fit(
-    task: Task,
+    inputs: HeadInputs,
     features: Float32Array,
     values: NDArray[Any],
     chosen: Hyperparameters,
     soft: Optional[SoftTargets] = None,
     start: Optional[LinearHead] = None,
 ) -> LinearHead:
-    return fit_weighted(task, features, values, chosen.balance, chosen.strength, soft, start)
+    factors = inputs.leeway(chosen)
+    if start is not None:
+        start = LinearHead(start.weight / factors, start.bias)
+    balance, strength = chosen.balance, chosen.strength
+    model = fit_weighted(inputs.task, features * factors, values, balance, strength, soft, start)
+    return LinearHead(model.weight * factors, model.bias)
 
 
 def scored_pixels(values: NDArray[Any], fold: Ints) -> BoolArray:
@@ -228,7 +255,7 @@ class _Trial:
             if start is not None and start.weight.shape[1] != features.shape[1]:
                 start = None
             values = self.values[train]
-            model = _fit(self.task, features[train], values, chosen, start=start)
+            model = _fit(self.inputs, features[train], values, chosen, start=start)
             self._models[int(held)] = model
             outputs[test] = model.apply(features[test])
         self._outputs[chosen] = outputs
@@ -257,6 +284,23 @@ class _Trial:
             self.scores(best, held)["loss"] < self.scores(default, held)["loss"] for held in folds
         ]
         return best if sum(better) >= _AGREEING * len(better) else default
+
+    def with_physics(self, alone: Hyperparameters) -> Hyperparameters:
+        """Return hyperparameters with fractions by physics, or ``alone`` as it is.
+
+        For classes it is the spectra alone that have to be clearly better: a simulation knows
+        more than a few labels, and few labels cannot tell so. But fractions that do not lower
+        the loss of the same components are left out in any case.
+        """
+        beside = [
+            replace(alone, strength=strength, physics=PHYSICS)
+            for strength in self.task.beside_physics
+        ]
+        if not self.task.physics_first:
+            return self.clearly_best([alone, *beside])
+        chosen = self.clearly_best([self.clearly_best(beside), alone])
+        useless = self.loss(replace(chosen, physics=0.0)) <= self.loss(chosen)
+        return alone if useless else chosen
 
     def best_balance(self, candidates: Sequence[Hyperparameters]) -> Hyperparameters:
         """Return the candidate with the largest sum of accuracy and macro F1."""

@@ -193,9 +193,12 @@ class EnsembleTraining:
         return hidden * (drawn >= DROPOUT) / (1 - DROPOUT)
 
     def _inputs(self, rows: Tensor, view: Tensor, draws: Optional[np.random.Generator]) -> Tensor:
-        parts = [part[rows] for part in self._parts[: 2 if self.chosen.neighbours else 1]]
+        spectral = 2 if self.chosen.neighbours else 1
+        parts = [part[rows] for part in self._parts[:spectral]]
         if draws is not None:
             parts = self.augment.components(parts, self._scales, draws)
+        if self.chosen.physics:
+            parts.append(self._parts[spectral][rows])
         if self.chosen.tokens:
             parts.append(self._parts[-1][rows, view])
         return torch.cat(parts, -1)

@@ -68,6 +68,9 @@ class Classification:
         strengths, emphases: candidates of ``Hyperparameters``, the default first. Small
             components separate the classes of one scene and mislead in the next; folds of one
             scene cannot show that, so the emphasis is the one that suited simulated scenes.
+        physics_first: whether fractions by physics are the default, where there are some.
+        beside_physics: strengths beside these, the default first: with them in the model, the
+            components may be regularised much more.
     """
 
     name: ClassVar[str] = "classification"
@@ -77,6 +80,9 @@ class Classification:
     # better and other scenes worse, which folds of one scene cannot show.
     strengths: ClassVar[tuple[float, ...]] = (0.6, 0.2)
     emphases: ClassVar[tuple[float, ...]] = (0.15,)
+    # From draws on Potsdam of other seeds than those that are reported.
+    physics_first: ClassVar[bool] = True
+    beside_physics: ClassVar[tuple[float, ...]] = (0.02, 0.006, 0.06, 0.6)
 
     def in_units(self, head: DenseHead) -> None:
         """Leave the head as it is: logits have no unit."""
@@ -168,12 +174,15 @@ class Regression:
         strengths, emphases: candidates of ``Hyperparameters``, the default first. A target may
             follow the brightness of spectra or a small absorption. With less regularisation
             the scenes of the labels are fitted better and other scenes much worse.
+        physics_first, beside_physics: as of ``Classification``.
     """
 
     name: ClassVar[str] = "regression"
     targets: FloatArray
     strengths: ClassVar[tuple[float, ...]] = (0.1,)
     emphases: ClassVar[tuple[float, ...]] = (1.0, 0.5, 0.0, 2.0)
+    physics_first: ClassVar[bool] = False
+    beside_physics: ClassVar[tuple[float, ...]] = (0.1, 0.01)
 
     @property
     def outputs(self) -> int:
