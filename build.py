@@ -53,9 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    made = commands.add_parser("demo", help="set everything up and run a scene through a student")
+    made = commands.add_parser("demo", help="set everything up and map a scene without a label")
     made.add_argument("--raster", type=Path, help="a hyperspectral raster; default: simulate one")
     made.add_argument("--out", type=Path, default=BUILD / "demo", help="folder for the results")
+    text = "also fine-tune on a few labels of the simulated scene; PyTorch is installed for it"
+    made.add_argument("--labels", action="store_true", help=text)
     made.set_defaults(command=command_demo)
 
     text = f"set everything up and run the tests [{WITHOUT_TORCH}] [pytest args]"
@@ -94,9 +96,11 @@ def _parser() -> argparse.ArgumentParser:
 def command_demo(given: argparse.Namespace) -> int:
     """Set everything up and run the main job."""
     interpreter = ensure_qgis()
-    python = ensure("demo", interpreter)
+    if given.labels and given.raster is not None:
+        raise SetupError("--labels takes the truth of the simulated scene; leave out --raster.")
+    python = ensure("demo with labels" if given.labels else "demo", interpreter)
     raster = None if given.raster is None else given.raster.absolute()
-    return demo.run_demo(interpreter, python, raster, given.out.absolute())
+    return demo.run_demo(interpreter, python, raster, given.out.absolute(), labels=given.labels)
 
 
 def command_test(given: argparse.Namespace) -> int:

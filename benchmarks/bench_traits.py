@@ -2,7 +2,7 @@
 
     python3 build.py bench traits
 
-Takes build/traits/traits.onnx, which ``train_traits.py`` writes, or --model. On canopies of the
+Takes the shipped model, or --model. On canopies of the
 Arctic dry matter is compared with measured leaf mass per area, campaign by campaign, and with
 ridge regression on the same spectra that never saw the campaign. The tiles of Potsdam have no
 measured trait: whether the maps are plausible is all that they can show.
@@ -52,7 +52,8 @@ def traits_of(
     session = open_session(bundle.network("values", None, present), "cpu", 1)
     valid = np.ones((1, 1, len(spectra), 1), np.float32)
     found = session.run(np.ascontiguousarray(whole.T[None, :, :, None]), valid)[0, :, :, 0].T
-    values, errors = np.split(found, 2, axis=1)
+    count = len(bundle.card.targets)
+    values, errors = found[:, :count], found[:, count : 2 * count]
     return np.where(errors < 0, np.nan, values), errors
 
 
@@ -143,7 +144,8 @@ def potsdam(model: Any) -> list[dict[str, Any]]:
 def main() -> None:
     """Compare with measured traits, then look at the tiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=ROOT / "build" / "traits" / "traits.onnx")
+    shipped = ROOT / "resources" / "students" / "traits.onnx"
+    parser.add_argument("--model", type=Path, default=shipped)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help="changes nothing: it takes seconds")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The demo: a scene through the shipped student with ``qgis_process``, and a map of the result."""
+"""The demo: what covers a scene, by ``qgis_process``, and a map of it; on request a few labels."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from tools.machine import (
 
 PROFILE = BUILD / "qgis" / "demo"
 SCENE_PX = 256
+LOOKS = ("dominant", "composite", "uncertainty", "fractions")
+MAPS = (*LOOKS, "embedding", "error")
+WRITTEN = ("OUTPUT", "ERROR", *map(str.upper, LOOKS))
 SEED = 7
 
 
@@ -47,13 +50,16 @@ class Steps:
         print(f"{'.' * max(2, 58 - len(name))} {self.seconds[name]:6.1f} s", flush=True)
 
 
-def run_demo(interpreter: Interpreter, python: Path, raster: Path | None, out: Path) -> int:
+def run_demo(
+    interpreter: Interpreter, python: Path, raster: Path | None, out: Path, *, labels: bool = False
+) -> int:
     """Run the main job and return the exit status.
 
     Args:
         interpreter: QGIS's Python, for the map.
         raster: a hyperspectral raster, or None to simulate one.
         out: folder for the layers and the map.
+        labels: whether to fine-tune on a few labels from the truth of the simulated scene.
 
     Raises:
         SetupError: a step failed; the text ends with what it said.
@@ -69,8 +75,8 @@ def run_demo(interpreter: Interpreter, python: Path, raster: Path | None, out: P
         raise SetupError(f"{out} cannot be the folder of the layers: {error.strerror}.") from error
     make_profile(PROFILE)
     environment = qgis_environment(interpreter, PROFILE, {"HYPERKD_ENGINE_PYTHON": str(python)})
-    files = {name: out / f"{name}.tif" for name in ("scene", "embedding", "error")}
-    layers = [files[name].resolve() for name in ("embedding", "error")]
+    files = {name: out / f"{name}.tif" for name in ("scene", *MAPS)}
+    layers = [files[name].resolve() for name in MAPS]
     if raster is not None and raster.resolve() in layers:
         raise SetupError(f"The demo would replace its input {raster}; give another folder.")
     engine = [str(python), "-I", str(ROOT / "engine")]
@@ -86,25 +92,69 @@ def run_demo(interpreter: Interpreter, python: Path, raster: Path | None, out: P
         bands = _json(_call([str(python), "-I", str(ROOT / "tools/demo_bands.py"), str(raster)]))
     with steps.step("enable the plugin in a QGIS profile of its own"):
         enable_plugin(qgis_process, environment)
+    with steps.step("hyperkd:firstlook"):
+        given = {name.upper(): files[name] for name in LOOKS}
+        _algorithm(qgis_process, environment, "firstlook", INPUT=raster, **given)
     with steps.step("hyperkd:embed"):
         _algorithm(qgis_process, environment, "embed", INPUT=raster, OUTPUT=files["embedding"])
     with steps.step("hyperkd:reconstruct"):
         _algorithm(qgis_process, environment, "reconstruct", INPUT=raster, ERROR=files["error"])
+    told = ""
+    if labels:
+        told = _fine_tune(qgis_process, environment, python, raster, out, steps)
+        files["classes"] = out / "classes.tif"
     with steps.step("draw the map"):
         order = {
+            **{name: str(path) for name, path in files.items()},
             "scene": str(raster),
-            "embedding": str(files["embedding"]),
-            "error": str(files["error"]),
             "output": str(out / "map.png"),
+            "accuracy": told,
             **bands,
         }
         script = str(ROOT / "tools/demo_map.py")
         _call([interpreter.executable, script, json.dumps(order)], environment)
     print(f"  all together: {sum(steps.seconds.values()):.1f} s\n")
-    print(f"scene      {raster}")
+    print(f"scene       {raster}")
     for name, path in (*list(files.items())[1:], ("map", out / "map.png")):
-        print(f"{name:10} {path}")
+        print(f"{name:11} {path}")
+    if told:
+        print(f"accuracy    {told}")
     return 0
+
+
+def _fine_tune(
+    qgis_process: str,
+    environment: Mapping[str, str],
+    python: Path,
+    raster: Path,
+    out: Path,
+    steps: Steps,
+) -> str:
+    """Map the classes of a few labels, and return how accurate the map is."""
+    labels, model, report = out / "labels.tif", out / "classes.onnx", out / "report"
+    with steps.step("draw a few labels from the truth"):
+        truth = raster.with_name(f"{raster.stem}_classes.tif")
+        script = str(ROOT / "tools/demo_labels.py")
+        _call([str(python), "-I", script, str(truth), str(labels)])
+    with steps.step("hyperkd:finetune"):
+        given = {
+            "INPUT": raster,
+            "LABEL_RASTERS": labels,
+            "TASK": "classification",
+            "OUTPUT": model,
+            "REPORT": report,
+        }
+        _algorithm(qgis_process, environment, "finetune", **given)
+    with steps.step("hyperkd:classify"):
+        given = {"INPUT": raster, "MODEL": model, "OUTPUT": out / "classes.tif"}
+        _algorithm(qgis_process, environment, "classify", **given)
+    found = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    own, *others = (
+        (method["overall_accuracy"]["value"], method["name"])
+        for method in found["comparisons"][0]["methods"]
+    )
+    accuracy, name = max(others)
+    return f"{own[0]:.2f} on held-out labels; the best classical model, {name}: {accuracy:.2f}"
 
 
 # QGIS computes a stretch for every layer it opens and writes the statistics beside
@@ -137,7 +187,7 @@ def _algorithm(
     qgis_process: str, environment: Mapping[str, str], name: str, **parameters: object
 ) -> None:
     """Run one algorithm and make sure that it wrote what it was asked for."""
-    outputs = [Path(str(parameters[key])) for key in ("OUTPUT", "ERROR") if key in parameters]
+    outputs = [Path(str(parameters[key])) for key in WRITTEN if key in parameters]
     for path in outputs:
         path.unlink(missing_ok=True)  # one of an earlier demo proves nothing
     given = [f"{key}={value}" for key, value in parameters.items()]

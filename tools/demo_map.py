@@ -1,7 +1,7 @@
 """Draw the demo's map with a QGIS print layout; run by QGIS's own Python, without a screen.
 
-The one argument is JSON: the paths ``scene``, ``embedding``, ``error`` and
-``output``, and what ``demo_bands.py`` said about the scene.
+The one argument is JSON: the paths of the layers by name (``STYLES_OF``), of the ``scene`` and of
+the ``output``, and what ``demo_bands.py`` said about the scene.
 """
 
 from __future__ import annotations
@@ -59,7 +59,17 @@ SHORTEST_MM, TALLEST_MM = 56.0, 130.0
 # Maps show this much more than the scene, so that its edge stays off the frame.
 BORDER = 1.03
 TOP_MM = 36.0
-BELOW_MM = 30.0
+# Above each row of maps for titles, and below it for legends.
+HEAD_MM, BELOW_MM = 12.0, 30.0
+MOST_CLASSES = 10
+STYLES_OF = {
+    "dominant": "dominant",
+    "composite": "composite",
+    "uncertainty": "standard_error",
+    "embedding": "embedding",
+    "classes": "classes",
+    "error": "error",
+}
 INK, FAINT, PAPER, GROUND = "#1b1f24", "#5d6670", "#ffffff", "#eef0f2"
 
 
@@ -174,48 +184,93 @@ def panel_height(extent: QgsRectangle) -> float:
     return min(max(height, SHORTEST_MM), TALLEST_MM)
 
 
-def draw(order: dict[str, Any], project: QgsProject) -> Sheet:
-    """Lay out the sheet: a heading, three maps, and below each what its colours mean."""
+def panels_of(order: dict[str, Any]) -> list[list[Panel]]:
+    """Open and style the layers; return two rows of three panels."""
     scene = open_layer(order["scene"], "scene")
     show_true_colour(scene, order["bands"], order["stretch"])
-    embedding = open_layer(order["embedding"], "embedding")
-    STYLES["embedding"](embedding)
-    error = open_layer(order["error"], "error")
-    STYLES["error"](error)
-    for layer in (scene, embedding, error):
-        project.addMapLayer(layer)
+    layers = {"scene": scene}
+    for name, style in STYLES_OF.items():
+        if name in order:
+            layers[name] = open_layer(order[name], name)
+            STYLES[style](layers[name])
+    mapped = Panel("Embedding", "First three principal components of tiny", layers["embedding"])
+    if "classes" in order:
+        mapped = Panel("Map of 40 labels a class", order["accuracy"], layers["classes"])
+    return [
+        [
+            Panel("Scene", "True colour, 2 to 98 % of the values", scene),
+            Panel("Dominant cover", "Mapped without a label", layers["dominant"]),
+            Panel("Fractions", "Mixed pixels have mixed colours", layers["composite"]),
+        ],
+        [
+            Panel("Uncertainty", "Standard error of the largest fraction", layers["uncertainty"]),
+            mapped,
+            Panel("Reconstruction error", "What surroundings do not explain", layers["error"]),
+        ],
+    ]
+
+
+def draw(order: dict[str, Any], project: QgsProject) -> Sheet:
+    """Lay out the sheet: a heading, two rows of maps, and below each what its colours mean."""
+    rows = panels_of(order)
+    scene = rows[0][0].layer
+    for row in rows:
+        for panel in row:
+            project.addMapLayer(panel.layer)
     project.setCrs(scene.crs())
     project.setEllipsoid(scene.crs().ellipsoidAcronym() or "NONE")
-    panels = [
-        Panel("Scene", "True colour, 2 to 98 % of the values", scene),
-        Panel("Embedding", "First three principal components", embedding),
-        Panel("Reconstruction error", "What the surroundings do not explain", error),
-    ]
 
     extent = scene.extent()
     height = panel_height(extent)
     width = 2 * MARGIN_MM + 3 * PANEL_MM + 2 * GAP_MM
-    sheet = Sheet(project, width, TOP_MM + height + BELOW_MM)
+    step = HEAD_MM + height + BELOW_MM
+    sheet = Sheet(project, width, TOP_MM - HEAD_MM + len(rows) * step)
     heading = QRectF(MARGIN_MM, 8, width - 2 * MARGIN_MM, 8)
     sheet.label(Path(order["scene"]).name, heading, 16, bold=True)
     sheet.label(subtitle(scene), heading.translated(0, 8), 8.5, colour=FAINT)
 
-    maps = []
-    for number, panel in enumerate(panels):
-        left = MARGIN_MM + number * (PANEL_MM + GAP_MM)
-        sheet.label(panel.title, QRectF(left, TOP_MM - 11, PANEL_MM, 6), 11, bold=True)
-        sheet.label(panel.text, QRectF(left, TOP_MM - 5.5, PANEL_MM, 5), 7.5, colour=FAINT)
-        maps.append(sheet.map(panel.layer, extent, QRectF(left, TOP_MM, PANEL_MM, height)))
-
-    below = TOP_MM + height + 4
-    step = PANEL_MM + GAP_MM
-    wavelengths = [f"{centre_nm:.0f} nm" for centre_nm in order["centre_nm"]]
-    add_channels(sheet, wavelengths, MARGIN_MM, below)
-    shown = embedding.bandCount() >= 3
-    add_channels(sheet, ["PC 1", "PC 2", "PC 3"] if shown else ["PC 1"], MARGIN_MM + step, below)
-    add_ramp(sheet, error, MARGIN_MM + 2 * step, below)
-    add_scale(sheet, maps[0], MARGIN_MM, below + 7)
+    for down, row in enumerate(rows):
+        for across, panel in enumerate(row):
+            left, top = MARGIN_MM + across * (PANEL_MM + GAP_MM), TOP_MM + down * step
+            sheet.label(panel.title, QRectF(left, top - 11, PANEL_MM, 6), 11, bold=True)
+            sheet.label(panel.text, QRectF(left, top - 5.5, PANEL_MM, 5), 7.5, colour=FAINT)
+            shown = sheet.map(panel.layer, extent, QRectF(left, top, PANEL_MM, height))
+            below = top + height + 4
+            if panel.layer is scene:
+                names = [f"{centre_nm:.0f} nm" for centre_nm in order["centre_nm"]]
+                add_channels(sheet, names, left, below)
+                add_scale(sheet, shown, left, below + 7)
+            else:
+                add_legend(sheet, panel.layer, left, below)
     return sheet
+
+
+def add_legend(sheet: Sheet, layer: QgsRasterLayer, left: float, top: float) -> None:
+    """Say below a map what its colours mean."""
+    if layer.name() in ("dominant", "classes"):
+        add_classes(sheet, layer, left, top)
+    elif layer.name() == "composite":
+        add_channels(sheet, ["built, soil, dry", "vegetation", "water, snow"], left, top)
+    elif layer.name() == "embedding":
+        count = min(3, layer.bandCount())
+        add_channels(sheet, ["PC 1", "PC 2", "PC 3"][: 3 if count == 3 else 1], left, top)
+    elif layer.name() == "uncertainty":
+        add_ramp(sheet, layer, left, top, "Standard error of a fraction", "")
+    else:
+        add_ramp(sheet, layer, left, top, "Spectral angle between scene and prediction", "°")
+
+
+def add_classes(sheet: Sheet, layer: QgsRasterLayer, left: float, top: float) -> None:
+    """Name the classes that occur, with their areas in per cent, the largest first."""
+    counts = layer.dataProvider().histogram(1, 256, -0.5, 255.5).histogramVector
+    found = [(counts[int(each.value)], each) for each in layer.renderer().classes()]
+    found = sorted((pair for pair in found if pair[0]), key=lambda pair: -pair[0])
+    total = sum(count for count, _ in found)
+    for place, (count, each) in enumerate(found[:MOST_CLASSES]):
+        x, y = left + place % 2 * PANEL_MM / 2, top + place // 2 * 4.6
+        sheet.square(each.color.name(), QRectF(x, y + 0.6, 3.2, 3.2))
+        text = f"{each.label}  {100 * count / total:.0f} %"
+        sheet.label(text, QRectF(x + 4.4, y + 0.4, PANEL_MM / 2 - 5, 4), 7.5)
 
 
 def subtitle(layer: QgsRasterLayer) -> str:
@@ -233,17 +288,19 @@ def add_channels(sheet: Sheet, names: list[str], left: float, top: float) -> Non
     """Say what red, green and blue mean; one name alone is shown in grey."""
     colours = ("#d7301f", "#2c9f45", "#2b6fd6") if len(names) > 1 else ("#808080",)
     for number, (colour, name) in enumerate(zip(colours, names)):
-        x = left + number * 24
+        x = left + number * PANEL_MM / 3
         sheet.square(colour, QRectF(x, top + 0.6, 3.2, 3.2))
-        sheet.label(name, QRectF(x + 4.4, top + 0.4, 19, 4), 7.5)
+        sheet.label(name, QRectF(x + 4.4, top + 0.4, PANEL_MM / 3 - 5, 4), 7.5)
 
 
-def add_ramp(sheet: Sheet, layer: QgsRasterLayer, left: float, top: float) -> None:
-    """Draw the error's colour ramp as QGIS's legend does."""
+def add_ramp(
+    sheet: Sheet, layer: QgsRasterLayer, left: float, top: float, title: str, unit: str
+) -> None:
+    """Draw a layer's colour ramp as QGIS's legend does."""
     settings = QgsColorRampLegendNodeSettings()
     settings.setOrientation(Qt.Orientation.Horizontal)
     settings.setUseContinuousLegend(True)
-    settings.setSuffix("°")
+    settings.setSuffix(unit)
     digits = QgsBasicNumericFormat()
     digits.setNumberDecimalPlaces(1)
     settings.setNumericFormat(digits)
@@ -262,9 +319,7 @@ def add_ramp(sheet: Sheet, layer: QgsRasterLayer, left: float, top: float) -> No
     legend.setBoxSpace(0)
     legend.setSymbolWidth(PANEL_MM)
     legend.setBackgroundEnabled(False)
-    sheet.label(
-        "Spectral angle between scene and prediction", QRectF(left, top + 0.4, PANEL_MM, 4), 7.5
-    )
+    sheet.label(title, QRectF(left, top + 0.4, PANEL_MM, 4), 7.5)
     sheet.put(legend, QRectF(left, top + 5, PANEL_MM, 12))
 
 

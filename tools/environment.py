@@ -28,6 +28,7 @@ VENV = ROOT / ".venv"
 # inference must never need it, and it is by far the largest download.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "demo": ("onnx", "synth"),
+    "demo with labels": ("onnx", "assess", "synth", "train"),
     "link": ("onnx", "assess"),
     "bench": ("onnx", "assess", "synth", "train"),
     "test": ("onnx", "assess", "synth", "train", "dev", "dev-train"),

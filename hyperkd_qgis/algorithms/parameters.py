@@ -33,6 +33,8 @@ _NAMED = {
     MODEL: (".onnx",),
     BANDS: (".csv",),
     "STUDENT": (".safetensors", ".onnx"),
+    "PHYSICS": (".onnx",),
+    "PREVIOUS": (".onnx",),
     "TEACHER": (".pt", ".pth", ".safetensors"),
 }
 

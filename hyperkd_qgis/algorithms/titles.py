@@ -12,7 +12,7 @@ EXPERT_FIELDS = {
         *("test", "validation", "folds", "refit", "buffer", "block", "margin"),
         *("label_nodata", "epochs"),
         *("learning_rate", "class_weights", "label_smoothing", "illumination", "noise"),
-        *("band_dropout", "last", "rank", "previous", "previous_weight", "teacher"),
+        *("band_dropout", "last", "rank", "physics", "previous", "previous_weight", "teacher"),
         *("teacher_weight", "unit", "seed", "device", "bands", "scale", "nodata", "accept"),
     ),
     "distill": (

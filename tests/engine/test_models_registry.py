@@ -40,4 +40,4 @@ def test_anything_else_is_refused_with_the_known_names(students, unknown):
 
 
 def test_the_shipped_students_lie_where_the_registry_looks():
-    assert registry.shipped_models() == ("cover", "tiny")
+    assert registry.shipped_models() == ("cover", "tiny", "traits")

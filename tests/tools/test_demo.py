@@ -14,7 +14,10 @@ from tools import demo, machine
 from tools.machine import Interpreter, SetupError
 
 gdal = pytest.importorskip("osgeo.gdal", reason="this interpreter has no GDAL")
-PANELS = 3
+# By row and column: in how many colours at least the middle of each panel is drawn. A map of
+# covers has one for each cover.
+LAYERS = {"fractions": 8, "dominant": 1, "composite": 3, "embedding": 16, "error": 2}
+PANELS = ((50, 2, 20), (20, 50, 50))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def valid(dataset: Any, band: int = 1) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.qgis
-@pytest.mark.parametrize(("name", "bands"), [("embedding", 16), ("error", 2)])
+@pytest.mark.parametrize(("name", "bands"), LAYERS.items())
 def test_layers_have_the_grid_and_the_nodata_of_the_scene(
     result: Path, name: str, bands: int
 ) -> None:
@@ -87,11 +90,32 @@ def test_the_map_shows_a_picture_in_each_of_its_panels(result: Path) -> None:
     pixels = opened(result / "out" / "map.png").ReadAsArray()[:3]
     height, width = pixels.shape[1:]
     # The middle of a panel is inside the scene, whatever its shape.
-    for number in range(PANELS):
-        centre = int(width * (number + 0.5) / PANELS)
-        patch = pixels[:, height // 2 - 60 : height // 2 + 60, centre - 100 : centre + 100]
-        colours = np.unique(patch.reshape(3, -1), axis=1).shape[1]
-        assert colours > 50, f"panel {number + 1} shows {colours} colours"
+    for row, least_of_row in enumerate(PANELS):
+        middle = int(height * (0.29, 0.74)[row])
+        for number, least in enumerate(least_of_row):
+            centre = int(width * (number + 0.5) / len(least_of_row))
+            patch = pixels[:, middle - 60 : middle + 60, centre - 100 : centre + 100]
+            colours = np.unique(patch.reshape(3, -1), axis=1).shape[1]
+            assert colours >= least, f"panel {number + 1} of row {row + 1}: {colours} colours"
+
+
+@pytest.mark.slow
+@pytest.mark.qgis
+def test_few_labels_make_a_map_with_its_accuracy(
+    qgis: Interpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(demo, "PROFILE", tmp_path / "profile")
+    monkeypatch.setattr(demo, "SCENE_PX", 96)
+    assert demo.run_demo(qgis, Path(sys.executable), None, tmp_path / "out", labels=True) == 0
+    told = capsys.readouterr().out
+    assert "on held-out labels; the best classical model, " in told
+    labels, classes = (opened(tmp_path / "out" / f"{n}.tif") for n in ("labels", "classes"))
+    counts = np.bincount(labels.ReadAsArray().ravel())[1:]
+    assert set(counts[counts > 0]) == {40}
+    found = set(np.unique(classes.ReadAsArray()))
+    # One more than the classes that have labels: no data.
+    assert len(found) == np.count_nonzero(counts) + 1
 
 
 @pytest.mark.slow
