@@ -49,11 +49,11 @@ def read(path: Path) -> NDArray[Any]:
     return np.frombuffer(dataset.ReadRaster(), dtype).reshape(shape)
 
 
-def some_density(generator: np.random.Generator) -> SpectralDensity:
+def some_density(generator: np.random.Generator, bands: int = GOOD.size) -> SpectralDensity:
     """Return a density of three distributions along four directions."""
     whitening = np.tril(generator.normal(size=(3, 4, 4))) + 2 * np.eye(4)
     return SpectralDensity(
-        generator.normal(size=(4, GOOD.size)) / GOOD.size,
+        generator.normal(size=(4, bands)) / bands,
         0.02,
         generator.normal(size=3),
         generator.normal(size=(3, 4)),

@@ -49,6 +49,7 @@ from hyperkd.types import Wavelengths  # noqa: E402
 from tests import factories  # noqa: E402
 from tests import finetune_factories as make  # noqa: E402
 from tests.engine import known_graph  # noqa: E402
+from tests.engine.spectral_scenes import some_density  # noqa: E402
 from tests.factories import WAVELENGTHS_NM  # noqa: E402
 from tests.reports import SilentReport  # noqa: E402
 
@@ -94,9 +95,9 @@ def write_network(
         name=path.stem, task="regression", bands=bands, mean=tuple(mean.tolist()),
         std=tuple(std.tolist()), patch_px=1, tile_px=16, receptive_field_px=1,
         embedding_dim=WIDTHS[-2], licence="CC0-1.0", created="2025-01-31", targets=targets,
-        has_spread=True, missing_bands=missing,
+        has_spread=True, has_applicability=True, has_embedding=True, missing_bands=missing,
     )  # fmt: skip
-    graph = spectral_graph(weights, np.ones(COVERS))
+    graph = spectral_graph(weights, np.ones(COVERS), some_density(generator, len(bands)))
     graph.metadata_props.add(key=CARD_KEY, value=card.to_json())
     path.write_bytes(sealed(graph))
     return str(path)
