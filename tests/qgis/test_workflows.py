@@ -84,6 +84,8 @@ KNOWN_BETTER = ["accept", "bands", "nodata", "scale"]
 READS_SCENES = sorted(set(WORKFLOWS) - {"preparescene"})
 # Makes the environment that the others run in, and is hidden from models by its flags.
 NO_STEP = {"setupengine"}
+# Whole as they are: no shipped workflow has a step before or after them yet.
+ALONE = {"firstlook", "restore", "detect"}
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -226,7 +228,7 @@ def test_the_help_begins_with_what_everybody_must_give(registry, name):
 
 def test_every_algorithm_is_a_step_of_a_shipped_model(registry):
     own = {each.id() for each in registry.providerById("hyperkd").algorithms()}
-    own -= {f"hyperkd:{name}" for name in {*WORKFLOWS, *NO_STEP}}
+    own -= {f"hyperkd:{name}" for name in {*WORKFLOWS, *NO_STEP, *ALONE}}
     steps = set()
     for name in WORKFLOWS:
         children = registry.algorithmById(f"hyperkd:{name}").childAlgorithms().values()
