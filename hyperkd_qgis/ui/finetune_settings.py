@@ -23,7 +23,7 @@ from qgis.PyQt.QtWidgets import (
 from ..algorithms.declare import JobParameters
 from ..messages import tr
 from ..modelfile import trainable_students
-from ..paths import free_path
+from ..paths import free_path, shipped_students
 from .choice_box import choice_box
 from .expert_fold import ExpertFold
 from .file_widget import file_widget
@@ -107,6 +107,8 @@ class SettingsPage(QWidget):
             name: what it is about; what no file may be called is left out.
         """
         stem = re.sub(r"[^\w .-]+", "", name).strip(" .")
+        if (shipped_students() / f"{stem}.onnx").is_file():
+            stem += " model"  # the store refuses names of models that are shipped
         if self.output.filePath() != self._proposed or not stem:
             return
         if not folder.is_absolute() or not os.access(folder, os.W_OK):

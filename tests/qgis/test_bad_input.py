@@ -22,7 +22,10 @@ WITH_MODEL = tuple(
     not in ("inspect", "aligntohls", "restore", "detect", "finetune", "distill", "quantize")
 )
 _OTHER_VERSION = 'say("hello", protocol=99, version="9.0", pid=1, device="cpu"); time.sleep(60)'
-_CRASH = 'hello(); open(job.get("output") or job["report"], "a"); raise RuntimeError("boom")'
+_CRASH = (
+    'hello(); open(next(job[each] for each in ("output", "report", "dominant") if job.get(each)), '
+    '"a"); raise RuntimeError("boom")'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +62,7 @@ def values(registry, scene, tmp_path):
         "hyperkd:regress": "values",
         "hyperkd:evaluate": "classes",
         "hyperkd:quantize": "tiny",
+        "hyperkd:firstlook": "cover",
     }
 
     def make(identifier, **changed):
@@ -80,6 +84,8 @@ def values(registry, scene, tmp_path):
         if "OUTPUT" in given:
             suffix = getattr(algorithm.parameterDefinition("OUTPUT"), "defaultFileExtension", str)()
             given["OUTPUT"] = str(outputs / f"made.{suffix or 'tif'}")
+        if identifier == "hyperkd:firstlook":
+            given["DOMINANT"] = str(outputs / "dominant.tif")
         raster = changed.pop("raster", str(scene))
         if "INPUT" in names:
             one = isinstance(
@@ -157,7 +163,8 @@ def test_a_model_for_other_bands(problem, identifier, tmp_path):
 def test_an_output_that_cannot_be_written(problem, identifier, tmp_path):
     """A folder inside a file: nobody may make that, whoever runs the tests."""
     (tmp_path / "file").touch()
-    outputs = {name: str(tmp_path / "file" / "made.tif") for name in ("OUTPUT", "REPORT", "ERROR")}
+    names = ("OUTPUT", "REPORT", "ERROR", "DOMINANT")
+    outputs = {name: str(tmp_path / "file" / "made.tif") for name in names}
     text = problem(identifier, **outputs)
     assert text == f"{tmp_path / 'file' / 'made.tif'} cannot be written: choose another folder."
 

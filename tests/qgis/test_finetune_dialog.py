@@ -394,6 +394,9 @@ def test_the_model_is_proposed_beside_the_scene_named_after_the_labels(
     layers[1].setName("Trees: 2/3")
     dialog.data.changed.emit()
     assert output.filePath() == str(tmp_path / "Trees 23.onnx")
+    layers[1].setName("cover")  # as a shipped model is called
+    dialog.data.changed.emit()
+    assert output.filePath() == str(tmp_path / "cover model.onnx")
     output.setFilePath(str(tmp_path / "mine.onnx"))
     layers[1].setName("Others")
     dialog.data.changed.emit()

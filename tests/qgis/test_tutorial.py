@@ -128,7 +128,7 @@ def test_the_whole_journey(journey):
         "Engine…",
         "Tutorial",
     ]
-    assert installed["algorithms"] == 28
+    assert installed["algorithms"] == 30
     assert "HyperKD has no engine yet. Set it up under Plugins" in installed["says"]
     engine = journey["2. Set up the engine"]
     assert "The engine is not set up yet." in engine["before"]
@@ -146,7 +146,7 @@ def test_the_whole_journey(journey):
     assert classified["said"].endswith("is in the project.")
     assert classified["legend"] == tuned["classes"]
     assert any("cover" in line for line in classified["history"])
-    assert classified["stored"] == "The model is in the store as “cover”."
+    assert classified["stored"] == "The model is in the store as “landcover”."
     again = journey["6. Classify another scene"]["map"]
     (opened,) = journey["7. Open the report"]["opened"]
     assert Path(opened).name == "report.html"

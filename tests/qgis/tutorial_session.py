@@ -130,7 +130,7 @@ class Tutorial:
             for row in range(table.rowCount())
         }
         split = dialog.data.notes.text()
-        dialog.settings.output.setFilePath(str(self._work / "cover.onnx"))
+        dialog.settings.output.setFilePath(str(self._work / "landcover.onnx"))
         dialog.settings.baselines.setChecked(False)
         dialog.settings.expert.set_values({"epochs": 10})
         dialog.train_button.click()
@@ -175,7 +175,7 @@ class Tutorial:
             "hyperkd:classify",
             {
                 "INPUT": self._told["scene"],
-                "MODEL": "cover",
+                "MODEL": "landcover",
                 "OUTPUT": str(self._work / "again.tif"),
             },
         )

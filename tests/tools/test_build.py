@@ -132,7 +132,7 @@ def test_build_py_needs_nothing_but_the_standard_library() -> None:
     )
     for command in ("demo", "test", "check", "package", "bench", "link", "root"):
         assert f"\n    {command} " in answer.stdout
-    tasks = {"demo", "test", "test without torch", "check", "bench", "link"}
+    tasks = {"demo", "demo with labels", "test", "test without torch", "check", "bench", "link"}
     assert set(environment.EXTRAS) == tasks
 
 

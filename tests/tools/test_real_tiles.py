@@ -44,11 +44,14 @@ def test_no_benchmark_finds_real_data_by_itself() -> None:
         *(
             "bench_ablation.py",
             "bench_cover.py",
+            "bench_detect.py",
+            "bench_embedding.py",
             "bench_few_labels.py",
             "bench_finetune.py",
             "bench_restore.py",
         ),
-        *("bench_synth.py", "bench_training.py", "quantisation_models.py", "train_student.py"),
+        *("bench_synth.py", "bench_training.py", "bench_traits.py"),
+        *("quantisation_models.py", "train_student.py"),
     }
 
 
