@@ -28,6 +28,7 @@ from hyperkd.models.spectral_density import KNOWN  # noqa: E402
 from hyperkd.requests.predict_options import PredictJob  # noqa: E402
 from hyperkd.spectral.missing_bands import bridged, bridging  # noqa: E402
 from hyperkd.synth.endmembers import COVER_NAMES, WATER  # noqa: E402
+from hyperkd.training.physics import fit_density as fit_density_module  # noqa: E402
 from hyperkd.training.physics.cover_file import write_cover  # noqa: E402
 from hyperkd.training.physics.fit_cover import (  # noqa: E402
     FittedCover,
@@ -64,6 +65,13 @@ MISSING = ((0.0, 0.1), (0.5, 0.2))
 def spectra() -> tuple[Spectra, Spectra]:
     report = SilentReport()
     return scene_spectra([3], report), pure_spectra([1, 2], report)
+
+
+@pytest.fixture(autouse=True)
+def few_spectra_for_densities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A density of as many as a training takes is ten seconds of each test."""
+    monkeypatch.setattr(fit_density_module, "_TRAINED", 4096)
+    monkeypatch.setattr(fit_density_module, "_HELD_OUT", 2048)
 
 
 def batches(spectra: tuple[Spectra, Spectra], seed: int = 0, **how: Any) -> SpectralBatches:
@@ -162,6 +170,7 @@ def test_training_gives_the_same_network_for_the_same_seed_and_learns(
     for one, other in zip(first.weights().values(), second.weights().values()):
         assert np.array_equal(one, other)
     assert np.array_equal(first.error_scale, second.error_scale)
+    assert np.array_equal(first.density.mean, second.density.mean)
     reflectance, present, truth = batches(spectra, 2).draw(2000)
     loss, _ = losses(first.network, reflectance, present, truth)
     known, _ = losses(train(1).network, reflectance, present, truth)

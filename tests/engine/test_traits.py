@@ -42,6 +42,7 @@ from hyperkd.synth.endmembers import (  # noqa: E402
 from hyperkd.synth.free_canopies import draw_free_canopies  # noqa: E402
 from hyperkd.synth.scene_draw import draw_scene  # noqa: E402
 from hyperkd.synth.sensor import fine_responses  # noqa: E402
+from hyperkd.training.physics import fit_density as fit_density_module  # noqa: E402
 from hyperkd.training.physics.fit_traits import (  # noqa: E402
     LEAST_SHARE,
     LOGARITHMIC,
@@ -95,6 +96,13 @@ def spectra() -> tuple[Spectra, Spectra]:
     report = SilentReport()
     pure = joined(pure_spectra([1, 2], report), free_canopy_spectra([1], report))
     return scene_spectra([SEED], report), pure
+
+
+@pytest.fixture(autouse=True)
+def few_spectra_for_densities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A density of as many as a training takes is ten seconds of each test."""
+    monkeypatch.setattr(fit_density_module, "_TRAINED", 4096)
+    monkeypatch.setattr(fit_density_module, "_HELD_OUT", 2048)
 
 
 def batches(spectra: tuple[Spectra, Spectra], seed: int = 0, **how: Any) -> SpectralBatches:
