@@ -9,11 +9,13 @@ import numpy as np
 
 from hyperkd import __version__
 from hyperkd.inference.tiling.pipeline import no_valid_pixels
+from hyperkd.inference.tiling.resources import CACHE_BYTES
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.open_scene import open_scene
 from hyperkd.problems import problems_item
 from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.open_raster import limit_block_cache
 from hyperkd.raster.sink import RasterSpec
 from hyperkd.raster.source import iterate_stripes
 from hyperkd.requests.prepare_options import AlignJob
@@ -39,6 +41,7 @@ def align(request: AlignJob, report: Reporter) -> dict[str, Any]:
         HyperKDError: ``band_mismatch`` where a range has no band,
             ``no_valid_pixels``, and what reading and writing raise.
     """
+    limit_block_cache(CACHE_BYTES)  # every block is read once, or once in each pass
     with open_scene(request.input, request, report) as source:
         alignment = align_to_hls(source.bands, request.mode)
         for note in alignment.notes:

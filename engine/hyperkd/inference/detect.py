@@ -26,11 +26,13 @@ from hyperkd.inference.stats.target_detectors import (
     make_detector,
 )
 from hyperkd.inference.tiling.pipeline import no_valid_pixels
+from hyperkd.inference.tiling.resources import CACHE_BYTES
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.open_scene import open_scene
 from hyperkd.problems import problems_item
 from hyperkd.raster.create_raster import create_raster
+from hyperkd.raster.open_raster import limit_block_cache
 from hyperkd.raster.sink import ClassEntry, RasterSpec
 from hyperkd.raster.source import RasterSource, iterate_stripes
 from hyperkd.requests.detect_options import DetectJob
@@ -65,6 +67,7 @@ def detect(request: DetectJob, report: Reporter) -> dict[str, Any]:
             target; ``no_valid_pixels``; ``unsupported_raster`` where the background has too
             few pixels, or the target is the background; and what reading and writing raise.
     """
+    limit_block_cache(CACHE_BYTES)  # every block is read once, or once in each pass
     with open_scene(request.input, request, report) as source, ExitStack() as stack:
         target = find_target(request, source, report)
         report.stage("Estimating background statistics")

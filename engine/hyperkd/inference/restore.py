@@ -17,6 +17,7 @@ from hyperkd.inference.restoration.missing_values import BandRoles, MissingValue
 from hyperkd.inference.restoration.stripes import dead_columns, with_faulty, wrong_columns
 from hyperkd.inference.restoration.survey import Survey, take_survey
 from hyperkd.inference.tiling.pipeline import no_valid_pixels
+from hyperkd.inference.tiling.resources import CACHE_BYTES
 from hyperkd.inference.tiling.row_writer import OutputFile, RowWriter, block_rows, portions
 from hyperkd.inference.tiling.stage_clock import Stopwatch
 from hyperkd.open_scene import open_scene
@@ -24,6 +25,7 @@ from hyperkd.problems import problems_item
 from hyperkd.raster.bands.good_bands import list_bands
 from hyperkd.raster.create_raster import create_raster
 from hyperkd.raster.one_nodata import one_nodata
+from hyperkd.raster.open_raster import limit_block_cache
 from hyperkd.raster.sink import RasterSink, RasterSpec
 from hyperkd.raster.source import RasterSource
 from hyperkd.requests.prepare_options import RestoreJob
@@ -48,6 +50,7 @@ def restore(request: RestoreJob, report: Reporter) -> dict[str, Any]:
             value of another band, and what reading and writing raise.
     """
     # A pixel of which single bands lack a value must not look as if it lacked all of them.
+    limit_block_cache(CACHE_BYTES)  # every block is read once, or once in each pass
     with open_scene(request.input, request, report, missing="all") as source:
         roles = BandRoles.of(source, request.vapour)
         report.stage("Looking for missing values")
