@@ -186,6 +186,22 @@ def test_the_usual_network_may_be_lacking_and_that_is_told(network: str, monkeyp
     assert found is None and note.startswith(f"The student lacks the bands of the model {usual}")
 
 
+def test_a_usual_network_of_doubtful_name_stops_no_training(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store may have had a model of this name before one was shipped."""
+
+    def refuse(name: str) -> Path:
+        raise HyperKDError("bad_model", "Two models have this name.", "Remove one.")
+
+    monkeypatch.setattr(physics_network, "resolve", refuse)
+    monkeypatch.setattr(physics_network, "is_known", lambda name: True)
+    note = "Two models have this name. Its fractions were no candidates."
+    assert load_physics(FinetuneJob.physics, BANDS) == (None, note)
+    with pytest.raises(HyperKDError, match="Two models have this name"):
+        load_physics("another", BANDS)
+
+
 @pytest.mark.parametrize(
     ("name", "bands", "code", "message"),
     [

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hyperkd.errors import HyperKDError
 from hyperkd.models.card_values import LARGEST_SIZE, LARGEST_TEST, load_values, require_sound
-from hyperkd.spectral.resampling import MAX_EXTRAPOLATED
+from hyperkd.spectral.resampling import may_lack
 from hyperkd.types import Wavelengths
 
 CARD_KEY: Final = "hyperkd.card"
@@ -198,7 +198,7 @@ class ModelCard:
     @property
     def may_lack(self) -> float:
         """The fraction of the bands beyond which a raster that lacks them is refused."""
-        return max(MAX_EXTRAPOLATED, self.missing_bands)
+        return may_lack(self.missing_bands)
 
     @property
     def is_fractions(self) -> bool:

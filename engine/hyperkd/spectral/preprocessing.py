@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from hyperkd.spectral.affine import Affine
 from hyperkd.spectral.band_support import SupportReport
 from hyperkd.spectral.missing_bands import bridging
-from hyperkd.spectral.resampling import MAX_EXTRAPOLATED, resample
+from hyperkd.spectral.resampling import MAX_EXTRAPOLATED, may_lack, resample
 from hyperkd.types import BandTable, Wavelengths
 
 
@@ -70,9 +70,8 @@ def reflectance_map(
         HyperKDError: as ``input_map``.
     """
     count = len(target)
-    limit = max(MAX_EXTRAPOLATED, missing)
     whole, support = input_map(
-        source, target, np.zeros(count), np.ones(count), max_extrapolated=limit
+        source, target, np.zeros(count), np.ones(count), max_extrapolated=may_lack(missing)
     )
     if missing and not support.supported.all():
         whole = whole.then(bridging(support.supported, target.centre_nm))

@@ -35,6 +35,15 @@ _FINER_STEPS: Final = 2.0
 _WINDOW_FWHM: Final = 1.5
 
 
+def may_lack(missing: float) -> float:
+    """Return the fraction of its bands that a raster may lack for a model.
+
+    Args:
+        missing: fraction that the model can do without, because it is told which it lacks.
+    """
+    return max(MAX_EXTRAPOLATED, missing)
+
+
 @dataclass(frozen=True, eq=False)
 class Resampling:
     """The map from a raster's bands to a model's bands.

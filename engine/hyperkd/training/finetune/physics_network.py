@@ -67,7 +67,13 @@ def load_physics(name: str, bands: Wavelengths) -> tuple[Optional[PhysicsNetwork
         return None, ""
     if usual and not is_known(name):
         return None, f"There is no model {name} here, so its fractions were no candidates."
-    bundle = open_bundle(resolve(name))
+    try:
+        bundle = open_bundle(resolve(name))
+    except HyperKDError as error:
+        if not usual or error.code != "bad_model":
+            raise
+        # Nobody asked for it, so it must not stand in the way.
+        return None, f"{error.message} Its fractions were no candidates."
     try:
         fractions = _fractions(bundle, bands)
     except HyperKDError as error:
